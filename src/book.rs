@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
@@ -28,11 +29,11 @@ pub const PLACES_MAX: usize = 50_000;
 /// What one record of Odoo's stock is of. Odoo may hold several records of one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    pub product: i64,
-    pub bin: i64,
-    pub lot: Option<i64>,
-    pub package: Option<i64>,
-    pub owner: Option<i64>,
+    pub product: ProductId,
+    pub bin: LocationId,
+    pub lot: Option<LotId>,
+    pub package: Option<PackageId>,
+    pub owner: Option<PartnerId>,
 }
 
 impl Place {
@@ -50,28 +51,28 @@ impl Place {
 
 /// An id of Odoo's, as far as it is known before Odoo was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Id {
+pub enum Id<T> {
     /// Odoo decides it: the bin that it reserved, a lot that a receipt makes.
     Unknown,
     None,
-    Known(i64),
+    Known(T),
 }
 
-impl Id {
+impl<T: Copy + PartialEq> Id<T> {
     #[must_use]
-    pub fn of(id: Option<i64>) -> Self {
+    pub fn of(id: Option<T>) -> Self {
         id.map_or(Self::None, Self::Known)
     }
 
     /// Whether it is this one, as far as it is known.
     #[must_use]
-    pub fn is(self, id: Option<i64>) -> bool {
+    pub fn is(self, id: Option<T>) -> bool {
         self == Self::Unknown || self == Self::of(id)
     }
 
     /// Whether it may be this one, of which `None` is all.
     #[must_use]
-    pub fn may_be(self, counted: Option<i64>) -> bool {
+    pub fn may_be(self, counted: Option<T>) -> bool {
         match (self, counted) {
             (Self::Unknown, _) | (_, None) => true,
             (Self::None, Some(_)) => false,
@@ -83,11 +84,11 @@ impl Id {
 /// One end of what a document moves: where goods are taken from, or put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct End {
-    pub product: i64,
-    pub bin: Id,
-    pub lot: Id,
-    pub package: Id,
-    pub owner: Id,
+    pub product: ProductId,
+    pub bin: Id<LocationId>,
+    pub lot: Id<LotId>,
+    pub package: Id<PackageId>,
+    pub owner: Id<PartnerId>,
 }
 
 impl End {
@@ -119,8 +120,12 @@ impl Count {
     /// of a part comes before the count of what it is part of: its difference is in the other.
     #[must_use]
     pub fn order(&self, place: &Place) -> impl Ord + use<> {
-        let all = [place.lot, place.package, place.owner];
-        let width = all.iter().filter(|id| id.is_none()).count();
+        let is_open = [
+            place.lot.is_none(),
+            place.package.is_none(),
+            place.owner.is_none(),
+        ];
+        let width = is_open.iter().filter(|is_open| **is_open).count();
         (self.time, width, *place, self.number)
     }
 }
@@ -253,7 +258,7 @@ impl Book {
         };
         let first = Place {
             product: end.product,
-            bin: bin.unwrap_or(i64::MIN),
+            bin: bin.unwrap_or(LocationId::new(i64::MIN)),
             lot: None,
             package: None,
             owner: None,

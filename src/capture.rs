@@ -35,6 +35,7 @@ use crate::catalog::Catalog;
 use crate::config::{self, Check, Language, LotPattern, Over};
 use crate::event::{Action, Event, Movement, Name};
 use crate::journal::{Accepted, Journal, JournalError};
+use crate::odoo::Direction;
 use crate::reason::RejectionCode;
 use judge::{Facts, Judgement, Say, judge, take_back, way};
 use lookup::Lookup;
@@ -55,7 +56,7 @@ const STATE_BYTES_MAX: usize = 16 << 10;
 pub struct Settings {
     pub language: Option<Language>,
     /// The kinds of orders that it works on; none: all.
-    pub tasks: Option<Vec<String>>,
+    pub tasks: Option<Vec<Direction>>,
 }
 
 /// Shared by all sources; clones are the same.

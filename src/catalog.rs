@@ -35,6 +35,7 @@ pub use meaning::{Coded, Meaning};
 pub use quantity::{Measure, Unfit};
 
 use crate::odoo::{Kind, Row};
+use crate::odoo_id::{CompanyId, LocationId, ProductId, UnitId};
 
 const FILE: &str = "odoo-copy.redb";
 const CACHE_BYTES: usize = 1 << 20;
@@ -74,9 +75,9 @@ pub enum Found<T> {
 /// A product, and how much of its own unit one scan of the code stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Product {
-    pub id: i64,
+    pub id: ProductId,
     /// Its own unit of measure.
-    pub unit: i64,
+    pub unit: UnitId,
     pub name: String,
     /// By lot or by serial number.
     pub tracked: bool,
@@ -148,7 +149,7 @@ fn codes(kind: Kind, row: &Row) -> Vec<(CodeOf, String)> {
 }
 
 /// The code of a lot: names are unique within a product.
-pub(super) fn lot_code(product: i64, name: &str) -> String {
+pub(super) fn lot_code(product: ProductId, name: &str) -> String {
     format!("{product}/{name}")
 }
 
@@ -166,7 +167,7 @@ pub struct Catalog {
 
 /// The server, database and company that a copy is of.
 #[must_use]
-pub fn identity(url: &str, database: &str, company: i64) -> String {
+pub fn identity(url: &str, database: &str, company: CompanyId) -> String {
     format!("{}{company}", site(url, database))
 }
 
@@ -363,7 +364,10 @@ impl Catalog {
             found.insert((row.id, 0), self.product_of(&row, None)?);
         }
         for packaging in self.rows(Kind::Packaging, CodeOf::Packaging, code)? {
-            if let Some(row) = self.row(Kind::Product, packaging.product_id.unwrap_or_default())? {
+            if let Some(row) = self.row(
+                Kind::Product,
+                packaging.product_id.unwrap_or_default().get(),
+            )? {
                 found.insert(
                     (row.id, packaging.id),
                     self.product_of(&row, Some(&packaging))?,
@@ -378,9 +382,13 @@ impl Catalog {
         Ok(one_of(found.into_values().flatten().collect()))
     }
 
-    pub fn location(&self, code: &str) -> Result<Found<i64>, CatalogError> {
+    pub fn location(&self, code: &str) -> Result<Found<LocationId>, CatalogError> {
         let rows = self.rows(Kind::Location, CodeOf::Location, code)?;
-        Ok(one_of(rows.iter().map(|row| (row.id, name(row))).collect()))
+        Ok(one_of(
+            rows.iter()
+                .map(|row| (LocationId::new(row.id), name(row)))
+                .collect(),
+        ))
     }
 
     /// None where the factor of the packaging cannot be told, so that nothing is posted by guess.
@@ -396,7 +404,7 @@ impl Catalog {
         let precision = self.precision(row.uom_id.unwrap_or_default())?;
         Ok(measure.map(|measure| {
             let product = Product {
-                id: row.id,
+                id: ProductId::new(row.id),
                 unit: row.uom_id.unwrap_or_default(),
                 name: row.display_name.clone().unwrap_or_default(),
                 tracked: row.tracking.as_deref().is_some_and(|t| t != "none"),
@@ -412,14 +420,14 @@ impl Catalog {
         if let Some(contained) = packaging.contained {
             return Ok(Measure::of(contained, 1.0));
         }
-        let packed = self.row(Kind::Unit, packaging.uom_id.unwrap_or_default())?;
-        let own = self.row(Kind::Unit, row.uom_id.unwrap_or_default())?;
+        let packed = self.row(Kind::Unit, packaging.uom_id.unwrap_or_default().get())?;
+        let own = self.row(Kind::Unit, row.uom_id.unwrap_or_default().get())?;
         let units = packed.zip(own);
         Ok(units.and_then(|(packed, own)| units::measure(&packed, &own, 1.0)))
     }
 
-    fn factor(&self, unit: i64) -> Result<Option<f64>, CatalogError> {
-        Ok(self.row(Kind::Unit, unit)?.and_then(|row| row.factor))
+    fn factor(&self, unit: UnitId) -> Result<Option<f64>, CatalogError> {
+        Ok(self.row(Kind::Unit, unit.get())?.and_then(|row| row.factor))
     }
 
     /// Notes how many decimals Odoo keeps of quantities, by its decimal precision.
@@ -431,8 +439,10 @@ impl Catalog {
     }
 
     /// The smallest quantity that Odoo keeps in a unit; `None` where it did not say.
-    fn precision(&self, unit: i64) -> Result<Option<Decimal>, CatalogError> {
-        let rounding = self.row(Kind::Unit, unit)?.and_then(|row| row.rounding);
+    fn precision(&self, unit: UnitId) -> Result<Option<Decimal>, CatalogError> {
+        let rounding = self
+            .row(Kind::Unit, unit.get())?
+            .and_then(|row| row.rounding);
         // 0.01 of floating point is 0.01.
         let rounding = rounding.and_then(Decimal::from_f64);
         let digits = self.meta(DIGITS)?.and_then(|digits| digits.parse().ok());

@@ -14,6 +14,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, EventType, Goods, Move, Movement, Name, Recorded, Seq, number_type};
+use crate::odoo_id::PickingId;
 use crate::reason::{Code, Flag, ReasonCode};
 
 /// 128 bits of BLAKE3 over the site and the ids of the document's events; 32 hex digits in Odoo's
@@ -459,7 +460,7 @@ impl Reason {
 /// The picking that Odoo was seen to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OdooRef {
-    pub id: i64,
+    pub id: PickingId,
     /// Its name, such as `WH/INT/00042`.
     pub name: String,
 }

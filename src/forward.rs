@@ -50,6 +50,7 @@ use crate::channel::Outlets;
 use crate::document::DocumentNumber;
 use crate::journal::Journal;
 use crate::odoo::{Client, Warehouse};
+use crate::odoo_id::CompanyId;
 use crate::outcome::{Failure, Outcome};
 use crate::reason::ReasonCode;
 use crate::{clock, config};
@@ -324,7 +325,7 @@ impl Hands {
     }
 
     /// The copy of this company's master data: the one that is open already, or the one on disk.
-    fn claim(&self, company: i64) -> Result<Catalog, CatalogError> {
+    fn claim(&self, company: CompanyId) -> Result<Catalog, CatalogError> {
         let identity = catalog::identity(&self.config.url, &self.config.database, company);
         let open = self.copy.borrow().clone();
         if let Some(copy) = open {

@@ -47,6 +47,7 @@ pub mod flow;
 pub mod forward;
 pub mod journal;
 pub mod odoo;
+pub mod odoo_id;
 pub mod opens;
 pub mod outcome;
 pub mod reason;

@@ -13,6 +13,7 @@
 //!   the barcode nomenclature. `warehouse`: the warehouse and its operation types.
 //! - `stock`, `lots`, `serial`: what bins hold, dates of lots, where serial numbers are.
 //! - `key`, `rights`: the API key, and whether its user has the rights that sending needs.
+//! - `state`: states and directions as enums of Odoo's words. Pure.
 //! - `values`: single values in Odoo's form. Pure.
 
 mod answer;
@@ -27,6 +28,7 @@ mod master;
 pub mod order;
 mod rights;
 pub mod serial;
+mod state;
 pub mod stock;
 mod transfer;
 mod values;
@@ -41,6 +43,7 @@ pub use loaded::LOADS_AGAIN;
 pub use lots::{BestBefore, ExpiryRule, LotDates, LotRef, NewLot};
 pub use master::{Kind, Lot, Row, Version};
 use rust_decimal::Decimal;
+pub use state::{Direction, MoveState, PickingState};
 pub use transfer::{Picking, PickingLine, Returned, Transfer, TransferLine};
 pub use warehouse::{Header, Lots, OperationType, Warehouse};
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::document::{OdooRef, Reason};
+use crate::odoo_id::MoveLineId;
 use crate::reason::ReasonCode;
 
 /// Why a call to Odoo did not do what it should. Each variant is a decision of its caller.
@@ -76,7 +77,10 @@ pub enum Outcome {
     },
     /// Odoo has it because a person posted it there: these lines, which no other document may
     /// claim.
-    Claimed { odoo: OdooRef, lines: Vec<i64> },
+    Claimed {
+        odoo: OdooRef,
+        lines: Vec<MoveLineId>,
+    },
     /// Odoo has something else by now than when it was looked up what to say: to be looked up
     /// again.
     Overtaken { why: String },

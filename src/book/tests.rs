@@ -1,5 +1,6 @@
 use super::*;
 use crate::document::DocumentNumber;
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
 
 fn time(minute: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 + minute * 60).unwrap()
@@ -7,17 +8,17 @@ fn time(minute: i64) -> Timestamp {
 
 fn place(lot: Option<i64>, package: Option<i64>, owner: Option<i64>) -> Place {
     Place {
-        product: 1,
-        bin: 5,
-        lot,
-        package,
-        owner,
+        product: ProductId::new(1),
+        bin: LocationId::new(5),
+        lot: lot.map(LotId::new),
+        package: package.map(PackageId::new),
+        owner: owner.map(PartnerId::new),
     }
 }
 
-fn end(bin: Id, lot: Id, package: Id, owner: Id) -> End {
+fn end(bin: Id<LocationId>, lot: Id<LotId>, package: Id<PackageId>, owner: Id<PartnerId>) -> End {
     End {
-        product: 1,
+        product: ProductId::new(1),
         bin,
         lot,
         package,
@@ -26,8 +27,8 @@ fn end(bin: Id, lot: Id, package: Id, owner: Id) -> End {
 }
 
 const LOOSE: End = End {
-    product: 1,
-    bin: Id::Known(5),
+    product: ProductId::new(1),
+    bin: Id::Known(LocationId::new(5)),
     lot: Id::None,
     package: Id::None,
     owner: Id::None,
@@ -96,7 +97,7 @@ fn what_was_done_before_a_count_or_at_its_time_makes_a_recount_of_the_newest() {
     assert_eq!(since(10), [DocumentNumber::new(3)]);
     assert_eq!(since(11), Vec::<DocumentNumber>::new());
     let elsewhere = End {
-        bin: Id::Known(6),
+        bin: Id::Known(LocationId::new(6)),
         ..LOOSE
     };
     assert!(book.counts_since(&elsewhere, time(0)).is_empty());
@@ -121,25 +122,28 @@ fn a_count_of_a_lot_a_package_or_an_owner_is_of_that_alone() {
     let counts = (1..).zip(places).map(|(n, place)| (place, count(10, n, 1)));
     let book = book(&counts.collect::<Vec<_>>());
     let since = |lot, package, owner| {
-        let mut found =
-            numbers(&book.counts_since(&end(Id::Known(5), lot, package, owner), time(0)));
+        let mut found = numbers(&book.counts_since(&end(LOOSE.bin, lot, package, owner), time(0)));
         found.sort_unstable();
         found
     };
     assert_eq!(
         since(Id::None, Id::None, Id::None),
-        [DocumentNumber::new(1)]
+        [1].map(DocumentNumber::new)
     );
     assert_eq!(
-        since(Id::Known(2), Id::None, Id::None),
+        since(Id::Known(LotId::new(2)), Id::None, Id::None),
         [1, 2].map(DocumentNumber::new)
     );
     assert_eq!(
-        since(Id::Known(7), Id::Known(9), Id::None),
+        since(
+            Id::Known(LotId::new(7)),
+            Id::Known(PackageId::new(9)),
+            Id::None
+        ),
         [1, 3].map(DocumentNumber::new)
     );
     assert_eq!(
-        since(Id::Unknown, Id::None, Id::Known(4)),
+        since(Id::Unknown, Id::None, Id::Known(PartnerId::new(4))),
         [1, 2, 4].map(DocumentNumber::new)
     );
     assert_eq!(
@@ -195,7 +199,13 @@ fn a_span_holds_the_counts_between_its_ends() {
         !over(place(None, Some(9), None), 15),
         "loose goods are in no package"
     );
-    assert!(!over(Place { bin: 6, ..whole }, 15));
+    assert!(!over(
+        Place {
+            bin: LocationId::new(6),
+            ..whole
+        },
+        15
+    ));
     let book = super::Book::new(
         BTreeMap::from([(whole, vec![count(15, 3, 1)])]),
         BTreeMap::new(),

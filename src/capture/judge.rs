@@ -11,6 +11,8 @@ use super::memory::{Counts, Memory, Way};
 use super::texts::Key;
 use crate::catalog::{Found, OrderFound, Planned, Product};
 use crate::event::{Action, Event, Field, Movement};
+use crate::odoo::{Direction, PickingState};
+use crate::odoo_id::LocationId;
 use crate::reason::RejectionCode;
 
 /// What the copy has under an event's codes. `None`: the event does not have such a code.
@@ -21,8 +23,8 @@ use crate::reason::RejectionCode;
 )]
 pub struct Facts {
     pub product: Option<Arc<Found<Product>>>,
-    pub from: Option<Arc<Found<i64>>>,
-    pub to: Option<Arc<Found<i64>>>,
+    pub from: Option<Arc<Found<LocationId>>>,
+    pub to: Option<Arc<Found<LocationId>>>,
     pub order: Option<Arc<OrderFound>>,
     /// The serial number comes in although it is on hand already.
     pub on_hand: bool,
@@ -391,7 +393,7 @@ fn order<'a>(
     };
     let open = match &**found {
         OrderFound::Open(open) => open,
-        OrderFound::Over { state, .. } if state == "cancel" => {
+        OrderFound::Over { state, .. } if *state == PickingState::Cancelled => {
             let arguments = vec![("order", named.to_owned())];
             return Err(wrong(
                 RejectionCode::OrderCancelled,
@@ -420,8 +422,8 @@ fn order<'a>(
         return Ok(None);
     };
     let fits = |order: &&Planned| match codes.way {
-        Way::In => order.kind != "outgoing",
-        _ => order.kind != "incoming",
+        Way::In => order.kind != Direction::Outgoing,
+        _ => order.kind != Direction::Incoming,
     };
     let (mut demand, mut done, mut first) = (Decimal::ZERO, Decimal::ZERO, None);
     for order in open.iter().filter(fits) {

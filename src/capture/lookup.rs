@@ -13,6 +13,7 @@ use crate::catalog::{Catalog, CatalogError, Found, OrderFound, Product};
 use crate::clock;
 use crate::event::{Action, Event};
 use crate::odoo::Kind;
+use crate::odoo_id::LocationId;
 
 /// Answers of each kind that are in memory; when there are more, all are forgotten.
 const ANSWERS_MAX: usize = 20_000;
@@ -33,7 +34,7 @@ pub struct Lookup {
 #[derive(Debug, Default)]
 struct Answers {
     products: HashMap<String, Arc<Found<Product>>>,
-    locations: HashMap<String, Arc<Found<i64>>>,
+    locations: HashMap<String, Arc<Found<LocationId>>>,
     orders: HashMap<String, Arc<OrderFound>>,
     all_orders: Option<bool>,
 }
@@ -199,7 +200,7 @@ fn what(copy: &Catalog, code: &str) -> Result<Option<String>, CatalogError> {
         Found::Nothing => {}
     }
     if let Found::One(id) = copy.location(code)? {
-        return Ok(copy.called(Kind::Location, id)?.map(|bin| bin.name));
+        return Ok(copy.called(Kind::Location, id.get())?.map(|bin| bin.name));
     }
     if copy.package(code)? != Found::Nothing {
         return Ok(Some(code.to_owned()));

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use rust_decimal::Decimal;
 
 use crate::event::{Event, Seq};
+use crate::odoo_id::{PickingId, ProductId};
 
 /// Events that are remembered.
 pub const NOTED_MAX: usize = 100_000;
@@ -27,9 +28,9 @@ pub enum Way {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counts {
     /// So much of a product for an open order.
-    pub order: Option<(i64, i64, Decimal)>,
+    pub order: Option<(PickingId, ProductId, Decimal)>,
     /// A serial number of a product that came in, or went out.
-    pub serial: Option<(i64, String, Way)>,
+    pub serial: Option<(ProductId, String, Way)>,
 }
 
 /// Device and id of an event, in a few bytes.
@@ -86,7 +87,7 @@ const ON_ITS_WAY: Seq = Seq::MAX;
 pub struct Counting {
     pub key: EventKey,
     pub seq: Seq,
-    pub order: i64,
+    pub order: PickingId,
     /// It takes something back.
     pub is_back: bool,
 }
@@ -96,8 +97,8 @@ pub struct Memory {
     noted: HashMap<EventKey, Noted>,
     order: VecDeque<EventKey>,
     /// Order and product → what was captured and is not in the copy yet.
-    captured: HashMap<(i64, i64), Decimal>,
-    serials: HashMap<(i64, String), Last>,
+    captured: HashMap<(PickingId, ProductId), Decimal>,
+    serials: HashMap<(ProductId, String), Last>,
     /// Those that take something back for an order.
     backs: HashSet<EventKey>,
 }
@@ -223,7 +224,7 @@ impl Memory {
     }
 
     #[must_use]
-    pub fn captured(&self, order: i64, product: i64) -> Decimal {
+    pub fn captured(&self, order: PickingId, product: ProductId) -> Decimal {
         self.captured
             .get(&(order, product))
             .copied()
@@ -231,7 +232,7 @@ impl Memory {
     }
 
     #[must_use]
-    pub fn last_way(&self, product: i64, lot: &str) -> Option<Way> {
+    pub fn last_way(&self, product: ProductId, lot: &str) -> Option<Way> {
         self.serials
             .get(&(product, lot.to_owned()))
             .map(|last| last.way)
@@ -287,19 +288,21 @@ mod tests {
         EventKey(key)
     }
 
+    const PRODUCT: ProductId = ProductId::new(2);
+
     fn counting(number: u32, seq: Seq, is_back: bool) -> Counting {
         Counting {
             key: key(number),
             seq,
-            order: 1,
+            order: PickingId::new(1),
             is_back,
         }
     }
 
     fn counts(quantity: u32, lot: &str, way: Way) -> Counts {
         Counts {
-            order: Some((1, 2, quantity.into())),
-            serial: Some((2, lot.to_owned(), way)),
+            order: Some((PickingId::new(1), PRODUCT, quantity.into())),
+            serial: Some((PRODUCT, lot.to_owned(), way)),
         }
     }
 
@@ -308,11 +311,17 @@ mod tests {
         let mut memory = Memory::default();
         memory.note(key(1), counts(2, "S1", Way::In));
         memory.note(key(2), counts(3, "S1", Way::Out));
-        assert_eq!(memory.captured(1, 2), Decimal::from(5));
-        assert_eq!(memory.last_way(2, "S1"), Some(Way::Out));
+        assert_eq!(
+            memory.captured(PickingId::new(1), PRODUCT),
+            Decimal::from(5)
+        );
+        assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::Out));
         memory.undo(&key(2));
-        assert_eq!(memory.captured(1, 2), Decimal::from(2));
-        assert_eq!(memory.last_way(2, "S1"), Some(Way::In));
+        assert_eq!(
+            memory.captured(PickingId::new(1), PRODUCT),
+            Decimal::from(2)
+        );
+        assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::In));
         assert!(memory.knows(&key(1)) && !memory.knows(&key(2)));
     }
 
@@ -320,20 +329,29 @@ mod tests {
     fn what_is_taken_back_counts_until_it_is_in_odoo() {
         let mut memory = Memory::default();
         let mut back = counts(2, "S1", Way::Forgotten);
-        back.order = Some((1, 2, Decimal::from(-2)));
+        back.order = Some((PickingId::new(1), PRODUCT, Decimal::from(-2)));
         memory.note(key(1), counts(5, "S1", Way::Out));
         memory.note(key(2), back.clone());
-        assert_eq!(memory.captured(1, 2), Decimal::from(3));
-        assert_eq!(memory.last_way(2, "S1"), Some(Way::Forgotten));
+        assert_eq!(
+            memory.captured(PickingId::new(1), PRODUCT),
+            Decimal::from(3)
+        );
+        assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::Forgotten));
         assert_eq!(memory.counting_back(), [], "it has no number yet");
         memory.stored(&key(2), Seq::new(8));
         assert_eq!(memory.counting_back(), [counting(2, Seq::new(8), true)]);
         memory.settle(&[key(2)]);
-        assert_eq!(memory.captured(1, 2), Decimal::from(5));
+        assert_eq!(
+            memory.captured(PickingId::new(1), PRODUCT),
+            Decimal::from(5)
+        );
         assert_eq!(memory.counting_back(), []);
         memory.note(key(3), back);
         memory.undo(&key(3));
-        assert_eq!(memory.captured(1, 2), Decimal::from(5));
+        assert_eq!(
+            memory.captured(PickingId::new(1), PRODUCT),
+            Decimal::from(5)
+        );
         assert!(memory.backs.is_empty());
     }
 
@@ -345,8 +363,8 @@ mod tests {
         memory.stored(&key(1), Seq::new(7));
         assert_eq!(memory.counting(), [counting(1, Seq::new(7), false)]);
         memory.settle(&[key(1), key(1)]);
-        assert_eq!(memory.captured(1, 2), Decimal::ZERO);
-        assert_eq!(memory.last_way(2, "S1"), Some(Way::Out));
+        assert_eq!(memory.captured(PickingId::new(1), PRODUCT), Decimal::ZERO);
+        assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::Out));
         assert!(memory.knows(&key(1)) && memory.counting().is_empty());
     }
 
@@ -360,10 +378,13 @@ mod tests {
         memory.note(key(2), serial_alone);
         memory.stored(&key(2), Seq::new(50));
         memory.recall(key(1), counts(4, "S1", Way::In), Seq::new(10));
-        assert_eq!(memory.last_way(2, "S1"), Some(Way::Out));
+        assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::Out));
         memory.recall(key(2), counts(1, "S1", Way::Out), Seq::new(50));
         memory.recall(key(2), counts(1, "S1", Way::Out), Seq::new(50));
-        assert_eq!(memory.captured(1, 2), Decimal::from(5));
+        assert_eq!(
+            memory.captured(PickingId::new(1), PRODUCT),
+            Decimal::from(5)
+        );
         assert_eq!(memory.counting().len(), 2);
     }
 
@@ -375,7 +396,10 @@ mod tests {
             memory.note(key(number), counts(1, &number.to_string(), Way::In));
         }
         assert!(!memory.knows(&key(0)) && memory.knows(&key(1)));
-        assert_eq!(memory.last_way(2, "0"), None);
-        assert_eq!(memory.captured(1, 2), Decimal::from(max));
+        assert_eq!(memory.last_way(PRODUCT, "0"), None);
+        assert_eq!(
+            memory.captured(PickingId::new(1), PRODUCT),
+            Decimal::from(max)
+        );
     }
 }

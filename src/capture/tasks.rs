@@ -18,7 +18,8 @@ use crate::board::Board;
 use crate::catalog::{Catalog, CatalogError, Planned, PlannedLine};
 use crate::channel::{Outbound, Outlets};
 use crate::event::{Name, SourceKind};
-use crate::odoo::Kind;
+use crate::odoo::{Direction, Kind, PickingState};
+use crate::odoo_id::{LocationId, ProductId};
 
 /// Orders that one device is told of; those due first.
 const ORDERS_MAX: usize = 50;
@@ -33,13 +34,13 @@ const GATHER: Duration = Duration::from_millis(500);
 struct Task {
     order: String,
     #[serde(rename = "type")]
-    kind: String,
+    kind: Direction,
     #[serde(skip_serializing_if = "Option::is_none")]
     partner: Option<String>,
     /// RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     scheduled: Option<String>,
-    state: String,
+    state: PickingState,
     lines: Vec<TaskLine>,
 }
 
@@ -139,7 +140,7 @@ async fn send(
     }));
     sent.retain(|name, _| devices.contains_key(name));
     // Devices that work on the same kinds share one text.
-    let mut texts: HashMap<Option<&[String]>, Bytes> = HashMap::new();
+    let mut texts: HashMap<Option<&[Direction]>, Bytes> = HashMap::new();
     for (device, kind) in devices.into_iter().filter(|(_, kind)| up(*kind)) {
         let kinds = settings.get(device).and_then(|s| s.tasks.as_deref());
         let payload = texts
@@ -162,7 +163,7 @@ async fn send(
 }
 
 /// The tasks of these kinds as JSON, as many as are sent.
-fn text(all: &[Task], kinds: Option<&[String]>) -> Bytes {
+fn text(all: &[Task], kinds: Option<&[Direction]>) -> Bytes {
     let wanted = |task: &&Task| kinds.is_none_or(|kinds| kinds.contains(&task.kind));
     let mut text = vec![b'['];
     for task in all.iter().filter(wanted).take(ORDERS_MAX) {
@@ -186,11 +187,11 @@ fn tasks(copy: &Catalog, capture: &Capture) -> Result<Option<Vec<Task>>, Catalog
         return Ok(None);
     }
     let mut tasks = Vec::new();
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut counts: HashMap<Direction, usize> = HashMap::new();
     for order in copy.open_orders()? {
         // So many of each kind that no device can have more.
         let count = counts.entry(order.kind.clone()).or_default();
-        if order.state != "assigned" || *count >= ORDERS_MAX {
+        if order.state != PickingState::Assigned || *count >= ORDERS_MAX {
             continue;
         }
         *count += 1;
@@ -201,7 +202,7 @@ fn tasks(copy: &Catalog, capture: &Capture) -> Result<Option<Vec<Task>>, Catalog
 
 fn task(copy: &Catalog, capture: &Capture, order: Planned) -> Result<Task, CatalogError> {
     // What was captured of a product goes to its lines in their order.
-    let mut captured: HashMap<i64, Decimal> = HashMap::new();
+    let mut captured: HashMap<ProductId, Decimal> = HashMap::new();
     {
         let state = capture.state();
         for line in &order.lines {
@@ -230,14 +231,16 @@ fn task(copy: &Catalog, capture: &Capture, order: Planned) -> Result<Task, Catal
 }
 
 fn task_line(copy: &Catalog, line: &PlannedLine, done: Decimal) -> Result<TaskLine, CatalogError> {
-    let product = copy.called(Kind::Product, line.product)?;
-    let bin = |id: Option<i64>| {
-        let bin = id.map(|id| copy.called(Kind::Location, id)).transpose()?;
+    let product = copy.called(Kind::Product, line.product.get())?;
+    let bin = |id: Option<LocationId>| {
+        let bin = id
+            .map(|id| copy.called(Kind::Location, id.get()))
+            .transpose()?;
         Ok::<_, CatalogError>(bin.flatten().and_then(|bin| bin.code))
     };
     let lot = line
         .lot
-        .map(|lot| copy.called(Kind::Lot, lot))
+        .map(|lot| copy.called(Kind::Lot, lot.get()))
         .transpose()?;
     let number = |quantity: Decimal| quantity.to_f64().unwrap_or_default();
     Ok(TaskLine {

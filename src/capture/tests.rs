@@ -12,7 +12,8 @@ use crate::clock;
 use crate::document::{DocumentNumber, Progress, State};
 use crate::event::{RejectedNumber, Seq, SourceKind};
 use crate::journal::{Change, WriterHandle};
-use crate::odoo::{Kind, Order, OrderLine, Row};
+use crate::odoo::{Kind, Order, OrderLine, PickingState, Row};
+use crate::odoo_id::{LocationId, PickingId, ProductId, UnitId};
 use crate::reason::RejectionCode;
 use crate::source::Intake;
 
@@ -22,7 +23,7 @@ pub(super) fn row(id: i64, name: &str, barcode: &str) -> Row {
         active: true,
         display_name: Some(name.to_owned()),
         barcode: Some(barcode.to_owned()),
-        uom_id: Some(1),
+        uom_id: Some(UnitId::new(1)),
         ..Row::default()
     }
 }
@@ -42,20 +43,20 @@ pub(super) fn fill(copy: &Catalog) {
     copy.apply(Kind::Location, &[row(5, "WH/A", "A"), row(6, "WH/B", "B")])
         .unwrap();
     let line = OrderLine {
-        product: 10,
+        product: ProductId::new(10),
         demand: 5.0,
-        unit: Some(1),
+        unit: Some(UnitId::new(1)),
         picked: 0.0,
-        from: Some(5),
+        from: Some(LocationId::new(5)),
         to: None,
         lot: None,
     };
     let order = |id: i64, name: &str, kind: &str| Order {
-        id,
+        id: PickingId::new(id),
         name: name.to_owned(),
         origin: Some("S1".to_owned()),
-        kind: kind.to_owned(),
-        state: "assigned".to_owned(),
+        kind: kind.into(),
+        state: PickingState::Assigned,
         partner: Some("Acme".to_owned()),
         scheduled: Some("2026-11-25 08:00:00".to_owned()),
         backorder_of: None,
@@ -262,20 +263,20 @@ async fn what_was_taken_once_is_taken_again_and_counted_once() {
     );
     rig.forget();
     let full = OrderLine {
-        product: 10,
+        product: ProductId::new(10),
         demand: 5.0,
-        unit: Some(1),
+        unit: Some(UnitId::new(1)),
         picked: 5.0,
         from: None,
         to: None,
         lot: None,
     };
     let order = Order {
-        id: 50,
+        id: PickingId::new(50),
         name: "WH/OUT/1".to_owned(),
         origin: None,
-        kind: "outgoing".to_owned(),
-        state: "assigned".to_owned(),
+        kind: Direction::Outgoing,
+        state: PickingState::Assigned,
         partner: None,
         scheduled: None,
         backorder_of: None,
@@ -355,9 +356,21 @@ async fn two_at_once_do_not_both_take_the_last_and_what_was_not_kept_counts_for_
     };
     let event = crate::decode::decode(&reading).remove(0).unwrap();
     let judged = capture.judge(&event, true).unwrap();
-    assert_eq!(capture.state().memory.captured(50, 10), Decimal::from(5));
+    assert_eq!(
+        capture
+            .state()
+            .memory
+            .captured(PickingId::new(50), ProductId::new(10)),
+        Decimal::from(5)
+    );
     drop(judged);
-    assert_eq!(capture.state().memory.captured(50, 10), Decimal::from(3));
+    assert_eq!(
+        capture
+            .state()
+            .memory
+            .captured(PickingId::new(50), ProductId::new(10)),
+        Decimal::from(3)
+    );
     rig.stop().await;
 }
 

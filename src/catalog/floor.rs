@@ -11,7 +11,8 @@ use rust_decimal::prelude::FromPrimitive;
 use serde::Deserialize;
 
 use super::{CODES, Catalog, CatalogError, CodeOf, Found, lot_code, name, one_of};
-use crate::odoo::{Kind, Nomenclature, Order, Rule};
+use crate::odoo::{Direction, Kind, Nomenclature, Order, PickingState, Rule};
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, PickingId, ProductId};
 
 /// Id → the order as JSON.
 pub(super) const ORDERS: TableDefinition<i64, &[u8]> = TableDefinition::new("orders");
@@ -30,10 +31,10 @@ const LOTS_OFF: &str = "lots-off";
 pub enum OrderFound {
     /// One, or several steps or backorders of it.
     Open(Vec<Planned>),
-    /// It was open here; `done` or `cancel`.
+    /// It was open here, and is done or cancelled.
     Over {
         name: String,
-        state: String,
+        state: PickingState,
     },
     Nothing,
 }
@@ -41,11 +42,10 @@ pub enum OrderFound {
 /// An open order, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
-    pub id: i64,
+    pub id: PickingId,
     pub name: String,
-    /// `incoming`, `outgoing` or `internal`.
-    pub kind: String,
-    pub state: String,
+    pub kind: Direction,
+    pub state: PickingState,
     pub partner: Option<String>,
     /// In UTC, as Odoo writes it.
     pub scheduled: Option<String>,
@@ -57,25 +57,25 @@ pub struct Planned {
 /// What is ordered of a product, in its own unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedLine {
-    pub product: i64,
+    pub product: ProductId,
     pub demand: Decimal,
     /// In Odoo already.
     pub picked: Decimal,
-    pub from: Option<i64>,
-    pub to: Option<i64>,
-    pub lot: Option<i64>,
+    pub from: Option<LocationId>,
+    pub to: Option<LocationId>,
+    pub lot: Option<LotId>,
 }
 
 /// A lot or serial number that is on hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lot {
-    pub id: i64,
+    pub id: LotId,
     /// In UTC, as Odoo writes it.
     pub expiry: Option<String>,
 }
 
 fn is_open(order: &Order) -> bool {
-    !matches!(order.state.as_str(), "done" | "cancel")
+    order.state.is_open()
 }
 
 fn codes(order: &Order) -> Vec<(u8, &str)> {
@@ -118,20 +118,20 @@ impl Catalog {
                     }
                 };
                 let bytes = serde_json::to_vec(&order)?;
-                let before = stored.get(order.id)?.map(|v| v.value().to_vec());
+                let before = stored.get(order.id.get())?.map(|v| v.value().to_vec());
                 if before.as_deref() == Some(&bytes) {
                     continue;
                 }
                 news = true;
                 if let Some(before) = before {
                     for code in codes(&serde_json::from_slice(&before)?) {
-                        index.remove(code, order.id)?;
+                        index.remove(code, order.id.get())?;
                     }
                 }
                 for code in codes(&order) {
-                    index.insert(code, order.id)?;
+                    index.insert(code, order.id.get())?;
                 }
-                stored.insert(order.id, bytes.as_slice())?;
+                stored.insert(order.id.get(), bytes.as_slice())?;
             }
             Ok(news)
         })?;
@@ -143,7 +143,7 @@ impl Catalog {
     }
 
     /// Drops orders that Odoo has no more, and of those that are over all but the newest.
-    pub fn drop_orders(&self, gone: &BTreeSet<i64>) -> Result<bool, CatalogError> {
+    pub fn drop_orders(&self, gone: &BTreeSet<PickingId>) -> Result<bool, CatalogError> {
         let mut drop = Vec::new();
         let mut over = Vec::new();
         for order in self.all_orders()? {
@@ -160,9 +160,9 @@ impl Catalog {
             let mut index = write.open_multimap_table(CODES)?;
             for order in &drop {
                 for code in codes(order) {
-                    index.remove(code, order.id)?;
+                    index.remove(code, order.id.get())?;
                 }
-                stored.remove(order.id)?;
+                stored.remove(order.id.get())?;
             }
             Ok(!drop.is_empty())
         })?;
@@ -184,7 +184,7 @@ impl Catalog {
     }
 
     /// The ids of all orders that are open here.
-    pub fn open_order_ids(&self) -> Result<BTreeSet<i64>, CatalogError> {
+    pub fn open_order_ids(&self) -> Result<BTreeSet<PickingId>, CatalogError> {
         let orders = self.all_orders()?;
         Ok(orders.iter().filter(|o| is_open(o)).map(|o| o.id).collect())
     }
@@ -256,7 +256,7 @@ impl Catalog {
         let mut lines = Vec::with_capacity(order.lines.len());
         for line in &order.lines {
             let own = self
-                .row(Kind::Product, line.product)?
+                .row(Kind::Product, line.product.get())?
                 .and_then(|p| p.uom_id);
             let factor = match line.unit {
                 Some(unit) if Some(unit) != own => {
@@ -306,12 +306,12 @@ impl Catalog {
     }
 
     /// A lot or serial number of a product that is on hand, or that an order names.
-    pub fn lot(&self, product: i64, lot: &str) -> Result<Found<Lot>, CatalogError> {
+    pub fn lot(&self, product: ProductId, lot: &str) -> Result<Found<Lot>, CatalogError> {
         let rows = self.rows(Kind::Lot, CodeOf::Lot, &lot_code(product, lot))?;
         let lots = rows.into_iter().map(|row| {
             let called = name(&row);
             let lot = Lot {
-                id: row.id,
+                id: LotId::new(row.id),
                 expiry: row.expiration_date,
             };
             (lot, called)
@@ -320,7 +320,7 @@ impl Catalog {
     }
 
     /// How much of a lot lies in the warehouse.
-    pub fn on_hand(&self, lot: i64) -> Result<Decimal, CatalogError> {
+    pub fn on_hand(&self, lot: LotId) -> Result<Decimal, CatalogError> {
         let quants = self.rows(Kind::Quant, CodeOf::QuantOfLot, &lot.to_string())?;
         Ok(exact(
             quants.iter().filter_map(|quant| quant.quantity).sum(),
@@ -357,9 +357,13 @@ impl Catalog {
         found.map(code).collect()
     }
 
-    pub fn package(&self, code: &str) -> Result<Found<i64>, CatalogError> {
+    pub fn package(&self, code: &str) -> Result<Found<PackageId>, CatalogError> {
         let rows = self.rows(Kind::Package, CodeOf::Package, code)?;
-        Ok(one_of(rows.iter().map(|row| (row.id, name(row))).collect()))
+        Ok(one_of(
+            rows.iter()
+                .map(|row| (PackageId::new(row.id), name(row)))
+                .collect(),
+        ))
     }
 
     /// What people call a record, and what they scan for it.
@@ -375,15 +379,16 @@ impl Catalog {
         let mut ids = BTreeSet::new();
         self.each(Kind::Quant, |row| {
             ids.extend(match kind {
-                Kind::Lot => row.lot_id,
-                Kind::Package => row.package_id,
-                Kind::Partner => row.owner_id,
+                Kind::Lot => row.lot_id.map(LotId::get),
+                Kind::Package => row.package_id.map(PackageId::get),
+                Kind::Partner => row.owner_id.map(PartnerId::get),
                 _ => None,
             });
         })?;
         if kind == Kind::Lot {
             let orders = self.all_orders()?;
-            ids.extend(orders.iter().flat_map(|o| &o.lines).filter_map(|l| l.lot));
+            let lines = orders.iter().flat_map(|order| &order.lines);
+            ids.extend(lines.filter_map(|line| line.lot).map(LotId::get));
         }
         Ok(ids)
     }

@@ -5,6 +5,7 @@ use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Fit, Known, KnownProduct, UnitOf};
 use crate::decode::nomenclature::{self, Content, Conversion, Encoding, Nomenclature};
 use crate::odoo::{self, Kind};
+use crate::odoo_id::{ProductId, UnitId};
 use rust_decimal::Decimal;
 
 /// Looks into the copy. What cannot be read is not known: nothing is guessed of it.
@@ -17,15 +18,15 @@ pub struct InCatalog<'a> {
 
 impl InCatalog<'_> {
     /// The names of what was found, for people.
-    fn names(
+    fn names<T: Into<i64>>(
         &self,
         kind: Kind,
         code: &str,
-        found: Result<Found<i64>, CatalogError>,
+        found: Result<Found<T>, CatalogError>,
     ) -> Vec<String> {
         match found {
             Ok(Found::One(id)) => {
-                let called = self.copy.called(kind, id).ok().flatten();
+                let called = self.copy.called(kind, id.into()).ok().flatten();
                 vec![called.map_or_else(|| code.to_owned(), |called| called.name)]
             }
             Ok(Found::Several(names)) => names,
@@ -47,7 +48,7 @@ impl Known for InCatalog<'_> {
             Ok(Found::Several(names)) => (1..)
                 .zip(names)
                 .map(|(place, name)| KnownProduct {
-                    id: -place,
+                    id: ProductId::new(-place),
                     name,
                     units: 1.into(),
                     unit: None,
@@ -81,7 +82,7 @@ impl Known for InCatalog<'_> {
         !matches!(self.copy.lot(product.id, code), Ok(Found::Nothing) | Err(_))
     }
 
-    fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Fit {
+    fn convert(&self, value: Decimal, unit: UnitOf, into: UnitId) -> Fit {
         let fit = self.copy.convert(value, unit, into);
         fit.unwrap_or(Fit::Unknown)
     }
@@ -95,7 +96,7 @@ impl Known for InCatalog<'_> {
         (fit == Fit::Foreign).then_some(product.name)
     }
 
-    fn own_code(&self, product: i64) -> Option<String> {
+    fn own_code(&self, product: ProductId) -> Option<String> {
         self.copy.own_code(product).ok()?
     }
 }
@@ -193,7 +194,7 @@ mod tests {
             (found.value, found.rule.uom),
             (
                 nomenclature::Value::Number("1.25".parse().unwrap()),
-                Some(7)
+                Some(UnitId::new(7))
             )
         );
         assert_eq!(gs1.text("0036000291452"), None);
@@ -242,7 +243,10 @@ mod tests {
             ..Row::default()
         };
         copy.apply(Kind::Unit, &units).unwrap();
-        let products = [product(1, "PEN", 1), product(2, "HAM", 3)];
+        let products = [
+            product(1, "PEN", UnitId::new(1)),
+            product(2, "HAM", UnitId::new(3)),
+        ];
         copy.apply(Kind::Product, &products).unwrap();
         let last = |last| InCatalog { copy: &copy, last }.last_without_pieces();
         assert_eq!(last(Some("HAM")).as_deref(), Some("ham"));
@@ -266,7 +270,7 @@ mod tests {
         };
         let lot = Row {
             name: Some("1001".to_owned()),
-            product_id: Some(1),
+            product_id: Some(ProductId::new(1)),
             ..row(5)
         };
         let rows = [product(1, "PEN"), product(2, "INK")];

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{CODES, Catalog, CatalogError, CodeOf, Found, codes, name};
 use crate::clock;
 use crate::odoo::{Kind, Row};
+use crate::odoo_id::{ProductId, UnitId};
 
 /// Kind of code, code, and until when it had the meaning (µs) → the meaning as JSON.
 pub(super) const MEANT: TableDefinition<(u8, &str, i64), &[u8]> = TableDefinition::new("meant");
@@ -89,14 +90,14 @@ impl Catalog {
         Ok(match coded {
             Coded::Product => match self.product(code)? {
                 Found::One(product) => Some(Meaning {
-                    id: product.id,
+                    id: product.id.get(),
                     units: Some(product.measure.factor().to_string()),
                     name: product.name,
                 }),
                 _ => None,
             },
             Coded::Location => match self.location(code)? {
-                Found::One(id) => self.named(Kind::Location, id)?,
+                Found::One(id) => self.named(Kind::Location, id.get())?,
                 _ => None,
             },
             Coded::Lot => {
@@ -321,7 +322,7 @@ fn codes_of(kind: Kind, row: &Row) -> BTreeSet<(Coded, String)> {
 }
 
 /// What of a row makes another thing of its codes.
-fn contents(row: &Row) -> (Option<i64>, Option<i64>, Option<String>) {
+fn contents(row: &Row) -> (Option<ProductId>, Option<UnitId>, Option<String>) {
     let contained = row.contained.map(|contained| contained.to_string());
     (row.product_id, row.uom_id, contained)
 }

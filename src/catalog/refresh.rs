@@ -19,6 +19,7 @@ use super::{Catalog, CatalogError};
 use crate::board::Board;
 use crate::clock;
 use crate::odoo::{Client, Kind, Lots, PAGE_ROWS, Row, Warehouse};
+use crate::odoo_id::{CompanyId, UnitId};
 use crate::outcome::Failure;
 use floor::Floor;
 
@@ -94,7 +95,7 @@ async fn fetch(
     odoo: &mut Client,
     copy: &Catalog,
     kind: Kind,
-    company: i64,
+    company: CompanyId,
     since: Option<String>,
 ) -> Result<bool, Trouble> {
     let mut news = false;
@@ -130,9 +131,10 @@ async fn fetch(
 async fn name_units(odoo: &mut Client, copy: &Catalog, units: &mut [Row]) -> Result<(), Trouble> {
     let mut new = Vec::new();
     for unit in units.iter_mut() {
-        unit.external = copy.unit_name(unit.id)?;
+        let id = UnitId::new(unit.id);
+        unit.external = copy.unit_name(id)?;
         if unit.external.is_none() {
-            new.push(unit.id);
+            new.push(id);
         }
     }
     if new.is_empty() {
@@ -140,7 +142,12 @@ async fn name_units(odoo: &mut Client, copy: &Catalog, units: &mut [Row]) -> Res
     }
     let names = odoo.unit_names(&new).await?;
     for unit in units.iter_mut().filter(|unit| unit.external.is_none()) {
-        unit.external = Some(names.get(&unit.id).cloned().unwrap_or_default());
+        unit.external = Some(
+            names
+                .get(&UnitId::new(unit.id))
+                .cloned()
+                .unwrap_or_default(),
+        );
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::{Catalog, CatalogError, META, since_key};
 use crate::odoo::{Kind, Order};
+use crate::odoo_id::PickingId;
 
 /// As of when the orders are as Odoo had them.
 #[derive(Debug, Default)]
@@ -17,7 +18,7 @@ pub(super) struct AsOf {
     all: Option<Timestamp>,
     /// While they are read: since when, and those that were put in already.
     reading: Option<Timestamp>,
-    each: HashMap<i64, Timestamp>,
+    each: HashMap<PickingId, Timestamp>,
 }
 
 impl Catalog {
@@ -79,7 +80,7 @@ impl Catalog {
 
     /// As of when it has this order.
     #[must_use]
-    pub fn order_as_of(&self, order: i64) -> Option<Timestamp> {
+    pub fn order_as_of(&self, order: PickingId) -> Option<Timestamp> {
         let as_of = self.as_of();
         as_of.each.get(&order).copied().or(as_of.all)
     }

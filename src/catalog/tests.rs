@@ -1,6 +1,7 @@
 //! The copy of master data on a real disk.
 
 use super::*;
+use crate::odoo_id::{CompanyId, LocationId, ProductId, UnitId};
 
 fn row(id: i64, barcode: Option<&str>) -> Row {
     Row {
@@ -11,7 +12,7 @@ fn row(id: i64, barcode: Option<&str>) -> Row {
         barcode: barcode.map(str::to_owned),
         default_code: Some(format!("SKU{id}")),
         tracking: Some("none".to_owned()),
-        uom_id: Some(1),
+        uom_id: Some(UnitId::new(1)),
         ..Row::default()
     }
 }
@@ -37,7 +38,7 @@ fn filled() -> (tempfile::TempDir, Catalog) {
 
 fn id(found: Found<Product>) -> Option<i64> {
     match found {
-        Found::One(product) => Some(product.id),
+        Found::One(product) => Some(product.id.get()),
         _ => None,
     }
 }
@@ -46,12 +47,12 @@ fn id(found: Found<Product>) -> Option<i64> {
 fn a_product_is_found_by_barcode_reference_and_packaging() {
     let (_dir, copy) = filled();
     let packaging = Row {
-        product_id: Some(10),
-        uom_id: Some(2),
+        product_id: Some(ProductId::new(10)),
+        uom_id: Some(UnitId::new(2)),
         ..row(1, Some("PACK6"))
     };
     let older = Row {
-        product_id: Some(11),
+        product_id: Some(ProductId::new(11)),
         uom_id: None,
         contained: Some(4.0),
         ..row(2, Some("PACK4"))
@@ -62,9 +63,12 @@ fn a_product_is_found_by_barcode_reference_and_packaging() {
     let Found::One(six) = copy.product("PACK6").unwrap() else {
         panic!("no packaging")
     };
-    assert_eq!((six.id, six.measure.factor()), (10, Decimal::from(6)));
+    assert_eq!((six.id.get(), six.measure.factor()), (10, Decimal::from(6)));
     assert_eq!(copy.product("402").unwrap(), Found::Nothing);
-    assert_eq!(copy.location("BIN-1").unwrap(), Found::One(5));
+    assert_eq!(
+        copy.location("BIN-1").unwrap(),
+        Found::One(LocationId::new(5))
+    );
     // A bin's barcode is no product's.
     assert_eq!(copy.product("BIN-1").unwrap(), Found::Nothing);
 }
@@ -156,7 +160,7 @@ fn what_a_code_meant_before_is_known_until_odoo_wrote_the_change() {
     assert_eq!(meant(Coded::Location, "BIN-1", "03:00"), Some(5));
     let packaging = |minute, contained| {
         let packaging = Row {
-            product_id: Some(10),
+            product_id: Some(ProductId::new(10)),
             uom_id: None,
             contained: Some(contained),
             ..row(1, Some("PACK"))
@@ -297,7 +301,11 @@ fn the_last_copy_is_opened_without_odoo_if_it_is_of_the_same_database() {
     let dir = tempfile::tempdir().unwrap();
     let last = |url, database| Catalog::open_last(dir.path(), url, database).unwrap();
     assert!(last("http://odoo", "prod").is_none(), "there is none yet");
-    let copy = Catalog::open(dir.path(), &identity("http://odoo", "prod", 12)).unwrap();
+    let copy = Catalog::open(
+        dir.path(),
+        &identity("http://odoo", "prod", CompanyId::new(12)),
+    )
+    .unwrap();
     copy.apply(Kind::Product, &[row(10, Some("400"))]).unwrap();
     drop(copy);
     assert!(last("http://odoo", "test").is_none());
@@ -393,11 +401,14 @@ fn a_label_s_unit_is_converted_where_it_has_a_common_reference() {
         ("4", Unit::Kilogram, 99, Fit::Unknown),
         ("4", Unit::KilogramPerSquareMetre, 4, Fit::Unknown),
     ] {
-        let found = copy.convert(value.parse().unwrap(), UnitOf::Gs1(unit), into);
+        let found = copy.convert(value.parse().unwrap(), UnitOf::Gs1(unit), UnitId::new(into));
         assert_eq!(found.unwrap(), fit, "{value} {unit:?} in {into}");
     }
     // By the unit of a rule of the site's.
-    let by_id = |id, into| copy.convert(2.into(), UnitOf::Id(id), into).unwrap();
+    let by_id = |id, into| {
+        let unit = UnitOf::Id(UnitId::new(id));
+        copy.convert(2.into(), unit, UnitId::new(into)).unwrap()
+    };
     assert_eq!(by_id(4, 3), is("2000"));
     assert_eq!(by_id(4, 4), is("2"));
     assert_eq!(by_id(4, 1), Fit::Foreign);
@@ -408,13 +419,16 @@ fn a_label_s_unit_is_converted_where_it_has_a_common_reference() {
 fn a_packaging_in_a_foreign_unit_holds_nobody_knows_how_many() {
     let (_dir, copy) = measured();
     let packaging = |id, uom_id, barcode: &str| Row {
-        product_id: Some(10),
+        product_id: Some(ProductId::new(10)),
         uom_id: Some(uom_id),
         ..row(id, Some(barcode))
     };
     copy.apply(
         Kind::Packaging,
-        &[packaging(1, 2, "PACK6"), packaging(2, 4, "KILO")],
+        &[
+            packaging(1, UnitId::new(2), "PACK6"),
+            packaging(2, UnitId::new(4), "KILO"),
+        ],
     )
     .unwrap();
     assert_eq!(id(copy.product("PACK6").unwrap()), Some(10));
@@ -429,17 +443,17 @@ fn a_packaging_in_a_foreign_unit_holds_nobody_knows_how_many() {
 fn a_product_has_a_code_of_its_own_unit_or_none() {
     let (_dir, copy) = measured();
     let own = |id| copy.own_code(id).unwrap();
-    assert_eq!(own(10).as_deref(), Some("400"));
-    assert_eq!(own(99), None);
+    assert_eq!(own(ProductId::new(10)).as_deref(), Some("400"));
+    assert_eq!(own(ProductId::new(99)), None);
     // Its barcode is a packaging's, too; its reference is another product's barcode.
     let packaging = Row {
-        product_id: Some(11),
-        uom_id: Some(2),
+        product_id: Some(ProductId::new(11)),
+        uom_id: Some(UnitId::new(2)),
         ..row(1, Some("401"))
     };
     copy.apply(Kind::Packaging, &[packaging]).unwrap();
-    assert_eq!(own(11).as_deref(), Some("SKU11"));
+    assert_eq!(own(ProductId::new(11)).as_deref(), Some("SKU11"));
     copy.apply(Kind::Product, &[row(12, Some("SKU11"))])
         .unwrap();
-    assert_eq!(own(11), None);
+    assert_eq!(own(ProductId::new(11)), None);
 }

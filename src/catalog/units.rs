@@ -10,6 +10,7 @@ use super::{Catalog, CatalogError, CodeOf, Found, Measure};
 use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Fit, UnitOf};
 use crate::odoo::{Kind, Row};
+use crate::odoo_id::{ProductId, UnitId};
 
 /// The module of the units that Odoo brings.
 const MODULE: &str = "uom.";
@@ -83,12 +84,12 @@ pub(super) fn measure(unit: &Row, own: &Row, times: f64) -> Option<Measure> {
 
 impl Catalog {
     /// A measure in one of Odoo's units, converted as Odoo does.
-    pub fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Result<Fit, CatalogError> {
-        let Some(own) = self.row(Kind::Unit, into)? else {
+    pub fn convert(&self, value: Decimal, unit: UnitOf, into: UnitId) -> Result<Fit, CatalogError> {
+        let Some(own) = self.row(Kind::Unit, into.get())? else {
             return Ok(Fit::Unknown);
         };
         let units = match unit {
-            UnitOf::Id(id) => match self.row(Kind::Unit, id)? {
+            UnitOf::Id(id) => match self.row(Kind::Unit, id.get())? {
                 Some(row) => vec![(row, 1.0)],
                 None => return Ok(Fit::Unknown),
             },
@@ -120,8 +121,10 @@ impl Catalog {
     }
 
     /// The external id of a unit that is here; `None`: it was not asked for yet.
-    pub fn unit_name(&self, unit: i64) -> Result<Option<String>, CatalogError> {
-        Ok(self.row(Kind::Unit, unit)?.and_then(|row| row.external))
+    pub fn unit_name(&self, unit: UnitId) -> Result<Option<String>, CatalogError> {
+        Ok(self
+            .row(Kind::Unit, unit.get())?
+            .and_then(|row| row.external))
     }
 
     /// The units that Odoo has of those in which a label's unit can be stated.
@@ -143,11 +146,16 @@ impl Catalog {
     /// The product and the unit of a packaging whose unit cannot be converted into the product's.
     pub fn foreign_packaging(&self, code: &str) -> Result<Option<(String, String)>, CatalogError> {
         for packaging in self.rows(Kind::Packaging, CodeOf::Packaging, code)? {
-            let product = self.row(Kind::Product, packaging.product_id.unwrap_or_default())?;
+            let product = self.row(
+                Kind::Product,
+                packaging.product_id.unwrap_or_default().get(),
+            )?;
             let Some(product) = product else { continue };
             if self.contained(&product, &packaging)?.is_none() {
                 let unit = packaging.uom_id.unwrap_or_default();
-                let called = self.called(Kind::Unit, unit)?.map(|called| called.name);
+                let called = self
+                    .called(Kind::Unit, unit.get())?
+                    .map(|called| called.name);
                 let unit = called.filter(|name| !name.is_empty());
                 let named =
                     unit.unwrap_or_else(|| format!("id {}", packaging.uom_id.unwrap_or_default()));
@@ -158,8 +166,8 @@ impl Catalog {
     }
 
     /// A code that stands for one of the product's own unit.
-    pub fn own_code(&self, product: i64) -> Result<Option<String>, CatalogError> {
-        let Some(row) = self.row(Kind::Product, product)? else {
+    pub fn own_code(&self, product: ProductId) -> Result<Option<String>, CatalogError> {
+        let Some(row) = self.row(Kind::Product, product.get())? else {
             return Ok(None);
         };
         for code in [row.barcode, row.default_code].into_iter().flatten() {

@@ -26,6 +26,7 @@ use super::gs1::{Carrier, ElementString, Gtin, Unit, carrier, is_marked, is_sscc
 use super::nomenclature::{Found, Nomenclature};
 use super::profile::{CommandCode, Kind, Means, Scan, Symbology};
 use crate::event::Measures;
+use crate::odoo_id::{ProductId, UnitId};
 
 pub use explain::{Asked, Explained, Said};
 pub use label::{Label, UnusedDate};
@@ -109,18 +110,18 @@ pub struct Item {
 /// A product of the copy of Odoo's data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownProduct {
-    pub id: i64,
+    pub id: ProductId,
     pub name: String,
     /// How many of its own unit one scan of the code stands for: more than one for a packaging.
     pub units: Decimal,
     /// The id of its own unit, where it is known.
-    pub unit: Option<i64>,
+    pub unit: Option<UnitId>,
 }
 
 /// The unit of a measure: one of Odoo's by its id, or one that a label names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnitOf {
-    Id(i64),
+    Id(UnitId),
     Gs1(Unit),
 }
 
@@ -147,7 +148,7 @@ pub trait Known {
     /// is no lot: Odoo's lots are a product's, and no flow takes one before its product.
     fn has_lot(&self, code: &str) -> bool;
     /// A measure in one of Odoo's units, which is named by its id.
-    fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Fit {
+    fn convert(&self, value: Decimal, unit: UnitOf, into: UnitId) -> Fit {
         match unit {
             UnitOf::Id(id) if id == into => Fit::Is(value),
             UnitOf::Id(_) => Fit::Foreign,
@@ -160,7 +161,7 @@ pub trait Known {
         None
     }
     /// A code of this product that stands for one of its own unit.
-    fn own_code(&self, _product: i64) -> Option<String> {
+    fn own_code(&self, _product: ProductId) -> Option<String> {
         None
     }
 }

@@ -15,6 +15,7 @@ use rust_decimal::Decimal;
 use thiserror::Error;
 
 use super::gs1::{Gtin, TEXT_BYTES_MAX, Unit, check_digit, day_or_month};
+use crate::odoo_id::UnitId;
 
 #[cfg(test)]
 mod tests;
@@ -44,7 +45,7 @@ pub struct Rule {
     /// The last digit of a GS1 rule's first group says how many digits of the second are decimals.
     pub decimals: bool,
     /// The id of the unit that a GS1 rule's quantity is in.
-    pub uom: Option<i64>,
+    pub uom: Option<UnitId>,
     /// The unit of a weight without such an id.
     pub weight: Unit,
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use crate::event::{Measures, Seq};
+use crate::odoo_id::ProductId;
 
 /// Products that are remembered until the step is complete.
 pub const ITEMS_MAX: usize = 200;
@@ -96,7 +97,7 @@ pub struct Dates {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coded {
     /// The product's id in Odoo.
-    pub id: i64,
+    pub id: ProductId,
     /// The factors of the code's unit and of the product's own.
     pub factors: (Decimal, Decimal),
     /// A code that stands for one of the product's own unit.

@@ -41,7 +41,7 @@ macro_rules! convert {
 
 convert!(
     State, FlowV1, flow, at, work: into, trail: each, done: into, operator, asks_quantity, doubted,
-    noted, dropped, seq, tag, possible_repeat, last, last_at, made,
+    noted, dropped, seq: into, tag, possible_repeat, last, last_at, made,
 );
 convert!(Work, WorkV1, from, to, order, package, reason, items: each, last);
 convert!(
@@ -49,7 +49,7 @@ convert!(
     is_new_lot, package, lacks_package, lacks_quantity, product: option, measures,
 );
 convert!(Dates, DatesV1, expiry, best_before);
-convert!(Coded, ProductV1, id, factors: into, own_code);
+convert!(Coded, ProductV1, id: into, factors: into, own_code);
 convert!(Step, StepV1, at, did: each);
 
 impl From<Tracking> for TrackingV1 {
@@ -129,6 +129,8 @@ mod tests {
     use rust_decimal::Decimal;
 
     use super::*;
+    use crate::event::Seq;
+    use crate::odoo_id::ProductId;
 
     /// A state with a value in every field, as it is stored.
     const WHOLE: &str = include_str!("stored/whole.json");
@@ -151,7 +153,7 @@ mod tests {
             lacks_package: true,
             lacks_quantity: true,
             product: Some(Coded {
-                id: 7,
+                id: ProductId::new(7),
                 factors: (Decimal::from(12), Decimal::ONE),
                 own_code: Some("MILK-1".to_owned()),
             }),
@@ -198,7 +200,7 @@ mod tests {
             doubted: text("X1"),
             noted: vec!["11".to_owned()],
             dropped: text("2 × Milk"),
-            seq: 41,
+            seq: Seq::new(41),
             tag: "x".to_owned(),
             possible_repeat: true,
             last: "2026-11-29T12:00:00Z".parse().ok(),

@@ -19,13 +19,15 @@ use crate::decode::meaning::{Context, Fit, Known, KnownProduct, UnitOf};
 use crate::decode::nomenclature::{Content, Encoding, Nomenclature, Rule};
 use crate::decode::profile::{FlowRules, Symbology};
 use crate::event::{Action, Event, Field, Movement, Seq};
+use crate::odoo_id::{ProductId, UnitId};
 
 /// A floor where the first letters say what a code is.
 struct Floor;
 
 impl Known for Floor {
     fn products(&self, code: &str) -> Vec<KnownProduct> {
-        let id = i64::from(code.as_bytes().last().copied().unwrap_or_default());
+        let id = code.as_bytes().last().copied().unwrap_or_default();
+        let id = ProductId::new(id.into());
         let product = |name: &str| KnownProduct {
             id,
             name: name.to_owned(),
@@ -41,19 +43,19 @@ impl Known for Floor {
             "PHONE" | "09506000134352" => vec![product("Phone")],
             "BOTH" | "25" => vec![product("Both")],
             "NUT" | "NUT-6" | "NUT-7" => vec![KnownProduct {
-                id: 1,
+                id: ProductId::new(1),
                 units: codes::factor(code),
-                unit: Some(1),
+                unit: Some(UnitId::new(1)),
                 name: "Nut".to_owned(),
             }],
             "HAM" | "HAM-CASE" => vec![KnownProduct {
-                id: 2,
+                id: ProductId::new(2),
                 units: codes::factor(code),
                 unit: Some(codes::KILOGRAM),
                 name: "Ham".to_owned(),
             }],
             "CHEESE" | "CHEESE-CASE" | "00614141000043" => vec![KnownProduct {
-                id: 4,
+                id: ProductId::new(4),
                 units: codes::factor(code),
                 unit: Some(codes::KILOGRAM),
                 name: "Cheese".to_owned(),
@@ -81,14 +83,14 @@ impl Known for Floor {
     fn has_lot(&self, code: &str) -> bool {
         code.starts_with("LOT-") || matches!(code, "LOC-LOT" | "47")
     }
-    fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Fit {
+    fn convert(&self, value: Decimal, unit: UnitOf, into: UnitId) -> Fit {
         match unit {
             UnitOf::Gs1(Unit::Kilogram) if into == codes::KILOGRAM => Fit::Is(value),
             _ => Fit::Foreign,
         }
     }
-    fn own_code(&self, product: i64) -> Option<String> {
-        (product == 4).then(|| "CHEESE".to_owned())
+    fn own_code(&self, product: ProductId) -> Option<String> {
+        (product == ProductId::new(4)).then(|| "CHEESE".to_owned())
     }
 }
 

@@ -10,11 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::document::DocumentKey;
 use crate::journal::{Journal, JournalError, KeepChange};
+use crate::odoo_id::MoveLineId;
 
 const PREFIX: &str = "claimed/";
 
 /// A line's id, the key of the document that claims it, and when it did.
-type Claim = (i64, String, Timestamp);
+type Claim = (MoveLineId, String, Timestamp);
 
 fn read(journal: &Journal) -> Result<Vec<Claim>, JournalError> {
     let claim = |(path, value): (String, Vec<u8>)| {
@@ -34,14 +35,14 @@ fn read(journal: &Journal) -> Result<Vec<Claim>, JournalError> {
 pub fn claimed_by_others(
     journal: &Journal,
     key: DocumentKey,
-) -> Result<BTreeSet<i64>, JournalError> {
+) -> Result<BTreeSet<MoveLineId>, JournalError> {
     let key = key.to_string();
     let others = read(journal)?.into_iter().filter(|(_, by, _)| *by != key);
     Ok(others.map(|(line, ..)| line).collect())
 }
 
 /// The documents that lines stand for, by line.
-pub fn claimants(journal: &Journal) -> Result<BTreeMap<i64, DocumentKey>, JournalError> {
+pub fn claimants(journal: &Journal) -> Result<BTreeMap<MoveLineId, DocumentKey>, JournalError> {
     let claims = read(journal)?.into_iter();
     Ok(claims
         .filter_map(|(line, by, _)| Some((line, by.parse().ok()?)))
@@ -52,13 +53,13 @@ pub fn claimants(journal: &Journal) -> Result<BTreeMap<i64, DocumentKey>, Journa
 pub fn claim(
     journal: &Journal,
     key: DocumentKey,
-    lines: &[i64],
+    lines: &[MoveLineId],
     now: Timestamp,
     days: u32,
 ) -> Result<Vec<KeepChange>, JournalError> {
     let age = SignedDuration::from_hours(i64::from(days) * 24);
     let before = now.saturating_sub(age).unwrap_or(Timestamp::MIN);
-    let path = |line: i64| format!("{PREFIX}{line}");
+    let path = |line: MoveLineId| format!("{PREFIX}{line}");
     let old = read(journal)?.into_iter().filter(|(.., at)| *at < before);
     let mut changes: Vec<KeepChange> = old.map(|(line, ..)| (path(line), None)).collect();
     let value = format!("{key} {now}").into_bytes();
@@ -77,18 +78,21 @@ mod tests {
         let (journal, _writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
         let (one, other) = (DocumentKey([1; 16]), DocumentKey([2; 16]));
         let at: Timestamp = "2026-11-24T08:00:00Z".parse().unwrap();
-        let claims = claim(&journal, one, &[5, 7], at, 30).unwrap();
+        let claims = claim(&journal, one, &[5, 7].map(MoveLineId::new), at, 30).unwrap();
         journal.inbox().keep(claims).await.unwrap();
         let by_others = |key| claimed_by_others(&journal, key).unwrap();
-        assert_eq!(by_others(other), BTreeSet::from([5, 7]));
+        assert_eq!(
+            by_others(other),
+            BTreeSet::from([5, 7].map(MoveLineId::new))
+        );
         assert_eq!(by_others(one), BTreeSet::new(), "its own are free for it");
         assert_eq!(
             claimants(&journal).unwrap(),
-            BTreeMap::from([(5, one), (7, one)])
+            BTreeMap::from([5, 7].map(|line| (MoveLineId::new(line), one)))
         );
         let later = at + SignedDuration::from_hours(31 * 24);
-        let claims = claim(&journal, other, &[9], later, 30).unwrap();
+        let claims = claim(&journal, other, &[MoveLineId::new(9)], later, 30).unwrap();
         journal.inbox().keep(claims).await.unwrap();
-        assert_eq!(by_others(one), BTreeSet::from([9]));
+        assert_eq!(by_others(one), BTreeSet::from([MoveLineId::new(9)]));
     }
 }

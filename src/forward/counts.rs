@@ -5,6 +5,7 @@
 //! between is missed.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
@@ -469,46 +470,57 @@ fn older_counts(journal: &Journal, value: &[u8]) -> Result<Option<Vec<Count>>, J
 }
 
 fn count_path(place: &Place) -> String {
-    let part = |id: Option<i64>| id.map_or_else(|| NONE.to_owned(), |id| id.to_string());
-    let [lot, package, owner] = [place.lot, place.package, place.owner].map(part);
+    fn part(id: Option<impl ToString>) -> String {
+        id.map_or_else(|| NONE.to_owned(), |id| id.to_string())
+    }
+    let (lot, package) = (part(place.lot), part(place.package));
     format!(
-        "{COUNTS}{}/{}/{lot}/{package}/{owner}",
-        place.product, place.bin
+        "{COUNTS}{}/{}/{lot}/{package}/{}",
+        place.product,
+        place.bin,
+        part(place.owner)
     )
 }
 
 fn place_in(path: &str) -> Option<Place> {
+    fn part<T: FromStr>(text: &str) -> Result<Option<T>, T::Err> {
+        match text {
+            NONE => Ok(None),
+            id => id.parse().map(Some),
+        }
+    }
     let [product, bin, lot, package, owner] = five(path)?;
-    let part = |text: &str| match text {
-        NONE => Some(None),
-        id => id.parse().ok().map(Some),
-    };
     Some(Place {
         product: product.parse().ok()?,
         bin: bin.parse().ok()?,
-        lot: part(lot)?,
-        package: part(package)?,
-        owner: part(owner)?,
+        lot: part(lot).ok()?,
+        package: part(package).ok()?,
+        owner: part(owner).ok()?,
     })
 }
 
 fn span_path(end: &End) -> String {
-    let part = |id: Id| match id {
-        Id::Unknown => UNKNOWN.to_owned(),
-        Id::None => NONE.to_owned(),
-        Id::Known(id) => id.to_string(),
-    };
-    let [bin, lot, package, owner] = [end.bin, end.lot, end.package, end.owner].map(part);
+    fn part(id: Id<impl ToString>) -> String {
+        match id {
+            Id::Unknown => UNKNOWN.to_owned(),
+            Id::None => NONE.to_owned(),
+            Id::Known(id) => id.to_string(),
+        }
+    }
+    let (bin, lot) = (part(end.bin), part(end.lot));
+    let (package, owner) = (part(end.package), part(end.owner));
     format!("{SPANS}{}/{bin}/{lot}/{package}/{owner}", end.product)
 }
 
 fn end_in(path: &str) -> Option<End> {
+    fn part<T: FromStr>(text: &str) -> Option<Id<T>> {
+        match text {
+            UNKNOWN => Some(Id::Unknown),
+            NONE => Some(Id::None),
+            id => id.parse().ok().map(Id::Known),
+        }
+    }
     let [product, bin, lot, package, owner] = five(path)?;
-    let part = |text: &str| match text {
-        UNKNOWN => Some(Id::Unknown),
-        NONE => Some(Id::None),
-        id => id.parse().ok().map(Id::Known),
-    };
     Some(End {
         product: product.parse().ok()?,
         bin: part(bin)?,

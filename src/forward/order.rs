@@ -35,7 +35,10 @@ use super::faults::describe_refusal;
 use crate::config;
 use crate::document::{DocumentKey, OdooRef, answer};
 use crate::odoo::order::{Row, Seen, SeenPicking, Shipment};
-use crate::odoo::{LOADS_AGAIN, LotRef};
+use crate::odoo::{Direction, LOADS_AGAIN, LotRef, PickingState};
+use crate::odoo_id::{
+    LocationId, MoveId, MoveLineId, PackageId, PartnerId, PickingId, ProductId, UnitId,
+};
 use crate::outcome::Outcome;
 use crate::reason::{Answer, ReasonCode};
 
@@ -61,7 +64,7 @@ pub struct OrderJob {
     /// The locations that scanned bins are in, where more than one step of the order may be meant.
     pub parents: Parents,
     /// Ids of lines that people posted and that other documents claim.
-    pub claimed: BTreeSet<i64>,
+    pub claimed: BTreeSet<MoveLineId>,
     /// What Odoo has of the order, if it was read a moment ago; else it is read first.
     pub seen: Option<Box<Seen>>,
 }
@@ -74,7 +77,7 @@ pub enum Task {
     },
     /// All that was picked and is in no package yet, into this one.
     PackAll {
-        package: i64,
+        package: PackageId,
     },
     Ship(Shipment),
     Validate,
@@ -98,19 +101,19 @@ pub enum Way {
 /// Quantities are in the product's own unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderLine {
-    pub product: i64,
+    pub product: ProductId,
     /// The product's own unit.
-    pub unit: i64,
+    pub unit: UnitId,
     pub lot: LotRef,
     /// The package it is taken out of.
-    pub package: Option<i64>,
+    pub package: Option<PackageId>,
     /// The package it is put into.
-    pub into: Option<i64>,
-    pub owner: Option<i64>,
+    pub into: Option<PackageId>,
+    pub owner: Option<PartnerId>,
     /// None: where Odoo reserved it, else where the order takes from.
-    pub from: Option<i64>,
+    pub from: Option<LocationId>,
     /// None: where the order brings it.
-    pub to: Option<i64>,
+    pub to: Option<LocationId>,
     pub quantity: Decimal,
 }
 
@@ -127,49 +130,49 @@ pub enum OrderStep {
     Guard {
         picking: Box<SeenPicking>,
         /// Scanned lines, which have to be there still and are picked.
-        scanned: Vec<i64>,
+        scanned: Vec<MoveLineId>,
         /// Lines that people picked, which have to be there still.
-        others: Vec<i64>,
+        others: Vec<MoveLineId>,
         /// Reserved lines of picked moves, which Odoo removes at the validation anyway.
-        remove: Vec<i64>,
+        remove: Vec<MoveLineId>,
         backorder: bool,
     },
     Validate {
-        picking: i64,
+        picking: PickingId,
         backorder: bool,
     },
     /// Odoo is to say where the goods are: [`Reconciling::reserved`].
     Reserve {
-        picking: i64,
+        picking: PickingId,
         /// Where the picking takes from.
-        from: i64,
+        from: LocationId,
     },
     /// Reserves again what [`OrderStep::Guard`] removed, after a validation that Odoo refused.
     ReserveAgain {
         picking: Box<SeenPicking>,
         /// Moves that Odoo takes for picked although nothing of them is.
-        moves: Vec<i64>,
+        moves: Vec<MoveId>,
     },
     /// Our own lines off an order whose validation Odoo refused because of them.
     Remove {
-        lines: Vec<i64>,
+        lines: Vec<MoveLineId>,
     },
     /// Our own lines, with the quantity that each is to have; without one it goes.
     Reduce {
         picking: Box<SeenPicking>,
-        lines: Vec<(i64, Decimal)>,
+        lines: Vec<(MoveLineId, Decimal)>,
     },
     SetDone {
-        picking: i64,
+        picking: PickingId,
         at: Timestamp,
     },
     Pack {
         picking: Box<SeenPicking>,
-        lines: Vec<i64>,
-        package: i64,
+        lines: Vec<MoveLineId>,
+        package: PackageId,
     },
     Ship {
-        picking: i64,
+        picking: PickingId,
         shipment: Shipment,
         /// What the picking's note is to say of the parcels; none: it says so already.
         note: Option<String>,
@@ -200,8 +203,8 @@ pub struct Reconciling {
 /// The picked lines of a picking, and their quantities.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Picked {
-    picking: i64,
-    lines: BTreeMap<i64, Decimal>,
+    picking: PickingId,
+    lines: BTreeMap<MoveLineId, Decimal>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -434,7 +437,9 @@ impl Reconciling {
         if matches!(self.job.task, Task::Ship(_)) {
             return None;
         }
-        let told = |picking: &&SeenPicking| picking.kind == "outgoing" && picking.state != "cancel";
+        let told = |picking: &&SeenPicking| {
+            picking.kind == Direction::Outgoing && picking.state != PickingState::Cancelled
+        };
         let picking = seen.pickings.iter().find(told)?;
         let has = picking.weight_kg.filter(|kg| *kg > Decimal::ZERO);
         if self.calls.is_empty() {

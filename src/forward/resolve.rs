@@ -49,6 +49,7 @@ use crate::event::{CLOCK_MIN, Seq};
 use crate::journal::Journal;
 use crate::odoo::stock::Place;
 use crate::odoo::{Client, Transfer, Warehouse};
+use crate::odoo_id::PickingId;
 use crate::outcome::Failure;
 use crate::reason::{Flag, ReasonCode};
 
@@ -143,7 +144,7 @@ pub struct Undoing {
     pub key: DocumentKey,
     pub seq: Seq,
     /// The picking in Odoo that carried the event out.
-    pub picking: Option<i64>,
+    pub picking: Option<PickingId>,
     /// The plan of the posted document.
     pub plan: Option<String>,
     /// The index of the event's line in the posted document.

@@ -46,6 +46,7 @@ use crate::config;
 use crate::document::DocumentNumber;
 use crate::odoo::order::Seen;
 use crate::odoo::{Picking, Transfer};
+use crate::odoo_id::PickingId;
 use crate::outcome::{Failure, Outcome};
 
 /// The size of the first batch, in lines.
@@ -93,10 +94,10 @@ pub enum Command<'a> {
         lines_max: usize,
     },
     Load(Vec<&'a Transfer>),
-    Read(Vec<i64>),
+    Read(Vec<PickingId>),
     /// With what they are to move, which says whether it can be done by two calls.
-    Validate(Vec<(i64, &'a Transfer)>),
-    SetDone(Vec<(i64, Option<Timestamp>)>),
+    Validate(Vec<(PickingId, &'a Transfer)>),
+    SetDone(Vec<(PickingId, Option<Timestamp>)>),
     /// One step about an order: [`Input::Seen`] for [`OrderStep::Read`], [`Input::Reserved`] for
     /// [`OrderStep::Reserve`], else [`Input::Done`].
     Order(&'a OrderJob, &'a OrderStep),
@@ -126,7 +127,7 @@ pub enum Input {
     Refreshed,
     /// None: nothing is waiting. `Some` with no jobs: what waited was parked before it was sent.
     Taken(Option<Vec<Job>>),
-    Loaded(Vec<i64>),
+    Loaded(Vec<PickingId>),
     Pickings(Vec<Picking>),
     Validated,
     Seen(Seen),

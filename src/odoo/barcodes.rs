@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::values::{text_or_false, value_or_false};
+use crate::odoo_id::{CompanyId, UnitId};
 use crate::outcome::Failure;
 
 /// Rules of a nomenclature that are held; Odoo's own has about forty.
@@ -49,7 +50,7 @@ pub struct Rule {
     pub gs1_decimal_usage: bool,
     /// The unit of the quantity.
     #[serde(default, deserialize_with = "value_or_false")]
-    pub associated_uom_id: Option<i64>,
+    pub associated_uom_id: Option<UnitId>,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +69,7 @@ struct Head {
 
 impl Client {
     /// What the company reads barcodes by; without rules where it has chosen none.
-    pub async fn nomenclature(&mut self, company: i64) -> Result<Nomenclature, Failure> {
+    pub async fn nomenclature(&mut self, company: CompanyId) -> Result<Nomenclature, Failure> {
         let domain = json!([["id", "=", company]]);
         let companies: Vec<Company> = self
             .search("res.company", &domain, &["nomenclature_id"], 1)

@@ -27,6 +27,7 @@ use super::key;
 use super::wire::{self, Login, Wire};
 use crate::clock;
 use crate::config::{self, Api};
+use crate::odoo_id::{CompanyId, UserId};
 use crate::outcome::Failure;
 use crate::tls;
 
@@ -53,11 +54,11 @@ pub struct Client {
     key: Option<SecretString>,
     is_key_given: bool,
     /// The id of the key's user, which `/jsonrpc` wants.
-    uid: Option<i64>,
+    uid: Option<UserId>,
     server_time: Option<Timestamp>,
     /// The company that all is done in; none before the warehouse was asked for.
-    company: Option<i64>,
-    pub(super) me: Option<i64>,
+    company: Option<CompanyId>,
+    pub(super) me: Option<UserId>,
     pub(super) shipping: Option<Vec<String>>,
     /// Whether products have a field for dates of lots; `None` before it was asked.
     pub(super) has_dates: Option<bool>,
@@ -215,7 +216,7 @@ impl Client {
         self.post(model, method, body).await
     }
 
-    pub(super) fn set_company(&mut self, company: i64) {
+    pub(super) fn set_company(&mut self, company: CompanyId) {
         self.company = Some(company);
     }
 
@@ -368,7 +369,7 @@ impl Client {
     }
 
     /// The id of the key's user, which the key itself does not tell.
-    async fn log_in(&mut self) -> Result<i64, Failure> {
+    async fn log_in(&mut self) -> Result<UserId, Failure> {
         if let Some(uid) = self.uid {
             return Ok(uid);
         }
@@ -378,7 +379,7 @@ impl Client {
                 "set odoo.user",
             ));
         };
-        let login = self.login(0);
+        let login = self.login(UserId::default());
         let args = json!([login.database, user, login.key, {}]);
         let answer = match self.service("common", "authenticate", &args).await {
             // Odoo answers the same when its database server is away: the list tells which it is.
@@ -390,7 +391,7 @@ impl Client {
             }
             answer => answer?,
         };
-        let uid = answer.as_i64().ok_or_else(|| {
+        let uid = answer.as_i64().map(UserId::new).ok_or_else(|| {
             Failure::stop(
                 format!("Odoo does not accept the API key for the user {user:?}"),
                 "correct odoo.user, or put a new key of that user into odoo.api_key_file or the credential odoo-api-key",
@@ -400,7 +401,7 @@ impl Client {
         Ok(uid)
     }
 
-    fn login(&self, uid: i64) -> Login<'_> {
+    fn login(&self, uid: UserId) -> Login<'_> {
         Login {
             database: self.database.to_str().unwrap_or_default(),
             uid,

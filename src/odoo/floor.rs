@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -14,6 +15,8 @@ use super::client::records::PAGE_ROWS;
 use super::master::{Kind, Row};
 use super::values::{text_or_false, value_or_false};
 use super::warehouse::Warehouse;
+use crate::odoo::{Direction, MoveState, PickingState};
+use crate::odoo_id::{LocationId, LotId, MoveId, PickingId, ProductId, UnitId};
 use crate::outcome::Failure;
 
 /// Open orders that are held; of more, those due last are not known here.
@@ -32,13 +35,12 @@ const KEYS_MAX: usize = 100;
 /// An order of the warehouse: what Odoo calls a picking.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct Order {
-    pub id: i64,
+    pub id: PickingId,
     pub name: String,
     /// The name of the sale, the purchase or whatever it comes from.
     pub origin: Option<String>,
-    /// `incoming`, `outgoing` or `internal`.
-    pub kind: String,
-    pub state: String,
+    pub kind: Direction,
+    pub state: PickingState,
     pub partner: Option<String>,
     /// In UTC, as Odoo writes it.
     pub scheduled: Option<String>,
@@ -52,16 +54,16 @@ pub struct Order {
 /// A move of an order.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct OrderLine {
-    pub product: i64,
+    pub product: ProductId,
     /// In `unit`.
     pub demand: f64,
-    pub unit: Option<i64>,
+    pub unit: Option<UnitId>,
     /// In the product's own unit: the sum of its lines that are picked.
     pub picked: f64,
     /// What Odoo reserved for it, where there is one such line.
-    pub from: Option<i64>,
-    pub to: Option<i64>,
-    pub lot: Option<i64>,
+    pub from: Option<LocationId>,
+    pub to: Option<LocationId>,
+    pub lot: Option<LotId>,
 }
 
 /// An API key of the gateway's user.
@@ -98,14 +100,14 @@ struct Named {
 
 #[derive(Debug, Deserialize)]
 struct TypeRow {
-    code: String,
+    code: Direction,
 }
 
 #[derive(Debug, Deserialize)]
 struct PickingRow {
-    id: i64,
+    id: PickingId,
     name: String,
-    state: String,
+    state: PickingState,
     #[serde(deserialize_with = "text_or_false")]
     origin: Option<String>,
     #[serde(deserialize_with = "text_or_false")]
@@ -123,31 +125,31 @@ struct PickingRow {
 
 #[derive(Debug, Deserialize)]
 struct MoveRow {
-    id: i64,
-    state: String,
-    product_id: i64,
+    id: MoveId,
+    state: MoveState,
+    product_id: ProductId,
     product_uom_qty: f64,
     #[serde(default, deserialize_with = "value_or_false")]
-    product_uom: Option<i64>,
+    product_uom: Option<UnitId>,
 }
 
 #[derive(Debug, Deserialize)]
 struct LineRow {
     #[serde(deserialize_with = "value_or_false")]
-    move_id: Option<i64>,
+    move_id: Option<MoveId>,
     picked: bool,
     quantity_product_uom: f64,
-    location_id: i64,
-    location_dest_id: i64,
+    location_id: LocationId,
+    location_dest_id: LocationId,
     #[serde(deserialize_with = "value_or_false")]
-    lot_id: Option<i64>,
+    lot_id: Option<LotId>,
 }
 
 #[derive(Debug, Deserialize)]
 struct OfPicking {
     id: i64,
     #[serde(deserialize_with = "value_or_false")]
-    picking_id: Option<i64>,
+    picking_id: Option<PickingId>,
 }
 
 impl Client {
@@ -185,7 +187,7 @@ impl Client {
             let mut domain = floor_domain(Kind::Quant, warehouse);
             domain.push(json!(["id", ">", ids.last().copied().unwrap_or(0)]));
             let limit = IDS_PAGE.min(QUANTS_MAX - ids.len());
-            let page = self.ids("stock.quant", &domain, "id", limit).await?;
+            let page: Vec<i64> = self.ids("stock.quant", &domain, "id", limit).await?;
             let whole = page.len() >= limit;
             ids.extend(page);
             if !whole || ids.len() >= QUANTS_MAX {
@@ -201,10 +203,13 @@ impl Client {
 
     /// The ids of the warehouse's open orders, those due first first; one more than [`ORDERS_MAX`]
     /// at the most.
-    pub async fn open_order_ids(&mut self, warehouse: &Warehouse) -> Result<Vec<i64>, Failure> {
+    pub async fn open_order_ids(
+        &mut self,
+        warehouse: &Warehouse,
+    ) -> Result<Vec<PickingId>, Failure> {
         let domain = [
             json!(["picking_type_id.warehouse_id", "=", warehouse.id]),
-            json!(["state", "not in", ["done", "cancel"]]),
+            json!(["state", "not in", PickingState::FINISHED]),
         ];
         self.ids(
             "stock.picking",
@@ -221,7 +226,7 @@ impl Client {
         &mut self,
         warehouse: &Warehouse,
         since: &str,
-    ) -> Result<BTreeSet<i64>, Failure> {
+    ) -> Result<BTreeSet<PickingId>, Failure> {
         let mut touched = BTreeSet::new();
         for (model, path) in [
             ("stock.picking", ""),
@@ -240,7 +245,7 @@ impl Client {
                     ],
                 ]);
                 if path.is_empty() {
-                    let page = self
+                    let page: Vec<PickingId> = self
                         .ids(
                             model,
                             domain.as_array().map_or(&[], Vec::as_slice),
@@ -249,7 +254,7 @@ impl Client {
                         )
                         .await?;
                     let whole = page.len() >= PAGE_ROWS;
-                    after = page.last().copied().unwrap_or(after);
+                    after = page.last().map_or(after, |id| id.get());
                     touched.extend(page);
                     if !whole {
                         break;
@@ -272,7 +277,7 @@ impl Client {
 
     /// These orders with their moves, whatever their state; those that are gone are not among the
     /// answers.
-    pub async fn orders(&mut self, ids: &[i64]) -> Result<Vec<Order>, Failure> {
+    pub async fn orders(&mut self, ids: &[PickingId]) -> Result<Vec<Order>, Failure> {
         let mut orders = Vec::with_capacity(ids.len());
         for ids in ids.chunks(ORDERS_PAGE) {
             let body = json!({
@@ -295,13 +300,13 @@ impl Client {
         self.call("res.users.apikeys", "search_read", &body).await
     }
 
-    async fn ids(
+    async fn ids<T: DeserializeOwned>(
         &mut self,
         model: &str,
         domain: &[Value],
         order: &str,
         limit: usize,
-    ) -> Result<Vec<i64>, Failure> {
+    ) -> Result<Vec<T>, Failure> {
         let body = json!({"domain": domain, "order": order, "limit": limit});
         self.call(model, "search", &body).await
     }
@@ -335,8 +340,8 @@ fn specification() -> Value {
 }
 
 fn order(row: PickingRow) -> Order {
-    let mut picked: BTreeMap<i64, f64> = BTreeMap::new();
-    let mut reserved: BTreeMap<i64, Vec<&LineRow>> = BTreeMap::new();
+    let mut picked: BTreeMap<MoveId, f64> = BTreeMap::new();
+    let mut reserved: BTreeMap<MoveId, Vec<&LineRow>> = BTreeMap::new();
     for line in &row.move_line_ids {
         let Some(of) = line.move_id else { continue };
         if line.picked {
@@ -345,7 +350,10 @@ fn order(row: PickingRow) -> Order {
             reserved.entry(of).or_default().push(line);
         }
     }
-    let moves = row.move_ids.iter().filter(|m| m.state != "cancel");
+    let moves = row
+        .move_ids
+        .iter()
+        .filter(|m| m.state != MoveState::Cancelled);
     let lines = moves.map(|m| {
         // Where several lines are reserved, no one bin or lot is the right one.
         let only = match reserved.get(&m.id).map(Vec::as_slice) {

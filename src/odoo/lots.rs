@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::loaded::MODULE;
 use crate::document::DocumentKey;
+use crate::odoo_id::{CompanyId, LotId, ProductId};
 use crate::outcome::Failure;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -16,7 +17,7 @@ pub enum LotRef {
     #[default]
     None,
     Known {
-        id: i64,
+        id: LotId,
         name: String,
     },
     /// A receipt makes it.
@@ -84,7 +85,7 @@ pub struct ExpiryRule {
 /// A lot that is to be made.
 #[derive(Debug, Clone, Copy)]
 pub struct NewLot<'a> {
-    pub product: i64,
+    pub product: ProductId,
     pub name: &'a str,
     pub expiry: &'a str,
     pub dates: &'a BestBefore,
@@ -94,11 +95,11 @@ impl Client {
     /// The rules of these products. `None`: this Odoo has no dates of lots.
     pub async fn expiry_rules(
         &mut self,
-        products: &BTreeSet<i64>,
-    ) -> Result<Option<BTreeMap<i64, ExpiryRule>>, Failure> {
+        products: &BTreeSet<ProductId>,
+    ) -> Result<Option<BTreeMap<ProductId, ExpiryRule>>, Failure> {
         #[derive(Deserialize)]
         struct Product {
-            id: i64,
+            id: ProductId,
             #[serde(flatten)]
             rule: ExpiryRule,
         }
@@ -133,10 +134,10 @@ impl Client {
     /// lot that is there already is left as it is.
     pub async fn make_lot(
         &mut self,
-        company: i64,
+        company: CompanyId,
         document: DocumentKey,
         lot: &NewLot<'_>,
-    ) -> Result<i64, Failure> {
+    ) -> Result<LotId, Failure> {
         let NewLot {
             product,
             name,

@@ -9,6 +9,9 @@ use super::client::Client;
 use super::client::records::{PAGE_ROWS, records};
 use super::lots::HAS_DATES;
 use super::values::{text_or_false, value_or_false, yes};
+use crate::odoo_id::{
+    CompanyId, LocationId, LotId, PackageId, PartnerId, ProductId, UnitId, WarehouseId,
+};
 use crate::outcome::Failure;
 
 /// The version of the server, such as `19.0`.
@@ -71,10 +74,10 @@ pub struct Row {
     pub tracking: Option<String>,
     /// The product of a packaging, a quant or a lot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub product_id: Option<i64>,
+    pub product_id: Option<ProductId>,
     /// The unit of a product or a packaging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uom_id: Option<i64>,
+    pub uom_id: Option<UnitId>,
     /// The quantity of the product's own unit in a packaging, if the packaging has a field for it:
     /// before Odoo 19.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,7 +123,7 @@ pub struct Row {
         deserialize_with = "value_or_false",
         skip_serializing_if = "Option::is_none"
     )]
-    pub warehouse_id: Option<i64>,
+    pub warehouse_id: Option<WarehouseId>,
     /// The name of a lot, a package or a partner.
     #[serde(
         default,
@@ -140,25 +143,25 @@ pub struct Row {
         deserialize_with = "value_or_false",
         skip_serializing_if = "Option::is_none"
     )]
-    pub location_id: Option<i64>,
+    pub location_id: Option<LocationId>,
     #[serde(
         default,
         deserialize_with = "value_or_false",
         skip_serializing_if = "Option::is_none"
     )]
-    pub lot_id: Option<i64>,
+    pub lot_id: Option<LotId>,
     #[serde(
         default,
         deserialize_with = "value_or_false",
         skip_serializing_if = "Option::is_none"
     )]
-    pub package_id: Option<i64>,
+    pub package_id: Option<PackageId>,
     #[serde(
         default,
         deserialize_with = "value_or_false",
         skip_serializing_if = "Option::is_none"
     )]
-    pub owner_id: Option<i64>,
+    pub owner_id: Option<PartnerId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<f64>,
 }
@@ -166,14 +169,14 @@ pub struct Row {
 /// A lot or serial number of a product.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Lot {
-    pub id: i64,
+    pub id: LotId,
     pub name: String,
-    pub product_id: i64,
+    pub product_id: ProductId,
 }
 
 #[derive(Debug, Deserialize)]
 struct Named {
-    id: i64,
+    id: PackageId,
     name: String,
 }
 
@@ -267,7 +270,7 @@ impl Kind {
     }
 
     /// What may be seen in the warehouse's company.
-    fn domain(self, company: i64) -> Vec<Value> {
+    fn domain(self, company: CompanyId) -> Vec<Value> {
         match self {
             Self::Unit => vec![],
             _ => vec![json!(["company_id", "in", [false, company]])],
@@ -280,7 +283,7 @@ impl Client {
     pub async fn page(
         &mut self,
         kind: Kind,
-        company: i64,
+        company: CompanyId,
         since: Option<&str>,
         after: i64,
     ) -> Result<Vec<Row>, Failure> {
@@ -311,7 +314,10 @@ impl Client {
     }
 
     /// The external ids of these units: they tell which unit is which, in any language.
-    pub async fn unit_names(&mut self, units: &[i64]) -> Result<BTreeMap<i64, String>, Failure> {
+    pub async fn unit_names(
+        &mut self,
+        units: &[UnitId],
+    ) -> Result<BTreeMap<UnitId, String>, Failure> {
         let body = json!({"ids": units});
         let names: BTreeMap<String, Value> = self.call("uom.uom", "get_external_id", &body).await?;
         let name = |(id, name): (String, Value)| {
@@ -334,7 +340,7 @@ impl Client {
     }
 
     /// How many records there are that are not archived.
-    pub async fn count(&mut self, kind: Kind, company: i64) -> Result<u64, Failure> {
+    pub async fn count(&mut self, kind: Kind, company: CompanyId) -> Result<u64, Failure> {
         let body = json!({"domain": kind.domain(company)});
         self.call(kind.model(), "search_count", &body).await
     }
@@ -344,7 +350,7 @@ impl Client {
     pub async fn by_codes(
         &mut self,
         kind: Kind,
-        company: i64,
+        company: CompanyId,
         codes: &[String],
         ids: &BTreeSet<i64>,
     ) -> Result<Vec<Row>, Failure> {
@@ -367,8 +373,8 @@ impl Client {
     /// products, because so the question is short; of the answer only what was meant is kept.
     pub async fn lots(
         &mut self,
-        company: i64,
-        wanted: &BTreeSet<(i64, String)>,
+        company: CompanyId,
+        wanted: &BTreeSet<(ProductId, String)>,
     ) -> Result<Vec<Lot>, Failure> {
         let products: BTreeSet<_> = wanted.iter().map(|(product, _)| product).collect();
         let names: BTreeSet<_> = wanted.iter().map(|(_, name)| name).collect();
@@ -391,9 +397,9 @@ impl Client {
     /// Packages by name, which is their barcode; one name may stand for several.
     pub async fn packages(
         &mut self,
-        company: i64,
+        company: CompanyId,
         names: &[String],
-    ) -> Result<Vec<(String, i64)>, Failure> {
+    ) -> Result<Vec<(String, PackageId)>, Failure> {
         let domain = vec![
             json!(["name", "in", names]),
             json!(["company_id", "in", [false, company]]),

@@ -22,9 +22,14 @@ use self::seen::{picking, specification};
 use super::answer::CallError;
 use super::client::{Client, read};
 use super::loaded::{Loaded, MODULE, first_message};
+use super::values;
 pub use super::values::odoo_time;
 pub use super::warehouse::Backorders;
+use crate::odoo::PickingState;
 use crate::odoo::lots::LotRef;
+use crate::odoo_id::{
+    LocationId, MoveId, MoveLineId, PackageId, PartnerId, PickingId, ProductId, UnitId, UserId,
+};
 use crate::outcome::Failure;
 
 /// What the carrier is told. What is none is left as it is.
@@ -39,17 +44,17 @@ pub struct Shipment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     pub external_id: String,
-    pub product: i64,
-    pub unit: i64,
+    pub product: ProductId,
+    pub unit: UnitId,
     pub quantity: Decimal,
-    pub from: i64,
-    pub to: i64,
+    pub from: LocationId,
+    pub to: LocationId,
     /// None only where the picking has no move of the product.
-    pub move_id: Option<i64>,
+    pub move_id: Option<MoveId>,
     pub lot: LotRef,
-    pub package: Option<i64>,
-    pub into: Option<i64>,
-    pub owner: Option<i64>,
+    pub package: Option<PackageId>,
+    pub into: Option<PackageId>,
+    pub owner: Option<PartnerId>,
 }
 
 /// All that Odoo has of the order.
@@ -58,7 +63,7 @@ pub struct Seen {
     /// In the order in which they were made.
     pub pickings: Vec<SeenPicking>,
     /// The id of the key's user.
-    pub me: i64,
+    pub me: UserId,
     /// So many open pickings have this name as their origin: no order can be meant, and not all of
     /// them were read.
     pub too_many: Option<usize>,
@@ -66,13 +71,13 @@ pub struct Seen {
 
 impl Client {
     /// These pickings with their moves and lines.
-    pub async fn seen(&mut self, ids: &[i64]) -> Result<Vec<SeenPicking>, Failure> {
+    pub async fn seen(&mut self, ids: &[PickingId]) -> Result<Vec<SeenPicking>, Failure> {
         let shipping = self.shipping_fields().await?;
         let body = json!({"ids": ids, "specification": specification(&shipping)});
         let read: Vec<Value> = self.call("stock.picking", "web_read", &body).await?;
         let mut pickings: Vec<SeenPicking> = read.iter().map(picking).collect();
         pickings.sort_by_key(|picking| picking.id);
-        let lines: Vec<i64> = pickings
+        let lines: Vec<MoveLineId> = pickings
             .iter()
             .flat_map(|p| &p.lines)
             .map(|line| line.id)
@@ -101,7 +106,11 @@ impl Client {
     }
 
     /// Validates one picking of an order. Whether it did is for the next reading.
-    pub async fn validate_order(&mut self, picking: i64, backorder: bool) -> Result<(), Failure> {
+    pub async fn validate_order(
+        &mut self,
+        picking: PickingId,
+        backorder: bool,
+    ) -> Result<(), Failure> {
         let mut context = self.validate_context();
         if !backorder {
             context["picking_ids_not_to_backorder"] = json!([picking]);
@@ -113,7 +122,7 @@ impl Client {
 
     /// A new package of this name. Odoo lets several have one name, so all who make it use the same
     /// external id.
-    pub async fn make_package(&mut self, name: &str) -> Result<i64, Failure> {
+    pub async fn make_package(&mut self, name: &str) -> Result<PackageId, Failure> {
         let digest = blake3::hash(name.as_bytes()).to_hex();
         let id = format!("{MODULE}.pa_{}", &digest[..32]);
         let row = [("id", id), ("name", name.to_owned())];
@@ -121,21 +130,21 @@ impl Client {
     }
 
     /// Reserves what a picking asks for, as far as it is there.
-    pub async fn reserve(&mut self, picking: i64) -> Result<(), Failure> {
+    pub async fn reserve(&mut self, picking: PickingId) -> Result<(), Failure> {
         let body = json!({"ids": [picking], "context": self.context()});
         let _: Value = self.call("stock.picking", "action_assign", &body).await?;
         Ok(())
     }
 
     /// Whether a location holds others.
-    pub async fn has_bins(&mut self, location: i64) -> Result<bool, Failure> {
+    pub async fn has_bins(&mut self, location: LocationId) -> Result<bool, Failure> {
         let body = json!({"domain": [["location_id", "=", location]], "limit": 1});
         let count: u64 = self.call("stock.location", "search_count", &body).await?;
         Ok(count > 0)
     }
 
     /// Takes lines off an order that is not finished: Odoo refuses it on one that is.
-    pub async fn remove_lines(&mut self, lines: &[i64]) -> Result<(), Failure> {
+    pub async fn remove_lines(&mut self, lines: &[MoveLineId]) -> Result<(), Failure> {
         let body = json!({"ids": lines, "context": self.context()});
         let _: Value = self.call("stock.move.line", "unlink", &body).await?;
         Ok(())
@@ -146,9 +155,9 @@ impl Client {
     pub async fn reduce_lines(
         &mut self,
         picking: &SeenPicking,
-        lines: &[(i64, Decimal)],
+        lines: &[(MoveLineId, Decimal)],
     ) -> Result<(), Failure> {
-        let command = |(id, quantity): &(i64, Decimal)| {
+        let command = |(id, quantity): &(MoveLineId, Decimal)| {
             if quantity.is_zero() {
                 remove(*id)
             } else {
@@ -165,9 +174,9 @@ impl Client {
     pub async fn guard_validation(
         &mut self,
         picking: &SeenPicking,
-        scanned: &[i64],
-        others: &[i64],
-        reserved: &[i64],
+        scanned: &[MoveLineId],
+        others: &[MoveLineId],
+        reserved: &[MoveLineId],
     ) -> Result<(), Failure> {
         let scanned = scanned.iter().map(|id| json!([1, id, {"picked": true}]));
         let others = others.iter().map(|id| json!([1, id, {}]));
@@ -181,9 +190,9 @@ impl Client {
     pub async fn reserve_again(
         &mut self,
         picking: &SeenPicking,
-        moves: &[i64],
+        moves: &[MoveId],
     ) -> Result<(), Failure> {
-        let unpick = |id: &i64| json!([1, id, {"picked": false}]);
+        let unpick = |id: &MoveId| json!([1, id, {"picked": false}]);
         let commands: Vec<Value> = moves.iter().map(unpick).collect();
         // The dialect knows a guarded write by its lines.
         let values = json!({"move_ids": commands, "move_line_ids": []});
@@ -213,7 +222,7 @@ impl Client {
     /// is read before the user's rights: a finished picking refuses everybody.
     async fn call_unless_finished(
         &mut self,
-        picking: i64,
+        picking: PickingId,
         method: &str,
         body: &Value,
     ) -> Result<Value, Failure> {
@@ -228,15 +237,15 @@ impl Client {
     }
 
     /// Whether a picking is done or cancelled. One that is gone is not.
-    async fn is_finished(&mut self, picking: i64) -> Result<bool, Failure> {
+    async fn is_finished(&mut self, picking: PickingId) -> Result<bool, Failure> {
         let body = json!({"ids": [picking], "fields": ["state"]});
         let read: Vec<Value> = self.call("stock.picking", "read", &body).await?;
         let state = read.first().and_then(|picking| picking["state"].as_str());
-        Ok(matches!(state, Some("done" | "cancel")))
+        Ok(state.is_some_and(|state| !PickingState::from(state).is_open()))
     }
 
     /// Cancels pickings of our own; a done one stays done.
-    pub async fn cancel(&mut self, pickings: &[i64]) -> Result<(), Failure> {
+    pub async fn cancel(&mut self, pickings: &[PickingId]) -> Result<(), Failure> {
         let body = json!({"ids": pickings, "context": self.context()});
         let _: Value = self.call("stock.picking", "action_cancel", &body).await?;
         Ok(())
@@ -247,10 +256,10 @@ impl Client {
     pub async fn pack_lines(
         &mut self,
         picking: &SeenPicking,
-        lines: &[i64],
-        package: i64,
+        lines: &[MoveLineId],
+        package: PackageId,
     ) -> Result<(), Failure> {
-        let pack = |id: &i64| json!([1, id, {"result_package_id": package}]);
+        let pack = |id: &MoveLineId| json!([1, id, {"result_package_id": package}]);
         let commands: Vec<Value> = lines.iter().map(pack).collect();
         self.write_open(picking, json!({"move_line_ids": commands}))
             .await
@@ -258,7 +267,7 @@ impl Client {
 
     pub async fn ship(
         &mut self,
-        picking: i64,
+        picking: PickingId,
         shipment: &Shipment,
         note: Option<&str>,
     ) -> Result<(), Failure> {
@@ -307,19 +316,19 @@ impl Client {
     }
 
     /// The id of the key's user.
-    pub async fn me(&mut self) -> Result<i64, Failure> {
+    pub async fn me(&mut self) -> Result<UserId, Failure> {
         if let Some(me) = self.me {
             return Ok(me);
         }
         let context: Value = self.call("res.users", "context_get", &json!({})).await?;
-        let me = context["uid"].as_i64().unwrap_or_default();
+        let me = values::id(&context["uid"]).unwrap_or_default();
         self.me = Some(me);
         Ok(me)
     }
 }
 
 /// The command that removes a line of a picking.
-fn remove(id: i64) -> Value {
+fn remove(id: MoveLineId) -> Value {
     json!([2, id, 0])
 }
 
@@ -390,8 +399,12 @@ fn table(picking: &SeenPicking, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<Str
         "location_dest_id/.id",
     ];
     fields.extend(cells.iter().map(|(field, _)| *field));
-    let header =
-        [picking.id, picking.picking_type, picking.from, picking.to].map(|id| id.to_string());
+    let header = [
+        picking.id.to_string(),
+        picking.picking_type.to_string(),
+        picking.from.to_string(),
+        picking.to.to_string(),
+    ];
     let data = rows.iter().enumerate().map(|(place, row)| {
         let header = if place == 0 {
             header.to_vec()

@@ -9,6 +9,8 @@ use serde_json::json;
 use super::client::Client;
 use super::client::records::{NAMES_MAX, records};
 use super::values::{decimal_or_nothing, id_or_false, text_or_false};
+use crate::odoo::MoveState;
+use crate::odoo_id::{LocationId, LotId, MoveLineId, PickingId, ProductId};
 use crate::outcome::Failure;
 
 /// Goods lie in locations of these kinds, and are somebody else's, or no more, in all others.
@@ -19,9 +21,9 @@ const INSIDE: [&str; 2] = ["internal", "transit"];
 pub struct SerialStock {
     pub id: i64,
     #[serde(rename = "lot_id")]
-    pub lot: i64,
+    pub lot: LotId,
     #[serde(rename = "location_id")]
-    pub location: i64,
+    pub location: LocationId,
     #[serde(deserialize_with = "decimal_or_nothing")]
     pub quantity: Decimal,
 }
@@ -29,13 +31,13 @@ pub struct SerialStock {
 /// A line that brings a serial number in from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct SerialLine {
-    pub id: i64,
+    pub id: MoveLineId,
     #[serde(rename = "product_id")]
-    pub product: i64,
+    pub product: ProductId,
     #[serde(rename = "picking_id", deserialize_with = "id_or_false")]
-    pub picking: Option<i64>,
+    pub picking: Option<PickingId>,
     #[serde(rename = "lot_id", deserialize_with = "id_or_false")]
-    pub lot: Option<i64>,
+    pub lot: Option<LotId>,
     /// The name that a receipt makes a lot of.
     #[serde(deserialize_with = "text_or_false")]
     pub lot_name: Option<String>,
@@ -47,10 +49,10 @@ impl Client {
     /// Where these lots are in stock, in all of Odoo that the user may see.
     pub async fn serials_in_stock(
         &mut self,
-        lots: &BTreeSet<i64>,
+        lots: &BTreeSet<LotId>,
     ) -> Result<Vec<SerialStock>, Failure> {
         let mut found = Vec::new();
-        let lots: Vec<i64> = lots.iter().copied().collect();
+        let lots: Vec<LotId> = lots.iter().copied().collect();
         for lots in lots.chunks(NAMES_MAX) {
             let domain = vec![
                 json!(["lot_id", "in", lots]),
@@ -69,15 +71,15 @@ impl Client {
     /// these products, and are not validated; `done`: those that are done.
     pub async fn serial_lines(
         &mut self,
-        products: &BTreeSet<i64>,
-        lots: &BTreeSet<i64>,
+        products: &BTreeSet<ProductId>,
+        lots: &BTreeSet<LotId>,
         names: &BTreeSet<String>,
         done: bool,
     ) -> Result<Vec<SerialLine>, Failure> {
         let state = if done {
-            json!(["state", "=", "done"])
+            json!(["state", "=", MoveState::Done])
         } else {
-            json!(["state", "not in", ["done", "cancel"]])
+            json!(["state", "not in", MoveState::FINISHED])
         };
         let names: Vec<&String> = names.iter().collect();
         let mut found = Vec::new();
@@ -103,8 +105,8 @@ impl Client {
     /// The keys of the documents by which the gateway made these pickings.
     pub async fn pickings_of_ours(
         &mut self,
-        pickings: &[i64],
-    ) -> Result<BTreeMap<i64, String>, Failure> {
+        pickings: &[PickingId],
+    ) -> Result<BTreeMap<PickingId, String>, Failure> {
         let mut ours = BTreeMap::new();
         for pickings in pickings.chunks(NAMES_MAX) {
             ours.extend(self.external_ids("stock.picking", pickings).await?);

@@ -9,34 +9,39 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::client::records::{Id, NAMES_MAX, records};
-use super::values::{decimal_or_nothing, id_or_false, text_or_false};
+use super::values::{decimal_or_nothing, id, id_or_false, text_or_false};
 pub use crate::book::Place;
 use crate::document::DocumentKey;
+use crate::odoo::MoveState;
+use crate::odoo_id::{
+    CompanyId, LocationId, LotId, MoveId, MoveLineId, PackageId, PartnerId, PickingId,
+    PickingTypeId, ProductId, PurchaseLineId, SaleLineId,
+};
 use crate::outcome::Failure;
 
 /// A line that brings goods into a bin or takes them out of it. Quantities are in the product's own
 /// unit.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Moved {
-    pub id: i64,
+    pub id: MoveLineId,
     #[serde(rename = "picking_id", deserialize_with = "id_or_false")]
-    pub picking: Option<i64>,
+    pub picking: Option<PickingId>,
     /// As Odoo writes it: UTC, whole seconds.
     pub date: String,
     #[serde(rename = "product_id")]
-    pub product: i64,
+    pub product: ProductId,
     #[serde(rename = "location_id")]
-    pub from: i64,
+    pub from: LocationId,
     #[serde(rename = "location_dest_id")]
-    pub to: i64,
+    pub to: LocationId,
     #[serde(rename = "lot_id", deserialize_with = "id_or_false")]
-    pub lot: Option<i64>,
+    pub lot: Option<LotId>,
     #[serde(rename = "package_id", deserialize_with = "id_or_false")]
-    pub package: Option<i64>,
+    pub package: Option<PackageId>,
     #[serde(rename = "result_package_id", deserialize_with = "id_or_false")]
-    pub into: Option<i64>,
+    pub into: Option<PackageId>,
     #[serde(rename = "owner_id", deserialize_with = "id_or_false")]
-    pub owner: Option<i64>,
+    pub owner: Option<PartnerId>,
     #[serde(
         rename = "quantity_product_uom",
         deserialize_with = "decimal_or_nothing"
@@ -47,14 +52,14 @@ pub struct Moved {
 #[derive(Debug, Deserialize)]
 struct Quant {
     id: i64,
-    product_id: i64,
-    location_id: i64,
+    product_id: ProductId,
+    location_id: LocationId,
     #[serde(deserialize_with = "id_or_false")]
-    lot_id: Option<i64>,
+    lot_id: Option<LotId>,
     #[serde(deserialize_with = "id_or_false")]
-    package_id: Option<i64>,
+    package_id: Option<PackageId>,
     #[serde(deserialize_with = "id_or_false")]
-    owner_id: Option<i64>,
+    owner_id: Option<PartnerId>,
     #[serde(deserialize_with = "decimal_or_nothing")]
     quantity: Decimal,
 }
@@ -62,7 +67,7 @@ struct Quant {
 /// A partner who may own goods.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Partner {
-    pub id: i64,
+    pub id: PartnerId,
     #[serde(deserialize_with = "text_or_false")]
     pub name: Option<String>,
     #[serde(rename = "ref", deserialize_with = "text_or_false")]
@@ -77,8 +82,8 @@ impl Client {
     /// means nothing.
     pub async fn stock(
         &mut self,
-        products: &BTreeSet<i64>,
-        bins: &BTreeSet<i64>,
+        products: &BTreeSet<ProductId>,
+        bins: &BTreeSet<LocationId>,
     ) -> Result<BTreeMap<Place, Decimal>, Failure> {
         let fields = [
             "product_id",
@@ -89,7 +94,7 @@ impl Client {
             "quantity",
         ];
         let mut stock = BTreeMap::new();
-        let products: Vec<i64> = products.iter().copied().collect();
+        let products: Vec<ProductId> = products.iter().copied().collect();
         for products in products.chunks(NAMES_MAX) {
             let domain = vec![
                 json!(["product_id", "in", products]),
@@ -115,11 +120,14 @@ impl Client {
     /// What moved of these products into these bins or out of them at this time or after it.
     pub async fn moved_since(
         &mut self,
-        products: &BTreeSet<i64>,
-        bins: &BTreeSet<i64>,
+        products: &BTreeSet<ProductId>,
+        bins: &BTreeSet<LocationId>,
         since: &str,
     ) -> Result<Vec<Moved>, Failure> {
-        let which = [json!(["state", "=", "done"]), json!(["date", ">=", since])];
+        let which = [
+            json!(["state", "=", MoveState::Done]),
+            json!(["date", ">=", since]),
+        ];
         self.lines_of(products, bins, which).await
     }
 
@@ -127,20 +135,20 @@ impl Client {
     /// it where it was.
     pub async fn picked_and_open(
         &mut self,
-        products: &BTreeSet<i64>,
-        bins: &BTreeSet<i64>,
+        products: &BTreeSet<ProductId>,
+        bins: &BTreeSet<LocationId>,
     ) -> Result<Vec<Moved>, Failure> {
         let which = [
             json!(["picked", "=", true]),
-            json!(["state", "not in", ["done", "cancel"]]),
+            json!(["state", "not in", MoveState::FINISHED]),
         ];
         self.lines_of(products, bins, which).await
     }
 
     async fn lines_of(
         &mut self,
-        products: &BTreeSet<i64>,
-        bins: &BTreeSet<i64>,
+        products: &BTreeSet<ProductId>,
+        bins: &BTreeSet<LocationId>,
         which: [Value; 2],
     ) -> Result<Vec<Moved>, Failure> {
         let mut domain = which.to_vec();
@@ -170,7 +178,10 @@ impl Client {
     }
 
     /// Which of these lines the gateway put on orders, and with which document.
-    pub async fn ours(&mut self, lines: &[i64]) -> Result<BTreeMap<i64, DocumentKey>, Failure> {
+    pub async fn ours(
+        &mut self,
+        lines: &[MoveLineId],
+    ) -> Result<BTreeMap<MoveLineId, DocumentKey>, Failure> {
         let mut ours = BTreeMap::new();
         for lines in lines.chunks(NAMES_MAX) {
             let externals = self.external_ids("stock.move.line", lines).await?;
@@ -187,10 +198,10 @@ impl Client {
     /// Which of these pickings the gateway made, and for which document.
     pub async fn our_pickings(
         &mut self,
-        pickings: &BTreeSet<i64>,
-    ) -> Result<BTreeMap<i64, DocumentKey>, Failure> {
+        pickings: &BTreeSet<PickingId>,
+    ) -> Result<BTreeMap<PickingId, DocumentKey>, Failure> {
         let mut ours = BTreeMap::new();
-        let pickings: Vec<i64> = pickings.iter().copied().collect();
+        let pickings: Vec<PickingId> = pickings.iter().copied().collect();
         for pickings in pickings.chunks(NAMES_MAX) {
             let externals = self.external_ids("stock.picking", pickings).await?;
             let key = |external: &str| external.strip_prefix("pk_")?.parse().ok();
@@ -201,7 +212,10 @@ impl Client {
     }
 
     /// What these pickings are called.
-    pub async fn picking_names(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<String>, Failure> {
+    pub async fn picking_names(
+        &mut self,
+        ids: &BTreeSet<PickingId>,
+    ) -> Result<Vec<String>, Failure> {
         let body = json!({"ids": ids, "fields": ["name"], "load": null});
         let read: Vec<Value> = self.call("stock.picking", "read", &body).await?;
         let name = |picking: &Value| picking["name"].as_str().map(str::to_owned);
@@ -211,15 +225,15 @@ impl Client {
     /// Which of these products Odoo keeps stock of, and which of these locations goods lie in.
     pub async fn counted(
         &mut self,
-        products: &BTreeSet<i64>,
-        bins: &BTreeSet<i64>,
-    ) -> Result<(BTreeSet<i64>, BTreeSet<i64>), Failure> {
+        products: &BTreeSet<ProductId>,
+        bins: &BTreeSet<LocationId>,
+    ) -> Result<(BTreeSet<ProductId>, BTreeSet<LocationId>), Failure> {
         let mut stored = BTreeSet::new();
         let domain = vec![
             json!(["id", "in", products]),
             json!(["is_storable", "=", true]),
         ];
-        let take = |product: Id| _ = stored.insert(product.id);
+        let take = |product: Id<ProductId>| _ = stored.insert(product.id);
         self.search_all("product.product", domain, &["id"], take)
             .await?;
         let mut inside = BTreeSet::new();
@@ -227,7 +241,7 @@ impl Client {
             json!(["id", "in", bins]),
             json!(["usage", "in", ["internal", "transit"]]),
         ];
-        let take = |bin: Id| _ = inside.insert(bin.id);
+        let take = |bin: Id<LocationId>| _ = inside.insert(bin.id);
         self.search_all("stock.location", domain, &["id"], take)
             .await?;
         Ok((stored, inside))
@@ -237,11 +251,11 @@ impl Client {
     /// for it ([`Self::scrap_location`]): by product and company.
     pub async fn inventory_locations(
         &mut self,
-        products: &BTreeSet<i64>,
-    ) -> Result<BTreeMap<i64, i64>, Failure> {
+        products: &BTreeSet<ProductId>,
+    ) -> Result<BTreeMap<ProductId, LocationId>, Failure> {
         #[derive(Deserialize)]
         struct Product {
-            id: i64,
+            id: ProductId,
             property_stock_inventory: Value,
         }
         if products.is_empty() {
@@ -253,12 +267,15 @@ impl Client {
         let found: Vec<Product> = self.call("product.product", "read", &body).await?;
         Ok(found
             .into_iter()
-            .filter_map(|product| Some((product.id, product.property_stock_inventory.as_i64()?)))
+            .filter_map(|product| Some((product.id, id(&product.property_stock_inventory)?)))
             .collect())
     }
 
     /// The company's location for scrap; none from 19 on, where scrap has no location of its own.
-    pub async fn scrap_location(&mut self, company: i64) -> Result<Option<i64>, Failure> {
+    pub async fn scrap_location(
+        &mut self,
+        company: CompanyId,
+    ) -> Result<Option<LocationId>, Failure> {
         if !self.has_scrap_location().await? {
             return Ok(None);
         }
@@ -267,7 +284,7 @@ impl Client {
             ["active", "=", true],
             ["company_id", "in", [company, false]],
         ]);
-        let found: Vec<Id> = self.search("stock.location", &domain, &["id"], 1).await?;
+        let found: Vec<Id<LocationId>> = self.search("stock.location", &domain, &["id"], 1).await?;
         Ok(found.first().map(|location| location.id))
     }
 
@@ -286,7 +303,10 @@ impl Client {
     }
 
     /// What these partners are called.
-    pub async fn partner_names(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<String>, Failure> {
+    pub async fn partner_names(
+        &mut self,
+        ids: &BTreeSet<PartnerId>,
+    ) -> Result<Vec<String>, Failure> {
         let mut names = Vec::new();
         let take = |partner: Partner| names.extend(partner.name);
         let domain = vec![json!(["id", "in", ids])];
@@ -296,21 +316,24 @@ impl Client {
     }
 
     /// The type of picking by which what goes out by this type comes back.
-    pub async fn return_type(&mut self, picking_type: i64) -> Result<Option<i64>, Failure> {
+    pub async fn return_type(
+        &mut self,
+        picking_type: PickingTypeId,
+    ) -> Result<Option<PickingTypeId>, Failure> {
         let body = json!({
             "ids": [picking_type], "fields": ["return_picking_type_id"], "load": null,
         });
         let read: Vec<Value> = self.call("stock.picking.type", "read", &body).await?;
         Ok(read
             .first()
-            .and_then(|kind| kind["return_picking_type_id"].as_i64()))
+            .and_then(|kind| id(&kind["return_picking_type_id"])))
     }
 
     /// The lines of sale and purchase orders that these moves are for, by move.
     pub async fn order_lines(
         &mut self,
-        moves: &[i64],
-    ) -> Result<BTreeMap<i64, (Option<i64>, Option<i64>)>, Failure> {
+        moves: &[MoveId],
+    ) -> Result<BTreeMap<MoveId, (Option<SaleLineId>, Option<PurchaseLineId>)>, Failure> {
         // The fields come with the modules *Sales* and *Purchase*.
         let [sale, purchase] = ["sale_line_id", "purchase_line_id"];
         let body = json!({"allfields": [sale, purchase], "attributes": ["type"]});
@@ -321,33 +344,36 @@ impl Client {
         let fields: Vec<&String> = fields.keys().collect();
         let body = json!({"ids": moves, "fields": fields, "load": null});
         let read: Vec<Value> = self.call("stock.move", "read", &body).await?;
-        let lines = |m: &Value| Some((m["id"].as_i64()?, (m[sale].as_i64(), m[purchase].as_i64())));
+        let lines = |m: &Value| Some((id(&m["id"])?, (id(&m[sale]), id(&m[purchase]))));
         Ok(read.iter().filter_map(lines).collect())
     }
 
     /// How much of what these moves delivered came back, by move.
-    pub async fn returned(&mut self, moves: &[i64]) -> Result<BTreeMap<i64, Decimal>, Failure> {
+    pub async fn returned(
+        &mut self,
+        moves: &[MoveId],
+    ) -> Result<BTreeMap<MoveId, Decimal>, Failure> {
         #[derive(Deserialize)]
         struct Back {
-            id: i64,
-            origin_returned_move_id: i64,
+            id: MoveId,
+            origin_returned_move_id: MoveId,
         }
         #[derive(Deserialize)]
         struct Line {
-            id: i64,
-            move_id: i64,
+            id: MoveLineId,
+            move_id: MoveId,
             #[serde(deserialize_with = "decimal_or_nothing")]
             quantity_product_uom: Decimal,
         }
         records!(Back, Line);
         // What came back and went out again did not come back: the move it is of, and whether it
         // came or went.
-        let mut backs: BTreeMap<i64, (i64, Decimal)> = BTreeMap::new();
-        let mut of: Vec<i64> = moves.to_vec();
+        let mut backs: BTreeMap<MoveId, (MoveId, Decimal)> = BTreeMap::new();
+        let mut of: Vec<MoveId> = moves.to_vec();
         for sign in [Decimal::ONE, -Decimal::ONE] {
             let domain = vec![
                 json!(["origin_returned_move_id", "in", of]),
-                json!(["state", "=", "done"]),
+                json!(["state", "=", MoveState::Done]),
             ];
             let mut found = Vec::new();
             let take = |back: Back| found.push((back.id, back.origin_returned_move_id));
@@ -363,7 +389,7 @@ impl Client {
             }
         }
         let mut returned = BTreeMap::new();
-        let ids: Vec<i64> = backs.keys().copied().collect();
+        let ids: Vec<MoveId> = backs.keys().copied().collect();
         let take = |line: Line| {
             if let Some((origin, sign)) = backs.get(&line.move_id) {
                 *returned.entry(*origin).or_default() += sign * line.quantity_product_uom;

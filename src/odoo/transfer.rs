@@ -18,7 +18,12 @@ use super::loaded::{LoadMessage, Loaded, first_message};
 use super::values::{id_or_false, odoo_time, text_or_false};
 use super::warehouse::{Header, Warehouse};
 use crate::document::DocumentKey;
+use crate::odoo::PickingState;
 use crate::odoo::lots::LotRef;
+use crate::odoo_id::{
+    LocationId, LotId, MoveId, PackageId, PartnerId, PickingId, ProductId, PurchaseLineId,
+    SaleLineId,
+};
 use crate::outcome::Failure;
 
 /// Pickings of one key: there is one, unless somebody made copies of it.
@@ -45,37 +50,36 @@ pub struct Transfer {
 /// was for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returned {
-    pub product: i64,
-    pub origin_move: i64,
-    pub sale_line: Option<i64>,
+    pub product: ProductId,
+    pub origin_move: MoveId,
+    pub sale_line: Option<SaleLineId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub purchase_line: Option<i64>,
+    pub purchase_line: Option<PurchaseLineId>,
 }
 
 /// Quantities are in the product's own unit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TransferLine {
-    pub product: i64,
-    pub from: i64,
-    pub to: i64,
+    pub product: ProductId,
+    pub from: LocationId,
+    pub to: LocationId,
     pub lot: LotRef,
     /// The package it is taken out of. One that moves as a whole, with what is in it, is `into` as
     /// well.
-    pub package: Option<i64>,
+    pub package: Option<PackageId>,
     /// The package it is in afterwards.
-    pub into: Option<i64>,
-    pub owner: Option<i64>,
+    pub into: Option<PackageId>,
+    pub owner: Option<PartnerId>,
     pub quantity: Decimal,
 }
 
 /// A picking as Odoo holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Picking {
-    pub id: i64,
+    pub id: PickingId,
     #[serde(deserialize_with = "text_or_false")]
     pub name: Option<String>,
-    /// `draft`, `assigned`, ..., `done`, `cancel`.
-    pub state: String,
+    pub state: PickingState,
     #[serde(rename = "move_line_ids")]
     pub lines: Vec<PickingLine>,
 }
@@ -83,22 +87,22 @@ pub struct Picking {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PickingLine {
     #[serde(deserialize_with = "id_or_false")]
-    pub product_id: Option<i64>,
+    pub product_id: Option<ProductId>,
     #[serde(deserialize_with = "id_or_false")]
-    pub location_id: Option<i64>,
+    pub location_id: Option<LocationId>,
     #[serde(deserialize_with = "id_or_false")]
-    pub location_dest_id: Option<i64>,
+    pub location_dest_id: Option<LocationId>,
     #[serde(deserialize_with = "id_or_false")]
-    pub lot_id: Option<i64>,
+    pub lot_id: Option<LotId>,
     /// What a new lot was given as; it stays when the lot is there.
     #[serde(default, deserialize_with = "text_or_false")]
     pub lot_name: Option<String>,
     #[serde(deserialize_with = "id_or_false")]
-    pub package_id: Option<i64>,
+    pub package_id: Option<PackageId>,
     #[serde(deserialize_with = "id_or_false")]
-    pub result_package_id: Option<i64>,
+    pub result_package_id: Option<PackageId>,
     #[serde(default, deserialize_with = "id_or_false")]
-    pub owner_id: Option<i64>,
+    pub owner_id: Option<PartnerId>,
     /// In the product's own unit.
     pub quantity_product_uom: serde_json::Number,
 }
@@ -110,7 +114,7 @@ impl Client {
         &mut self,
         warehouse: &Warehouse,
         transfers: &[&Transfer],
-    ) -> Result<Vec<i64>, Failure> {
+    ) -> Result<Vec<PickingId>, Failure> {
         let (fields, rows) = rows(warehouse, transfers);
         let body = json!({
             "fields": fields,
@@ -118,14 +122,14 @@ impl Client {
             "context": self.load_context(),
         });
         let loaded: Loaded = self.call("stock.picking", "load", &body).await?;
-        match serde_json::from_value::<Vec<i64>>(loaded.ids) {
+        match serde_json::from_value::<Vec<PickingId>>(loaded.ids) {
             Ok(ids) if ids.len() == transfers.len() => Ok(ids),
             _ => Err(refused(&loaded.messages, transfers)),
         }
     }
 
     /// What Odoo holds of these pickings; those that are gone are missing in the answer.
-    pub async fn pickings(&mut self, ids: &[i64]) -> Result<Vec<Picking>, Failure> {
+    pub async fn pickings(&mut self, ids: &[PickingId]) -> Result<Vec<Picking>, Failure> {
         let body = json!({"ids": ids, "specification": specification()});
         self.call("stock.picking", "web_read", &body).await
     }
@@ -134,7 +138,7 @@ impl Client {
     pub async fn held(&mut self, key: DocumentKey) -> Result<Vec<Picking>, Failure> {
         let domain = json!([["origin", "like", key.to_string()]]);
         let body = json!({"domain": domain, "limit": HELD_MAX, "order": "id"});
-        let ids: Vec<i64> = self.call("stock.picking", "search", &body).await?;
+        let ids: Vec<PickingId> = self.call("stock.picking", "search", &body).await?;
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -142,7 +146,7 @@ impl Client {
     }
 
     /// Posts them. Whether it did is for [`Client::set_done`] to read back.
-    pub async fn validate(&mut self, ids: &[i64]) -> Result<(), Failure> {
+    pub async fn validate(&mut self, ids: &[PickingId]) -> Result<(), Failure> {
         self.set_missing_demands(ids).await?;
         let body = json!({"ids": ids, "context": self.validate_context()});
         let _: Value = self.call("stock.picking", "button_validate", &body).await?;
@@ -151,27 +155,25 @@ impl Client {
 
     /// Tells Odoo which moves of an order these pickings bring back, so that the order shows it.
     /// Plain values: again is no harm.
-    pub async fn link_returns(&mut self, sent: &[(i64, &Transfer)]) -> Result<(), Failure> {
+    pub async fn link_returns(&mut self, sent: &[(PickingId, &Transfer)]) -> Result<(), Failure> {
         for (picking, transfer) in sent {
             if transfer.returned.is_empty() {
                 continue;
             }
             let moves = self.moves_of(*picking).await?;
             for returned in &transfer.returned {
-                let ids: Vec<i64> = (moves.iter())
+                let ids: Vec<MoveId> = (moves.iter())
                     .filter(|(_, product)| *product == returned.product)
                     .map(|(id, _)| *id)
                     .collect();
                 let mut values =
                     json!({"origin_returned_move_id": returned.origin_move, "to_refund": true});
                 // The fields come with the modules *Sales* and *Purchase*.
-                for (field, line) in [
-                    ("sale_line_id", returned.sale_line),
-                    ("purchase_line_id", returned.purchase_line),
-                ] {
-                    if let Some(line) = line {
-                        values[field] = json!(line);
-                    }
+                if let Some(line) = returned.sale_line {
+                    values["sale_line_id"] = json!(line);
+                }
+                if let Some(line) = returned.purchase_line {
+                    values["purchase_line_id"] = json!(line);
                 }
                 let body = json!({"ids": ids, "vals": values, "context": self.context()});
                 let _: Value = self.call("stock.move", "write", &body).await?;
@@ -181,11 +183,14 @@ impl Client {
     }
 
     /// The moves of a picking, and their products.
-    pub async fn moves_of(&mut self, picking: i64) -> Result<Vec<(i64, i64)>, Failure> {
+    pub async fn moves_of(
+        &mut self,
+        picking: PickingId,
+    ) -> Result<Vec<(MoveId, ProductId)>, Failure> {
         #[derive(Deserialize)]
         struct Move {
-            id: i64,
-            product_id: i64,
+            id: MoveId,
+            product_id: ProductId,
         }
         let body = json!({
             "domain": [["picking_id", "=", picking]], "fields": ["product_id"], "load": null,
@@ -200,7 +205,7 @@ impl Client {
     /// Sets the true time of each that has one, and reads all of them back.
     pub async fn set_done(
         &mut self,
-        done: &[(i64, Option<Timestamp>)],
+        done: &[(PickingId, Option<Timestamp>)],
     ) -> Result<Vec<Picking>, Failure> {
         let ids: Vec<_> = done.iter().map(|(id, _)| id).collect();
         let values: Vec<_> = done
@@ -363,12 +368,13 @@ mod tests {
     use super::*;
     use crate::odoo::Lots;
     use crate::odoo::lots::LotDates;
+    use crate::odoo_id::{CompanyId, PickingTypeId, WarehouseId};
 
     fn transfer(key: u8, lines: usize) -> Transfer {
         let line = TransferLine {
-            product: 1,
-            from: 2,
-            to: 3,
+            product: ProductId::new(1),
+            from: LocationId::new(2),
+            to: LocationId::new(3),
             quantity: Decimal::new(150, 2),
             ..TransferLine::default()
         };
@@ -385,11 +391,11 @@ mod tests {
 
     fn warehouse() -> Warehouse {
         Warehouse {
-            id: 1,
-            picking_type: 7,
-            from: 5,
-            to: 6,
-            company: 1,
+            id: WarehouseId::new(1),
+            picking_type: PickingTypeId::new(7),
+            from: LocationId::new(5),
+            to: LocationId::new(6),
+            company: CompanyId::new(1),
             receipts: None,
             lots: Lots::Made,
             returns: None,
@@ -409,7 +415,8 @@ mod tests {
         assert_eq!(rows[2][0], b.key.external_id());
         assert_eq!(rows[2][5..], ["1", "1.5", "1", "2", "3"].map(str::to_owned));
 
-        (b.lines[0].package, b.lines[0].into) = (Some(9), Some(9));
+        let package = Some(PackageId::new(9));
+        (b.lines[0].package, b.lines[0].into) = (package, package);
         let (fields, rows) = super::rows(&warehouse(), &[&a, &b]);
         assert_eq!(fields.len(), 12);
         assert_eq!(rows[0][10..], ["", ""].map(str::to_owned));
@@ -421,10 +428,10 @@ mod tests {
         let (a, mut b) = (transfer(1, 2), transfer(2, 1));
         b.about = Some("return of S1: broken".to_owned());
         b.header = Some(Header {
-            picking_type: 1,
-            from: 8,
-            to: 9,
-            return_of: Some(77),
+            picking_type: PickingTypeId::new(1),
+            from: LocationId::new(8),
+            to: LocationId::new(9),
+            return_of: Some(PickingId::new(77)),
         });
         b.lines[0].lot = LotRef::New {
             name: "L1".to_owned(),

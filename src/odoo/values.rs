@@ -28,10 +28,10 @@ pub(super) fn value_or_false<'de, T: DeserializeOwned, D: Deserializer<'de>>(
 }
 
 /// Reads a bare id. Odoo writes `false` where there is no record.
-pub(super) fn id_or_false<'de, D: Deserializer<'de>>(
+pub(super) fn id_or_false<'de, T: From<i64>, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Option<i64>, D::Error> {
-    Ok(Value::deserialize(deserializer)?.as_i64())
+) -> Result<Option<T>, D::Error> {
+    Ok(Value::deserialize(deserializer)?.as_i64().map(T::from))
 }
 
 /// Reads a number; anything else is 0.
@@ -47,8 +47,8 @@ pub(super) fn yes() -> bool {
 }
 
 /// Reads the id of a record: a bare id, or an object with an `id`. `None`: Odoo wrote `false`.
-pub(super) fn id(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value["id"].as_i64())
+pub(super) fn id<T: From<i64>>(value: &Value) -> Option<T> {
+    value.as_i64().or_else(|| value["id"].as_i64()).map(T::from)
 }
 
 /// Reads a number without loss of digits. `None`: the value is no number.

@@ -5,19 +5,21 @@ use serde_json::{Value, json};
 
 use super::client::records::{Id, PAGE_ROWS};
 use super::client::{Client, away};
-use super::values::{text_or_false, yes};
+use super::values::{id, text_or_false, yes};
+use crate::odoo::Direction;
+use crate::odoo_id::{CompanyId, LocationId, PickingId, PickingTypeId, WarehouseId};
 use crate::outcome::Failure;
 
 /// The ids of the warehouse that this site is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Warehouse {
-    pub id: i64,
+    pub id: WarehouseId,
     /// Its type for internal transfers.
-    pub picking_type: i64,
+    pub picking_type: PickingTypeId,
     /// Where such transfers go from and to if nobody says otherwise; each line says otherwise.
-    pub from: i64,
-    pub to: i64,
-    pub company: i64,
+    pub from: LocationId,
+    pub to: LocationId,
+    pub company: CompanyId,
     /// Goods from a vendor without an order; none where the warehouse takes none.
     pub receipts: Option<Header>,
     /// What the operation type of receipts does with lots.
@@ -30,11 +32,11 @@ pub struct Warehouse {
 /// otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    pub picking_type: i64,
-    pub from: i64,
-    pub to: i64,
+    pub picking_type: PickingTypeId,
+    pub from: LocationId,
+    pub to: LocationId,
     /// The delivery that comes back.
-    pub return_of: Option<i64>,
+    pub return_of: Option<PickingId>,
 }
 
 /// What an operation type says of a picking of which not all is done (*Create Backorder*). Odoo
@@ -112,14 +114,14 @@ impl Warehouse {
 pub struct OperationType {
     pub name: String,
     /// `incoming`, `outgoing` or `internal`.
-    pub code: String,
+    pub code: Direction,
     pub backorders: Backorders,
 }
 
 #[derive(Debug, Deserialize)]
 struct WarehouseRow {
-    id: i64,
-    company_id: i64,
+    id: WarehouseId,
+    company_id: CompanyId,
     int_type_id: Value,
     in_type_id: Value,
     out_type_id: Value,
@@ -127,7 +129,7 @@ struct WarehouseRow {
 
 #[derive(Debug, Deserialize)]
 struct PickingType {
-    id: i64,
+    id: PickingTypeId,
     active: bool,
     default_location_src_id: Value,
     default_location_dest_id: Value,
@@ -171,20 +173,20 @@ impl Client {
             )
             .await?;
         let [suppliers, customers] = self.partner_locations(warehouse, &types).await?;
-        let header = |kind: &Value, from: Option<i64>, to: Option<i64>| {
+        let header = |kind: &Value, from: Option<LocationId>, to: Option<LocationId>| {
             let mut types = types.iter();
-            let kind = types.find(|t| t.active && Some(t.id) == kind.as_i64())?;
+            let kind = types.find(|t| t.active && Some(t.id) == id(kind))?;
             Some(Header {
                 picking_type: kind.id,
-                from: kind.default_location_src_id.as_i64().or(from)?,
-                to: kind.default_location_dest_id.as_i64().or(to)?,
+                from: id(&kind.default_location_src_id).or(from)?,
+                to: id(&kind.default_location_dest_id).or(to)?,
                 return_of: None,
             })
         };
         let receipts = header(&warehouse.in_type_id, suppliers, None);
         let receive = types
             .iter()
-            .find(|t| Some(t.id) == warehouse.in_type_id.as_i64());
+            .find(|t| Some(t.id) == id(&warehouse.in_type_id));
         let lots = receive.map_or(Lots::Made, |t| {
             Lots::of(t.use_create_lots, t.use_existing_lots)
         });
@@ -217,7 +219,7 @@ impl Client {
     async fn no_such_warehouse(&mut self, code: &str, found: usize) -> Result<Failure, Failure> {
         #[derive(Deserialize)]
         struct Row {
-            code: String,
+            code: Direction,
             name: String,
         }
         let fields = ["code", "name"];
@@ -248,8 +250,8 @@ impl Client {
         &mut self,
         warehouse: &WarehouseRow,
         types: &[PickingType],
-    ) -> Result<[Option<i64>; 2], Failure> {
-        let find = |id: &Value| types.iter().find(|t| Some(t.id) == id.as_i64());
+    ) -> Result<[Option<LocationId>; 2], Failure> {
+        let find = |kind: &Value| types.iter().find(|t| Some(t.id) == id(kind));
         let receipts = find(&warehouse.in_type_id).map(|t| &t.default_location_src_id);
         let deliveries = find(&warehouse.out_type_id).map(|t| &t.default_location_dest_id);
         let mut found = [None, None];
@@ -263,7 +265,8 @@ impl Client {
                     ["active", "=", true],
                     ["company_id", "in", [false, warehouse.company_id]],
                 ]);
-                let locations: Vec<Id> = self.search("stock.location", &domain, &["id"], 1).await?;
+                let locations: Vec<Id<_>> =
+                    self.search("stock.location", &domain, &["id"], 1).await?;
                 found[place] = locations.first().map(|location| location.id);
             }
         }
@@ -278,7 +281,7 @@ impl Client {
         #[derive(Deserialize)]
         struct Type {
             name: String,
-            code: String,
+            code: Direction,
             #[serde(default, deserialize_with = "text_or_false")]
             create_backorder: Option<String>,
         }

@@ -2,6 +2,7 @@
 //! `/jsonrpc`, the only API of Odoo 17 and 18, takes everything at one address, with the database,
 //! the user and the key in each call. Pure.
 
+use crate::odoo_id::UserId;
 use serde_json::{Map, Value, json};
 
 /// The language of all calls. Every Odoo has it, whatever else is installed.
@@ -34,7 +35,7 @@ impl Wire {
 #[derive(Clone, Copy)]
 pub(super) struct Login<'a> {
     pub database: &'a str,
-    pub uid: i64,
+    pub uid: UserId,
     pub key: &'a str,
 }
 
@@ -105,7 +106,7 @@ mod tests {
     fn executed(method: &str, body: &Value) -> Value {
         let login = Login {
             database: "db",
-            uid: 7,
+            uid: UserId::new(7),
             key: "secret",
         };
         let args = execute(login, "stock.picking", method, body);

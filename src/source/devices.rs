@@ -27,6 +27,7 @@ use crate::config::Language;
 use crate::decode::profile::Profile;
 use crate::decode::profiles;
 use crate::event::Name;
+use crate::odoo::Direction;
 use crate::source::LastLists;
 pub use list::{DeviceList, Devices, Told};
 
@@ -67,7 +68,7 @@ struct Written {
     #[serde(default = "yes")]
     enabled: bool,
     language: Option<String>,
-    tasks: Option<Vec<String>>,
+    tasks: Option<Vec<Direction>>,
     profile: Option<String>,
     flow: Option<String>,
 }
@@ -77,7 +78,11 @@ struct Written {
 const BARE: &str = "bare-mqtt";
 
 /// Odoo's names for the kinds of orders.
-const TASKS: [&str; 3] = ["incoming", "outgoing", "internal"];
+const TASKS: [Direction; 3] = [
+    Direction::Incoming,
+    Direction::Outgoing,
+    Direction::Internal,
+];
 
 fn yes() -> bool {
     true
@@ -253,13 +258,10 @@ fn settings(name: &Name, written: &Written) -> Result<Settings, String> {
             .ok_or_else(|| format!("devices.{name}.language is none of en, de, fr, nl, es and ar"))
     });
     let tasks = written.tasks.iter().flatten();
-    if tasks
-        .into_iter()
-        .any(|kind| !TASKS.contains(&kind.as_str()))
-    {
+    if tasks.into_iter().any(|kind| !TASKS.contains(kind)) {
         return Err(format!(
             "devices.{name}.tasks holds more than {}",
-            TASKS.join(", ")
+            TASKS.map(String::from).join(", ")
         ));
     }
     Ok(Settings {
@@ -363,7 +365,7 @@ mod tests {
         let list = read(&file).unwrap();
         let settings = &list[&Name::new("a").unwrap()].settings;
         assert_eq!(settings.language, Some(Language::German));
-        assert_eq!(settings.tasks, Some(vec!["incoming".to_owned()]));
+        assert_eq!(settings.tasks, Some(vec![Direction::Incoming]));
         assert!(list[&Name::new("a").unwrap()].enabled);
         assert!(!list[&Name::new("b").unwrap()].enabled);
 

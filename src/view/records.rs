@@ -308,7 +308,7 @@ impl DocumentView {
             attempts: progress.attempts,
             reason: progress.reason.clone(),
             odoo: progress.odoo.as_ref().map(|odoo| odoo.name.clone()),
-            odoo_id: progress.odoo.as_ref().map(|odoo| odoo.id),
+            odoo_id: progress.odoo.as_ref().map(|odoo| odoo.id.get()),
             external_id: document.key.external_id(),
         }
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use stockrelay::catalog::Catalog;
 use stockrelay::odoo::{Kind, Nomenclature, Row};
+use stockrelay::odoo_id::ProductId;
 
 pub fn stockrelay() -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("stockrelay"));
@@ -329,7 +330,7 @@ fn site(dir: &Path) -> Catalog {
         ..row(id, name)
     };
     let lot = Row {
-        product_id: Some(1),
+        product_id: Some(ProductId::new(1)),
         ..row(3, "1001")
     };
     copy.apply(Kind::Product, &[coded(1, "Pen", "PEN")])

@@ -21,6 +21,7 @@ use stockrelay::document::{
 };
 use stockrelay::event::{Goods, Seq, SourceKind};
 use stockrelay::journal::{Change, Journal, WriterHandle};
+use stockrelay::odoo_id::PickingId;
 use stockrelay::view::client::{Client, ClientError};
 use stockrelay::view::control::Control;
 use stockrelay::view::snapshot::Status;
@@ -211,7 +212,7 @@ fn moved(number: u64, expect: State, state: State) -> Change {
                 lines: Vec::new(),
             }),
             odoo: (state == State::Posted).then(|| OdooRef {
-                id: 7,
+                id: PickingId::new(7),
                 name: "WH/INT/00007".to_owned(),
             }),
             since: at(20),

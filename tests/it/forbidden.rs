@@ -8,6 +8,7 @@ use axum::{Router, routing::IntoMakeService};
 use serde_json::{Value, json};
 use stockrelay::config;
 use stockrelay::odoo::Client;
+use stockrelay::odoo_id::PickingId;
 use stockrelay::outcome::Failure;
 use tokio::net::TcpListener;
 
@@ -73,7 +74,7 @@ async fn forbidden(user: User) -> Failure {
     if !user.is_barred {
         client.warehouse("WH").await.unwrap();
     }
-    let failure = client.pickings(&[5]).await.unwrap_err();
+    let failure = client.pickings(&[PickingId::new(5)]).await.unwrap_err();
     server.abort();
     failure
 }

@@ -14,6 +14,7 @@ use stockrelay::event::{Goods, Recorded, RejectedNumber, Seq};
 use stockrelay::journal::{
     Accepted, AppendError, Change, Journal, OpenError, Outcome, WriterHandle,
 };
+use stockrelay::odoo_id::PickingId;
 use stockrelay::reason::RejectionCode;
 
 fn open(dir: &Path) -> (Journal, WriterHandle) {
@@ -67,7 +68,7 @@ fn moved(number: u64, expect: State, state: State, second: i64) -> Change {
             attempts: 1,
             reason: None,
             odoo: Some(OdooRef {
-                id: 7,
+                id: PickingId::new(7),
                 name: "WH/INT/00007".to_owned(),
             }),
             since: at(second),

@@ -9,6 +9,7 @@ use stockrelay::event::Seq;
 use stockrelay::journal::Journal;
 
 use crate::floor::{at, name};
+use stockrelay::odoo_id::PickingId;
 
 /// A small random number generator: the same seed, the same run.
 pub struct Random(pub u64);
@@ -87,7 +88,7 @@ pub fn progress(state: State, second: i64) -> Progress {
             lines: Vec::new(),
         }),
         odoo: (state == State::Posted).then(|| OdooRef {
-            id: second,
+            id: PickingId::new(second),
             name: format!("WH/INT/{second:05}"),
         }),
         since: at(second),

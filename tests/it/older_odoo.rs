@@ -11,10 +11,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 use stockrelay::config::{self, Api};
 use stockrelay::odoo::{Client, Kind};
+use stockrelay::odoo_id::{CompanyId, LocationId, PackageId, PickingId, PickingTypeId};
 use stockrelay::outcome::Failure;
 use stockrelay::view::check;
 
 use self::server::Older;
+
+const COMPANY: CompanyId = CompanyId::new(1);
 
 fn stop(failure: &Failure) -> String {
     assert!(matches!(failure, Failure::Stop { .. }), "{failure:?}");
@@ -41,15 +44,21 @@ async fn without_json_2_the_version_is_asked_for_and_the_user_is_logged_in_once(
     let odoo = Older::start("17.0-20240102", masters).await;
     let mut client = odoo.client();
     assert_eq!(client.api(), None);
-    let units = client.page(Kind::Unit, 1, None, 0).await.unwrap();
+    let units = client.page(Kind::Unit, COMPANY, None, 0).await.unwrap();
     assert_eq!(units[0].factor, Some(12.0));
     assert_eq!(units[0].reference.as_deref(), Some("5"));
     assert_eq!(client.api(), Some("JSON-RPC"));
-    let packagings = client.page(Kind::Packaging, 1, None, 0).await.unwrap();
+    let packagings = client
+        .page(Kind::Packaging, COMPANY, None, 0)
+        .await
+        .unwrap();
     assert_eq!(packagings[0].contained, Some(6.0));
     assert_eq!(packagings[0].uom_id, None);
-    let packages = client.packages(1, &["PACK-1".to_owned()]).await.unwrap();
-    assert_eq!(packages, [("PACK-1".to_owned(), 4)]);
+    let packages = client
+        .packages(COMPANY, &["PACK-1".to_owned()])
+        .await
+        .unwrap();
+    assert_eq!(packages, [("PACK-1".to_owned(), PackageId::new(4))]);
     assert_eq!(client.missing_rights().await.unwrap(), [""; 0]);
 
     let calls = odoo.calls();
@@ -80,14 +89,14 @@ async fn without_json_2_the_version_is_asked_for_and_the_user_is_logged_in_once(
 async fn a_new_key_in_the_file_is_logged_in_with() {
     let odoo = Older::start("18.0", masters).await;
     let mut client = odoo.client();
-    client.page(Kind::Unit, 1, None, 0).await.unwrap();
+    client.page(Kind::Unit, COMPANY, None, 0).await.unwrap();
     "another".clone_into(&mut odoo.script.key.lock().unwrap());
-    let failure = client.page(Kind::Unit, 1, None, 0).await.unwrap_err();
+    let failure = client.page(Kind::Unit, COMPANY, None, 0).await.unwrap_err();
     assert!(stop(&failure).contains("API key"), "{failure}");
-    let failure = client.page(Kind::Unit, 1, None, 0).await.unwrap_err();
+    let failure = client.page(Kind::Unit, COMPANY, None, 0).await.unwrap_err();
     assert!(stop(&failure).contains("\"gateway\""), "{failure}");
     fs::write(odoo.dir.path().join("key"), "another\n").unwrap();
-    client.page(Kind::Unit, 1, None, 0).await.unwrap();
+    client.page(Kind::Unit, COMPANY, None, 0).await.unwrap();
 }
 
 #[tokio::test]
@@ -98,7 +107,7 @@ async fn what_is_lacking_to_speak_to_it_is_named() {
         ..odoo.config.clone()
     };
     let mut client = Client::new(&nobody).unwrap();
-    let failure = client.page(Kind::Unit, 1, None, 0).await.unwrap_err();
+    let failure = client.page(Kind::Unit, COMPANY, None, 0).await.unwrap_err();
     assert!(stop(&failure).contains("set odoo.user"), "{failure}");
     let findings = check::odoo(&nobody, &config::Orders::default()).await;
     let said: Vec<_> = findings.iter().map(ToString::to_string).collect();
@@ -117,7 +126,7 @@ async fn what_is_lacking_to_speak_to_it_is_named() {
         "{failure}"
     );
     let mut client = Client::new(&json_2).unwrap();
-    let failure = client.page(Kind::Unit, 1, None, 0).await.unwrap_err();
+    let failure = client.page(Kind::Unit, COMPANY, None, 0).await.unwrap_err();
     assert!(
         stop(&failure).contains("Odoo 18.0 is too old for JSON-2"),
         "{failure}"
@@ -151,7 +160,10 @@ async fn the_true_time_is_set_on_picking_moves_and_lines_in_one_call() {
     let odoo = Older::start("18.0", done).await;
     let at = "2026-11-24T07:00:00Z".parse().unwrap();
     let mut client = odoo.client();
-    let read = client.set_done(&[(5, Some(at)), (6, None)]).await.unwrap();
+    let read = client
+        .set_done(&[(PickingId::new(5), Some(at)), (PickingId::new(6), None)])
+        .await
+        .unwrap();
     assert_eq!(read.len(), 1);
     let time = "2026-11-24 07:00:00";
     let calls = odoo.calls();
@@ -196,7 +208,10 @@ fn conflict_once(model: &str, method: &str) -> Value {
 async fn a_conflict_does_not_cost_the_true_time() {
     let odoo = Older::start("17.0", conflict_once).await;
     let at = "2026-11-24T07:00:00Z".parse().unwrap();
-    odoo.client().set_done(&[(5, Some(at))]).await.unwrap();
+    odoo.client()
+        .set_done(&[(PickingId::new(5), Some(at))])
+        .await
+        .unwrap();
     let calls = odoo.calls();
     let loads: Vec<_> = calls.iter().filter(|call| call[1] == "load").collect();
     assert_eq!(loads.len(), 2);
@@ -227,11 +242,10 @@ async fn where_the_types_name_no_location_goods_come_from_suppliers_and_customer
     let odoo = Older::start("17.0", without_defaults).await;
     let warehouse = odoo.client().warehouse("WH").await.unwrap();
     let (receipts, returns) = (warehouse.receipts.unwrap(), warehouse.returns.unwrap());
-    assert_eq!(
-        (receipts.picking_type, receipts.from, receipts.to),
-        (1, 4, 8)
-    );
-    assert_eq!((returns.picking_type, returns.from, returns.to), (1, 4, 8));
+    for header in [receipts, returns] {
+        assert_eq!(header.picking_type, PickingTypeId::new(1));
+        assert_eq!([header.from, header.to], [4, 8].map(LocationId::new));
+    }
     let calls = odoo.calls();
     let usages: Vec<_> = (calls.iter())
         .filter(|call| call[0] == "stock.location")
@@ -248,8 +262,8 @@ fn scrap(model: &str, method: &str) -> Value {
 #[tokio::test]
 async fn scrap_goes_to_the_location_that_the_company_has_for_it() {
     let odoo = Older::start("17.0", scrap).await;
-    let found = odoo.client().scrap_location(1).await.unwrap();
-    assert_eq!(found, Some(16));
+    let found = odoo.client().scrap_location(COMPANY).await.unwrap();
+    assert_eq!(found, Some(LocationId::new(16)));
     let calls = odoo.calls();
     let domain = &calls[2][3]["domain"];
     assert_eq!(domain[0], json!(["scrap_location", "=", true]));
@@ -270,7 +284,7 @@ fn barcodes(model: &str, method: &str) -> Value {
 #[tokio::test]
 async fn without_the_module_for_gs1_none_of_its_fields_is_asked_for() {
     let odoo = Older::start("17.0", barcodes).await;
-    let nomenclature = odoo.client().nomenclature(1).await.unwrap();
+    let nomenclature = odoo.client().nomenclature(COMPANY).await.unwrap();
     assert_eq!(
         (nomenclature.gs1, nomenclature.conversion.as_deref()),
         (false, Some("none"))
@@ -299,7 +313,10 @@ fn bare(model: &str, method: &str) -> Value {
 #[tokio::test]
 async fn in_17_moves_without_a_demand_are_given_it_in_one_call_before_they_are_validated() {
     let odoo = Older::start("17.0", bare).await;
-    odoo.client().validate(&[5, 6]).await.unwrap();
+    odoo.client()
+        .validate(&[5, 6].map(PickingId::new))
+        .await
+        .unwrap();
     let calls = odoo.calls();
     let asked: Vec<_> = calls[2..].iter().map(|call| (&call[0], &call[1])).collect();
     let [moves, picking] = [json!("stock.move"), json!("stock.picking")];
@@ -316,7 +333,11 @@ async fn in_17_moves_without_a_demand_are_given_it_in_one_call_before_they_are_v
     assert_eq!(calls[3][2], json!([columns, [["31", "3"], ["32", "0.25"]]]));
 
     let eighteen = Older::start("18.0", bare).await;
-    eighteen.client().validate(&[5]).await.unwrap();
+    eighteen
+        .client()
+        .validate(&[PickingId::new(5)])
+        .await
+        .unwrap();
     assert_eq!(eighteen.calls().len(), 3);
 }
 
@@ -332,7 +353,7 @@ fn without_a_load(model: &str, method: &str) -> Value {
 #[tokio::test]
 async fn where_the_demand_cannot_be_set_the_transfer_is_validated_all_the_same() {
     let odoo = Older::start("17.0", without_a_load).await;
-    odoo.client().validate(&[5]).await.unwrap();
+    odoo.client().validate(&[PickingId::new(5)]).await.unwrap();
     let calls = odoo.calls();
     assert_eq!(calls.last().unwrap()[1], "button_validate");
 }

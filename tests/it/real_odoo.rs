@@ -62,6 +62,7 @@ use serde_json::{Value, json};
 use stockrelay::config::{self, Api};
 use stockrelay::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
 use stockrelay::odoo::{Client, Transfer, TransferLine, Warehouse};
+use stockrelay::odoo_id::{LocationId, ProductId};
 
 /// A database, for the gateway's user and for the administrator.
 struct Odoo {
@@ -153,9 +154,9 @@ impl Odoo {
 
     fn line(&self, i: usize) -> TransferLine {
         TransferLine {
-            product: self.products[i % self.products.len()].0,
-            from: self.bins[i % 200].0,
-            to: self.bins[(i + 7) % 200].0,
+            product: ProductId::new(self.products[i % self.products.len()].0),
+            from: LocationId::new(self.bins[i % 200].0),
+            to: LocationId::new(self.bins[(i + 7) % 200].0),
             quantity: 2.into(),
             ..TransferLine::default()
         }

@@ -8,10 +8,11 @@ use std::fs;
 use std::path::Path;
 
 /// A module may import those above it. `ARCHITECTURE.md` says what each is for.
-const ORDER: [&str; 30] = [
+const ORDER: [&str; 31] = [
     "clock",
     "tls",
     "reason",
+    "odoo_id",
     "event",
     "document",
     "outcome",

@@ -8,6 +8,7 @@ use crate::capture::texts::text;
 use crate::catalog::{Measure, PlannedLine};
 use crate::config::Language;
 use crate::event::{Goods, Measures, Move, Name, SourceKind};
+use crate::odoo_id::{LocationId, PickingId, ProductId, UnitId};
 
 fn event(action: Action) -> Event {
     Event {
@@ -68,8 +69,8 @@ fn receive(lot: Option<&str>) -> Event {
 fn product(tracking: &str) -> Found<Product> {
     Found::One(Product {
         has_dates: false,
-        id: 10,
-        unit: 1,
+        id: ProductId::new(10),
+        unit: UnitId::new(1),
         name: "Chair".to_owned(),
         tracked: tracking != "none",
         serial: tracking == "serial",
@@ -79,14 +80,14 @@ fn product(tracking: &str) -> Found<Product> {
 
 fn open(kind: &str, demand: u32, picked: u32) -> OrderFound {
     OrderFound::Open(vec![Planned {
-        id: 5,
+        id: PickingId::new(5),
         name: "WH/OUT/5".to_owned(),
-        kind: kind.to_owned(),
-        state: "assigned".to_owned(),
+        kind: kind.into(),
+        state: PickingState::Assigned,
         partner: None,
         scheduled: None,
         lines: vec![PlannedLine {
-            product: 10,
+            product: ProductId::new(10),
             demand: demand.into(),
             picked: picked.into(),
             from: None,
@@ -100,8 +101,8 @@ fn open(kind: &str, demand: u32, picked: u32) -> OrderFound {
 fn facts(found: Found<Product>) -> Facts {
     Facts {
         product: Some(Arc::new(found)),
-        from: Some(Arc::new(Found::One(1))),
-        to: Some(Arc::new(Found::One(2))),
+        from: Some(Arc::new(Found::One(LocationId::new(1)))),
+        to: Some(Arc::new(Found::One(LocationId::new(2)))),
         fresh: true,
         all_orders: true,
         ..Facts::default()
@@ -122,7 +123,7 @@ fn several<T>() -> Found<T> {
 fn over(state: &str) -> OrderFound {
     OrderFound::Over {
         name: "S1".to_owned(),
-        state: state.to_owned(),
+        state: state.into(),
     }
 }
 
@@ -321,7 +322,10 @@ fn an_order_counts_what_is_in_odoo_and_what_was_captured_since() {
         &judgement.say.arguments,
     );
     assert_eq!(said, "Chair\n3 of 5, 2 left");
-    assert_eq!(judgement.counts.order, Some((5, 10, 2.into())));
+    assert_eq!(
+        judgement.counts.order,
+        Some((PickingId::new(5), ProductId::new(10), 2.into()))
+    );
     memory.note(EventKey::of(&pick(2, None)), judgement.counts);
     let judgement = judge(&pick(2, None), &facts, &memory);
     let said = text(
@@ -415,8 +419,8 @@ fn raw_scans_are_told_what_they_are_and_never_refused() {
 fn a_pack_of_six_counts_six() {
     let six = Found::One(Product {
         has_dates: false,
-        id: 10,
-        unit: 1,
+        id: ProductId::new(10),
+        unit: UnitId::new(1),
         name: "Chair".to_owned(),
         tracked: false,
         serial: false,

@@ -2,25 +2,26 @@
 
 use super::*;
 use crate::odoo::{OrderLine, Row};
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, PickingId, ProductId, UnitId};
 
 fn order(id: i64, name: &str, state: &str) -> Order {
     Order {
-        id,
+        id: PickingId::new(id),
         name: name.to_owned(),
         origin: Some("S1, S2".to_owned()),
-        kind: "outgoing".to_owned(),
-        state: state.to_owned(),
+        kind: Direction::Outgoing,
+        state: state.into(),
         partner: None,
         scheduled: Some(format!("2026-11-2{id} 08:00:00")),
         backorder_of: None,
         lines: vec![OrderLine {
-            product: 10,
+            product: ProductId::new(10),
             demand: 2.0,
-            unit: Some(2),
+            unit: Some(UnitId::new(2)),
             picked: 2.999_999_999_9,
             from: None,
             to: None,
-            lot: Some(7),
+            lot: Some(LotId::new(7)),
         }],
         cut: false,
     }
@@ -51,7 +52,7 @@ fn filled() -> (tempfile::TempDir, Catalog) {
     copy.apply(Kind::Unit, &[unit(1, 1.0), unit(2, 12.0)])
         .unwrap();
     let product = Row {
-        uom_id: Some(1),
+        uom_id: Some(UnitId::new(1)),
         ..row(10)
     };
     copy.apply(Kind::Product, &[product]).unwrap();
@@ -60,7 +61,7 @@ fn filled() -> (tempfile::TempDir, Catalog) {
 
 fn ids(found: &OrderFound) -> Vec<i64> {
     match found {
-        OrderFound::Open(orders) => orders.iter().map(|order| order.id).collect(),
+        OrderFound::Open(orders) => orders.iter().map(|order| order.id.get()).collect(),
         _ => Vec::new(),
     }
 }
@@ -82,7 +83,11 @@ fn an_order_is_found_by_name_and_by_each_origin_in_the_products_own_unit() {
     assert_eq!(orders[0].lines[0].picked, Decimal::from(3));
     assert_eq!(ids(&copy.order("S2").unwrap()), [1, 2]);
     assert_eq!(copy.order("S3").unwrap(), OrderFound::Nothing);
-    assert_eq!(copy.open_orders().unwrap()[0].id, 1, "due first");
+    assert_eq!(
+        copy.open_orders().unwrap()[0].id,
+        PickingId::new(1),
+        "due first"
+    );
     assert!(
         !copy
             .put_orders(&[order(1, "WH/OUT/1", "assigned")])
@@ -99,7 +104,7 @@ fn what_is_left_of_an_order_that_is_over_is_found_by_its_name() {
     copy.put_orders(&[order(1, "WH/OUT/1", "done")]).unwrap();
     let over = OrderFound::Over {
         name: "WH/OUT/1".to_owned(),
-        state: "done".to_owned(),
+        state: PickingState::Done,
     };
     assert_eq!(copy.order("WH/OUT/1").unwrap(), over);
     assert_eq!(copy.order("S1").unwrap(), over);
@@ -110,7 +115,7 @@ fn what_is_left_of_an_order_that_is_over_is_found_by_its_name() {
     .unwrap();
     assert_eq!(ids(&copy.order("WH/OUT/1").unwrap()), [3]);
     assert_eq!(ids(&copy.order("S1").unwrap()), [3]);
-    copy.drop_orders(&[3].into()).unwrap();
+    copy.drop_orders(&[PickingId::new(3)].into()).unwrap();
     assert_eq!(copy.order("WH/OUT/1").unwrap(), over);
     assert!(copy.open_order_ids().unwrap().is_empty());
 }
@@ -143,7 +148,7 @@ fn lots_and_packages_on_hand_are_found_and_what_nobody_names_is_known() {
     let (_dir, copy) = filled();
     let lot = Row {
         name: Some("L1".to_owned()),
-        product_id: Some(10),
+        product_id: Some(ProductId::new(10)),
         expiration_date: Some("2027-01-01 00:00:00".to_owned()),
         ..row(7)
     };
@@ -154,22 +159,31 @@ fn lots_and_packages_on_hand_are_found_and_what_nobody_names_is_known() {
     };
     copy.apply(Kind::Package, &[package(3)]).unwrap();
     let quant = |id, quantity| Row {
-        product_id: Some(10),
-        location_id: Some(5),
-        lot_id: Some(7),
-        package_id: Some(3),
-        owner_id: Some(4),
+        product_id: Some(ProductId::new(10)),
+        location_id: Some(LocationId::new(5)),
+        lot_id: Some(LotId::new(7)),
+        package_id: Some(PackageId::new(3)),
+        owner_id: Some(PartnerId::new(4)),
         quantity: Some(quantity),
         ..row(id)
     };
     copy.apply(Kind::Quant, &[quant(1, 0.1), quant(2, 0.2)])
         .unwrap();
-    let found = copy.lot(10, "L1").unwrap();
+    let found = copy.lot(ProductId::new(10), "L1").unwrap();
     let expiry = Some("2027-01-01 00:00:00".to_owned());
-    assert_eq!(found, Found::One(Lot { id: 7, expiry }));
-    assert_eq!(copy.lot(11, "L1").unwrap(), Found::Nothing);
-    assert_eq!(copy.on_hand(7).unwrap(), "0.3".parse().unwrap());
-    assert_eq!(copy.package("PACK1").unwrap(), Found::One(3));
+    assert_eq!(
+        found,
+        Found::One(Lot {
+            id: LotId::new(7),
+            expiry
+        })
+    );
+    assert_eq!(copy.lot(ProductId::new(11), "L1").unwrap(), Found::Nothing);
+    assert_eq!(copy.on_hand(LotId::new(7)).unwrap(), "0.3".parse().unwrap());
+    assert_eq!(
+        copy.package("PACK1").unwrap(),
+        Found::One(PackageId::new(3))
+    );
     copy.apply(Kind::Package, &[package(9)]).unwrap();
     assert!(matches!(copy.package("PACK1").unwrap(), Found::Several(_)));
     assert_eq!(copy.referred(Kind::Package).unwrap(), [3].into());

@@ -17,6 +17,7 @@ use crate::board::Board;
 use crate::catalog::Catalog;
 use crate::clock;
 use crate::odoo::{ApiKey, Client, Kind, ORDERS_MAX, PAGE_ROWS, QUANTS_MAX, Row, Warehouse, Which};
+use crate::odoo_id::PickingId;
 use crate::outcome::Failure;
 
 /// After a refusal.
@@ -209,10 +210,10 @@ impl Floor {
                 "more than {ORDERS_MAX} orders are open: those due last are not known here"
             );
         }
-        let open: BTreeSet<i64> = open.into_iter().take(ORDERS_MAX).collect();
+        let open: BTreeSet<PickingId> = open.into_iter().take(ORDERS_MAX).collect();
         let known = copy.open_order_ids()?;
-        let over: Vec<i64> = known.difference(&open).copied().collect();
-        let mut wanted: BTreeSet<i64> = open.difference(&known).copied().collect();
+        let over: Vec<PickingId> = known.difference(&open).copied().collect();
+        let mut wanted: BTreeSet<PickingId> = open.difference(&known).copied().collect();
         match since.filter(|_| !whole) {
             Some(since) => {
                 let touched = odoo.touched_order_ids(warehouse, &since).await?;
@@ -221,8 +222,8 @@ impl Floor {
             None => wanted.extend(&open),
         }
         wanted.extend(&over);
-        let wanted: Vec<i64> = wanted.into_iter().collect();
-        let mut gone: BTreeSet<i64> = over.into_iter().collect();
+        let wanted: Vec<PickingId> = wanted.into_iter().collect();
+        let mut gone: BTreeSet<PickingId> = over.into_iter().collect();
         for ids in wanted.chunks(100) {
             let orders = odoo.orders(ids).await?;
             for order in &orders {
@@ -338,6 +339,7 @@ mod tests {
     use crate::config;
     use crate::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
     use crate::odoo::Lots;
+    use crate::odoo_id::{CompanyId, LocationId, PickingTypeId, WarehouseId};
 
     /// A client with this key.
     fn client(stand_in: &StandIn, dir: &tempfile::TempDir, key: &str) -> Client {
@@ -420,11 +422,11 @@ mod tests {
         };
         let mut odoo = Client::new(&config).unwrap();
         let warehouse = Warehouse {
-            id: 1,
-            picking_type: 7,
-            from: 8,
-            to: 9,
-            company: 1,
+            id: WarehouseId::new(1),
+            picking_type: PickingTypeId::new(7),
+            from: LocationId::new(8),
+            to: LocationId::new(9),
+            company: CompanyId::new(1),
             receipts: None,
             lots: Lots::Made,
             returns: None,

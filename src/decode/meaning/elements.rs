@@ -11,6 +11,7 @@ use super::{By, Context, Fit, Item, Known, KnownProduct, Meaning, Unclear, UnitO
 use crate::decode::gs1::{Element, ElementString, Gtin, Unit};
 use crate::decode::nomenclature::{Found, Value};
 use crate::event::Measures;
+use crate::odoo_id::ProductId;
 
 /// Application identifiers whose meaning here is GS1's: the site's rules are not asked about them.
 const GS1S: [&str; 12] = [
@@ -21,7 +22,7 @@ const GS1S: [&str; 12] = [
 struct Thing {
     meaning: Meaning,
     /// The id of the product that it is, where that is known.
-    product: Option<i64>,
+    product: Option<ProductId>,
     by: By,
     named: String,
 }
@@ -300,7 +301,7 @@ impl Details {
     }
 
     /// A product by its code with all of this, and its id where it is known.
-    fn item(&self, code: &str, known: &dyn Known) -> Result<(Item, Option<i64>), Unclear> {
+    fn item(&self, code: &str, known: &dyn Known) -> Result<(Item, Option<ProductId>), Unclear> {
         let gtin = Gtin::new(code).filter(|_| code.len() == 14);
         let forms: Vec<&str> = match &gtin {
             Some(gtin) => gtin.forms().collect(),

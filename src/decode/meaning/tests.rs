@@ -5,17 +5,18 @@ use proptest::prelude::*;
 use super::*;
 use crate::decode::nomenclature::{Content, Conversion, Encoding, Rule};
 use crate::decode::profile::{FlowName, Kind};
+use crate::odoo_id::{ProductId, UnitId};
 
 mod formats;
 mod measures;
 mod site;
 
 /// The id of the unit of all products but those of [`Copy::kept_in`].
-const UNIT: i64 = 1;
-const KILOGRAM: i64 = 8;
-const GRAM: i64 = 9;
+const UNIT: UnitId = UnitId::new(1);
+const KILOGRAM: UnitId = UnitId::new(8);
+const GRAM: UnitId = UnitId::new(9);
 /// A unit of the site's own.
-const OWN: i64 = 10;
+const OWN: UnitId = UnitId::new(10);
 
 /// A copy of Odoo's data as plain maps.
 #[derive(Default)]
@@ -26,14 +27,14 @@ struct Copy {
     orders: Vec<&'static str>,
     lots: Vec<&'static str>,
     /// Products that are kept in another unit.
-    kept_in: BTreeMap<i64, i64>,
+    kept_in: BTreeMap<i64, UnitId>,
 }
 
 impl Known for Copy {
     fn products(&self, code: &str) -> Vec<KnownProduct> {
         let all = self.products.get(code).into_iter().flatten();
         all.map(|&(id, name, units)| KnownProduct {
-            id,
+            id: ProductId::new(id),
             name: name.to_owned(),
             units: units.into(),
             unit: Some(self.kept_in.get(&id).copied().unwrap_or(UNIT)),
@@ -52,7 +53,7 @@ impl Known for Copy {
     fn has_lot(&self, code: &str) -> bool {
         self.lots.contains(&code)
     }
-    fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Fit {
+    fn convert(&self, value: Decimal, unit: UnitOf, into: UnitId) -> Fit {
         let factor = |unit| match unit {
             UnitOf::Gs1(Unit::Kilogram) | UnitOf::Id(KILOGRAM) => Some(1_000),
             UnitOf::Id(GRAM) => Some(1),
@@ -74,9 +75,10 @@ impl Known for Copy {
             _ => Fit::Foreign,
         }
     }
-    fn own_code(&self, product: i64) -> Option<String> {
-        let is_own =
-            |all: &&Vec<(i64, &str, u32)>| all.iter().any(|one| (one.0, one.2) == (product, 1));
+    fn own_code(&self, product: ProductId) -> Option<String> {
+        let is_own = |all: &&Vec<(i64, &str, u32)>| {
+            all.iter().any(|one| (one.0, one.2) == (product.get(), 1))
+        };
         let mut codes = self.products.iter();
         let own = codes.find(|(_, all)| is_own(all));
         own.map(|(code, _)| (*code).to_owned())

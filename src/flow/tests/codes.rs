@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::event::Measures;
+use crate::odoo_id::{ProductId, UnitId};
 
-pub const KILOGRAM: i64 = 2;
+pub const KILOGRAM: UnitId = UnitId::new(2);
 
 pub fn factor(code: &str) -> Decimal {
     match code {
@@ -24,7 +25,7 @@ pub fn coded(code: &str) -> Option<Coded> {
         _ => return None,
     };
     Some(Coded {
-        id,
+        id: ProductId::new(id),
         factors: (factor(code), Decimal::ONE),
         own_code,
     })

@@ -1,31 +1,32 @@
 use super::*;
 use crate::document::DocumentNumber;
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
 
 #[test]
 fn places_and_ends_are_read_from_their_paths_as_they_were() {
     let place = |lot, package, owner| Place {
-        product: 1,
-        bin: 5,
+        product: ProductId::new(1),
+        bin: LocationId::new(5),
         lot,
         package,
         owner,
     };
     for place in [
         place(None, None, None),
-        place(Some(2), None, Some(4)),
-        place(Some(2), Some(9), None),
+        place(Some(LotId::new(2)), None, Some(PartnerId::new(4))),
+        place(Some(LotId::new(2)), Some(PackageId::new(9)), None),
     ] {
         let path = count_path(&place);
         assert_eq!(path.strip_prefix(COUNTS).and_then(place_in), Some(place));
     }
     assert_eq!(
-        count_path(&place(None, Some(9), None)),
+        count_path(&place(None, Some(PackageId::new(9)), None)),
         "book/counts/1/5/-/9/-"
     );
     let end = End {
-        product: 1,
+        product: ProductId::new(1),
         bin: Id::Unknown,
-        lot: Id::Known(2),
+        lot: Id::Known(LotId::new(2)),
         package: Id::None,
         owner: Id::None,
     };
@@ -63,8 +64,8 @@ async fn counts_of_an_older_version_are_read_and_later_ones_go_first() {
     let book = load(&journal).unwrap();
     let numbers = |product| {
         let place = Place {
-            product,
-            bin: 5,
+            product: ProductId::new(product),
+            bin: LocationId::new(5),
             lot: None,
             package: None,
             owner: None,

@@ -7,6 +7,8 @@ use super::{Call, OrderStep, Reconciling, posted, refuse};
 use crate::config::Under;
 use crate::odoo::order::{Backorders, SeenPicking, odoo_time};
 use crate::odoo::order::{Seen, Shipment};
+use crate::odoo::{Direction, PickingState};
+use crate::odoo_id::PickingId;
 use crate::reason::{Answer, ReasonCode};
 
 impl Reconciling {
@@ -55,7 +57,7 @@ impl Reconciling {
             Target::Closed(pickings) => match pickings
                 .iter()
                 .rev()
-                .find(|picking| picking.state == "done")
+                .find(|picking| picking.state == PickingState::Done)
             {
                 Some(done) => posted(done.named(), true),
                 None => self.closed(&pickings, &[]),
@@ -76,7 +78,7 @@ impl Reconciling {
             let done = picking
                 .date_done
                 .as_deref()
-                .filter(|_| picking.state == "done");
+                .filter(|_| picking.state == PickingState::Done);
             picking.write_uid == Some(seen.me)
                 && done.is_some_and(|done| done >= sealed.as_str() || Some(done) == when.as_deref())
         };
@@ -121,7 +123,7 @@ impl Reconciling {
     }
 
     fn under(&self, picking: &SeenPicking) -> (Under, ReasonCode) {
-        if picking.kind == "incoming" {
+        if picking.kind == Direction::Incoming {
             (self.rules.receive_under, ReasonCode::UnderReceived)
         } else {
             (self.rules.pick_under, ReasonCode::UnderPicked)
@@ -140,7 +142,7 @@ impl Reconciling {
     }
 
     /// What Odoo did with what was missing when it validated a picking; `None` where nothing was.
-    pub(super) fn rest_of(&self, seen: &Seen, picking: i64) -> Option<String> {
+    pub(super) fn rest_of(&self, seen: &Seen, picking: PickingId) -> Option<String> {
         let done = seen.pickings.iter().find(|done| done.id == picking)?;
         let wanted = self.wants_backorder(done);
         let backorder = (seen.pickings.iter()).find(|rest| rest.backorder_of == Some(picking));
@@ -219,7 +221,7 @@ impl Reconciling {
         let Some(picking) = fixed.or_else(|| target::delivery(seen, &self.job.order)) else {
             return self.unknown();
         };
-        if picking.state == "cancel" {
+        if picking.state == PickingState::Cancelled {
             return Self::cancelled(picking);
         }
         let note = picking.extend_note(shipment);

@@ -12,19 +12,21 @@ use rust_decimal::Decimal;
 
 use super::target::{self, Target};
 use super::{OrderJob, Reconciling, Task, Way};
+use crate::odoo::PickingState;
 use crate::odoo::order::Seen;
 use crate::odoo::order::SeenPicking;
+use crate::odoo_id::{LocationId, MoveLineId, PickingId};
 
 /// What was fixed. Empty: nothing of the order could be meant yet, so nothing was called.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fixed {
-    pub picking: Option<i64>,
+    pub picking: Option<PickingId>,
     /// The picked lines that go into the package.
-    pub pack: Vec<i64>,
+    pub pack: Vec<MoveLineId>,
     /// When the last of what was picked there before was picked.
     pub picked: Option<Timestamp>,
     /// What was picked there, by line; only for what may validate it.
-    pub lines: Option<BTreeMap<i64, Decimal>>,
+    pub lines: Option<BTreeMap<MoveLineId, Decimal>>,
 }
 
 impl Fixed {
@@ -78,7 +80,7 @@ impl OrderJob {
 impl OrderJob {
     /// The bins that may decide which step of the order is meant.
     #[must_use]
-    pub fn scanned_bins(&self) -> BTreeSet<i64> {
+    pub fn scanned_bins(&self) -> BTreeSet<LocationId> {
         match &self.task {
             Task::Lines {
                 way: Way::Pick,
@@ -93,7 +95,7 @@ impl Reconciling {
     /// The picking that was fixed, unless it is cancelled or gone.
     pub(super) fn fixed<'a>(&self, seen: &'a Seen) -> Option<&'a SeenPicking> {
         let picking = self.fixed_or_cancelled(seen)?;
-        Some(picking).filter(|picking| picking.state != "cancel")
+        Some(picking).filter(|picking| picking.state != PickingState::Cancelled)
     }
 
     /// The picking that was fixed, unless it is gone.

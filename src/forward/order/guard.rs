@@ -13,9 +13,9 @@
 use rust_decimal::Decimal;
 
 use super::{Call, OrderJob, OrderStep, Picked, Reconciling, refuse, rows};
-use crate::odoo::TOLERANCE;
 use crate::odoo::order::Seen;
 use crate::odoo::order::{SeenLine, SeenPicking};
+use crate::odoo::{PickingState, TOLERANCE};
 use crate::outcome::Outcome;
 use crate::reason::ReasonCode;
 
@@ -81,7 +81,7 @@ impl Reconciling {
         let picked = self.picked.as_ref()?;
         let picking = seen.pickings.iter().find(|p| p.id == picked.picking)?;
         let validated = self.did(Call::Validated) || picking.write_uid == Some(seen.me);
-        let is_ours = picking.state == "done" && validated;
+        let is_ours = picking.state == PickingState::Done && validated;
         let more = picking.lines.iter().filter_map(|line| {
             let known = match picked.lines.get(&line.id) {
                 Some(known) => *known,
@@ -92,7 +92,7 @@ impl Reconciling {
             let more = line.quantity - known;
             (more >= TOLERANCE).then_some((line.product, more))
         });
-        let more: Vec<(i64, Decimal)> = more.collect();
+        let more: Vec<_> = more.collect();
         if !is_ours || more.is_empty() {
             return None;
         }

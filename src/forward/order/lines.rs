@@ -9,10 +9,11 @@ use super::{Call, OrderLine, OrderStep, Reconciling, Task, Way, posted, refuse, 
 use crate::config::Over;
 use crate::document::answer;
 use crate::forward::faults::{self, Fault};
-use crate::odoo::LotRef;
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::Seen;
 use crate::odoo::order::SeenPicking;
+use crate::odoo::{Direction, LotRef, PickingState};
+use crate::odoo_id::{MoveId, ProductId};
 use crate::outcome::Outcome;
 use crate::reason::ReasonCode;
 
@@ -68,7 +69,7 @@ impl Reconciling {
         way: Way,
         lines: &[OrderLine],
     ) -> Option<OrderStep> {
-        if way != Way::Pick || picking.kind == "incoming" {
+        if way != Way::Pick || picking.kind == Direction::Incoming {
             return None;
         }
         let lacking = rows::without_bin(picking, lines);
@@ -114,7 +115,7 @@ impl Reconciling {
             );
         }
         // Somebody split the picking in that moment: its validation would leave them out.
-        let is_elsewhere = |of: i64| picking.moves.iter().all(|ordered| ordered.id != of);
+        let is_elsewhere = |of: MoveId| picking.moves.iter().all(|ordered| ordered.id != of);
         let mut ours = picking.lines.iter().filter(|line| line.is_of(self.job.key));
         if ours.any(|line| line.move_id.is_some_and(is_elsewhere)) {
             return refuse(
@@ -134,9 +135,9 @@ impl Reconciling {
                 lines: ours.map(|line| line.id).collect(),
             };
         }
-        match picking.state.as_str() {
-            "done" => self.time_or_finish(seen, picking),
-            "cancel" => refuse(
+        match picking.state {
+            PickingState::Done => self.time_or_finish(seen, picking),
+            PickingState::Cancelled => refuse(
                 ReasonCode::OrderCancelled,
                 format!(
                     "{} was cancelled in Odoo after our lines were on it",
@@ -153,7 +154,9 @@ impl Reconciling {
 
     /// Nothing of the order takes lines any more.
     pub(super) fn closed(&self, pickings: &[&SeenPicking], lines: &[OrderLine]) -> OrderStep {
-        let mut done = pickings.iter().filter(|picking| picking.state == "done");
+        let mut done = pickings
+            .iter()
+            .filter(|picking| picking.state == PickingState::Done);
         let claim = done.find_map(|picking| {
             let odoo = picking.named();
             let lines = rows::claim(picking, lines, &self.job.claimed)?;
@@ -166,7 +169,7 @@ impl Reconciling {
         let Some(done) = pickings
             .iter()
             .rev()
-            .find(|picking| picking.state == "done")
+            .find(|picking| picking.state == PickingState::Done)
         else {
             return refuse(
                 ReasonCode::OrderCancelled,
@@ -245,7 +248,7 @@ impl Reconciling {
         lines: &[OrderLine],
     ) -> Vec<Fault> {
         // Each product with its lines.
-        let mut products = BTreeMap::<i64, Vec<usize>>::new();
+        let mut products = BTreeMap::<ProductId, Vec<usize>>::new();
         for (place, line) in lines.iter().enumerate() {
             products.entry(line.product).or_default().push(place);
         }

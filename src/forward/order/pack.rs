@@ -2,12 +2,14 @@
 
 use super::target::{self, Target};
 use super::{Call, OrderStep, Reconciling, posted, refuse};
+use crate::odoo::PickingState;
 use crate::odoo::order::Seen;
 use crate::odoo::order::{SeenLine, SeenPicking};
+use crate::odoo_id::{MoveLineId, PackageId};
 use crate::reason::ReasonCode;
 
 impl Reconciling {
-    pub(super) fn pack_all(&self, seen: &Seen, package: i64) -> OrderStep {
+    pub(super) fn pack_all(&self, seen: &Seen, package: PackageId) -> OrderStep {
         let fixed = self.job.fixed.as_ref();
         if let Some(fixed) = fixed.filter(|fixed| !fixed.pack.is_empty()) {
             return self.pack_fixed(seen, package, &fixed.pack);
@@ -34,7 +36,7 @@ impl Reconciling {
             }
             Target::Several(_) | Target::Nothing => return self.unknown(),
         };
-        let loose: Vec<i64> = picking.loose().collect();
+        let loose: Vec<MoveLineId> = picking.loose().collect();
         if !loose.is_empty() && !self.did(Call::Wrote) {
             return OrderStep::Pack {
                 picking: Box::new(picking.clone()),
@@ -57,7 +59,7 @@ impl Reconciling {
     }
 
     /// The lines that were fixed, whatever was picked since.
-    fn pack_fixed(&self, seen: &Seen, package: i64, fixed: &[i64]) -> OrderStep {
+    fn pack_fixed(&self, seen: &Seen, package: PackageId, fixed: &[MoveLineId]) -> OrderStep {
         let is_fixed = |line: &&SeenLine| fixed.contains(&line.id);
         let holds = |picking: &&SeenPicking| picking.lines.iter().any(|line| is_fixed(&line));
         let Some(picking) = seen.pickings.iter().find(holds) else {
@@ -74,7 +76,7 @@ impl Reconciling {
         }
         let named = Some(picking.named());
         if !picking.is_open() {
-            let code = if picking.state == "done" {
+            let code = if picking.state == PickingState::Done {
                 ReasonCode::OrderDone
             } else {
                 ReasonCode::OrderCancelled
@@ -85,7 +87,7 @@ impl Reconciling {
             );
             return refuse(code, message, named);
         }
-        let loose: Vec<i64> = lines()
+        let loose: Vec<MoveLineId> = lines()
             .filter(|line| line.result_package.is_none())
             .map(|line| line.id)
             .collect();

@@ -10,9 +10,9 @@ use rust_decimal::Decimal;
 use super::target;
 use super::{Call, OrderLine, OrderStep, Reconciling, posted, refuse};
 use crate::document::DocumentKey;
-use crate::odoo::TOLERANCE;
 use crate::odoo::order::Seen;
 use crate::odoo::order::{SeenLine, SeenPicking};
+use crate::odoo::{PickingState, TOLERANCE};
 use crate::outcome::Outcome;
 use crate::reason::ReasonCode;
 
@@ -36,13 +36,13 @@ impl Reconciling {
                 None => self.unknown(),
             };
         };
-        match picking.state.as_str() {
-            "done" => {
+        match picking.state {
+            PickingState::Done => {
                 let why = format!("{} was finished in Odoo meanwhile", picking.name);
                 return OrderStep::Finish(Outcome::Overtaken { why });
             }
             // What is cancelled moves nothing.
-            "cancel" => return posted(picking.named(), true),
+            PickingState::Cancelled => return posted(picking.named(), true),
             _ => {}
         }
         let lines = too_much(picking, of, taken, stays);

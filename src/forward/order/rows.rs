@@ -7,8 +7,9 @@ use rust_decimal::Decimal;
 use super::OrderLine;
 use crate::document::DocumentKey;
 use crate::forward::faults;
-use crate::odoo::TOLERANCE;
 use crate::odoo::order::{Row, SeenLine, SeenMove, SeenPicking};
+use crate::odoo::{PickingState, TOLERANCE};
+use crate::odoo_id::{LocationId, MoveId, MoveLineId, PackageId, PartnerId, ProductId};
 
 /// What is left to be said of a reserved line or of a move.
 struct Left<'a, T> {
@@ -136,12 +137,12 @@ fn places<'a>(
 
 /// Which moves it goes to, and how much to each; what is too much goes to the last.
 fn fill(
-    product: i64,
+    product: ProductId,
     quantity: Decimal,
     moves: &mut [Left<'_, SeenMove>],
-) -> Vec<(Option<i64>, Decimal)> {
+) -> Vec<(Option<MoveId>, Decimal)> {
     let mut left = quantity;
-    let mut filled: Vec<(Option<i64>, Decimal)> = Vec::new();
+    let mut filled: Vec<(Option<MoveId>, Decimal)> = Vec::new();
     let mut last = None;
     for ordered in moves
         .iter_mut()
@@ -167,13 +168,13 @@ fn fill(
 /// What was scanned of goods. `None` matches anything but for the lot, which is then no lot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Goods {
-    product: i64,
+    product: ProductId,
     lot: Option<String>,
-    from: Option<i64>,
-    to: Option<i64>,
-    package: Option<i64>,
-    into: Option<i64>,
-    owner: Option<i64>,
+    from: Option<LocationId>,
+    to: Option<LocationId>,
+    package: Option<PackageId>,
+    into: Option<PackageId>,
+    owner: Option<PartnerId>,
 }
 
 impl Goods {
@@ -190,7 +191,9 @@ impl Goods {
     }
 
     fn are_on(&self, line: &SeenLine) -> bool {
-        let same = |scanned: Option<i64>, held: Option<i64>| scanned.is_none() || scanned == held;
+        fn same<T: PartialEq>(scanned: Option<T>, held: Option<T>) -> bool {
+            scanned.is_none() || scanned == held
+        }
         line.product == self.product
             && line.lot == self.lot
             && same(self.from, Some(line.from))
@@ -217,13 +220,17 @@ pub(super) fn difference(
     lines: &[OrderLine],
 ) -> Option<String> {
     // Where a line names no bin, Odoo's is right.
-    let names = |product: i64, lot: Option<&str>, bin: fn(&OrderLine) -> Option<i64>| {
-        let mut alike = lines
-            .iter()
-            .filter(|line| line.product == product && line.lot.name() == lot);
-        alike.all(|line| bin(line).is_some())
-    };
-    let place = |product: i64, lot: Option<&str>, from: Option<i64>, to: Option<i64>| {
+    let names =
+        |product: ProductId, lot: Option<&str>, bin: fn(&OrderLine) -> Option<LocationId>| {
+            let mut alike = lines
+                .iter()
+                .filter(|line| line.product == product && line.lot.name() == lot);
+            alike.all(|line| bin(line).is_some())
+        };
+    let place = |product: ProductId,
+                 lot: Option<&str>,
+                 from: Option<LocationId>,
+                 to: Option<LocationId>| {
         let from = from.filter(|_| names(product, lot, |line| line.from));
         let to = to.filter(|_| names(product, lot, |line| line.to));
         (product, lot.map(str::to_owned), from, to)
@@ -248,7 +255,7 @@ pub(super) fn difference(
         );
         ((has - had).abs() >= TOLERANCE).then(|| {
             let (product, _, from, to) = thing;
-            let bin = |word: &str, bin: Option<i64>| {
+            let bin = |word: &str, bin: Option<LocationId>| {
                 bin.map(|bin| format!(" {word} location id {bin}"))
                     .unwrap_or_default()
             };
@@ -270,8 +277,8 @@ pub(super) fn difference(
 pub(super) fn claim(
     picking: &SeenPicking,
     lines: &[OrderLine],
-    claimed: &BTreeSet<i64>,
-) -> Option<Vec<i64>> {
+    claimed: &BTreeSet<MoveLineId>,
+) -> Option<Vec<MoveLineId>> {
     let mut claim = Vec::new();
     for (goods, quantity) in sum(lines.iter().map(|line| (Goods::of(line), line.quantity))) {
         let free = |line: &&SeenLine| {
@@ -293,11 +300,11 @@ pub(super) fn claim(
 
 /// What a picking has, for a person: `3 of Desk, 1 of Chair`.
 pub(super) fn said_of(picking: &SeenPicking) -> String {
-    let mut sums = BTreeMap::<i64, Decimal>::new();
+    let mut sums = BTreeMap::<ProductId, Decimal>::new();
     for line in picking
         .lines
         .iter()
-        .filter(|line| line.picked || picking.state == "done")
+        .filter(|line| line.picked || picking.state == PickingState::Done)
     {
         *sums.entry(line.product).or_default() += line.quantity;
     }
@@ -310,9 +317,9 @@ pub(super) fn said_of(picking: &SeenPicking) -> String {
 /// Products with their quantities, in the picking's names.
 pub(super) fn describe_products(
     picking: &SeenPicking,
-    parts: impl IntoIterator<Item = (i64, Decimal)>,
+    parts: impl IntoIterator<Item = (ProductId, Decimal)>,
 ) -> String {
-    let mut sums = BTreeMap::<i64, Decimal>::new();
+    let mut sums = BTreeMap::<ProductId, Decimal>::new();
     for (product, quantity) in parts {
         *sums.entry(product).or_default() += quantity;
     }
@@ -321,14 +328,14 @@ pub(super) fn describe_products(
 
 /// What the document has, in the picking's names.
 pub(super) fn said(picking: &SeenPicking, lines: &[OrderLine]) -> String {
-    let mut sums = BTreeMap::<i64, Decimal>::new();
+    let mut sums = BTreeMap::<ProductId, Decimal>::new();
     for line in lines {
         *sums.entry(line.product).or_default() += line.quantity;
     }
     words(picking, &sums)
 }
 
-fn words(picking: &SeenPicking, sums: &BTreeMap<i64, Decimal>) -> String {
+fn words(picking: &SeenPicking, sums: &BTreeMap<ProductId, Decimal>) -> String {
     let parts: Vec<String> = (sums.iter().take(8))
         .map(|(product, quantity)| {
             format!(

@@ -6,6 +6,8 @@ use super::{OrderLine, Way};
 use crate::document::DocumentKey;
 use crate::odoo::order::Seen;
 use crate::odoo::order::SeenPicking;
+use crate::odoo::{Direction, PickingState};
+use crate::odoo_id::{LocationId, PickingId};
 
 /// Steps that goods of an order go through, at the most.
 const STEPS_MAX: usize = 20;
@@ -67,7 +69,7 @@ fn choose<'a>(candidates: &[&'a SeenPicking], better: impl Fn(&SeenPicking) -> b
 
 /// Bins that were scanned, each with the locations that it is in, itself included. A bin that is
 /// missing was not looked up.
-pub type Parents = BTreeMap<i64, Vec<i64>>;
+pub type Parents = BTreeMap<LocationId, Vec<LocationId>>;
 
 /// Whether the step takes from where the line was scanned; `None` where that is not known.
 fn holds(step: &SeenPicking, line: &OrderLine, parents: &Parents) -> Option<bool> {
@@ -81,7 +83,7 @@ fn in_step_order<'a>(seen: &Seen, mut steps: Vec<&'a SeenPicking>) -> Vec<&'a Se
     let brings = |before: &SeenPicking, step: &SeenPicking| {
         before.to == step.from && before.from != step.from && before.from != before.to
     };
-    let mut depths: BTreeMap<i64, usize> = steps.iter().map(|step| (step.id, 0)).collect();
+    let mut depths: BTreeMap<PickingId, usize> = steps.iter().map(|step| (step.id, 0)).collect();
     // A chain has no more steps than there are pickings; a circle ends there, too.
     for _ in 0..steps.len().min(STEPS_MAX) {
         for step in &steps {
@@ -118,7 +120,7 @@ pub(super) fn for_lines<'a>(
 ) -> Target<'a> {
     let (mut candidates, exactly) = named(seen, order);
     if !exactly {
-        candidates.retain(|picking| (picking.kind == "incoming") == (way == Way::Receive));
+        candidates.retain(|picking| (picking.kind == Direction::Incoming) == (way == Way::Receive));
         candidates = in_step_order(seen, candidates);
     }
     if !exactly && way == Way::Pick {
@@ -156,7 +158,9 @@ pub(super) fn with_picks<'a>(seen: &'a Seen, order: &str) -> Target<'a> {
     // The rest of an order that is done waits for its own picks: nothing is to be said about it
     // yet.
     match target {
-        Target::Open(rest) if !rest.has_picks() && candidates.iter().any(|p| p.state == "done") => {
+        Target::Open(rest)
+            if !rest.has_picks() && candidates.iter().any(|p| p.state == PickingState::Done) =>
+        {
             Target::Closed(candidates.into_iter().filter(|p| !p.is_open()).collect())
         }
         target => target,
@@ -167,9 +171,12 @@ pub(super) fn with_picks<'a>(seen: &'a Seen, order: &str) -> Target<'a> {
 /// is not cancelled.
 pub(super) fn delivery<'a>(seen: &'a Seen, order: &str) -> Option<&'a SeenPicking> {
     let (candidates, _) = named(seen, order);
-    let outgoing = |picking: &&&SeenPicking| picking.kind == "outgoing";
-    let of_all = seen.pickings.iter().filter(|p| p.kind == "outgoing");
-    let live = |picking: &&SeenPicking| picking.state != "cancel";
+    let outgoing = |picking: &&&SeenPicking| picking.kind == Direction::Outgoing;
+    let of_all = seen
+        .pickings
+        .iter()
+        .filter(|p| p.kind == Direction::Outgoing);
+    let live = |picking: &&SeenPicking| picking.state != PickingState::Cancelled;
     let mine: Vec<&SeenPicking> = candidates.iter().filter(outgoing).copied().collect();
     let exact = mine
         .iter()

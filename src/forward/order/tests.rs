@@ -9,8 +9,11 @@ mod ship;
 
 use super::*;
 use crate::config::{Over, Under};
-use crate::odoo::Lots;
 use crate::odoo::order::{SeenLine, SeenMove, odoo_time};
+use crate::odoo::{Lots, MoveState};
+use crate::odoo_id::{
+    LocationId, MoveId, MoveLineId, PackageId, PickingId, PickingTypeId, ProductId, UnitId, UserId,
+};
 
 const KEY: DocumentKey = DocumentKey([7; 16]);
 
@@ -20,8 +23,8 @@ fn when() -> Timestamp {
 
 fn line(product: i64, quantity: i64) -> OrderLine {
     OrderLine {
-        product,
-        unit: 1,
+        product: ProductId::new(product),
+        unit: UnitId::new(1),
         lot: LotRef::None,
         package: None,
         into: None,
@@ -58,30 +61,30 @@ fn pick(lines: Vec<OrderLine>) -> OrderJob {
 /// Asks for so many of each product, reserved in bin 10.
 fn delivery(demand: &[(i64, i64)]) -> SeenPicking {
     let moves = demand.iter().map(|(product, demand)| SeenMove {
-        id: product * 100,
-        product: *product,
+        id: MoveId::new(product * 100),
+        product: ProductId::new(*product),
         name: format!("Product {product}"),
         demand: (*demand).into(),
-        state: "assigned".to_owned(),
+        state: MoveState::Assigned,
         picked: false,
     });
     let lines = demand.iter().map(|(product, demand)| SeenLine {
-        id: product * 1_000,
-        move_id: Some(product * 100),
-        product: *product,
+        id: MoveLineId::new(product * 1_000),
+        move_id: Some(MoveId::new(product * 100)),
+        product: ProductId::new(*product),
         quantity: (*demand).into(),
-        from: 10,
-        to: 5,
+        from: LocationId::new(10),
+        to: LocationId::new(5),
         ..SeenLine::default()
     });
     SeenPicking {
-        id: 1,
+        id: PickingId::new(1),
         name: "WH/OUT/1".to_owned(),
-        state: "assigned".to_owned(),
-        kind: "outgoing".to_owned(),
-        picking_type: 2,
-        from: 8,
-        to: 5,
+        state: PickingState::Assigned,
+        kind: Direction::Outgoing,
+        picking_type: PickingTypeId::new(2),
+        from: LocationId::new(8),
+        to: LocationId::new(5),
         moves: moves.collect(),
         lines: lines.collect(),
         ..SeenPicking::default()
@@ -101,7 +104,7 @@ impl Odoo {
         Self {
             seen: Seen {
                 pickings,
-                me: 7,
+                me: UserId::new(7),
                 too_many: None,
             },
             validated: 0,
@@ -110,11 +113,15 @@ impl Odoo {
     }
 
     fn picking(&mut self, id: i64) -> &mut SeenPicking {
-        self.seen.pickings.iter_mut().find(|p| p.id == id).unwrap()
+        self.seen
+            .pickings
+            .iter_mut()
+            .find(|p| p.id.get() == id)
+            .unwrap()
     }
 
-    fn add(&mut self, id: i64, rows: &[Row]) {
-        let picking = self.picking(id);
+    fn add(&mut self, id: PickingId, rows: &[Row]) {
+        let picking = self.picking(id.get());
         // As Odoo does, which reckons it from packages.
         picking.weight_kg = picking.weight_kg.map(|_| Decimal::ZERO);
         for row in rows {
@@ -122,7 +129,7 @@ impl Odoo {
             if picking.lines.iter().any(known) {
                 continue;
             }
-            let id = 5_000 + i64::try_from(picking.lines.len()).unwrap();
+            let id = MoveLineId::new(5_000 + i64::try_from(picking.lines.len()).unwrap());
             picking.lines.push(SeenLine {
                 id,
                 external: Some(row.external_id.clone()),
@@ -140,9 +147,9 @@ impl Odoo {
     }
 
     /// Answers whether all lines are there.
-    fn guard(&mut self, id: i64, keep: &[i64], remove: &[i64]) -> bool {
-        let picking = self.picking(id);
-        let is_there = |id: &i64| picking.lines.iter().any(|line| line.id == *id);
+    fn guard(&mut self, id: PickingId, keep: &[MoveLineId], remove: &[MoveLineId]) -> bool {
+        let picking = self.picking(id.get());
+        let is_there = |id: &MoveLineId| picking.lines.iter().any(|line| line.id == *id);
         if !keep.iter().chain(remove).all(is_there) {
             return false;
         }
@@ -150,29 +157,29 @@ impl Odoo {
         true
     }
 
-    fn reserve(&mut self, id: i64, moves: &[i64]) {
-        for of in &mut self.picking(id).moves {
+    fn reserve(&mut self, id: PickingId, moves: &[MoveId]) {
+        for of in &mut self.picking(id.get()).moves {
             of.picked &= !moves.contains(&of.id);
         }
     }
 
-    fn validate(&mut self, id: i64, backorder: bool) {
+    fn validate(&mut self, id: PickingId, backorder: bool) {
         self.validated += 1;
-        let picking = self.picking(id);
+        let picking = self.picking(id.get());
         let mut rest = picking.clone();
         picking.lines.retain(|line| line.picked);
-        picking.state = "done".to_owned();
+        picking.state = PickingState::Done;
         picking.date_done = Some("2026-11-24 12:00:00".to_owned());
-        picking.write_uid = Some(7);
+        picking.write_uid = Some(UserId::new(7));
         for ordered in &mut rest.moves {
             ordered.demand -= picking.picked_of(ordered.id);
         }
         for ordered in &mut picking.moves {
-            ordered.state = "done".to_owned();
+            ordered.state = MoveState::Done;
         }
         rest.moves.retain(|ordered| ordered.demand > Decimal::ZERO);
         if backorder && !rest.moves.is_empty() {
-            rest.id = id + 1;
+            rest.id = PickingId::new(id.get() + 1);
             rest.name = format!("{}-rest", rest.name);
             rest.backorder_of = Some(id);
             rest.lines.clear();
@@ -205,7 +212,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
         match &next {
             OrderStep::Finish(outcome) => return outcome.clone(),
             OrderStep::Read => {}
-            OrderStep::Add { picking, rows } if odoo.picking(picking.id).is_open() => {
+            OrderStep::Add { picking, rows } if odoo.picking(picking.id.get()).is_open() => {
                 odoo.add(picking.id, rows);
             }
             OrderStep::Add { .. } => {
@@ -240,7 +247,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                 }
             }
             OrderStep::Reduce { picking, lines } => {
-                let picking = odoo.picking(picking.id);
+                let picking = odoo.picking(picking.id.get());
                 if !picking.is_open() {
                     reconciling.look_again();
                     continue;
@@ -252,7 +259,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                 picking.lines.retain(|line| !line.quantity.is_zero());
             }
             OrderStep::SetDone { picking, at } => {
-                odoo.picking(*picking).date_done = Some(odoo_time(*at));
+                odoo.picking(picking.get()).date_done = Some(odoo_time(*at));
             }
             OrderStep::Pack { lines, package, .. } => {
                 for picking in &mut odoo.seen.pickings {
@@ -274,7 +281,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                 shipment,
                 note,
             } => {
-                write_shipment(odoo.picking(*picking), shipment, note.as_ref());
+                write_shipment(odoo.picking(picking.get()), shipment, note.as_ref());
             }
         }
         if lost.contains(&call) {
@@ -347,7 +354,10 @@ fn a_part_of_an_order_is_posted_on_it_and_the_order_stays_open() {
     let mut next = pick(vec![line(1, 3)]);
     next.key = DocumentKey([8; 16]);
     assert_eq!(code_of(&run(&mut odoo, next, &rules, &[])), "posted");
-    assert_eq!((odoo.validated, odoo.picking(1).picked(1)), (1, 5.into()));
+    assert_eq!(
+        (odoo.validated, odoo.picking(1).picked(ProductId::new(1))),
+        (1, 5.into())
+    );
 }
 
 #[test]
@@ -355,14 +365,16 @@ fn lines_are_taken_from_where_odoo_reserved_them_or_from_where_they_were_scanned
     let mut picking = delivery(&[(1, 5)]);
     picking.lines[0].quantity = 3.into();
     picking.lines.push(SeenLine {
-        id: 77,
-        from: 11,
+        id: MoveLineId::new(77),
+        from: LocationId::new(11),
         quantity: 2.into(),
         ..picking.lines[0].clone()
     });
     let from = |lines: Vec<OrderLine>| -> Vec<(i64, Decimal)> {
         let rows = rows::rows(KEY, &picking, &lines);
-        rows.iter().map(|row| (row.from, row.quantity)).collect()
+        rows.iter()
+            .map(|row| (row.from.get(), row.quantity))
+            .collect()
     };
     assert_eq!(from(vec![line(1, 4)]), [(10, 3.into()), (11, 1.into())]);
     assert_eq!(
@@ -370,7 +382,7 @@ fn lines_are_taken_from_where_odoo_reserved_them_or_from_where_they_were_scanned
         [(10, 3.into()), (11, 2.into()), (8, 1.into())]
     );
     let scanned = OrderLine {
-        from: Some(99),
+        from: Some(LocationId::new(99)),
         ..line(1, 4)
     };
     assert_eq!(from(vec![scanned]), [(99, 4.into())]);
@@ -402,7 +414,7 @@ fn what_was_not_ordered_and_what_is_too_much_is_for_a_person() {
         ReasonCode::BinRequired.as_str()
     );
     let six = || OrderLine {
-        from: Some(10),
+        from: Some(LocationId::new(10)),
         ..line(1, 6)
     };
     assert_eq!(
@@ -469,7 +481,7 @@ fn the_faults_of_all_lines_are_named_at_once() {
             name: name.to_owned(),
             dates: None,
         },
-        from: Some(10),
+        from: Some(LocationId::new(10)),
         ..line(1, 1)
     };
     let off = SeenPicking {
@@ -557,16 +569,16 @@ fn the_rest_of_an_order_goes_to_its_backorder() {
     let rules = config::Orders::default();
     let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
-    odoo.validate(1, true);
+    odoo.validate(PickingId::new(1), true);
     let three = OrderLine {
-        from: Some(10),
+        from: Some(LocationId::new(10)),
         ..line(1, 3)
     };
     let mut next = pick(vec![three]);
     next.key = DocumentKey([8; 16]);
     let outcome = run(&mut odoo, next, &rules, &[]);
     assert_eq!(code_of(&outcome), "posted");
-    assert_eq!(odoo.picking(2).state, "done");
+    assert_eq!(odoo.picking(2).state, PickingState::Done);
 }
 
 #[test]
@@ -576,7 +588,7 @@ fn an_order_that_somebody_finished_is_never_written_to() {
         let mut picking = delivery(&[(1, 5)]);
         picking.lines[0].quantity = quantity.into();
         picking.lines[0].picked = true;
-        picking.state = "done".to_owned();
+        picking.state = PickingState::Done;
         picking
     };
     assert_eq!(on(&rules, by_hand(5), pick(vec![line(1, 5)])), "already");
@@ -585,7 +597,7 @@ fn an_order_that_somebody_finished_is_never_written_to() {
         ReasonCode::OrderDone.as_str()
     );
     let mut cancelled = delivery(&[(1, 5)]);
-    cancelled.state = "cancel".to_owned();
+    cancelled.state = PickingState::Cancelled;
     assert_eq!(
         on(&rules, cancelled, pick(vec![line(1, 5)])),
         ReasonCode::OrderCancelled.as_str()
@@ -602,8 +614,8 @@ fn an_order_that_somebody_finished_is_never_written_to() {
     // Whoever validates an order by hand after our lines are on it keeps his own time.
     let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
-    odoo.validate(1, false);
-    odoo.picking(1).write_uid = Some(3);
+    odoo.validate(PickingId::new(1), false);
+    odoo.picking(1).write_uid = Some(UserId::new(3));
     let again = run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
     assert_eq!(code_of(&again), "already");
     assert_eq!(
@@ -651,7 +663,9 @@ fn all_that_was_picked_goes_into_one_package_once() {
         run(&mut odoo, other, &rules, &[]);
         let packed = run(
             &mut odoo,
-            job(Task::PackAll { package: 33 }),
+            job(Task::PackAll {
+                package: PackageId::new(33),
+            }),
             &rules,
             &[lost],
         );
@@ -667,7 +681,7 @@ fn all_that_was_picked_goes_into_one_package_once() {
             .collect();
         assert_eq!(
             packages,
-            [None, Some(33)],
+            [None, Some(PackageId::new(33))],
             "what is only reserved is in no package"
         );
     }
@@ -675,7 +689,9 @@ fn all_that_was_picked_goes_into_one_package_once() {
         on(
             &rules,
             delivery(&[(1, 5)]),
-            job(Task::PackAll { package: 33 })
+            job(Task::PackAll {
+                package: PackageId::new(33),
+            })
         ),
         ReasonCode::NothingPicked.as_str()
     );
@@ -687,22 +703,22 @@ fn a_sale_order_s_name_means_the_step_that_asks_for_the_product() {
     let step = |id, kind: &str, state: &str, product| SeenPicking {
         id,
         name: format!("P{id}"),
-        kind: kind.to_owned(),
-        state: state.to_owned(),
+        kind: kind.into(),
+        state: state.into(),
         origin: Some("S1".to_owned()),
         ..delivery(&[(product, 5)])
     };
     let mut odoo = Odoo::with(vec![
-        step(1, "internal", "done", 1),
-        step(2, "internal", "assigned", 2),
-        step(3, "outgoing", "assigned", 1),
+        step(PickingId::new(1), "internal", "done", 1),
+        step(PickingId::new(2), "internal", "assigned", 2),
+        step(PickingId::new(3), "outgoing", "assigned", 1),
     ]);
     let mut job = pick(vec![line(1, 5)]);
     job.order = "S1".to_owned();
     let Outcome::Posted { odoo: on, .. } = run(&mut odoo, job, &rules, &[]) else {
         panic!()
     };
-    assert_eq!(on.id, 3);
+    assert_eq!(on.id, PickingId::new(3));
 }
 
 #[test]
@@ -715,12 +731,12 @@ fn a_validation_whose_answer_was_lost_leaves_the_backorder_alone() {
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
     // It was carried out, and then the gateway stopped. Meanwhile somebody picked for the
     // backorder.
-    odoo.validate(1, true);
+    odoo.validate(PickingId::new(1), true);
     let rest = odoo.seen.pickings[1].moves[0].id;
     odoo.picking(2).lines.push(SeenLine {
-        id: 99,
+        id: MoveLineId::new(99),
         move_id: Some(rest),
-        product: 1,
+        product: ProductId::new(1),
         quantity: 1.into(),
         picked: true,
         ..SeenLine::default()
@@ -735,5 +751,5 @@ fn a_validation_whose_answer_was_lost_leaves_the_backorder_alone() {
         odoo.picking(1).date_done.as_deref(),
         Some("2026-11-24 08:15:30")
     );
-    assert_eq!(odoo.picking(2).state, "assigned");
+    assert_eq!(odoo.picking(2).state, PickingState::Assigned);
 }

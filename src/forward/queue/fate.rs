@@ -13,6 +13,7 @@ use crate::forward::claims;
 use crate::forward::job::Job;
 use crate::forward::resolve::{Prepared, Rules};
 use crate::journal::{Change, Entry, JournalError};
+use crate::odoo_id::MoveLineId;
 use crate::outcome::Outcome;
 
 /// What becomes of a document.
@@ -30,7 +31,10 @@ pub enum Fate {
         note: Option<String>,
     },
     /// A person posted these move lines in Odoo, which stand for the document.
-    Claimed { odoo: OdooRef, lines: Vec<i64> },
+    Claimed {
+        odoo: OdooRef,
+        lines: Vec<MoveLineId>,
+    },
     /// The document is parked, and its devices hear why.
     Refused {
         reason: Reason,

@@ -5,7 +5,7 @@
 
 use crate::document::{Document, OdooRef, Reason};
 use crate::odoo::order::SeenPicking;
-use crate::odoo::{Client, Picking, Warehouse};
+use crate::odoo::{Client, Picking, PickingState, Warehouse};
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
@@ -48,7 +48,9 @@ fn judge(document: &Document, held: &[Picking], mut reason: Reason) -> Held {
         id: picking.id,
         name: picking.name.clone().unwrap_or_default(),
     };
-    let mut done = held.iter().filter(|picking| picking.state == "done");
+    let mut done = held
+        .iter()
+        .filter(|picking| picking.state == PickingState::Done);
     // Without ids there is no more to compare.
     let whole = |picking: &&Picking| picking.lines.len() == document.lines.len();
     if let Some(picking) = done.clone().find(whole) {
@@ -75,7 +77,10 @@ fn judge(document: &Document, held: &[Picking], mut reason: Reason) -> Held {
             odoo,
         );
     }
-    match held.iter().find(|picking| picking.state != "cancel") {
+    match held
+        .iter()
+        .find(|picking| picking.state != PickingState::Cancelled)
+    {
         Some(picking) => {
             let odoo = named(picking);
             reason.message = format!(
@@ -140,14 +145,14 @@ mod tests {
             lines: Vec::new(),
         };
         match judge(&document(), held, reason) {
-            Held::Posted(odoo) => ("posted", odoo.id),
+            Held::Posted(odoo) => ("posted", odoo.id.get()),
             Held::Unknown(reason, odoo) => {
                 assert_eq!(reason.code, ReasonCode::UnknownOutcome);
-                ("unknown", odoo.id)
+                ("unknown", odoo.id.get())
             }
             Held::Open(reason, odoo) => {
                 assert_eq!(reason.code, ReasonCode::UnknownProduct);
-                ("open", odoo.id)
+                ("open", odoo.id.get())
             }
             Held::Absent(_) => ("absent", 0),
         }

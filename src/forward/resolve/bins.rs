@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use super::Asked;
 use crate::odoo::stock::Place;
 use crate::odoo::{LotRef, Transfer, TransferLine};
+use crate::odoo_id::LotId;
 
 /// Bins that are named in one message.
 pub(super) const SAID_MAX: usize = 3;
@@ -54,7 +55,7 @@ pub(super) fn taken(transfer: &Transfer) -> BTreeMap<Place, (Option<usize>, Deci
     taken
 }
 
-pub(super) fn lot(line: &TransferLine) -> Option<i64> {
+pub(super) fn lot(line: &TransferLine) -> Option<LotId> {
     match line.lot {
         LotRef::Known { id, .. } => Some(id),
         _ => None,

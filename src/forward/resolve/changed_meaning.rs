@@ -120,7 +120,7 @@ fn changed(
         let code = lot_code(product.id, lot);
         if let Some(meant) = meant_at(ground, asked, line, Coded::Lot, &code, &mut when)? {
             let known = names.lots.get(&(product.id, lot.clone()));
-            let now = known.and_then(|ids| ids.first()).copied();
+            let now = known.and_then(|ids| ids.first()).map(|id| id.get());
             if now != Some(meant.id) {
                 let now = now.map(|id| Meaning {
                     id,
@@ -198,7 +198,7 @@ pub(super) async fn look_up_lots(
         if let Found::One(known) = ground.copy.lot(product.id, lot)? {
             let ids = names.lots.get(&(product.id, lot.clone()));
             if ids.is_none_or(|ids| !ids.contains(&known.id)) {
-                renamed.insert(known.id);
+                renamed.insert(known.id.get());
             }
         }
     }

@@ -29,6 +29,7 @@ use crate::odoo::TOLERANCE;
 use crate::odoo::order::odoo_time;
 use crate::odoo::stock::{Moved, Place};
 use crate::odoo::{Client, TransferLine};
+use crate::odoo_id::{LocationId, PackageId, PartnerId, ProductId};
 use crate::outcome::Failure;
 use crate::reason::{Flag, ReasonCode};
 
@@ -50,9 +51,9 @@ struct Wanted {
     /// The number of the recount's document, if it is one.
     recount: Option<DocumentNumber>,
     /// Where the count has its difference; a recount keeps to that if it can.
-    position: Option<(Option<i64>, Option<i64>)>,
+    position: Option<(Option<PackageId>, Option<PartnerId>)>,
     /// Where Odoo keeps differences of the product.
-    inventory: i64,
+    inventory: LocationId,
     /// What people answered, of a recount also about its count.
     answers: String,
 }
@@ -259,8 +260,8 @@ fn wanted(
 /// The stock, and what moved: read so that nothing moved in between.
 async fn read(
     odoo: &mut Client,
-    products: &BTreeSet<i64>,
-    bins: &BTreeSet<i64>,
+    products: &BTreeSet<ProductId>,
+    bins: &BTreeSet<LocationId>,
     since: &str,
 ) -> Result<(BTreeMap<Place, Decimal>, Vec<Moved>), Failure> {
     let mut before = odoo.stock(products, bins).await?;
@@ -277,7 +278,7 @@ async fn read(
     ))
 }
 
-fn end_of(line: &Moved, bin: i64, package: Option<i64>) -> Place {
+fn end_of(line: &Moved, bin: LocationId, package: Option<PackageId>) -> Place {
     Place {
         product: line.product,
         bin,
@@ -356,7 +357,7 @@ impl Wanted {
         &self,
         stock: &BTreeMap<Place, Decimal>,
         difference: Decimal,
-    ) -> Result<(Option<i64>, Option<i64>), Unclear> {
+    ) -> Result<(Option<PackageId>, Option<PartnerId>), Unclear> {
         if let Some((package, owner)) = self.position {
             let there = |place: &Place| {
                 self.is_of(place) && (place.package, place.owner) == (package, owner)
@@ -377,7 +378,7 @@ impl Wanted {
 #[derive(Debug, PartialEq, Eq)]
 enum Unclear {
     Package,
-    Owner(BTreeSet<i64>),
+    Owner(BTreeSet<PartnerId>),
 }
 
 /// In which package the difference is, and whose it is: where all lies in one, there; else loose,
@@ -385,19 +386,20 @@ enum Unclear {
 fn position(
     wanted: &Wanted,
     stock: &BTreeMap<Place, Decimal>,
-) -> Result<(Option<i64>, Option<i64>), Unclear> {
+) -> Result<(Option<PackageId>, Option<PartnerId>), Unclear> {
     let there: Vec<(&Place, Decimal)> = (stock.iter())
         .filter(|(place, quantity)| wanted.is_of(place) && quantity.abs() >= TOLERANCE)
         .map(|(place, quantity)| (place, *quantity))
         .collect();
-    let owners: BTreeSet<Option<i64>> = there.iter().map(|(place, _)| place.owner).collect();
+    let owners: BTreeSet<Option<PartnerId>> = there.iter().map(|(place, _)| place.owner).collect();
     let owner = match (wanted.of.owner, owners.len()) {
         (Some(owner), _) => Some(owner),
         (None, 0) => None,
         (None, 1) => owners.first().copied().flatten(),
         (None, _) => return Err(Unclear::Owner(owners.into_iter().flatten().collect())),
     };
-    let packages: BTreeSet<Option<i64>> = there.iter().map(|(place, _)| place.package).collect();
+    let packages: BTreeSet<Option<PackageId>> =
+        there.iter().map(|(place, _)| place.package).collect();
     let package = match (wanted.of.package, packages.len()) {
         (Some(package), _) => Some(package),
         (None, 0) => None,
@@ -417,7 +419,12 @@ fn position(
     Ok((package, owner))
 }
 
-fn plan(wanted: &Wanted, package: Option<i64>, owner: Option<i64>, difference: Decimal) -> Plan {
+fn plan(
+    wanted: &Wanted,
+    package: Option<PackageId>,
+    owner: Option<PartnerId>,
+    difference: Decimal,
+) -> Plan {
     Plan {
         count: Some(Counted {
             product: wanted.of.product,
@@ -442,8 +449,8 @@ fn settle(
     wanted: &Wanted,
     held: &Held,
     difference: Decimal,
-    package: Option<i64>,
-    owner: Option<i64>,
+    package: Option<PackageId>,
+    owner: Option<PartnerId>,
 ) {
     let Held {
         then,

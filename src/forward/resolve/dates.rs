@@ -18,10 +18,11 @@ use crate::forward::job::Work;
 use crate::forward::order::Task;
 use crate::odoo::{BestBefore, LotDates, LotRef};
 use crate::odoo::{Client, ExpiryRule, NewLot};
+use crate::odoo_id::ProductId;
 
 /// What Odoo does with dates of lots, by product. `None`: it has no dates of lots, because the app
 /// *Products Expiration Date* is not installed.
-pub(super) type ExpiryRules = Option<BTreeMap<i64, ExpiryRule>>;
+pub(super) type ExpiryRules = Option<BTreeMap<ProductId, ExpiryRule>>;
 
 /// A lot that Odoo does not know, with the dates of its label.
 pub(super) fn new_lot(
@@ -163,7 +164,7 @@ pub(super) async fn make_lots(
 }
 
 /// The lots of a document's lines, each with its product.
-fn lots_of(prepared: &mut Prepared) -> Option<(DocumentKey, Vec<(i64, &mut LotRef)>)> {
+fn lots_of(prepared: &mut Prepared) -> Option<(DocumentKey, Vec<(ProductId, &mut LotRef)>)> {
     match prepared.work.as_mut()? {
         Work::Transfer(transfer) => {
             let lines = transfer.lines.iter_mut();
@@ -185,8 +186,9 @@ mod tests {
     use super::*;
     use crate::catalog::Measure;
     use crate::event::Goods;
+    use crate::odoo_id::UnitId;
 
-    const PRODUCT: i64 = 7;
+    const PRODUCT: ProductId = ProductId::new(7);
 
     fn new_york() -> TimeZone {
         TimeZone::get("America/New_York").unwrap()
@@ -211,7 +213,7 @@ mod tests {
         };
         let product = Product {
             id: PRODUCT,
-            unit: 1,
+            unit: UnitId::new(1),
             name: "Milk".to_owned(),
             tracked: true,
             serial: false,

@@ -19,6 +19,7 @@ use crate::event::{Action, Event, Move, Movement, Seq};
 use crate::journal::{Entry, Journal, JournalError};
 use crate::odoo::Client;
 use crate::odoo::TOLERANCE;
+use crate::odoo_id::{LocationId, ProductId};
 use crate::reason::ReasonCode;
 
 /// Events, and documents, that are looked through. What is beyond is not waited for.
@@ -34,8 +35,8 @@ const CHAIN_MAX: usize = 20;
 pub(super) struct Missing {
     /// The place of the line in the document.
     pub line: usize,
-    pub product: i64,
-    pub bin: i64,
+    pub product: ProductId,
+    pub bin: LocationId,
     pub quantity: Decimal,
 }
 
@@ -55,8 +56,8 @@ pub(super) async fn on_its_way(
             tracing::error!(%error, "cannot look into the journal for what brings missing goods");
         }
     }
-    let products: BTreeSet<i64> = missing.iter().map(|missing| missing.product).collect();
-    let bins: BTreeSet<i64> = missing.iter().map(|missing| missing.bin).collect();
+    let products: BTreeSet<ProductId> = missing.iter().map(|missing| missing.product).collect();
+    let bins: BTreeSet<LocationId> = missing.iter().map(|missing| missing.bin).collect();
     let open = odoo.picked_and_open(&products, &bins).await?;
     for missing in missing {
         let mut pickings = BTreeSet::new();
@@ -184,7 +185,7 @@ fn blocker_of(entry: &Entry) -> Option<DocumentNumber> {
 struct Wanted<'a> {
     copy: &'a Catalog,
     /// Where receipts go that do not say it.
-    receipts: Option<i64>,
+    receipts: Option<LocationId>,
     document: &'a Document,
     missing: &'a [Missing],
 }

@@ -10,18 +10,19 @@ use crate::catalog::{Catalog, CatalogError, Coded, Found, Product};
 use crate::clock;
 use crate::document::{Line, Purpose};
 use crate::odoo::{Client, Kind, NAMES_MAX};
+use crate::odoo_id::{CompanyId, LocationId, LotId, PackageId, PartnerId, ProductId};
 use crate::reason::ReasonCode;
 
 /// Lots by product and name; packages and owners by name; by product, where what is not there any
 /// more goes.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    pub lots: BTreeMap<(i64, String), Vec<i64>>,
-    pub packages: BTreeMap<String, Vec<i64>>,
-    pub owners: BTreeMap<String, BTreeSet<i64>>,
-    pub inventory: BTreeMap<i64, i64>,
+    pub lots: BTreeMap<(ProductId, String), Vec<LotId>>,
+    pub packages: BTreeMap<String, Vec<PackageId>>,
+    pub owners: BTreeMap<String, BTreeSet<PartnerId>>,
+    pub inventory: BTreeMap<ProductId, LocationId>,
     /// Where scrap goes, in an Odoo that has a location for it.
-    pub scrap: Option<i64>,
+    pub scrap: Option<LocationId>,
     /// Of products whose lines have dates.
     pub expiry_rules: ExpiryRules,
 }
@@ -48,7 +49,7 @@ impl Names {
             // A package that goods are put into may be new.
             let id = match intent {
                 Intent::Send => odoo.make_package(&name).await?,
-                Intent::Look | Intent::Review => 0,
+                Intent::Look | Intent::Review => PackageId::default(),
             };
             names.packages.insert(name, vec![id]);
         }
@@ -67,7 +68,7 @@ impl Names {
     }
 
     /// Where what a count finds missing goes, and scrap where Odoo has no location for it.
-    pub fn inventory(&self, line: &Line, product: &Product) -> Resolved<i64> {
+    pub fn inventory(&self, line: &Line, product: &Product) -> Resolved<LocationId> {
         self.inventory.get(&product.id).copied().ok_or_else(|| {
             let message = format!(
                 "product {:?} has no inventory location in Odoo: set it, and retry",
@@ -97,7 +98,7 @@ fn filled(documents: &[Asked<'_>]) -> BTreeSet<String> {
 }
 
 /// The products of received lines with dates.
-fn dated(copy: &Catalog, documents: &[Asked<'_>]) -> Result<BTreeSet<i64>, Trouble> {
+fn dated(copy: &Catalog, documents: &[Asked<'_>]) -> Result<BTreeSet<ProductId>, Trouble> {
     let mut products = BTreeSet::new();
     for line in documents.iter().flat_map(|asked| &asked.document.lines) {
         let is_dated = line.goods.expiry.is_some() || line.goods.best_before.is_some();
@@ -109,7 +110,7 @@ fn dated(copy: &Catalog, documents: &[Asked<'_>]) -> Result<BTreeSet<i64>, Troub
 }
 
 /// The products of counts and scraps.
-fn written_off(copy: &Catalog, documents: &[Asked<'_>]) -> Result<BTreeSet<i64>, Trouble> {
+fn written_off(copy: &Catalog, documents: &[Asked<'_>]) -> Result<BTreeSet<ProductId>, Trouble> {
     let mut products = BTreeSet::new();
     for asked in documents {
         if matches!(
@@ -129,13 +130,13 @@ fn written_off(copy: &Catalog, documents: &[Asked<'_>]) -> Result<BTreeSet<i64>,
 async fn ask_for_owners(
     odoo: &mut Client,
     lines: &[&Line],
-) -> Result<BTreeMap<String, BTreeSet<i64>>, Trouble> {
+) -> Result<BTreeMap<String, BTreeSet<PartnerId>>, Trouble> {
     let names: BTreeSet<String> = lines
         .iter()
         .filter_map(|line| line.goods.owner.clone())
         .collect();
     let names: Vec<String> = names.into_iter().collect();
-    let mut owners = BTreeMap::<String, BTreeSet<i64>>::new();
+    let mut owners = BTreeMap::<String, BTreeSet<PartnerId>>::new();
     for names in names.chunks(NAMES_MAX) {
         for partner in odoo.partners(names).await? {
             for called in [partner.name, partner.reference].into_iter().flatten() {
@@ -152,7 +153,7 @@ async fn ask_for_owners(
 async fn look_up(
     odoo: &mut Client,
     copy: &Catalog,
-    company: i64,
+    company: CompanyId,
     intent: Intent,
     documents: &[Asked<'_>],
 ) -> Result<(), Trouble> {
@@ -195,7 +196,7 @@ async fn look_up(
 async fn take_in(
     odoo: &mut Client,
     copy: &Catalog,
-    company: i64,
+    company: CompanyId,
     kind: Kind,
     codes: &BTreeSet<String>,
 ) -> Result<(), Trouble> {
@@ -212,7 +213,7 @@ async fn take_in(
 async fn ask_for_names(
     odoo: &mut Client,
     copy: &Catalog,
-    company: i64,
+    company: CompanyId,
     lines: &[&Line],
     filled: &BTreeSet<String>,
 ) -> Result<Names, Trouble> {
@@ -279,7 +280,7 @@ fn found_product(scanned: &str, found: Found<Product>) -> Resolved<Product> {
     }
 }
 
-pub(super) fn location(scanned: &str, found: Found<i64>) -> Resolved<i64> {
+pub(super) fn location(scanned: &str, found: Found<LocationId>) -> Resolved<LocationId> {
     match found {
         Found::One(id) => Ok(id),
         Found::Nothing => Err(reason(
@@ -296,7 +297,7 @@ pub(super) fn location(scanned: &str, found: Found<i64>) -> Resolved<i64> {
     }
 }
 
-pub(super) fn lot(names: &Names, line: &Line, product: &Product) -> Resolved<Option<i64>> {
+pub(super) fn lot(names: &Names, line: &Line, product: &Product) -> Resolved<Option<LotId>> {
     let Some(lot) = &line.goods.lot else {
         if product.tracked {
             let message = format!(
@@ -323,7 +324,7 @@ pub(super) fn lot(names: &Names, line: &Line, product: &Product) -> Resolved<Opt
     }
 }
 
-pub(super) fn package(names: &Names, line: &Line) -> Resolved<Option<i64>> {
+pub(super) fn package(names: &Names, line: &Line) -> Resolved<Option<PackageId>> {
     line.goods
         .package
         .as_deref()
@@ -331,7 +332,7 @@ pub(super) fn package(names: &Names, line: &Line) -> Resolved<Option<i64>> {
         .transpose()
 }
 
-pub(super) fn owner(names: &Names, line: &Line) -> Resolved<Option<i64>> {
+pub(super) fn owner(names: &Names, line: &Line) -> Resolved<Option<PartnerId>> {
     let Some(owner) = &line.goods.owner else {
         return Ok(None);
     };
@@ -350,7 +351,7 @@ pub(super) fn owner(names: &Names, line: &Line) -> Resolved<Option<i64>> {
     }
 }
 
-pub(super) fn named_package(names: &Names, package: &str) -> Resolved<i64> {
+pub(super) fn named_package(names: &Names, package: &str) -> Resolved<PackageId> {
     match names.packages.get(package).map(Vec::as_slice) {
         Some([id]) => Ok(*id),
         Some([_, ..]) => Err(reason(

@@ -19,6 +19,7 @@ use crate::forward::faults::Fault;
 use crate::odoo::TOLERANCE;
 use crate::odoo::stock::Place;
 use crate::odoo::{Client, Kind, Transfer, TransferLine};
+use crate::odoo_id::PackageId;
 use crate::reason::ReasonCode;
 
 /// Where a line takes its goods from.
@@ -27,7 +28,10 @@ enum Source {
     /// As the line says.
     Given,
     /// Out of this package, although the line does not name it.
-    Only { package: i64, missing: Decimal },
+    Only {
+        package: PackageId,
+        missing: Decimal,
+    },
     /// A part of the named package's content.
     Part,
     /// Out of one of several packages, or some loose and some out of a package.
@@ -102,7 +106,7 @@ pub(super) fn describe_packages(
         }
         let line = asked.document.lines.get(place);
         let product = line.map_or("?", |line| &line.goods.product);
-        let called = ground.copy.called(Kind::Package, *package)?;
+        let called = ground.copy.called(Kind::Package, package.get())?;
         let name = called.map_or_else(|| format!("id {package}"), |called| called.name);
         let bin = bin_of(asked, place);
         parts.push(format!("{product} from bin {bin} out of package {name}"));
@@ -151,7 +155,7 @@ fn source_of(stock: &Stock, line: &TransferLine, needed: Decimal, splits: bool) 
         })
         .map(|(held, quantity)| (held, *quantity))
         .collect();
-    let holds = |package: Option<i64>| -> Decimal {
+    let holds = |package: Option<PackageId>| -> Decimal {
         let own = there.iter().filter(|(held, _)| held.package == package);
         own.map(|(_, quantity)| *quantity).sum()
     };
@@ -168,7 +172,7 @@ fn source_of(stock: &Stock, line: &TransferLine, needed: Decimal, splits: bool) 
     if loose - needed > -TOLERANCE {
         return Source::Given;
     }
-    let packages: BTreeSet<i64> = (there.iter())
+    let packages: BTreeSet<PackageId> = (there.iter())
         .filter(|(_, quantity)| *quantity >= TOLERANCE)
         .filter_map(|(held, _)| held.package)
         .collect();
@@ -187,25 +191,26 @@ mod tests {
     use super::*;
     use crate::document::DocumentKey;
     use crate::odoo::LotRef;
+    use crate::odoo_id::{LocationId, LotId, PartnerId, ProductId};
 
     fn stock(held: &[(Option<i64>, i64)]) -> Stock {
         let place = |package| Place {
-            product: 1,
-            bin: 5,
+            product: ProductId::new(1),
+            bin: LocationId::new(5),
             lot: None,
             package,
             owner: None,
         };
         let held = held.iter();
-        held.map(|(package, quantity)| (place(*package), (*quantity).into()))
+        held.map(|(package, quantity)| (place(package.map(PackageId::new)), (*quantity).into()))
             .collect()
     }
 
-    fn transfer(quantities: &[i64], package: Option<i64>) -> Transfer {
+    fn transfer(quantities: &[i64], package: Option<PackageId>) -> Transfer {
         let line = |quantity: &i64| TransferLine {
-            product: 1,
-            from: 5,
-            to: 6,
+            product: ProductId::new(1),
+            from: LocationId::new(5),
+            to: LocationId::new(6),
             package,
             into: package,
             quantity: (*quantity).into(),
@@ -229,7 +234,7 @@ mod tests {
     #[test]
     fn goods_are_taken_out_of_the_only_package_of_the_bin() {
         let only = |missing: i64| Source::Only {
-            package: 8,
+            package: PackageId::new(8),
             missing: missing.into(),
         };
         assert_eq!(first(&[(Some(8), 24)], 6), only(6));
@@ -253,28 +258,25 @@ mod tests {
 
     #[test]
     fn only_a_package_with_the_very_goods_is_taken_from() {
-        let of = |lot, package, owner| Place {
-            product: 1,
-            bin: 5,
-            lot,
-            package,
-            owner,
+        let of = |lot, package, owner: Option<i64>| Place {
+            product: ProductId::new(1),
+            bin: LocationId::new(5),
+            lot: Some(LotId::new(lot)),
+            package: Some(PackageId::new(package)),
+            owner: owner.map(PartnerId::new),
         };
-        let held = Stock::from([
-            (of(Some(1), Some(8), None), 24.into()),
-            (of(Some(2), Some(9), Some(3)), 24.into()),
-        ]);
-        let source_of = |lot: i64, owner| {
+        let held = Stock::from([(of(1, 8, None), 24.into()), (of(2, 9, Some(3)), 24.into())]);
+        let source_of = |lot, owner: Option<i64>| {
             let mut transfer = transfer(&[6], None);
             transfer.lines[0].lot = LotRef::Known {
-                id: lot,
+                id: LotId::new(lot),
                 name: String::new(),
             };
-            transfer.lines[0].owner = owner;
+            transfer.lines[0].owner = owner.map(PartnerId::new);
             sources(&held, &transfer, false).remove(0)
         };
         let only = |package| Source::Only {
-            package,
+            package: PackageId::new(package),
             missing: 6.into(),
         };
         assert_eq!(source_of(1, None), only(8));
@@ -288,8 +290,14 @@ mod tests {
     #[test]
     fn a_part_of_a_package_that_a_person_named_is_taken_out_of_it() {
         let held = stock(&[(Some(8), 24), (Some(9), 5)]);
-        let named =
-            |quantity, splits| sources(&held, &transfer(&[quantity], Some(8)), splits).remove(0);
+        let named = |quantity, splits| {
+            sources(
+                &held,
+                &transfer(&[quantity], Some(PackageId::new(8))),
+                splits,
+            )
+            .remove(0)
+        };
         assert_eq!(named(6, true), Source::Part);
         assert_eq!(named(24, true), Source::Given);
         assert_eq!(named(6, false), Source::Given);

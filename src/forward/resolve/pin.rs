@@ -14,6 +14,7 @@ use crate::forward::job::Work;
 use crate::forward::order::{Fixed, OrderJob, Parents, Task};
 use crate::odoo::Client;
 use crate::odoo::order::Seen;
+use crate::odoo_id::{MoveLineId, PickingId};
 use crate::outcome::Failure;
 
 /// Reads the order and fixes the document's picking, unless a call may have been made by what is
@@ -125,7 +126,7 @@ fn picked(
     ground: Ground<'_>,
     job: &OrderJob,
     order: &Seen,
-    picking: Option<i64>,
+    picking: Option<PickingId>,
 ) -> Result<Option<Timestamp>, Trouble> {
     let mut last = None;
     let picking = order.pickings.iter().find(|p| Some(p.id) == picking);
@@ -145,7 +146,7 @@ fn picked(
 }
 
 fn kept_order(fixed: &Fixed) -> FixedOrder {
-    let text = |lines: &BTreeMap<i64, Decimal>| {
+    let text = |lines: &BTreeMap<MoveLineId, Decimal>| {
         let lines = lines.iter();
         lines.map(|(id, n)| (*id, n.to_string())).collect()
     };

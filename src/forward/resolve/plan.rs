@@ -15,6 +15,7 @@ use crate::forward::job::Work;
 use crate::forward::order::{OrderJob, OrderLine, Task};
 use crate::odoo::LotRef;
 use crate::odoo::{Header, Returned, Transfer, TransferLine};
+use crate::odoo_id::{LocationId, LotId, MoveLineId, PackageId, PartnerId, PickingId, ProductId};
 use crate::reason::ReasonCode;
 
 /// Kept with the document as JSON.
@@ -24,7 +25,7 @@ pub(super) struct Plan {
     pub count: Option<Counted>,
     /// Whose goods each line moves; empty: nobody's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub owners: Vec<Option<i64>>,
+    pub owners: Vec<Option<PartnerId>>,
     /// The packages of each line that are other than scanned; empty: all are as they were scanned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<Option<Packages>>,
@@ -44,14 +45,14 @@ pub(super) struct Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredMoves", into = "StoredMoves")]
 pub struct Moves {
-    pub product: i64,
-    pub from: Id,
-    pub to: Id,
-    pub lot: Id,
+    pub product: ProductId,
+    pub from: Id<LocationId>,
+    pub to: Id<LocationId>,
+    pub lot: Id<LotId>,
     /// The package that goods are taken out of, and the one that they are in afterwards.
-    pub package: Id,
-    pub into: Id,
-    pub owner: Id,
+    pub package: Id<PackageId>,
+    pub into: Id<PackageId>,
+    pub owner: Id<PartnerId>,
     /// In the product's own unit.
     pub quantity: Decimal,
 }
@@ -77,7 +78,6 @@ impl Moves {
 
     /// Odoo fills in what was not scanned, from what it reserved.
     fn of_order(line: &OrderLine) -> Self {
-        let or_unknown = |id: Option<i64>| id.map_or(Id::Unknown, Id::Known);
         let lot = match lot_id(&line.lot) {
             Id::None => Id::Unknown,
             lot => lot,
@@ -107,7 +107,12 @@ impl Moves {
     }
 }
 
-fn lot_id(lot: &LotRef) -> Id {
+/// The id of what was scanned. Unknown: nothing was scanned, and Odoo fills it in.
+fn or_unknown<T>(id: Option<T>) -> Id<T> {
+    id.map_or(Id::Unknown, Id::Known)
+}
+
+fn lot_id(lot: &LotRef) -> Id<LotId> {
     match lot {
         LotRef::None => Id::None,
         LotRef::Known { id, .. } => Id::Known(*id),
@@ -115,23 +120,34 @@ fn lot_id(lot: &LotRef) -> Id {
     }
 }
 
+fn of_number<T: From<i64>>(number: i64) -> Id<T> {
+    match number {
+        0 => Id::Unknown,
+        -1 => Id::None,
+        id => Id::Known(T::from(id)),
+    }
+}
+
+fn number<T: Into<i64>>(id: Id<T>) -> i64 {
+    match id {
+        Id::Unknown => 0,
+        Id::None => -1,
+        Id::Known(id) => id.into(),
+    }
+}
+
 impl TryFrom<StoredMoves> for Moves {
     type Error = rust_decimal::Error;
     fn try_from(StoredMoves(ids, quantity): StoredMoves) -> Result<Self, Self::Error> {
         let [product, from, to, lot, package, into, owner] = ids;
-        let id = |id| match id {
-            0 => Id::Unknown,
-            -1 => Id::None,
-            id => Id::Known(id),
-        };
         Ok(Self {
-            product,
-            from: id(from),
-            to: id(to),
-            lot: id(lot),
-            package: id(package),
-            into: id(into),
-            owner: id(owner),
+            product: ProductId::new(product),
+            from: of_number(from),
+            to: of_number(to),
+            lot: of_number(lot),
+            package: of_number(package),
+            into: of_number(into),
+            owner: of_number(owner),
             quantity: quantity.parse()?,
         })
     }
@@ -139,25 +155,16 @@ impl TryFrom<StoredMoves> for Moves {
 
 impl From<Moves> for StoredMoves {
     fn from(moves: Moves) -> Self {
-        let Moves {
-            product, quantity, ..
-        } = moves;
-        let number = |id| match id {
-            Id::Unknown => 0,
-            Id::None => -1,
-            Id::Known(id) => id,
-        };
-        let [from, to, lot, package, into, owner] = [
-            moves.from,
-            moves.to,
-            moves.lot,
-            moves.package,
-            moves.into,
-            moves.owner,
-        ]
-        .map(number);
-        let ids = [product, from, to, lot, package, into, owner];
-        Self(ids, quantity.normalize().to_string())
+        let ids = [
+            moves.product.get(),
+            number(moves.from),
+            number(moves.to),
+            number(moves.lot),
+            number(moves.package),
+            number(moves.into),
+            number(moves.owner),
+        ];
+        Self(ids, moves.quantity.normalize().to_string())
     }
 }
 
@@ -191,25 +198,25 @@ pub(super) fn keep_moves(resolved: &mut Resolved<Prepared>) {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct FixedOrder {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub picking: Option<i64>,
+    pub picking: Option<PickingId>,
     /// Picked lines that go into a package.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pack: Vec<i64>,
+    pub pack: Vec<MoveLineId>,
     /// When the last of what was picked there before was picked, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picked: Option<i64>,
     /// What was picked there, by line, before it was validated; the quantities as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lines: Option<BTreeMap<i64, String>>,
+    pub lines: Option<BTreeMap<MoveLineId, String>>,
 }
 
 /// What a count came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Counted {
-    pub product: i64,
-    pub bin: i64,
-    pub package: Option<i64>,
-    pub owner: Option<i64>,
+    pub product: ProductId,
+    pub bin: LocationId,
+    pub package: Option<PackageId>,
+    pub owner: Option<PartnerId>,
     /// What is there more than Odoo held, or less, in the product's own unit; as text, so that it
     /// stays what it is.
     pub difference: String,
@@ -220,15 +227,15 @@ pub(super) struct Counted {
     pub quantity: Option<String>,
     /// Where Odoo keeps differences of this product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inventory: Option<i64>,
+    pub inventory: Option<LocationId>,
 }
 
 /// What of the bin was counted, as it was said; what is none was counted whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct CountedOf {
-    pub lot: Option<i64>,
-    pub package: Option<i64>,
-    pub owner: Option<i64>,
+    pub lot: Option<LotId>,
+    pub package: Option<PackageId>,
+    pub owner: Option<PartnerId>,
 }
 
 impl Plan {
@@ -283,7 +290,7 @@ impl Plan {
 /// The packages of a line: the one that the goods are taken out of, and the one that they are put
 /// into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Packages(pub Option<i64>, pub Option<i64>);
+pub(super) struct Packages(pub Option<PackageId>, pub Option<PackageId>);
 
 impl Packages {
     pub fn apply(self, line: &mut TransferLine) {
@@ -351,52 +358,53 @@ pub(super) fn keep(resolved: &mut Resolved<Prepared>, plan: &Plan) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::odoo_id::{MoveId, PickingTypeId, SaleLineId};
 
     #[test]
     fn what_was_worked_out_is_read_again_as_it_was() {
         let plan = Plan {
             count: Some(Counted {
-                product: 1,
-                bin: 2,
+                product: ProductId::new(1),
+                bin: LocationId::new(2),
                 package: None,
-                owner: Some(4),
+                owner: Some(PartnerId::new(4)),
                 difference: "-0.10".to_owned(),
                 of: CountedOf {
-                    lot: Some(5),
+                    lot: Some(LotId::new(5)),
                     ..CountedOf::default()
                 },
                 quantity: Some("7".to_owned()),
-                inventory: Some(14),
+                inventory: Some(LocationId::new(14)),
             }),
-            owners: vec![None, Some(3)],
-            packages: vec![None, Some(Packages(Some(8), None))],
+            owners: vec![None, Some(PartnerId::new(3))],
+            packages: vec![None, Some(Packages(Some(PackageId::new(8)), None))],
             header: Some(Header {
-                picking_type: 1,
-                from: 2,
-                to: 3,
-                return_of: Some(4),
+                picking_type: PickingTypeId::new(1),
+                from: LocationId::new(2),
+                to: LocationId::new(3),
+                return_of: Some(PickingId::new(4)),
             }),
             returned: vec![Returned {
-                product: 1,
-                origin_move: 2,
-                sale_line: Some(3),
+                product: ProductId::new(1),
+                origin_move: MoveId::new(2),
+                sale_line: Some(SaleLineId::new(3)),
                 purchase_line: None,
             }],
             lines: vec![Moves {
-                product: 1,
-                from: Id::Known(2),
+                product: ProductId::new(1),
+                from: Id::Known(LocationId::new(2)),
                 to: Id::Unknown,
                 lot: Id::None,
                 package: Id::None,
-                into: Id::Known(9),
+                into: Id::Known(PackageId::new(9)),
                 owner: Id::None,
                 quantity: Decimal::new(15, 1),
             }],
             order: Some(FixedOrder {
-                picking: Some(1),
-                pack: vec![2],
+                picking: Some(PickingId::new(1)),
+                pack: vec![MoveLineId::new(2)],
                 picked: Some(3),
-                lines: Some(BTreeMap::from([(4, "5.5".to_owned())])),
+                lines: Some(BTreeMap::from([(MoveLineId::new(4), "5.5".to_owned())])),
             }),
         };
         assert!(

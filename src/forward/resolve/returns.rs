@@ -10,14 +10,15 @@ use crate::catalog::refresh::Trouble;
 use crate::forward::faults::{self, Fault};
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::SeenPicking;
-use crate::odoo::{Client, Header, Returned, Transfer};
+use crate::odoo::{Client, Direction, Header, MoveState, PickingState, Returned, Transfer};
+use crate::odoo_id::{MoveId, ProductId};
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
 /// A move that brought some of a product to the customer.
 #[derive(Debug, Clone, Copy)]
 struct Delivered<'a> {
-    id: i64,
+    id: MoveId,
     picking: &'a SeenPicking,
     quantity: Decimal,
 }
@@ -35,7 +36,7 @@ pub(super) async fn find(
             format!("Odoo has no order {order:?} in this warehouse: scan it again, or edit it");
         return Ok(Err(reason(ReasonCode::UnknownOrder, message)));
     }
-    let mut ours = BTreeMap::<i64, Decimal>::new();
+    let mut ours = BTreeMap::<ProductId, Decimal>::new();
     for line in &transfer.lines {
         *ours.entry(line.product).or_default() += line.quantity;
     }
@@ -53,7 +54,7 @@ pub(super) async fn find(
             delivered.insert(line.product, moves);
         }
     }
-    let ids: Vec<i64> = delivered.values().flatten().map(|of| of.id).collect();
+    let ids: Vec<MoveId> = delivered.values().flatten().map(|of| of.id).collect();
     let back = odoo.returned(&ids).await?;
     let back = |of: &Delivered<'_>| back.get(&of.id).copied().unwrap_or_default();
     let mut chosen = Vec::new();
@@ -90,9 +91,9 @@ async fn plan(
     odoo: &mut Client,
     ground: Ground<'_>,
     transfer: &Transfer,
-    chosen: &[(i64, Delivered<'_>)],
+    chosen: &[(ProductId, Delivered<'_>)],
 ) -> Result<Plan, Failure> {
-    let ids: Vec<i64> = chosen.iter().map(|(_, of)| of.id).collect();
+    let ids: Vec<MoveId> = chosen.iter().map(|(_, of)| of.id).collect();
     let of_orders = odoo.order_lines(&ids).await?;
     let returned = chosen.iter().map(|(product, of)| Returned {
         product: *product,
@@ -119,17 +120,19 @@ async fn plan(
 }
 
 fn deliveries(pickings: &[SeenPicking]) -> impl Iterator<Item = &SeenPicking> {
-    let out = |picking: &&SeenPicking| picking.kind == "outgoing" && picking.state != "cancel";
+    let out = |picking: &&SeenPicking| {
+        picking.kind == Direction::Outgoing && picking.state != PickingState::Cancelled
+    };
     pickings.iter().filter(out)
 }
 
 /// The moves that brought the product to the customer.
-fn moves(pickings: &[SeenPicking], product: i64) -> Vec<Delivered<'_>> {
-    let done = deliveries(pickings).filter(|picking| picking.state == "done");
+fn moves(pickings: &[SeenPicking], product: ProductId) -> Vec<Delivered<'_>> {
+    let done = deliveries(pickings).filter(|picking| picking.state == PickingState::Done);
     let moves = done.flat_map(|picking| {
         let of_product = move |m: &&_| -> bool {
             let m: &crate::odoo::order::SeenMove = m;
-            m.product == product && m.state == "done"
+            m.product == product && m.state == MoveState::Done
         };
         picking.moves.iter().filter(of_product).map(move |m| {
             let lines = picking.lines.iter();
@@ -148,7 +151,7 @@ fn not_there(
     pickings: &[SeenPicking],
     order: &str,
     scanned: &str,
-    product: i64,
+    product: ProductId,
 ) -> crate::document::Reason {
     let waits = deliveries(pickings).find(|picking| picking.ordered(product).is_some());
     match waits {

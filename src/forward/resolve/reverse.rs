@@ -10,7 +10,8 @@ use crate::forward::job::Work;
 use crate::forward::order::{Fixed, OrderLine, Part, Task, comes_back, holder};
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::Seen;
-use crate::odoo::{Client, Header, Returned, Transfer, TransferLine};
+use crate::odoo::{Client, Header, PickingState, Returned, Transfer, TransferLine};
+use crate::odoo_id::{PickingId, ProductId};
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
@@ -44,7 +45,7 @@ pub(super) fn back(mut prepared: Prepared, undoing: &Undoing) -> Resolved<Prepar
     Ok(prepared)
 }
 
-fn turn_round(transfer: &mut Transfer, picking: Option<i64>) {
+fn turn_round(transfer: &mut Transfer, picking: Option<PickingId>) {
     for line in &mut transfer.lines {
         std::mem::swap(&mut line.from, &mut line.to);
         std::mem::swap(&mut line.package, &mut line.into);
@@ -71,7 +72,7 @@ pub(super) async fn link(
         Some(picking) => odoo.moves_of(picking).await?,
         None => Vec::new(),
     };
-    let came = |product: i64| moves.iter().find(|(_, of)| *of == product);
+    let came = |product: ProductId| moves.iter().find(|(_, of)| *of == product);
     for returned in &mut transfer.returned {
         if let Some((id, _)) = came(returned.product) {
             returned.origin_move = *id;
@@ -115,7 +116,7 @@ pub(super) async fn settle_order(
         }
         return Ok(());
     };
-    if picking.state != "done" {
+    if picking.state != PickingState::Done {
         return Ok(());
     }
     let parts = comes_back(picking, *of, taken, stays);
@@ -165,7 +166,7 @@ fn by_somebody(seen: &Seen, undoing: &Undoing) -> Option<Reason> {
         "{} is finished, and none of its lines is the gateway's: somebody did in Odoo what was scanned, or took our lines off. Put it right there, and discard this",
         done.name
     );
-    (done.state == "done").then(|| reason(ReasonCode::NotUndone, message))
+    (done.state == PickingState::Done).then(|| reason(ReasonCode::NotUndone, message))
 }
 
 fn line_back(taken: &OrderLine, part: &Part<'_>) -> TransferLine {
@@ -185,7 +186,7 @@ fn line_back(taken: &OrderLine, part: &Part<'_>) -> TransferLine {
 /// product the first.
 async fn returned(
     odoo: &mut Client,
-    product: i64,
+    product: ProductId,
     parts: &[Part<'_>],
 ) -> Result<Option<Returned>, Failure> {
     let moves = parts.iter().filter_map(|part| part.of.move_id);
@@ -208,6 +209,7 @@ mod tests {
     use crate::document::{Document, DocumentKey, DocumentNumber, Purpose};
     use crate::event::Seq;
     use crate::odoo::{Header, TransferLine};
+    use crate::odoo_id::{LocationId, PackageId, PartnerId, PickingTypeId};
     use jiff::Timestamp;
 
     fn undoing(plan: Option<&str>, place: usize) -> Undoing {
@@ -215,7 +217,7 @@ mod tests {
             number: DocumentNumber::new(7),
             key: DocumentKey([7; 16]),
             seq: Seq::new(1),
-            picking: Some(70),
+            picking: Some(PickingId::new(70)),
             plan: plan.map(str::to_owned),
             place,
             document: Document {
@@ -236,10 +238,10 @@ mod tests {
 
     fn transfer() -> Prepared {
         let line = TransferLine {
-            product: 1,
-            from: 5,
-            to: 6,
-            package: Some(8),
+            product: ProductId::new(1),
+            from: LocationId::new(5),
+            to: LocationId::new(6),
+            package: Some(PackageId::new(8)),
             quantity: 3.into(),
             ..TransferLine::default()
         };
@@ -248,10 +250,10 @@ mod tests {
             group: "PDA-07".to_owned(),
             about: Some("count".to_owned()),
             header: Some(Header {
-                picking_type: 1,
-                from: 5,
-                to: 6,
-                return_of: Some(4),
+                picking_type: PickingTypeId::new(1),
+                from: LocationId::new(5),
+                to: LocationId::new(6),
+                return_of: Some(PickingId::new(4)),
             }),
             lines: vec![line],
             returned: Vec::new(),
@@ -260,21 +262,47 @@ mod tests {
         .into()
     }
 
-    fn ends(prepared: &Prepared) -> (i64, i64, Option<i64>, Option<i64>, Option<i64>) {
+    /// The bins of a line, its packages before and after, and its owner.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Ends {
+        bins: [i64; 2],
+        packages: [Option<i64>; 2],
+        owner: Option<i64>,
+    }
+
+    fn ends(prepared: &Prepared) -> Ends {
         let transfer = prepared.transfer().unwrap();
         let line = &transfer.lines[0];
-        (line.from, line.to, line.package, line.into, line.owner)
+        Ends {
+            bins: [line.from, line.to].map(LocationId::get),
+            packages: [line.package, line.into].map(|package| package.map(PackageId::get)),
+            owner: line.owner.map(PartnerId::get),
+        }
+    }
+
+    fn loose(from: i64, to: i64) -> Ends {
+        Ends {
+            bins: [from, to],
+            packages: [None, None],
+            owner: None,
+        }
     }
 
     #[test]
     fn goods_go_back_where_they_came_from() {
         let owned = r#"{"owners":[null,3]}"#;
         let prepared = back(transfer(), &undoing(Some(owned), 1)).unwrap();
-        assert_eq!(ends(&prepared), (6, 5, None, Some(8), Some(3)));
+        let expected = Ends {
+            packages: [None, Some(8)],
+            owner: Some(3),
+            ..loose(6, 5)
+        };
+        assert_eq!(ends(&prepared), expected);
         let transfer = prepared.transfer().unwrap();
         assert_eq!(transfer.about.as_deref(), Some("undo of count"));
         let header = transfer.header.unwrap();
-        assert_eq!((header.from, header.to, header.return_of), (6, 5, None));
+        assert_eq!([header.from, header.to], [6, 5].map(LocationId::new));
+        assert_eq!(header.return_of, None);
     }
 
     #[test]
@@ -285,10 +313,10 @@ mod tests {
             )
         };
         let more = back(transfer(), &undoing(Some(&plan("2")), 0)).unwrap();
-        assert_eq!(ends(&more), (5, 6, None, None, None));
+        assert_eq!(ends(&more), loose(5, 6));
         assert_eq!(more.transfer().unwrap().lines[0].quantity, 2.into());
         let less = back(transfer(), &undoing(Some(&plan("-2")), 0)).unwrap();
-        assert_eq!(ends(&less), (6, 5, None, None, None));
+        assert_eq!(ends(&less), loose(6, 5));
         let none = back(transfer(), &undoing(Some(&plan("0")), 0)).unwrap();
         assert_eq!(
             none,

@@ -17,6 +17,7 @@ use crate::document::{Line, Purpose};
 use crate::forward::faults::Fault;
 use crate::odoo::serial::SerialLine;
 use crate::odoo::{Client, Kind};
+use crate::odoo_id::{LocationId, LotId, MoveLineId, PickingId, ProductId};
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
@@ -26,10 +27,10 @@ struct Incoming {
     /// The document's place among those that are asked for, and the line's in the document.
     place: usize,
     line: usize,
-    product: i64,
+    product: ProductId,
     name: String,
     serial: String,
-    lots: Vec<i64>,
+    lots: Vec<LotId>,
 }
 
 impl Incoming {
@@ -52,7 +53,7 @@ impl Incoming {
 #[derive(Debug, Default)]
 struct Whereabouts {
     /// By lot: a location in which it is.
-    stock: BTreeMap<i64, i64>,
+    stock: BTreeMap<LotId, LocationId>,
     /// Lines that bring some in.
     coming: Vec<SerialLine>,
 }
@@ -146,7 +147,7 @@ fn split_repeated(serials: Vec<Incoming>, lines: &[Line]) -> (Vec<Fault>, Vec<In
 }
 
 async fn whereabouts(odoo: &mut Client, incoming: &[Incoming]) -> Result<Whereabouts, Failure> {
-    let lots: BTreeSet<i64> = (incoming.iter())
+    let lots: BTreeSet<LotId> = (incoming.iter())
         .flat_map(|serial| serial.lots.iter().copied())
         .collect();
     let mut known = Whereabouts::default();
@@ -172,7 +173,7 @@ async fn place_of(
 ) -> Result<Option<String>, Trouble> {
     let location = serial.lots.iter().find_map(|lot| known.stock.get(lot));
     if let Some(location) = location {
-        let called = ground.copy.called(Kind::Location, *location)?;
+        let called = ground.copy.called(Kind::Location, location.get())?;
         let called = called.map_or_else(|| format!("location id {location}"), |bin| bin.name);
         return Ok(Some(format!("is in stock in {called}")));
     }
@@ -191,9 +192,9 @@ async fn came_by(odoo: &mut Client, asked: Asked<'_>, serial: &Incoming) -> Resu
     let names = BTreeSet::from([serial.serial.clone()]);
     for done in [false, true] {
         let lines = odoo.serial_lines(&products, &lots, &names, done).await?;
-        let ids: Vec<i64> = lines.iter().map(|line| line.id).collect();
+        let ids: Vec<MoveLineId> = lines.iter().map(|line| line.id).collect();
         let on_orders = odoo.ours(&ids).await?;
-        let pickings: Vec<i64> = lines.iter().filter_map(|line| line.picking).collect();
+        let pickings: Vec<PickingId> = lines.iter().filter_map(|line| line.picking).collect();
         let own = odoo.pickings_of_ours(&pickings).await?;
         let key = asked.document.key;
         if on_orders.values().any(|of| *of == key)
@@ -213,6 +214,5 @@ async fn is_over(odoo: &mut Client, ground: Ground<'_>, asked: Asked<'_>) -> Res
         return Ok(false);
     };
     let seen = odoo.order(ground.warehouse, order).await?;
-    let is_over = |state: &str| matches!(state, "done" | "cancel");
-    Ok(seen.pickings.iter().all(|picking| is_over(&picking.state)))
+    Ok(seen.pickings.iter().all(|picking| !picking.is_open()))
 }

@@ -22,6 +22,7 @@ use crate::forward::order::{OrderLine, Task, Way};
 use crate::odoo::TOLERANCE;
 use crate::odoo::stock::Place;
 use crate::odoo::{Client, Transfer, TransferLine};
+use crate::odoo_id::{LocationId, PartnerId};
 use crate::outcome::Failure;
 use crate::reason::{Flag, ReasonCode};
 
@@ -272,14 +273,10 @@ pub(super) async fn settle_order(
         park(slot, asked, &[], false, faults);
         return Ok(());
     }
-    let of = |which: fn(&TransferLine) -> i64| {
-        (lacks.iter())
-            .map(|(line, ..)| which(&transfer.lines[*line]))
-            .collect()
-    };
-    let (stored, inside) = odoo
-        .counted(&of(|line| line.product), &of(|line| line.from))
-        .await?;
+    let lines = || (lacks.iter()).map(|(line, ..)| &transfer.lines[*line]);
+    let products = lines().map(|line| line.product).collect();
+    let bins = lines().map(|line| line.from).collect();
+    let (stored, inside) = odoo.counted(&products, &bins).await?;
     lacks.retain(|(line, ..)| {
         let line = &transfer.lines[*line];
         stored.contains(&line.product) && inside.contains(&line.from)
@@ -300,7 +297,7 @@ pub(super) async fn settle_order(
 }
 
 /// Stands for the bin of a line that does not say it.
-const NO_BIN: i64 = 0;
+const NO_BIN: LocationId = LocationId::new(0);
 
 /// What the lines take, as a transfer of the same lines would.
 fn as_transfer(document: &Document, lines: &[OrderLine]) -> Transfer {
@@ -349,12 +346,12 @@ fn describe_lack(asked: Asked<'_>, (place, held, taken): &Lack) -> String {
 }
 
 /// A line, and the owners of whose goods it may take.
-type Shared = (usize, BTreeSet<i64>);
+type Shared = (usize, BTreeSet<PartnerId>);
 
 /// Whose goods each line takes: nobody's where some there are nobody's, as Odoo does; else those of
 /// the one owner. Empty where it is nobody's everywhere. Besides, the lines where only a person
 /// knows it.
-fn owners(stock: &Stock, transfer: &Transfer) -> (Vec<Option<i64>>, Vec<Shared>) {
+fn owners(stock: &Stock, transfer: &Transfer) -> (Vec<Option<PartnerId>>, Vec<Shared>) {
     let (mut owners, mut shared) = (Vec::new(), Vec::new());
     for (place, line) in transfer.lines.iter().enumerate() {
         if line.owner.is_some() {
@@ -362,7 +359,7 @@ fn owners(stock: &Stock, transfer: &Transfer) -> (Vec<Option<i64>>, Vec<Shared>)
             continue;
         }
         let from = source(line);
-        let there: BTreeSet<Option<i64>> = (stock.iter())
+        let there: BTreeSet<Option<PartnerId>> = (stock.iter())
             .filter(|(held, quantity)| {
                 Place {
                     owner: None,
@@ -406,7 +403,7 @@ async fn ambiguous_owners(
 pub(super) async fn ambiguous_owner(
     odoo: &mut Client,
     bin: &str,
-    owners: &BTreeSet<i64>,
+    owners: &BTreeSet<PartnerId>,
 ) -> Result<Reason, Failure> {
     let names = odoo.partner_names(owners).await?;
     let message = format!(

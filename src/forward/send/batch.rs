@@ -7,6 +7,7 @@ use super::compare::{self, Verdict};
 use super::{Command, UNANSWERED_MAX, backoff};
 use crate::document::{DocumentNumber, OdooRef};
 use crate::odoo::{LOADS_AGAIN, Picking, Transfer};
+use crate::odoo_id::PickingId;
 use crate::outcome::Outcome;
 use crate::reason::ReasonCode;
 
@@ -49,7 +50,7 @@ pub struct Sent {
     pub number: DocumentNumber,
     pub transfer: Transfer,
     /// The id that `load` answered.
-    pub picking: i64,
+    pub picking: PickingId,
     /// As read before validation.
     pub odoo: Option<OdooRef>,
     /// It was posted when we came: by us, before an answer got lost.
@@ -59,7 +60,7 @@ pub struct Sent {
 impl Sent {
     /// The picking that Odoo has for it, by its id where its name could not be read.
     pub fn named(self) -> Option<OdooRef> {
-        let id = Some(self.picking).filter(|id| *id != 0);
+        let id = Some(self.picking).filter(|id| *id != PickingId::new(0));
         let unread = id.map(|id| OdooRef {
             id,
             name: format!("picking {id}"),
@@ -79,7 +80,7 @@ impl Batch {
         let documents = transfers.into_iter().map(|(number, transfer, _)| Sent {
             number,
             transfer,
-            picking: 0,
+            picking: PickingId::new(0),
             odoo: None,
             already: false,
         });
@@ -151,7 +152,7 @@ impl Batch {
         }
     }
 
-    pub fn loaded(&mut self, ids: &[i64]) -> Vec<(DocumentNumber, Outcome)> {
+    pub fn loaded(&mut self, ids: &[PickingId]) -> Vec<(DocumentNumber, Outcome)> {
         for (sent, id) in self.documents.iter_mut().zip(ids) {
             sent.picking = *id;
             sent.already = false;

@@ -7,7 +7,8 @@ use rust_decimal::Decimal;
 use crate::document::OdooRef;
 use crate::forward::faults;
 use crate::odoo::LotRef;
-use crate::odoo::{Picking, PickingLine, TOLERANCE, Transfer};
+use crate::odoo::{Picking, PickingLine, PickingState, TOLERANCE, Transfer};
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, PickingId, ProductId};
 use crate::reason::ReasonCode;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -15,24 +16,39 @@ pub enum Verdict {
     /// Done, with exactly the lines of the document.
     Done,
     /// Not posted yet, with exactly the lines of the document; its state.
-    Open(String),
+    Open(PickingState),
     /// A reason code and a message.
     Refused(ReasonCode, String),
 }
 
-/// Product, from, to, lot, package before and after, owner.
-type Way = (i64, i64, i64, Lot, Option<i64>, Option<i64>, Option<i64>);
+/// Goods and where they go: what the lines of a document and of a picking have to agree in.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Way {
+    product: ProductId,
+    from: LocationId,
+    to: LocationId,
+    lot: Lot,
+    /// The package before the move.
+    package: Option<PackageId>,
+    /// The package after the move.
+    into: Option<PackageId>,
+    owner: Option<PartnerId>,
+}
 
 /// A lot that Odoo had is known by its id; one that a receipt makes, by its name until then.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Lot {
     None,
-    Id(i64),
+    Id(LotId),
     New(String),
 }
 
 /// Judges the picking with this id among those that were read, and names it.
-pub fn compare(transfer: &Transfer, id: i64, pickings: &[Picking]) -> (Verdict, Option<OdooRef>) {
+pub fn compare(
+    transfer: &Transfer,
+    id: PickingId,
+    pickings: &[Picking],
+) -> (Verdict, Option<OdooRef>) {
     let Some(picking) = pickings.iter().find(|picking| picking.id == id) else {
         let gone = format!("the picking with the id {id} is gone from Odoo: retry makes a new one");
         return (Verdict::Refused(ReasonCode::DiffersInOdoo, gone), None);
@@ -41,7 +57,7 @@ pub fn compare(transfer: &Transfer, id: i64, pickings: &[Picking]) -> (Verdict, 
         .name
         .clone()
         .unwrap_or_else(|| format!("picking {id}"));
-    let verdict = if picking.state == "cancel" {
+    let verdict = if picking.state == PickingState::Cancelled {
         Verdict::Refused(
             ReasonCode::CancelledInOdoo,
             format!("{name} was cancelled in Odoo: discard it here, or scan the movement again"),
@@ -51,7 +67,7 @@ pub fn compare(transfer: &Transfer, id: i64, pickings: &[Picking]) -> (Verdict, 
             ReasonCode::DiffersInOdoo,
             format!("{name} is {}: {difference}", picking.state),
         )
-    } else if picking.state == "done" {
+    } else if picking.state == PickingState::Done {
         Verdict::Done
     } else {
         Verdict::Open(picking.state.clone())
@@ -68,21 +84,21 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
             LotRef::Known { id, .. } => Lot::Id(*id),
             LotRef::New { name, .. } => Lot::New(name.clone()),
         };
-        let way = (
-            line.product,
-            line.from,
-            line.to,
+        let way = Way {
+            product: line.product,
+            from: line.from,
+            to: line.to,
             lot,
-            line.package,
-            line.into,
-            line.owner,
-        );
+            package: line.package,
+            into: line.into,
+            owner: line.owner,
+        };
         *meant.entry(way).or_default() += line.quantity;
     }
     let mut held = BTreeMap::<Way, Decimal>::new();
     let mut differences = Vec::new();
     for line in &picking.lines {
-        match way_of(line, transfer, picking.state == "done") {
+        match way_of(line, transfer, picking.state == PickingState::Done) {
             Some((way, quantity)) => *held.entry(way).or_default() += quantity,
             None => differences.push("it has a line that the gateway did not send".to_owned()),
         }
@@ -90,7 +106,9 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
     for (way, quantity) in &held {
         let sent = meant.remove(way).unwrap_or_default();
         if (sent - quantity).abs() >= TOLERANCE {
-            let (product, from, to, ..) = way;
+            let Way {
+                product, from, to, ..
+            } = way;
             differences.push(format!(
                 "it moves {} of product id {product} from location id {from} to {to} where the gateway sent {}",
                 quantity.normalize(),
@@ -99,7 +117,10 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
         }
     }
     let lacking = meant.into_iter().filter(|(_, sent)| *sent >= TOLERANCE);
-    differences.extend(lacking.map(|((product, from, to, ..), sent)| {
+    differences.extend(lacking.map(|(way, sent)| {
+        let Way {
+            product, from, to, ..
+        } = way;
         format!(
             "it lacks {} of product id {product} from location id {from} to {to}",
             sent.normalize()
@@ -113,15 +134,15 @@ fn way_of(line: &PickingLine, transfer: &Transfer, is_done: bool) -> Option<(Way
     let quantity = Decimal::from_str_exact(&number)
         .or_else(|_| Decimal::from_scientific(&number))
         .ok()?;
-    let way = (
-        line.product_id?,
-        line.location_id?,
-        line.location_dest_id?,
-        lot_of(line, transfer, is_done),
-        line.package_id,
-        line.result_package_id,
-        line.owner_id,
-    );
+    let way = Way {
+        product: line.product_id?,
+        from: line.location_id?,
+        to: line.location_dest_id?,
+        lot: lot_of(line, transfer, is_done),
+        package: line.package_id,
+        into: line.result_package_id,
+        owner: line.owner_id,
+    };
     Some((way, quantity))
 }
 
@@ -148,9 +169,9 @@ mod tests {
 
     fn transfer(quantities: &[&str]) -> Transfer {
         let line = |quantity: &&str| TransferLine {
-            product: 1,
-            from: 2,
-            to: 3,
+            product: ProductId::new(1),
+            from: LocationId::new(2),
+            to: LocationId::new(3),
             quantity: quantity.parse().unwrap(),
             ..TransferLine::default()
         };
@@ -180,7 +201,7 @@ mod tests {
     }
 
     fn code_of(transfer: &Transfer, picking: Picking) -> &'static str {
-        match compare(transfer, 9, &[picking]).0 {
+        match compare(transfer, PickingId::new(9), &[picking]).0 {
             Verdict::Done => "done",
             Verdict::Open(_) => "open",
             Verdict::Refused(code, _) => code.as_str(),
@@ -235,8 +256,8 @@ mod tests {
     #[test]
     fn lots_packages_and_owners_are_compared_one_by_one() {
         let mut packed = transfer(&["1"]);
-        packed.lines[0].into = Some(4);
-        packed.lines[0].owner = Some(5);
+        packed.lines[0].into = Some(PackageId::new(4));
+        packed.lines[0].owner = Some(PartnerId::new(5));
         packed.lines[0].lot = LotRef::New {
             name: "L1".to_owned(),
             dates: None,
@@ -260,7 +281,7 @@ mod tests {
         }
         let mut known = transfer(&["1"]);
         known.lines[0].lot = LotRef::Known {
-            id: 6,
+            id: LotId::new(6),
             name: "L1".to_owned(),
         };
         let mut held = line(1.0);
@@ -283,7 +304,11 @@ mod tests {
             code_of(&transfer(&["1"]), picking("cancel", &one)),
             ReasonCode::CancelledInOdoo.as_str()
         );
-        let (verdict, odoo) = compare(&transfer(&["1"]), 8, &[picking("done", &one)]);
+        let (verdict, odoo) = compare(
+            &transfer(&["1"]),
+            PickingId::new(8),
+            &[picking("done", &one)],
+        );
         assert!(matches!(
             verdict,
             Verdict::Refused(ReasonCode::DiffersInOdoo, _)

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 
 use crate::odoo::{Client, Transfer, Warehouse};
+use crate::odoo_id::{PackageId, PickingId, ProductId};
 use crate::outcome::Failure;
 
 /// A lane with fewer lines is not worth a call, and a worker of Odoo's that somebody else may need.
@@ -22,7 +23,7 @@ pub async fn load(
     odoo: &mut Client,
     warehouse: &Warehouse,
     transfers: &[&Transfer],
-) -> Result<Vec<i64>, Failure> {
+) -> Result<Vec<PickingId>, Failure> {
     let Some([first, second]) = split(transfers) else {
         return odoo.load(warehouse, transfers).await;
     };
@@ -30,7 +31,7 @@ pub async fn load(
     let (a, b) = (pick(transfers, &first), pick(transfers, &second));
     let (a, b) = tokio::join!(odoo.load(warehouse, &a), other.load(warehouse, &b));
     let (a, b) = merge((&first, a), (&second, b))?;
-    let mut ids = vec![0; transfers.len()];
+    let mut ids = vec![PickingId::default(); transfers.len()];
     for (place, id) in first.iter().zip(a).chain(second.iter().zip(b)) {
         ids[*place] = id;
     }
@@ -38,7 +39,7 @@ pub async fn load(
 }
 
 /// [`Client::validate`].
-pub async fn validate(odoo: &mut Client, sent: &[(i64, &Transfer)]) -> Result<(), Failure> {
+pub async fn validate(odoo: &mut Client, sent: &[(PickingId, &Transfer)]) -> Result<(), Failure> {
     let (ids, transfers): (Vec<_>, Vec<_>) = sent.iter().copied().unzip();
     let Some([first, second]) = split(&transfers) else {
         return odoo.validate(&ids).await;
@@ -76,8 +77,8 @@ fn split(transfers: &[&Transfer]) -> Option<[Lane; 2]> {
 /// What must not be touched by two calls at once.
 #[derive(PartialEq, Eq, Hash)]
 enum Thing {
-    Product(i64),
-    Package(i64),
+    Product(ProductId),
+    Package(PackageId),
 }
 
 /// Documents that hang together by what they move, directly or by way of others (union-find).
@@ -192,13 +193,14 @@ mod tests {
     use super::*;
     use crate::document::DocumentKey;
     use crate::odoo::TransferLine;
+    use crate::odoo_id::LocationId;
 
     /// A line for each product.
     fn transfer(products: &[i64]) -> Transfer {
         let line = |product: &i64| TransferLine {
-            product: *product,
-            from: 1,
-            to: 2,
+            product: ProductId::new(*product),
+            from: LocationId::new(1),
+            to: LocationId::new(2),
             quantity: 1.into(),
             ..TransferLine::default()
         };
@@ -230,8 +232,8 @@ mod tests {
     #[test]
     fn what_shares_a_package_goes_together() {
         let mut documents = [range(0..10), range(10..20), range(20..30)];
-        documents[0].lines[3].package = Some(7);
-        documents[2].lines[5].package = Some(7);
+        documents[0].lines[3].package = Some(PackageId::new(7));
+        documents[2].lines[5].package = Some(PackageId::new(7));
         assert_eq!(of(&documents), Some([vec![0, 2], vec![1]]));
     }
 

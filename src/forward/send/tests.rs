@@ -10,7 +10,8 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::document::{DocumentKey, DocumentNumber};
-use crate::odoo::{PickingLine, TransferLine};
+use crate::odoo::{PickingLine, PickingState, TransferLine};
+use crate::odoo_id::{LocationId, PickingId, ProductId};
 use crate::reason::ReasonCode;
 
 /// What happens to a call.
@@ -55,11 +56,11 @@ enum Nature {
 #[derive(Debug, Default)]
 struct Peer {
     natures: BTreeMap<DocumentNumber, Nature>,
-    ids: BTreeMap<DocumentKey, i64>,
-    pickings: BTreeMap<i64, Picking>,
+    ids: BTreeMap<DocumentKey, PickingId>,
+    pickings: BTreeMap<PickingId, Picking>,
     /// How often each picking moved stock.
-    moved: BTreeMap<i64, u32>,
-    dated: BTreeSet<i64>,
+    moved: BTreeMap<PickingId, u32>,
+    dated: BTreeSet<PickingId>,
     faults: VecDeque<Fault>,
     /// The documents of each call of `load`.
     loads: Vec<usize>,
@@ -77,9 +78,9 @@ fn transfer(number: u64) -> Transfer {
     let mut key = [0; 16];
     key[..8].copy_from_slice(&number.to_be_bytes());
     let line = TransferLine {
-        product: i64::try_from(number).unwrap(),
-        from: 1,
-        to: 2,
+        product: ProductId::new(i64::try_from(number).unwrap()),
+        from: LocationId::new(1),
+        to: LocationId::new(2),
         quantity: Decimal::from(3),
         ..TransferLine::default()
     };
@@ -103,7 +104,7 @@ fn job(number: u64) -> Job {
 }
 
 impl Peer {
-    fn nature(&self, id: i64) -> Nature {
+    fn nature(&self, id: PickingId) -> Nature {
         let number = self
             .ids
             .iter()
@@ -114,7 +115,7 @@ impl Peer {
             .unwrap_or(Nature::Good)
     }
 
-    fn load(&mut self, transfers: &[&Transfer]) -> Result<Vec<i64>, Failure> {
+    fn load(&mut self, transfers: &[&Transfer]) -> Result<Vec<PickingId>, Failure> {
         self.loads.push(transfers.len());
         let nature = |t: &&Transfer| self.natures.get(&number_of(t.key));
         if transfers
@@ -149,14 +150,14 @@ impl Peer {
             .collect())
     }
 
-    fn create(&mut self, transfer: &Transfer) -> i64 {
-        let next = 100 + i64::try_from(self.ids.len()).unwrap();
+    fn create(&mut self, transfer: &Transfer) -> PickingId {
+        let next = PickingId::new(100 + i64::try_from(self.ids.len()).unwrap());
         let id = *self.ids.entry(transfer.key).or_insert(next);
         let rounded = self.nature(id) == Nature::Rounded;
         self.pickings.entry(id).or_insert_with(|| Picking {
             id,
             name: Some(format!("WH/INT/{id}")),
-            state: "assigned".to_owned(),
+            state: PickingState::Assigned,
             lines: transfer
                 .lines
                 .iter()
@@ -166,11 +167,11 @@ impl Peer {
         id
     }
 
-    fn validate(&mut self, ids: &[i64]) -> Result<(), Failure> {
+    fn validate(&mut self, ids: &[PickingId]) -> Result<(), Failure> {
         assert!(!ids.is_empty(), "nothing to validate");
         let open: Vec<_> = ids
             .iter()
-            .filter(|id| self.pickings[id].state == "assigned")
+            .filter(|id| self.pickings[id].state == PickingState::Assigned)
             .copied()
             .collect();
         if open
@@ -186,11 +187,11 @@ impl Peer {
         {
             return Err(Failure::person("you need to supply a lot"));
         }
-        let other = |id: &&i64| self.nature(**id) == Nature::ValidatedByOther;
+        let other = |id: &&PickingId| self.nature(**id) == Nature::ValidatedByOther;
         if let Some(id) = ids.iter().find(other) {
             let picking = self.pickings.get_mut(id).unwrap();
-            if picking.state == "assigned" {
-                picking.state = "done".to_owned();
+            if picking.state == PickingState::Assigned {
+                picking.state = PickingState::Done;
                 *self.moved.entry(*id).or_default() += 1;
             }
             return Err(Failure::person("it is done"));
@@ -199,19 +200,22 @@ impl Peer {
             return Ok(());
         }
         for id in open {
-            self.pickings.get_mut(&id).unwrap().state = "done".to_owned();
+            self.pickings.get_mut(&id).unwrap().state = PickingState::Done;
             *self.moved.entry(id).or_default() += 1;
         }
         Ok(())
     }
 
-    fn read(&self, ids: &[i64]) -> Vec<Picking> {
+    fn read(&self, ids: &[PickingId]) -> Vec<Picking> {
         ids.iter()
             .filter_map(|id| self.pickings.get(id).cloned())
             .collect()
     }
 
-    fn set_done(&mut self, done: &[(i64, Option<Timestamp>)]) -> Result<Vec<Picking>, Failure> {
+    fn set_done(
+        &mut self,
+        done: &[(PickingId, Option<Timestamp>)],
+    ) -> Result<Vec<Picking>, Failure> {
         if done
             .iter()
             .any(|(id, _)| self.nature(*id) == Nature::Closed)
@@ -538,7 +542,7 @@ fn what_odoo_rounds_is_found_before_it_is_posted() {
 fn cancelled_in_odoo_is_parked_and_not_validated() {
     let mut rig = Rig::new(2);
     let id = rig.peer.create(&transfer(1));
-    rig.peer.pickings.get_mut(&id).unwrap().state = "cancel".to_owned();
+    rig.peer.pickings.get_mut(&id).unwrap().state = PickingState::Cancelled;
     rig.run();
     rig.assert_exactly_once(2);
     assert_eq!(

@@ -24,8 +24,9 @@ use crate::forward::queue::{PAGE_DOCUMENTS, Queue, asked, is_to_take_back};
 use crate::forward::resolve::Undoing;
 use crate::forward::resolve::{Asked, Ground, Intent, resolve};
 use crate::journal::{Entry, JournalError};
-use crate::odoo::Client;
 use crate::odoo::order::odoo_time;
+use crate::odoo::{Client, PickingState};
+use crate::odoo_id::PickingId;
 use crate::outcome::{Failure, Outcome};
 use crate::reason::Flag;
 
@@ -188,7 +189,7 @@ impl Queue {
         let sealed = entry.document.sealed;
         let since = odoo_time(sealed);
         for picking in &seen.pickings {
-            let ours = picking.state == "done" && picking.write_uid == Some(seen.me);
+            let ours = picking.state == PickingState::Done && picking.write_uid == Some(seen.me);
             let after = picking.date_done.as_deref() >= Some(since.as_str());
             if ours && after && !self.is_validated_since(picking.id, sealed)? {
                 return Ok(Some(picking.name.clone()));
@@ -198,7 +199,11 @@ impl Queue {
     }
 
     /// Another document was posted since then that may have validated this picking.
-    fn is_validated_since(&self, picking: i64, since: Timestamp) -> Result<bool, JournalError> {
+    fn is_validated_since(
+        &self,
+        picking: PickingId,
+        since: Timestamp,
+    ) -> Result<bool, JournalError> {
         let mut after = DocumentNumber::ZERO;
         loop {
             let posted = Some(State::Posted);

@@ -5,7 +5,8 @@
 
 use crate::document::{Document, DocumentKey, OdooRef};
 use crate::odoo::order::SeenPicking;
-use crate::odoo::{Client, Warehouse};
+use crate::odoo::{Client, PickingState, Warehouse};
+use crate::odoo_id::{MoveLineId, PickingId};
 use crate::outcome::Failure;
 
 /// What became of it.
@@ -38,22 +39,30 @@ pub async fn withdraw(
         held.extend(odoo.pickings(&[known.id]).await?);
     }
     let name = |name: &Option<String>| name.clone().unwrap_or_default();
-    if let Some(done) = held.iter().find(|picking| picking.state == "done") {
+    if let Some(done) = held
+        .iter()
+        .find(|picking| picking.state == PickingState::Done)
+    {
         return Ok(Withdrawn::Posted(name(&done.name)));
     }
-    let open: Vec<i64> = (held.iter())
-        .filter(|picking| picking.state != "cancel")
+    let open: Vec<PickingId> = (held.iter())
+        .filter(|picking| picking.state != PickingState::Cancelled)
         .map(|picking| picking.id)
         .collect();
     if !open.is_empty() {
         let refusal = take_refusal(odoo.cancel(&open).await)?;
         // Somebody may have validated it meanwhile, and then Odoo refuses as well.
         let after = odoo.pickings(&open).await?;
-        if let Some(done) = after.iter().find(|picking| picking.state == "done") {
+        if let Some(done) = after
+            .iter()
+            .find(|picking| picking.state == PickingState::Done)
+        {
             return Ok(Withdrawn::Posted(name(&done.name)));
         }
         if let Some(message) = refusal
-            && after.iter().any(|picking| picking.state != "cancel")
+            && after
+                .iter()
+                .any(|picking| picking.state != PickingState::Cancelled)
         {
             return Ok(Withdrawn::Refused(message));
         }
@@ -121,16 +130,18 @@ struct FoundLines {
     /// The done picking that has some.
     posted: Option<String>,
     /// Those on open pickings.
-    open: Vec<i64>,
+    open: Vec<MoveLineId>,
     /// The open pickings that have some.
-    changed: Vec<i64>,
+    changed: Vec<PickingId>,
 }
 
 fn find_lines(pickings: &[SeenPicking], key: DocumentKey) -> FoundLines {
     let has_ours = |picking: &&SeenPicking| picking.lines.iter().any(|line| line.is_of(key));
     let with_ours: Vec<&SeenPicking> = pickings.iter().filter(has_ours).collect();
     let open = || with_ours.iter().filter(|picking| picking.is_open());
-    let done = with_ours.iter().find(|picking| picking.state == "done");
+    let done = with_ours
+        .iter()
+        .find(|picking| picking.state == PickingState::Done);
     let lines = open().flat_map(|picking| &picking.lines);
     FoundLines {
         posted: done.map(|picking| picking.name.clone()),
@@ -143,7 +154,7 @@ fn find_lines(pickings: &[SeenPicking], key: DocumentKey) -> FoundLines {
 }
 
 /// A move whose picked lines are gone stays picked in Odoo, which does not reserve it any more.
-async fn reserve_again(odoo: &mut Client, pickings: &[i64]) -> Result<(), Failure> {
+async fn reserve_again(odoo: &mut Client, pickings: &[PickingId]) -> Result<(), Failure> {
     if pickings.is_empty() {
         return Ok(());
     }
@@ -177,6 +188,7 @@ mod tests {
     use crate::document::{DocumentNumber, Purpose};
     use crate::event::Seq;
     use crate::odoo::Lots;
+    use crate::odoo_id::{CompanyId, LocationId, PickingTypeId, WarehouseId};
 
     const REFUSAL: &str = "Das geht jetzt nicht mehr.";
 
@@ -255,11 +267,11 @@ mod tests {
             ..config::Odoo::new(&url, "db")
         };
         let warehouse = Warehouse {
-            id: 1,
-            picking_type: 7,
-            from: 8,
-            to: 9,
-            company: 1,
+            id: WarehouseId::new(1),
+            picking_type: PickingTypeId::new(7),
+            from: LocationId::new(8),
+            to: LocationId::new(9),
+            company: CompanyId::new(1),
             receipts: None,
             lots: Lots::Made,
             returns: None,

@@ -6,6 +6,7 @@ use super::{BadRecord, StateV1, decode, encode, time};
 use crate::document::{OdooRef, Progress, Reason};
 use crate::event::Seq;
 use crate::journal::AuditRecord;
+use crate::odoo_id::PickingId;
 use crate::reason::Code;
 
 #[derive(Serialize, Deserialize)]
@@ -54,7 +55,7 @@ pub fn progress_in(progress: &Progress) -> Result<Vec<u8>, BadRecord> {
             message: reason.message,
         }),
         odoo: progress.odoo.clone().map(|odoo| OdooRefV1 {
-            id: odoo.id,
+            id: odoo.id.get(),
             name: odoo.name,
         }),
         since_us: progress.since.as_microsecond(),
@@ -90,7 +91,7 @@ pub fn progress_out(bytes: &[u8]) -> Result<Progress, BadRecord> {
             lines: Vec::new(),
         }),
         odoo: stored.odoo.map(|odoo| OdooRef {
-            id: odoo.id,
+            id: PickingId::new(odoo.id),
             name: odoo.name,
         }),
         since: time("progress", stored.since_us)?,

@@ -20,6 +20,7 @@ use crate::event::{
     SourceKind,
 };
 use crate::journal::{AuditRecord, tables};
+use crate::odoo_id::PickingId;
 use crate::reason::RejectionCode;
 
 fn at(second: i64) -> Timestamp {
@@ -149,7 +150,7 @@ fn progress() -> Progress {
             lines: Vec::new(),
         }),
         odoo: Some(OdooRef {
-            id: 42,
+            id: PickingId::new(42),
             name: "WH/INT/00042".to_owned(),
         }),
         since: at(11),

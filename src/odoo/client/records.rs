@@ -2,9 +2,10 @@
 //! has the contexts of calls that write.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Client;
@@ -25,7 +26,7 @@ macro_rules! records {
     ($($record:ty),*) => {
         $(impl $crate::odoo::client::records::Record for $record {
             fn id(&self) -> i64 {
-                self.id
+                self.id.into()
             }
         })*
     };
@@ -34,11 +35,15 @@ pub(in crate::odoo) use records;
 
 /// A record of which Odoo is asked for the id alone.
 #[derive(Debug, Deserialize)]
-pub(in crate::odoo) struct Id {
-    pub id: i64,
+pub(in crate::odoo) struct Id<T> {
+    pub id: T,
 }
 
-records!(Id);
+impl<T: Copy + Into<i64>> Record for Id<T> {
+    fn id(&self) -> i64 {
+        self.id.into()
+    }
+}
 
 impl Client {
     /// All records, page by page: names may stand for more than one page holds.
@@ -86,11 +91,11 @@ impl Client {
 
     /// The external ids of ours among these records, without the module. The user may not read the
     /// table they are in, but may ask each record.
-    pub(in crate::odoo) async fn external_ids(
+    pub(in crate::odoo) async fn external_ids<T: Copy + Ord + FromStr + Serialize>(
         &mut self,
         model: &str,
-        ids: &[i64],
-    ) -> Result<BTreeMap<i64, String>, Failure> {
+        ids: &[T],
+    ) -> Result<BTreeMap<T, String>, Failure> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -106,11 +111,11 @@ impl Client {
 
     /// Creates one record, unless it is there under its external id, and answers Odoo's id of it.
     /// `row` has a value for each field. A failed `load` is sent again before it counts as refused.
-    pub(in crate::odoo) async fn load_one(
+    pub(in crate::odoo) async fn load_one<T: From<i64>>(
         &mut self,
         model: &str,
         row: impl IntoIterator<Item = (&'static str, String)>,
-    ) -> Result<i64, Failure> {
+    ) -> Result<T, Failure> {
         let (fields, row): (Vec<_>, Vec<_>) = row.into_iter().unzip();
         let body = json!({"fields": fields, "data": [row], "context": self.load_context()});
         let mut pauses = load_pauses();
@@ -118,7 +123,7 @@ impl Client {
             let loaded: Loaded = self.call(model, "load", &body).await?;
             let made = loaded.ids.as_array().and_then(|ids| ids.first()?.as_i64());
             match (made, pauses.next()) {
-                (Some(id), _) => return Ok(id),
+                (Some(id), _) => return Ok(T::from(id)),
                 (None, Some(pause)) => tokio::time::sleep(pause).await,
                 (None, None) => return Err(Failure::person(first_message(&loaded.messages))),
             }

@@ -12,9 +12,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Client;
+use crate::odoo::PickingState;
 use crate::odoo::order::Seen;
 use crate::odoo::values::id;
 use crate::odoo::warehouse::Warehouse;
+use crate::odoo_id::{LocationId, PickingId, SaleLineId};
 use crate::outcome::Failure;
 
 /// Pickings of one order that are read in full.
@@ -27,11 +29,11 @@ const CHAIN_MAX: usize = 100;
 struct Found {
     is_named: bool,
     is_open: bool,
-    backorder_of: Option<i64>,
+    backorder_of: Option<PickingId>,
     references: Vec<i64>,
 }
 
-type Pickings = BTreeMap<i64, Found>;
+type Pickings = BTreeMap<PickingId, Found>;
 
 impl Client {
     /// All that Odoo has of the order with this name, which may be a picking's or that of a sale or
@@ -45,7 +47,7 @@ impl Client {
         &mut self,
         warehouse: &Warehouse,
         order: &str,
-        fixed: Option<i64>,
+        fixed: Option<PickingId>,
     ) -> Result<Seen, Failure> {
         let me = self.me().await?;
         let named = json!([
@@ -103,7 +105,7 @@ impl Client {
         mut steps: Option<Value>,
         found: &mut Pickings,
     ) -> Result<(), Failure> {
-        let mut newest: Vec<i64> = found.keys().copied().collect();
+        let mut newest: Vec<PickingId> = found.keys().copied().collect();
         for _ in 0..CHAIN_MAX {
             if newest.is_empty() {
                 break;
@@ -121,7 +123,10 @@ impl Client {
         Ok(())
     }
 
-    async fn sale_lines(&mut self, pickings: Vec<i64>) -> Result<BTreeSet<i64>, Failure> {
+    async fn sale_lines(
+        &mut self,
+        pickings: Vec<PickingId>,
+    ) -> Result<BTreeSet<SaleLineId>, Failure> {
         #[derive(Deserialize)]
         struct Move {
             sale_line_id: Value,
@@ -154,9 +159,9 @@ impl Client {
     ) -> Result<Pickings, Failure> {
         #[derive(Deserialize)]
         struct Row {
-            id: i64,
+            id: PickingId,
             name: Value,
-            state: String,
+            state: PickingState,
             backorder_id: Value,
             #[serde(default)]
             reference_ids: Value,
@@ -174,7 +179,7 @@ impl Client {
             };
             let picking = Found {
                 is_named: row.name == order,
-                is_open: !matches!(row.state.as_str(), "done" | "cancel"),
+                is_open: row.state.is_open(),
                 backorder_of: id(&row.backorder_id),
                 references,
             };
@@ -186,18 +191,20 @@ impl Client {
     /// The location of each of these bins and all that it is in, itself included.
     pub async fn parents(
         &mut self,
-        bins: &BTreeSet<i64>,
-    ) -> Result<BTreeMap<i64, Vec<i64>>, Failure> {
+        bins: &BTreeSet<LocationId>,
+    ) -> Result<BTreeMap<LocationId, Vec<LocationId>>, Failure> {
         #[derive(Deserialize)]
         struct Row {
-            id: i64,
+            id: LocationId,
             parent_path: Value,
         }
         let body = json!({"ids": bins, "fields": ["parent_path"], "load": null});
         let rows: Vec<Row> = self.call("stock.location", "read", &body).await?;
         let path = |row: Row| {
             let path = row.parent_path.as_str().unwrap_or_default();
-            let ids = path.split('/').filter_map(|id| id.parse().ok());
+            let ids = path
+                .split('/')
+                .filter_map(|id| id.parse().ok().map(LocationId::new));
             (row.id, ids.chain([row.id]).collect())
         };
         Ok(rows.into_iter().map(path).collect())
@@ -211,23 +218,23 @@ fn too_many(found: &Pickings) -> Option<usize> {
 }
 
 /// What the name stands for, then what is open, then the newest.
-fn to_read(found: &Pickings, fixed: Option<i64>) -> Vec<i64> {
-    let mut meant: BTreeSet<i64> = (found.iter())
+fn to_read(found: &Pickings, fixed: Option<PickingId>) -> Vec<PickingId> {
+    let mut meant: BTreeSet<PickingId> = (found.iter())
         .filter(|(_, picking)| picking.is_named)
         .map(|(id, _)| *id)
         .chain(fixed)
         .collect();
     loop {
-        let follows = |(id, picking): &(&i64, &Found)| {
+        let follows = |(id, picking): &(&PickingId, &Found)| {
             !meant.contains(id) && picking.backorder_of.is_some_and(|of| meant.contains(&of))
         };
-        let more: Vec<i64> = found.iter().filter(follows).map(|(id, _)| *id).collect();
+        let more: Vec<PickingId> = found.iter().filter(follows).map(|(id, _)| *id).collect();
         if more.is_empty() {
             break;
         }
         meant.extend(more);
     }
-    let mut ids: Vec<i64> = found.keys().copied().collect();
+    let mut ids: Vec<PickingId> = found.keys().copied().collect();
     ids.sort_by_key(|id| (!meant.contains(id), !found[id].is_open, Reverse(*id)));
     ids.truncate(PICKINGS_MAX.max(meant.len()));
     ids
@@ -246,14 +253,20 @@ mod tests {
             references: Vec::new(),
         };
         let mut found: Pickings = (100..2_200)
-            .map(|id| (id, picking(false, true, None)))
+            .map(|id| (PickingId::new(id), picking(false, true, None)))
             .collect();
-        found.insert(1, picking(true, false, None));
-        found.insert(2, picking(false, false, Some(1)));
-        found.insert(3, picking(false, true, Some(2)));
-        let ids = to_read(&found, Some(7));
+        found.insert(PickingId::new(1), picking(true, false, None));
+        found.insert(
+            PickingId::new(2),
+            picking(false, false, Some(PickingId::new(1))),
+        );
+        found.insert(
+            PickingId::new(3),
+            picking(false, true, Some(PickingId::new(2))),
+        );
+        let ids = to_read(&found, Some(PickingId::new(7)));
         assert_eq!(ids.len(), PICKINGS_MAX);
-        assert_eq!(&ids[..3], [3, 2, 1]);
+        assert_eq!(&ids[..3], [3, 2, 1].map(PickingId::new));
         assert_eq!(too_many(&found), Some(2_101));
     }
 }

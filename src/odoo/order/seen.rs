@@ -9,31 +9,33 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::document::{DocumentKey, OdooRef};
-use crate::odoo::Lots;
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::Shipment;
 use crate::odoo::values::{decimal, id};
 use crate::odoo::warehouse::Backorders;
+use crate::odoo::{Direction, Lots, MoveState, PickingState};
+use crate::odoo_id::{
+    LocationId, MoveId, MoveLineId, PackageId, PartnerId, PickingId, PickingTypeId, ProductId,
+    UserId,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenPicking {
-    pub id: i64,
+    pub id: PickingId,
     pub name: String,
-    /// `draft`, `waiting`, `confirmed`, `assigned`, `done` or `cancel`.
-    pub state: String,
-    /// `incoming`, `outgoing` or `internal`.
-    pub kind: String,
-    pub picking_type: i64,
+    pub state: PickingState,
+    pub kind: Direction,
+    pub picking_type: PickingTypeId,
     pub backorders: Backorders,
     pub lots: Lots,
-    pub from: i64,
-    pub to: i64,
+    pub from: LocationId,
+    pub to: LocationId,
     pub origin: Option<String>,
     /// The user who changed it last.
-    pub write_uid: Option<i64>,
+    pub write_uid: Option<UserId>,
     /// As Odoo writes it, in UTC.
     pub date_done: Option<String>,
-    pub backorder_of: Option<i64>,
+    pub backorder_of: Option<PickingId>,
     pub moves: Vec<SeenMove>,
     pub lines: Vec<SeenLine>,
     pub carrier_ref: Option<String>,
@@ -46,40 +48,40 @@ pub struct SeenPicking {
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenMove {
-    pub id: i64,
-    pub product: i64,
+    pub id: MoveId,
+    pub product: ProductId,
     pub name: String,
     /// In the product's own unit.
     pub demand: Decimal,
-    pub state: String,
+    pub state: MoveState,
     /// Odoo takes it for picked. It may have no picked line any more.
     pub picked: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenLine {
-    pub id: i64,
+    pub id: MoveLineId,
     /// Its external id without the module, if it is one of ours.
     pub external: Option<String>,
-    pub move_id: Option<i64>,
-    pub product: i64,
+    pub move_id: Option<MoveId>,
+    pub product: ProductId,
     /// In the product's own unit.
     pub quantity: Decimal,
     pub picked: bool,
     /// When it was changed last, as Odoo writes it, in UTC; when it was picked, if it is.
     pub date: Option<String>,
-    pub from: i64,
-    pub to: i64,
+    pub from: LocationId,
+    pub to: LocationId,
     pub lot: Option<String>,
-    pub package: Option<i64>,
-    pub result_package: Option<i64>,
-    pub owner: Option<i64>,
+    pub package: Option<PackageId>,
+    pub result_package: Option<PackageId>,
+    pub owner: Option<PartnerId>,
 }
 
 impl SeenMove {
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !matches!(self.state.as_str(), "done" | "cancel")
+        self.state.is_open()
     }
 }
 
@@ -124,21 +126,21 @@ impl SeenPicking {
 
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !matches!(self.state.as_str(), "done" | "cancel")
+        self.state.is_open()
     }
 
     /// How much of a product it asks for; none if it has no line for it.
     #[must_use]
-    pub fn ordered(&self, product: i64) -> Option<Decimal> {
+    pub fn ordered(&self, product: ProductId) -> Option<Decimal> {
         let mut moves = (self.moves.iter())
-            .filter(|ordered| ordered.product == product && ordered.state != "cancel")
+            .filter(|ordered| ordered.product == product && ordered.state != MoveState::Cancelled)
             .peekable();
         moves.peek()?;
         Some(moves.map(|ordered| ordered.demand).sum())
     }
 
     #[must_use]
-    pub fn picked(&self, product: i64) -> Decimal {
+    pub fn picked(&self, product: ProductId) -> Decimal {
         let picked = self
             .lines
             .iter()
@@ -147,7 +149,7 @@ impl SeenPicking {
     }
 
     #[must_use]
-    pub fn picked_of(&self, move_id: i64) -> Decimal {
+    pub fn picked_of(&self, move_id: MoveId) -> Decimal {
         let picked = self
             .lines
             .iter()
@@ -161,7 +163,7 @@ impl SeenPicking {
     }
 
     /// The picked lines that are in no package.
-    pub fn loose(&self) -> impl Iterator<Item = i64> {
+    pub fn loose(&self) -> impl Iterator<Item = MoveLineId> {
         let picked = self.lines.iter().filter(|line| line.picked);
         let loose = picked.filter(|line| line.result_package.is_none());
         loose.map(|line| line.id)
@@ -169,16 +171,16 @@ impl SeenPicking {
 
     /// What is picked, by line.
     #[must_use]
-    pub fn picked_lines(&self) -> BTreeMap<i64, Decimal> {
+    pub fn picked_lines(&self) -> BTreeMap<MoveLineId, Decimal> {
         let picked = self.lines.iter().filter(|line| line.picked);
         picked.map(|line| (line.id, line.quantity)).collect()
     }
 
     /// The reserved lines of open moves that have picked lines, too.
     #[must_use]
-    pub fn reserved_beside_picks(&self) -> Vec<i64> {
+    pub fn reserved_beside_picks(&self) -> Vec<MoveLineId> {
         let mut lines = self.lines.iter().filter(|line| line.picked);
-        let picked: Vec<i64> = lines.by_ref().filter_map(|line| line.move_id).collect();
+        let picked: Vec<MoveId> = lines.by_ref().filter_map(|line| line.move_id).collect();
         let beside = (self.lines.iter())
             .filter(|line| !line.picked && line.move_id.is_some_and(|of| picked.contains(&of)));
         beside.map(|line| line.id).collect()
@@ -186,8 +188,8 @@ impl SeenPicking {
 
     /// The open moves that Odoo takes for picked although they have no lines.
     #[must_use]
-    pub fn picked_without_lines(&self) -> Vec<i64> {
-        let has_lines = |of: i64| self.lines.iter().any(|line| line.move_id == Some(of));
+    pub fn picked_without_lines(&self) -> Vec<MoveId> {
+        let has_lines = |of: MoveId| self.lines.iter().any(|line| line.move_id == Some(of));
         let moves = self.moves.iter();
         let moves = moves.filter(|of| of.is_open() && of.picked && !has_lines(of.id));
         moves.map(|of| of.id).collect()
@@ -221,8 +223,8 @@ impl SeenPicking {
     #[must_use]
     pub fn cut(&self) -> String {
         let cut = self.moves.iter().filter_map(|ordered| {
-            let moved = match ordered.state.as_str() {
-                "cancel" => Decimal::ZERO,
+            let moved = match ordered.state {
+                MoveState::Cancelled => Decimal::ZERO,
                 _ => self.picked_of(ordered.id),
             };
             let cut = ordered.demand - moved;
@@ -232,7 +234,7 @@ impl SeenPicking {
     }
 
     #[must_use]
-    pub fn product_name(&self, product: i64) -> String {
+    pub fn product_name(&self, product: ProductId) -> String {
         let known = self.moves.iter().find(|ordered| ordered.product == product);
         known.map_or_else(
             || format!("product id {product}"),
@@ -303,6 +305,11 @@ pub(super) fn specification(shipping: &[String]) -> Value {
     fields
 }
 
+/// A word of Odoo as an enum of [`crate::odoo::state`].
+fn word<'a, T: From<&'a str>>(value: &'a Value) -> T {
+    T::from(value.as_str().unwrap_or_default())
+}
+
 fn text(value: &Value) -> Option<String> {
     value
         .as_str()
@@ -312,11 +319,11 @@ fn text(value: &Value) -> Option<String> {
 
 pub(super) fn picking(value: &Value) -> SeenPicking {
     let list = |field: &str| value[field].as_array().cloned().unwrap_or_default();
+    let state = word(&value["state"]);
     SeenPicking {
         id: id(&value["id"]).unwrap_or_default(),
         name: text(&value["name"]).unwrap_or_default(),
-        state: text(&value["state"]).unwrap_or_default(),
-        kind: text(&value["picking_type_code"]).unwrap_or_default(),
+        kind: word(&value["picking_type_code"]),
         picking_type: id(&value["picking_type_id"]).unwrap_or_default(),
         backorders: Backorders::of(
             value["picking_type_id"]["create_backorder"]
@@ -336,12 +343,13 @@ pub(super) fn picking(value: &Value) -> SeenPicking {
         moves: list("move_ids").iter().map(ordered).collect(),
         lines: list("move_line_ids")
             .iter()
-            .map(|of| line(of, value["state"] == "done"))
+            .map(|of| line(of, state == PickingState::Done))
             .collect(),
         carrier_ref: text(&value["carrier_tracking_ref"]),
         weight_kg: decimal(&value["shipping_weight"]),
         forgets_weight: false,
         note: text(&value["note"]),
+        state,
     }
 }
 
@@ -351,7 +359,7 @@ fn ordered(value: &Value) -> SeenMove {
         product: id(&value["product_id"]).unwrap_or_default(),
         name: text(&value["product_id"]["display_name"]).unwrap_or_default(),
         demand: decimal(&value["product_qty"]).unwrap_or_default(),
-        state: text(&value["state"]).unwrap_or_default(),
+        state: word(&value["state"]),
         picked: value["picked"].as_bool().unwrap_or_default(),
     }
 }

@@ -7,7 +7,7 @@ use super::Finding;
 use crate::clock;
 use crate::config::{self, Under};
 use crate::odoo::order::Backorders;
-use crate::odoo::{Client, Kind, OperationType, Warehouse, key};
+use crate::odoo::{Client, Direction, Kind, OperationType, Warehouse, key};
 use crate::outcome::Failure;
 use crate::tls;
 use crate::view::table::counted;
@@ -93,8 +93,8 @@ async fn ask(
 
 /// A rule of the site that Odoo does not follow, because the operation type says otherwise.
 fn backorders(of: &OperationType, orders: &config::Orders) -> Option<Finding> {
-    let (key, under) = match of.code.as_str() {
-        "incoming" => ("orders.receive_under", orders.receive_under),
+    let (key, under) = match of.code {
+        Direction::Incoming => ("orders.receive_under", orders.receive_under),
         _ => ("orders.pick_under", orders.pick_under),
     };
     let (value, is_followed) = match under {
@@ -203,7 +203,7 @@ mod tests {
         let told = |under, backorders| {
             let of = OperationType {
                 name: "Pick".to_owned(),
-                code: "internal".to_owned(),
+                code: Direction::Internal,
                 backorders,
             };
             let orders = config::Orders {

@@ -21,7 +21,7 @@ use stockrelay::decode::profiles::{Profiles, Rule};
 use stockrelay::event::{Event, Seq, SourceKind};
 use stockrelay::flow::Driver;
 use stockrelay::journal::{Accepted, Journal, WriterHandle};
-use stockrelay::odoo::{Kind, Order, OrderLine, Row};
+use stockrelay::odoo::{Direction, Kind, Order, OrderLine, PickingState, Row};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,7 @@ use super::{PATIENCE, line, profile};
 use crate::crash::{Cut, LoggedDisk, cuts};
 use crate::floor::{name, scan};
 use crate::moves::adds_up;
+use stockrelay::odoo_id::{PickingId, ProductId, UnitId};
 
 /// Later than anything here: no pause comes before it.
 const LATER_S: i64 = 3_600;
@@ -54,7 +55,7 @@ fn row(id: i64, barcode: &str) -> Row {
         display_name: Some(barcode.to_owned()),
         barcode: Some(barcode.to_owned()),
         tracking: Some("none".to_owned()),
-        uom_id: Some(1),
+        uom_id: Some(UnitId::new(1)),
         factor: Some(1.0),
         ..Row::default()
     }
@@ -64,22 +65,22 @@ fn order() -> Order {
     let line = |product| OrderLine {
         product,
         demand: 5.0,
-        unit: Some(1),
+        unit: Some(UnitId::new(1)),
         picked: 0.0,
         from: None,
         to: None,
         lot: None,
     };
     Order {
-        id: 1,
+        id: PickingId::new(1),
         name: "WH/OUT/1".to_owned(),
         origin: None,
-        kind: "outgoing".to_owned(),
-        state: "assigned".to_owned(),
+        kind: Direction::Outgoing,
+        state: PickingState::Assigned,
         partner: None,
         scheduled: None,
         backorder_of: None,
-        lines: vec![line(10), line(11)],
+        lines: vec![line(ProductId::new(10)), line(ProductId::new(11))],
         cut: false,
     }
 }

@@ -10,7 +10,8 @@ use stockrelay::capture::Capture;
 use stockrelay::catalog::Catalog;
 use stockrelay::channel::Outlets;
 use stockrelay::config::{self, Check};
-use stockrelay::odoo::{Kind, Order, OrderLine, Row};
+use stockrelay::odoo::{Direction, Kind, Order, OrderLine, PickingState, Row};
+use stockrelay::odoo_id::{LocationId, PickingId, ProductId};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -36,20 +37,20 @@ fn row(id: i64, name: &str, barcode: &str) -> Row {
 
 fn order(picked: f64) -> Order {
     Order {
-        id: 50,
+        id: PickingId::new(50),
         name: "WH/OUT/1".to_owned(),
         origin: Some("S1".to_owned()),
-        kind: "outgoing".to_owned(),
-        state: "assigned".to_owned(),
+        kind: Direction::Outgoing,
+        state: PickingState::Assigned,
         partner: Some("Acme".to_owned()),
         scheduled: Some("2026-11-25 08:00:00".to_owned()),
         backorder_of: None,
         lines: vec![OrderLine {
-            product: 10,
+            product: ProductId::new(10),
             demand: 5.0,
             unit: None,
             picked,
-            from: Some(5),
+            from: Some(LocationId::new(5)),
             to: None,
             lot: None,
         }],
@@ -220,7 +221,7 @@ async fn a_device_sees_what_it_scanned_and_its_orders_grow_with_its_work() {
 
     // The order is over in Odoo.
     let over = Order {
-        state: "done".to_owned(),
+        state: PickingState::Done,
         ..order(5.0)
     };
     floor.copy.put_orders(&[over]).unwrap();

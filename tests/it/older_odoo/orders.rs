@@ -4,16 +4,19 @@ use serde_json::{Value, json};
 use stockrelay::odoo::LotRef;
 use stockrelay::odoo::order::SeenPicking;
 use stockrelay::odoo::order::{Row, Shipment};
+use stockrelay::odoo_id::{
+    LocationId, MoveId, MoveLineId, PackageId, PickingId, PickingTypeId, ProductId, UnitId,
+};
 use stockrelay::outcome::Failure;
 
 use super::server::{Older, refused};
 
 fn picking() -> SeenPicking {
     SeenPicking {
-        id: 5,
-        picking_type: 2,
-        from: 8,
-        to: 9,
+        id: PickingId::new(5),
+        picking_type: PickingTypeId::new(2),
+        from: LocationId::new(8),
+        to: LocationId::new(9),
         ..SeenPicking::default()
     }
 }
@@ -37,12 +40,12 @@ async fn lines_are_added_so_that_a_finished_order_refuses_them_in_each_version()
     let picking = picking();
     let row = Row {
         external_id: "ml_x_0".to_owned(),
-        product: 1,
-        unit: 1,
+        product: ProductId::new(1),
+        unit: UnitId::new(1),
         quantity: 3.into(),
-        from: 8,
-        to: 9,
-        move_id: Some(31),
+        from: LocationId::new(8),
+        to: LocationId::new(9),
+        move_id: Some(MoveId::new(31)),
         lot: LotRef::None,
         package: None,
         into: None,
@@ -93,15 +96,29 @@ async fn on_a_done_picking_a_forbidden_call_is_about_its_state_and_not_about_rig
     let mut client = odoo.client();
     let picking = picking();
     let finished = Err(Failure::person(FORBIDDEN));
-    let reduced = client.reduce_lines(&picking, &[(41, 2.into())]).await;
+    let reduced = client
+        .reduce_lines(&picking, &[(MoveLineId::new(41), 2.into())])
+        .await;
     assert_eq!(reduced, finished);
     let calls = odoo.calls();
     let last = json!(["stock.picking", "read", [[5]],
         {"fields": ["state"], "context": {"lang": "en_US"}}]);
     assert_eq!(calls.last(), Some(&last));
     assert_eq!(client.add_lines(&picking, &[]).await, finished);
-    assert_eq!(client.pack_lines(&picking, &[41], 3).await, finished);
-    let guarded = client.guard_validation(&picking, &[41], &[], &[42]).await;
+    assert_eq!(
+        client
+            .pack_lines(&picking, &[MoveLineId::new(41)], PackageId::new(3))
+            .await,
+        finished
+    );
+    let guarded = client
+        .guard_validation(
+            &picking,
+            &[MoveLineId::new(41)],
+            &[],
+            &[MoveLineId::new(42)],
+        )
+        .await;
     assert_eq!(guarded, finished);
 }
 
@@ -129,7 +146,9 @@ async fn on_an_open_picking_a_forbidden_call_is_about_rights() {
     let picking = picking();
     let odoo = Older::start("17.0", open_and_forbidden).await;
     let mut client = odoo.client();
-    let reduced = client.reduce_lines(&picking, &[(41, 2.into())]).await;
+    let reduced = client
+        .reduce_lines(&picking, &[(MoveLineId::new(41), 2.into())])
+        .await;
     let failure = reduced.unwrap_err();
     assert!(matches!(failure, Failure::Stop { .. }), "{failure:?}");
     assert!(
@@ -138,7 +157,9 @@ async fn on_an_open_picking_a_forbidden_call_is_about_rights() {
     );
     let odoo = Older::start("17.0", open_and_forbidden_by_a_rule).await;
     let mut client = odoo.client();
-    let reduced = client.reduce_lines(&picking, &[(41, 2.into())]).await;
+    let reduced = client
+        .reduce_lines(&picking, &[(MoveLineId::new(41), 2.into())])
+        .await;
     let forbidden = Failure::person(format!("Odoo forbids it: {FORBIDDEN}"));
     assert_eq!(reduced, Err(forbidden));
 }
@@ -166,14 +187,17 @@ async fn the_weight_of_a_shipment_is_told_in_the_note() {
         parcels: Some(2),
     };
     let note = picking_to_ship().extend_note(&shipment).unwrap();
-    client.ship(5, &shipment, Some(&note)).await.unwrap();
+    client
+        .ship(PickingId::new(5), &shipment, Some(&note))
+        .await
+        .unwrap();
     let calls = odoo.calls();
     let asked = &calls[2][3]["allfields"];
     assert_eq!(asked, &json!(["carrier_tracking_ref"]));
     let written = json!([[5], {"note": note, "carrier_tracking_ref": "1Z9"}]);
     assert_eq!(calls[3][2], written);
     // As after a lost answer.
-    let seen = client.seen(&[5]).await.unwrap();
+    let seen = client.seen(&[PickingId::new(5)]).await.unwrap();
     assert!(seen[0].says(&shipment), "{seen:?}");
     assert_eq!(seen[0].extend_note(&shipment), None);
     let read = odoo.calls()[0][3]["specification"].to_string();

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use stockrelay::config::{self, Api};
 use stockrelay::odoo::LotRef;
-use stockrelay::odoo::{Client, Transfer};
+use stockrelay::odoo::{Client, PickingState, Transfer};
+use stockrelay::odoo_id::{PackageId, ProductId};
 use stockrelay::outcome::Failure;
 
 use super::{Odoo, unique};
@@ -35,13 +36,17 @@ async fn load_creates_if_absent_and_never_twice(mut odoo: Odoo) {
     assert_eq!(done, first);
     odoo.gateway.validate(&first).await.unwrap();
     let pickings = odoo.gateway.pickings(&first).await.unwrap();
-    assert!(pickings.iter().all(|picking| picking.state == "done"));
+    assert!(
+        pickings
+            .iter()
+            .all(|picking| picking.state == PickingState::Done)
+    );
     assert_eq!(pickings[0].lines.len(), 3);
 }
 
 async fn one_bad_row_and_nothing_is_loaded_and_the_row_is_named(mut odoo: Odoo) {
     let (good, mut bad) = (odoo.transfer("row-good", 2), odoo.transfer("row-bad", 2));
-    bad.lines[1].product = 999_999_999;
+    bad.lines[1].product = ProductId::new(999_999_999);
     let failure = odoo
         .gateway
         .load(&odoo.warehouse, &[&good, &bad])
@@ -58,7 +63,7 @@ async fn one_bad_row_and_nothing_is_loaded_and_the_row_is_named(mut odoo: Odoo) 
 
 async fn a_missing_lot_is_refused_with_words_and_posts_nothing_of_the_call(mut odoo: Odoo) {
     let (good, mut bad) = (odoo.transfer("lot-good", 1), odoo.transfer("lot-bad", 1));
-    bad.lines[0].product = tracked(&mut odoo, "lot").await;
+    bad.lines[0].product = ProductId::new(tracked(&mut odoo, "lot").await);
     let ids = odoo
         .gateway
         .load(&odoo.warehouse, &[&good, &bad])
@@ -70,12 +75,16 @@ async fn a_missing_lot_is_refused_with_words_and_posts_nothing_of_the_call(mut o
         "{failure:?}"
     );
     let pickings = odoo.gateway.pickings(&ids).await.unwrap();
-    assert!(pickings.iter().all(|picking| picking.state == "assigned"));
+    assert!(
+        pickings
+            .iter()
+            .all(|picking| picking.state == PickingState::Assigned)
+    );
     // The good one alone goes through, though it was in a call that failed.
     odoo.gateway.validate(&ids[..1]).await.unwrap();
     assert_eq!(
         odoo.gateway.pickings(&ids[..1]).await.unwrap()[0].state,
-        "done"
+        PickingState::Done
     );
 }
 
@@ -101,7 +110,7 @@ async fn validation_passes_over_a_cancelled_picking(mut odoo: Odoo) {
         .into_iter()
         .map(|p| p.state)
         .collect();
-    assert_eq!(states, ["cancel", "done"]);
+    assert_eq!(states, [PickingState::Cancelled, PickingState::Done]);
     assert_eq!(
         odoo.gateway.load(&odoo.warehouse, &[&a]).await.unwrap(),
         ids[..1]
@@ -170,10 +179,13 @@ async fn without_skip_sms_or_skip_backorder_a_wizard_may_come_and_true_proves_no
     assert_eq!(asked["res_model"], "stock.backorder.confirmation");
     assert_eq!(
         odoo.gateway.pickings(&ids).await.unwrap()[0].state,
-        "assigned"
+        PickingState::Assigned
     );
     odoo.gateway.validate(&ids).await.unwrap();
-    assert_eq!(odoo.gateway.pickings(&ids).await.unwrap()[0].state, "done");
+    assert_eq!(
+        odoo.gateway.pickings(&ids).await.unwrap()[0].state,
+        PickingState::Done
+    );
 }
 
 async fn odoo_rounds_quantities_without_a_word(mut odoo: Odoo) {
@@ -233,7 +245,8 @@ async fn a_package_moves_with_its_goods_and_only_as_a_whole() {
     let moved = |quantity: i64, odoo: &Odoo| {
         let mut transfer = odoo.transfer("package", 0);
         transfer.lines.push(line.clone());
-        (transfer.lines[0].package, transfer.lines[0].into) = (Some(package), Some(package));
+        let package = Some(PackageId::new(package));
+        (transfer.lines[0].package, transfer.lines[0].into) = (package, package);
         transfer.lines[0].quantity = quantity.into();
         transfer
     };
@@ -255,7 +268,7 @@ async fn a_package_moves_with_its_goods_and_only_as_a_whole() {
             json!({"ids": [package], "fields": ["location_id"]}),
         )
         .await;
-    assert_eq!(found[0]["location_id"][0], line.to);
+    assert_eq!(found[0]["location_id"][0], line.to.get());
 }
 
 async fn a_lot_is_given_by_its_id_and_must_be_the_products_own(mut odoo: Odoo) {
@@ -270,7 +283,7 @@ async fn a_lot_is_given_by_its_id_and_must_be_the_products_own(mut odoo: Odoo) {
     let company = odoo.warehouse.company;
     let lots = odoo
         .gateway
-        .lots(company, &BTreeSet::from([(product, name)]))
+        .lots(company, &BTreeSet::from([(ProductId::new(product), name)]))
         .await
         .unwrap();
     let mut right = odoo.transfer("lot-right", 1);
@@ -280,7 +293,7 @@ async fn a_lot_is_given_by_its_id_and_must_be_the_products_own(mut odoo: Odoo) {
     };
     let mut wrong: Transfer = right.clone();
     wrong.key = odoo.transfer("lot-wrong", 1).key;
-    right.lines[0].product = product;
+    right.lines[0].product = ProductId::new(product);
     // Odoo's answer blames both rows, so nobody is blamed here.
     let failure = odoo
         .gateway
@@ -321,7 +334,11 @@ async fn lots_are_found_however_many_products_have_their_names(mut odoo: Odoo) {
         .collect();
     odoo.ask("stock.lot", "create", json!({"vals_list": lots}))
         .await;
-    let wanted: BTreeSet<_> = products.into_iter().zip(names).collect();
+    let wanted: BTreeSet<_> = products
+        .into_iter()
+        .map(ProductId::new)
+        .zip(names)
+        .collect();
     let company = odoo.warehouse.company;
     let found = odoo.gateway.lots(company, &wanted).await.unwrap();
     let found: Vec<_> = found

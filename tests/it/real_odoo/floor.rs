@@ -10,6 +10,8 @@ use stockrelay::channel::Outlets;
 use stockrelay::config;
 use stockrelay::forward::Forwarder;
 use stockrelay::journal::Journal;
+use stockrelay::odoo::PickingState;
+use stockrelay::odoo_id::{LocationId, LotId, PackageId, ProductId, UnitId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -100,7 +102,10 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
     assert_eq!((order.kind.as_str(), order.lines.len()), ("outgoing", 1));
     assert_eq!(order.lines[0].demand, 5.into());
     assert_eq!(open(&copy, &order.name), Some(order.clone()));
-    assert_eq!(copy.location(&barcode).unwrap(), Found::One(bin));
+    assert_eq!(
+        copy.location(&barcode).unwrap(),
+        Found::One(LocationId::new(bin))
+    );
 
     // A line that is picked does not change the picking's own time.
     let moves = json!({"domain": [["picking_id", "=", id]], "fields": ["id"]});
@@ -133,7 +138,7 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
         }
     })
     .await;
-    assert_eq!(state, "cancel");
+    assert_eq!(state, PickingState::Cancelled);
 
     // A lot in a package comes to lie in a bin.
     let name = unique().replace('/', "-");
@@ -153,14 +158,15 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
         json!({"ids": [quant]}),
     )
     .await;
-    let (tracked, lot) = (tracked.as_i64().unwrap(), lot.as_i64().unwrap());
+    let tracked = ProductId::new(tracked.as_i64().unwrap());
+    let lot = LotId::new(lot.as_i64().unwrap());
     until(&copy, "the lot on hand", |copy| {
         let known =
             matches!(copy.lot(tracked, &name).unwrap(), Found::One(found) if found.id == lot);
         (known && copy.on_hand(lot).unwrap() == 1.into()).then_some(())
     })
     .await;
-    let package = Found::One(package.as_i64().unwrap());
+    let package = Found::One(PackageId::new(package.as_i64().unwrap()));
     until(&copy, "its package", |copy| {
         (copy.package(&name).unwrap() == package).then_some(())
     })
@@ -215,7 +221,7 @@ async fn a_companys_gs1_nomenclature_is_read_with_a_rule_of_its_own(mut odoo: Od
             own.gs1_decimal_usage,
             own.associated_uom_id
         ),
-        (Some("measure"), true, unit.as_i64())
+        (Some("measure"), true, unit.as_i64().map(UnitId::new))
     );
     let lot = read.rules.iter().find(|rule| rule.kind == "lot").unwrap();
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const LITRE: i64 = 7;
+const LITRE: UnitId = UnitId::new(7);
 
 /// A rule as Odoo has it: kind, pattern, content.
 fn of(kind: &str, pattern: &str, content: Content) -> Rule {
@@ -12,7 +12,7 @@ fn of(kind: &str, pattern: &str, content: Content) -> Rule {
     }
 }
 
-fn measure(pattern: &str, unit: i64) -> Rule {
+fn measure(pattern: &str, unit: UnitId) -> Rule {
     Rule {
         decimals: true,
         uom: Some(unit),

@@ -1,22 +1,27 @@
 //! What is done is found by its own identity: picking, quantity, package, place.
 
 use super::*;
+use crate::odoo_id::{LocationId, MoveLineId, PackageId, PickingId, ProductId};
 
 fn held(id: i64, quantity: i64, from: i64, to: i64) -> SeenLine {
     SeenLine {
-        id,
-        product: 1,
+        id: MoveLineId::new(id),
+        product: ProductId::new(1),
         quantity: quantity.into(),
         picked: true,
-        from,
-        to,
+        from: LocationId::new(from),
+        to: LocationId::new(to),
         ..SeenLine::default()
     }
 }
 
+fn ids(ids: &[i64]) -> Vec<MoveLineId> {
+    ids.iter().copied().map(MoveLineId::new).collect()
+}
+
 fn done(lines: Vec<SeenLine>) -> SeenPicking {
     SeenPicking {
-        state: "done".to_owned(),
+        state: PickingState::Done,
         lines,
         ..delivery(&[(1, 5)])
     }
@@ -24,8 +29,8 @@ fn done(lines: Vec<SeenLine>) -> SeenPicking {
 
 fn scanned(quantity: i64, from: Option<i64>, to: Option<i64>) -> OrderLine {
     OrderLine {
-        from,
-        to,
+        from: from.map(LocationId::new),
+        to: to.map(LocationId::new),
         ..line(1, quantity)
     }
 }
@@ -36,20 +41,23 @@ fn a_persons_posting_stands_for_a_scan_of_the_same_goods_from_and_to_the_same_bi
         rows::claim(&done(lines.to_vec()), &[scan], &BTreeSet::new())
     };
     let posted = [held(1, 4, 10, 5)];
-    assert_eq!(claim(&posted, scanned(4, None, None)), Some(vec![1]));
-    assert_eq!(claim(&posted, scanned(4, Some(10), Some(5))), Some(vec![1]));
+    assert_eq!(claim(&posted, scanned(4, None, None)), Some(ids(&[1])));
+    assert_eq!(
+        claim(&posted, scanned(4, Some(10), Some(5))),
+        Some(ids(&[1]))
+    );
     assert_eq!(claim(&posted, scanned(4, Some(11), None)), None);
     assert_eq!(claim(&posted, scanned(4, None, Some(6))), None);
     assert_eq!(claim(&posted, scanned(3, None, None)), None);
     let packed = OrderLine {
-        into: Some(33),
+        into: Some(PackageId::new(33)),
         ..scanned(4, None, None)
     };
     assert_eq!(claim(&posted, packed), None);
     // All of it together, or one line of it; what another device put there is no person's.
     let two = [held(1, 2, 10, 5), held(2, 3, 10, 5)];
-    assert_eq!(claim(&two, scanned(5, None, None)), Some(vec![1, 2]));
-    assert_eq!(claim(&two, scanned(3, None, None)), Some(vec![2]));
+    assert_eq!(claim(&two, scanned(5, None, None)), Some(ids(&[1, 2])));
+    assert_eq!(claim(&two, scanned(3, None, None)), Some(ids(&[2])));
     assert_eq!(claim(&two, scanned(4, None, None)), None);
     let mut ours = held(3, 4, 10, 5);
     ours.external = Some(KEY.line_external_id(0));
@@ -60,7 +68,10 @@ fn a_persons_posting_stands_for_a_scan_of_the_same_goods_from_and_to_the_same_bi
 fn a_persons_posting_stands_for_one_scan_alone() {
     let picking = done(vec![held(1, 2, 10, 5)]);
     let scan = [scanned(2, None, None)];
-    assert_eq!(rows::claim(&picking, &scan, &BTreeSet::from([1])), None);
+    assert_eq!(
+        rows::claim(&picking, &scan, &BTreeSet::from([MoveLineId::new(1)])),
+        None
+    );
     let rules = config::Orders::default();
     let mut odoo = Odoo::with(vec![picking]);
     let first = run(&mut odoo, pick(scan.to_vec()), &rules, &[]);
@@ -83,7 +94,7 @@ fn lines_that_odoo_put_elsewhere_are_for_a_person() {
     let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
     run(&mut odoo, pick(scan.clone()), &rules, &[]);
     let ours = odoo.picking(1).lines.last_mut().unwrap();
-    ours.from = 11;
+    ours.from = LocationId::new(11);
     let outcome = run(&mut odoo, pick(scan), &rules, &[]);
     assert_eq!(code_of(&outcome), ReasonCode::OrderChanged.as_str());
 }
@@ -91,12 +102,16 @@ fn lines_that_odoo_put_elsewhere_are_for_a_person() {
 /// A step of an order `S1` that asks for 5 of product 1.
 fn step(id: i64, from: i64, to: i64, backorder_of: Option<i64>) -> SeenPicking {
     SeenPicking {
-        id,
+        id: PickingId::new(id),
         name: format!("P{id}"),
-        kind: if to == 5 { "outgoing" } else { "internal" }.to_owned(),
-        from,
-        to,
-        backorder_of,
+        kind: if to == 5 {
+            Direction::Outgoing
+        } else {
+            Direction::Internal
+        },
+        from: LocationId::new(from),
+        to: LocationId::new(to),
+        backorder_of: backorder_of.map(PickingId::new),
         ..delivery(&[(1, 5)])
     }
 }
@@ -115,11 +130,14 @@ fn the_step_is_told_by_the_bin_or_is_the_first_whichever_odoo_made_first() {
     let target = |steps: Vec<SeenPicking>, from: Option<i64>| {
         let mut job = pick(vec![scanned(2, from, None)]);
         job.order = "S1".to_owned();
-        job.parents = BTreeMap::from([(10, vec![7, 8, 10]), (9, vec![7, 9]), (40, vec![40])]);
+        let ids = |ids: &[i64]| ids.iter().copied().map(LocationId::new).collect();
+        job.parents = [&[7, 8, 10][..], &[7, 9], &[40]]
+            .map(|path| (LocationId::new(path[path.len() - 1]), ids(path)))
+            .into();
         run(&mut Odoo::with(steps), job, &rules, &[])
     };
     let id = |outcome: Outcome| match outcome {
-        Outcome::Posted { odoo, .. } => odoo.id,
+        Outcome::Posted { odoo, .. } => odoo.id.get(),
         other => panic!("{other:?}"),
     };
     assert_eq!(id(target(steps(), None)), 2);
@@ -128,10 +146,10 @@ fn the_step_is_told_by_the_bin_or_is_the_first_whichever_odoo_made_first() {
     // A bin that no step takes from tells nothing.
     assert_eq!(id(target(steps(), Some(40))), 2);
     let mut later = steps();
-    later[1].state = "done".to_owned();
+    later[1].state = PickingState::Done;
     assert_eq!(id(target(later.clone(), None)), 3);
     assert_eq!(id(target(later.clone(), Some(10))), 3);
-    later[2].state = "done".to_owned();
+    later[2].state = PickingState::Done;
     assert_eq!(id(target(later.clone(), None)), 1);
     assert_eq!(
         code_of(&target(later, Some(10))),
@@ -144,7 +162,9 @@ fn a_package_takes_the_lines_that_were_picked_before_its_first_call() {
     let rules = config::Orders::default();
     let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
-    let mut packing = job(Task::PackAll { package: 33 });
+    let mut packing = job(Task::PackAll {
+        package: PackageId::new(33),
+    });
     packing.key = DocumentKey([9; 16]);
     packing.fixed = Some(Box::new(packing.fix(&odoo.seen)));
     packing.again = true;
@@ -154,10 +174,15 @@ fn a_package_takes_the_lines_that_were_picked_before_its_first_call() {
         ..pick(vec![line(1, 1)])
     };
     run(&mut odoo, more, &rules, &[]);
-    odoo.picking(1).lines.last_mut().unwrap().result_package = Some(33);
+    odoo.picking(1).lines.last_mut().unwrap().result_package = Some(PackageId::new(33));
     assert_eq!(code_of(&run(&mut odoo, packing, &rules, &[])), "posted");
     let packed = odoo.picking(1).lines.iter().filter(|line| line.picked);
-    assert!(packed.clone().count() == 2 && packed.clone().all(|l| l.result_package == Some(33)));
+    assert!(
+        packed.clone().count() == 2
+            && packed
+                .clone()
+                .all(|l| l.result_package == Some(PackageId::new(33)))
+    );
 }
 
 #[test]
@@ -189,14 +214,16 @@ fn what_our_validation_moved_besides_the_picked_lines_is_for_a_person() {
     validation.fixed = Some(Box::new(validation.fix(&odoo.seen)));
     let mut reconciling = Reconciling::new(validation.clone(), rules.clone());
     reconciling.seen(&odoo.seen);
-    assert!(matches!(reconciling.next(), OrderStep::Guard { remove, .. } if remove == &[1_000]));
+    assert!(
+        matches!(reconciling.next(), OrderStep::Guard { remove, .. } if remove == &[MoveLineId::new(1_000)])
+    );
     reconciling.done();
     assert!(matches!(reconciling.next(), OrderStep::Validate { .. }));
     // Somebody took the mark off, so Odoo picked everything.
     for line in &mut odoo.picking(1).lines {
         line.picked = true;
     }
-    odoo.validate(1, true);
+    odoo.validate(PickingId::new(1), true);
     reconciling.done();
     // Or the gateway is stopped before it reads the picking back.
     validation.again = true;
@@ -217,7 +244,7 @@ fn another_step_is_never_validated_for_one_that_was_cancelled() {
         ..config::Orders::default()
     };
     let of_sale = |id| SeenPicking {
-        id,
+        id: PickingId::new(id),
         name: format!("WH/OUT/{id}"),
         origin: Some("S1".to_owned()),
         ..delivery(&[(1, 5)])
@@ -229,10 +256,10 @@ fn another_step_is_never_validated_for_one_that_was_cancelled() {
     let mut validation = job(Task::Validate);
     validation.order = "S1".to_owned();
     validation.fixed = Some(Box::new(Fixed {
-        picking: Some(1),
+        picking: Some(PickingId::new(1)),
         ..Fixed::default()
     }));
-    odoo.picking(1).state = "cancel".to_owned();
+    odoo.picking(1).state = PickingState::Cancelled;
     let mut reconciling = Reconciling::new(validation, rules);
     reconciling.seen(&odoo.seen);
     let OrderStep::Finish(outcome) = reconciling.next() else {

@@ -15,6 +15,7 @@ use crate::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
 use crate::forward::send::Input;
 use crate::forward::step;
 use crate::odoo::{Client, Warehouse};
+use crate::odoo_id::{LocationId, MoveLineId, PackageId, PickingId};
 use crate::outcome::Failure;
 
 /// Besides, `SEED` and `TRIALS` in the environment say where to begin and how many there are.
@@ -53,7 +54,7 @@ struct Site {
     gateway: Client,
     admin: Client,
     warehouse: Warehouse,
-    bins: Vec<i64>,
+    bins: Vec<LocationId>,
 }
 
 impl Site {
@@ -140,13 +141,13 @@ struct Trial<'a> {
     chance: Chance,
     order: String,
     /// Another order, for batches.
-    other: i64,
+    other: PickingId,
     rules: config::Orders,
     /// Lines that a person picked at some time.
-    picked: BTreeSet<i64>,
-    claimed: BTreeSet<i64>,
+    picked: BTreeSet<MoveLineId>,
+    claimed: BTreeSet<MoveLineId>,
     /// Pickings that were seen done.
-    done: BTreeSet<i64>,
+    done: BTreeSet<PickingId>,
     /// Our last call moved what nobody scanned or picked.
     unscanned: bool,
     log: Vec<String>,
@@ -169,7 +170,7 @@ impl Trial<'_> {
         let Some(picking) = self.chance.of(&open) else {
             return;
         };
-        let lines: Vec<i64> = picking.lines.iter().map(|line| line.id).collect();
+        let lines: Vec<MoveLineId> = picking.lines.iter().map(|line| line.id).collect();
         let line = self.chance.of(&lines);
         let amount = 1 + self.chance.below(6);
         let context = json!({"skip_backorder": true, "skip_sms": true, "skip_expired": true});
@@ -194,7 +195,7 @@ impl Trial<'_> {
             ),
             (6, _) => {
                 let picked = picking.lines.iter().filter(|line| line.picked);
-                let ids: Vec<i64> = picked.map(|line| line.id).collect();
+                let ids: Vec<MoveLineId> = picked.map(|line| line.id).collect();
                 ("stock.move.line", "unlink", json!({"ids": ids}))
             }
             (7, Some(line)) => ("stock.move.line", "unlink", json!({"ids": [line]})),
@@ -224,7 +225,7 @@ impl Trial<'_> {
     async fn note_done(&mut self, by_us: bool) {
         let seen = self.seen().await;
         for picking in &seen.pickings {
-            if picking.state != "done" || !self.done.insert(picking.id) || !by_us {
+            if picking.state != PickingState::Done || !self.done.insert(picking.id) || !by_us {
                 continue;
             }
             let mut lines = picking.lines.iter();
@@ -308,7 +309,7 @@ impl Trial<'_> {
         if std::mem::take(&mut self.unscanned) {
             assert_eq!(code, ReasonCode::MovedUnscanned.as_str(), "{:#?}", self.log);
         }
-        let held = |state: fn(&str) -> bool| -> Decimal {
+        let held = |state: fn(&PickingState) -> bool| -> Decimal {
             let pickings = seen.pickings.iter().filter(|p| state(&p.state));
             let lines = pickings.flat_map(|picking| &picking.lines);
             let ours = lines.filter(|line| line.is_of(job.key));
@@ -318,13 +319,13 @@ impl Trial<'_> {
         match (&job.task, outcome) {
             (Task::Lines { lines, .. }, Outcome::Posted { .. }) => {
                 let scanned: Decimal = lines.iter().map(|line| line.quantity).sum();
-                let held = held(|state| state != "cancel");
+                let held = held(|state| *state != PickingState::Cancelled);
                 assert_eq!(held, scanned, "{:#?}", self.log);
             }
             (Task::Lines { .. }, Outcome::Refused { .. }) => {
                 let changed = [ReasonCode::OrderChanged, ReasonCode::MovedUnscanned];
                 let changed = changed.map(ReasonCode::as_str);
-                let moved = held(|state| state == "done");
+                let moved = held(|state| *state == PickingState::Done);
                 let is_none = moved.is_zero() || changed.contains(&code.as_str());
                 assert!(is_none, "{code} {moved} {:#?}", self.log);
             }
@@ -338,7 +339,11 @@ impl Trial<'_> {
                 let mut pickings = seen.pickings.iter();
                 let picking = pickings.find(|p| p.id == odoo.id).unwrap();
                 let is_meant = odoo.id == meant;
-                assert!(picking.state == "done" && is_meant, "{:#?}", self.log);
+                assert!(
+                    picking.state == PickingState::Done && is_meant,
+                    "{:#?}",
+                    self.log
+                );
             }
             (Task::PackAll { package }, Outcome::Posted { .. }) => {
                 for line in seen.pickings.iter().flat_map(|p| &p.lines) {
@@ -368,6 +373,7 @@ async fn trial(site: &mut Site, seed: u64) -> Vec<String> {
     let package = site
         .made("stock.package", json!({"name": format!("BOX-{seed}")}))
         .await;
+    let package = PackageId::new(package);
     let under = [Under::Backorder, Under::NoBackorder];
     let rules = config::Orders {
         pick_over: Over::Allow,
@@ -394,7 +400,7 @@ async fn trial(site: &mut Site, seed: u64) -> Vec<String> {
         site,
         chance,
         order,
-        other,
+        other: PickingId::new(other),
         rules,
         picked: BTreeSet::new(),
         claimed: BTreeSet::new(),

@@ -1,6 +1,7 @@
 //! What was put on an order is taken off again.
 
 use super::*;
+use crate::odoo_id::{PickingId, ProductId};
 
 /// Takes so much of product 1 off what [`KEY`] put there; so much stays.
 fn take_back(taken: i64, stays: i64) -> OrderJob {
@@ -25,7 +26,7 @@ fn lines_are_taken_off_once_whichever_answer_is_lost() {
             let outcome = run(&mut odoo, take_back(taken, stays), &rules, &[lost]);
             assert!(matches!(outcome, Outcome::Posted { .. }), "{outcome:?}");
             let picking = odoo.picking(1);
-            assert_eq!(picking.picked(1), stays.into(), "{lost}");
+            assert_eq!(picking.picked(ProductId::new(1)), stays.into(), "{lost}");
             assert_eq!(picking.lines.len(), if stays > 0 { 2 } else { 1 }, "{lost}");
         }
     }
@@ -40,9 +41,9 @@ fn what_is_done_is_not_taken_off_and_what_is_gone_is_gone() {
     gone.lines.retain(|line| line.external.is_none());
     assert_eq!(on(&rules, gone, take_back(3, 0)), "already");
     let mut cancelled = odoo.seen.pickings[0].clone();
-    cancelled.state = "cancel".to_owned();
+    cancelled.state = PickingState::Cancelled;
     assert_eq!(on(&rules, cancelled, take_back(3, 0)), "already");
-    odoo.validate(1, true);
+    odoo.validate(PickingId::new(1), true);
     let outcome = run(&mut odoo, take_back(3, 0), &rules, &[]);
     assert_eq!(code_of(&outcome), "overtaken");
 }

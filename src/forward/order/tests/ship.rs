@@ -1,6 +1,7 @@
 //! What the carrier is told of a delivery.
 
 use super::*;
+use crate::odoo_id::PackageId;
 
 #[test]
 fn the_carrier_s_data_is_written_once_before_or_after_the_goods() {
@@ -20,7 +21,7 @@ fn the_carrier_s_data_is_written_once_before_or_after_the_goods() {
     ] {
         for lost in 0..4 {
             let mut picking = delivery(&[(1, 5)]);
-            picking.state = state.to_owned();
+            picking.state = state.into();
             picking.forgets_weight = forgets_weight;
             let mut odoo = Odoo::with(vec![picking]);
             let outcome = run(
@@ -72,7 +73,14 @@ fn a_weight_that_was_told_before_the_goods_stays() {
     let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
     run(&mut odoo, job(Task::Ship(told.clone())), &rules, &[]);
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
-    run(&mut odoo, job(Task::PackAll { package: 33 }), &rules, &[]);
+    run(
+        &mut odoo,
+        job(Task::PackAll {
+            package: PackageId::new(33),
+        }),
+        &rules,
+        &[],
+    );
     let rest = OrderJob {
         key: DocumentKey([8; 16]),
         ..pick(vec![line(1, 3)])

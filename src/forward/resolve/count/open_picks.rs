@@ -12,6 +12,7 @@ use crate::document::Reason;
 use crate::forward::resolve::{Ground, reason};
 use crate::odoo::Client;
 use crate::odoo::TOLERANCE;
+use crate::odoo_id::{LocationId, PickingId, ProductId};
 use crate::reason::ReasonCode;
 
 /// The lines that are picked on orders and not validated. What the gateway has in pickings of its
@@ -19,8 +20,8 @@ use crate::reason::ReasonCode;
 pub(super) async fn open_picks(
     odoo: &mut Client,
     ground: Ground<'_>,
-    products: &BTreeSet<i64>,
-    bins: &BTreeSet<i64>,
+    products: &BTreeSet<ProductId>,
+    bins: &BTreeSet<LocationId>,
 ) -> Result<Vec<Dated>, Trouble> {
     let mut open = odoo.picked_and_open(products, bins).await?;
     let pickings = open.iter().filter_map(|line| line.picking).collect();
@@ -38,7 +39,7 @@ pub(super) async fn open_picks(
 pub(super) struct Undone {
     out: Decimal,
     came: Decimal,
-    pub pickings: BTreeSet<i64>,
+    pub pickings: BTreeSet<PickingId>,
     /// When some of it was picked is not known.
     undated: bool,
 }
@@ -102,6 +103,7 @@ mod tests {
 
     use super::*;
     use crate::odoo::stock::Moved;
+    use crate::odoo_id::LotId;
 
     #[test]
     fn what_is_picked_and_not_validated_stands_in_the_way() {
@@ -114,7 +116,7 @@ mod tests {
         let undone = |line: Moved, at| wanted(5).undone(&[dated(line, at)]);
         let before = undone(out(), at("2026-11-23T08:15:00Z"));
         assert_eq!((before.out, before.came), (3.into(), 0.into()));
-        assert_eq!(before.pickings, BTreeSet::from([7]));
+        assert_eq!(before.pickings, BTreeSet::from([PickingId::new(7)]));
         let reason = before.reason("400", "A", &["WH/OUT/1".to_owned()]);
         assert_eq!(reason.code, ReasonCode::OpenPicks);
         assert_eq!(
@@ -134,9 +136,9 @@ mod tests {
             ..wanted(5)
         };
         let mut other = out();
-        other.lot = Some(1);
+        other.lot = Some(LotId::new(1));
         assert_eq!(of_a_lot.undone(&[dated(other.clone(), None)]), none);
-        other.lot = Some(2);
+        other.lot = Some(LotId::new(2));
         assert_eq!(of_a_lot.undone(&[dated(other, None)]).out, 3.into());
     }
 }

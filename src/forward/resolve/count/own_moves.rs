@@ -18,6 +18,7 @@ use crate::journal::{Entry, Journal, JournalError};
 use crate::odoo::Client;
 use crate::odoo::order::odoo_time;
 use crate::odoo::stock::Moved;
+use crate::odoo_id::{MoveLineId, PickingId};
 
 /// A line of Odoo's, and when its goods moved.
 #[derive(Debug, Clone)]
@@ -101,11 +102,14 @@ pub(super) async fn date(
 }
 
 /// The document that put a line there, by the line's id.
-async fn keys(odoo: &mut Client, moved: &[Moved]) -> Result<BTreeMap<i64, DocumentKey>, Trouble> {
-    let pickings: BTreeSet<i64> = moved.iter().filter_map(|line| line.picking).collect();
+async fn keys(
+    odoo: &mut Client,
+    moved: &[Moved],
+) -> Result<BTreeMap<MoveLineId, DocumentKey>, Trouble> {
+    let pickings: BTreeSet<PickingId> = moved.iter().filter_map(|line| line.picking).collect();
     let of_pickings = odoo.our_pickings(&pickings).await?;
     let of_picking = |line: &Moved| of_pickings.get(&line.picking?).copied();
-    let rest: Vec<i64> = (moved.iter())
+    let rest: Vec<MoveLineId> = (moved.iter())
         .filter(|line| of_picking(line).is_none())
         .map(|line| line.id)
         .collect();
@@ -222,15 +226,16 @@ impl Moves {
 mod tests {
     use super::*;
     use crate::forward::resolve::count::tests::{BIN, ELSEWHERE, moved};
+    use crate::odoo_id::{LocationId, ProductId};
 
     fn time(second: i64) -> Timestamp {
         Timestamp::from_second(1_795_000_000 + second).unwrap()
     }
 
-    fn pool(lines: &[(Id, &[(i64, i64)])]) -> Pool {
-        let line = |(from, parts): &(Id, &[(i64, i64)])| PoolLine {
+    fn pool(lines: &[(Id<LocationId>, &[(i64, i64)])]) -> Pool {
+        let line = |(from, parts): &(Id<LocationId>, &[(i64, i64)])| PoolLine {
             moves: Moves {
-                product: 1,
+                product: ProductId::new(1),
                 from: *from,
                 to: Id::Unknown,
                 lot: Id::None,
@@ -249,7 +254,7 @@ mod tests {
         }
     }
 
-    fn take(pool: &mut Pool, from: i64, quantity: i64) -> Vec<(i64, i64)> {
+    fn take(pool: &mut Pool, from: LocationId, quantity: i64) -> Vec<(i64, i64)> {
         let line = moved("09:00:00", from, ELSEWHERE, quantity);
         let mut parts = Vec::new();
         for is_exact in [true, false] {

@@ -1,8 +1,9 @@
 use super::*;
 use crate::document::DocumentNumber;
+use crate::odoo_id::{LocationId, LotId, MoveLineId, PackageId, PartnerId, PickingId, ProductId};
 
-pub const BIN: i64 = 5;
-pub const ELSEWHERE: i64 = 6;
+pub const BIN: LocationId = LocationId::new(5);
+pub const ELSEWHERE: LocationId = LocationId::new(6);
 
 pub fn wanted(counted: i64) -> Wanted {
     Wanted {
@@ -18,27 +19,27 @@ pub fn wanted(counted: i64) -> Wanted {
         number: DocumentNumber::new(3),
         recount: None,
         position: None,
-        inventory: 14,
+        inventory: LocationId::new(14),
         answers: String::new(),
     }
 }
 
 pub fn place(lot: Option<i64>, package: Option<i64>, owner: Option<i64>) -> Place {
     Place {
-        product: 1,
+        product: ProductId::new(1),
         bin: BIN,
-        lot,
-        package,
-        owner,
+        lot: lot.map(LotId::new),
+        package: package.map(PackageId::new),
+        owner: owner.map(PartnerId::new),
     }
 }
 
-pub fn moved(date: &str, from: i64, to: i64, quantity: i64) -> Moved {
+pub fn moved(date: &str, from: LocationId, to: LocationId, quantity: i64) -> Moved {
     Moved {
-        id: 1,
-        picking: Some(7),
+        id: MoveLineId::new(1),
+        picking: Some(PickingId::new(7)),
         date: format!("2026-11-23 {date}"),
-        product: 1,
+        product: ProductId::new(1),
         from,
         to,
         lot: None,
@@ -75,7 +76,7 @@ fn what_odoo_held_then_is_what_it_holds_now_without_what_moved_since() {
     ];
     assert_eq!(held(&wanted(7), &stock, &lines), [10, 8, 7, 5]);
     let mut other = lines[2].clone();
-    other.product = 2;
+    other.product = ProductId::new(2);
     assert_eq!(held(&wanted(7), &stock, &[other]), [8, 8, 0, 0]);
 }
 
@@ -97,7 +98,7 @@ fn a_lot_a_package_and_an_owner_are_counted_alone() {
     assert_eq!(held(&of(None, None, Some(3)), &stock, &[])[0], 8);
     // Put into the package since: of the package it came, of the lot nothing changed.
     let mut packed = moved("09:00:00", BIN, BIN, 3);
-    (packed.lot, packed.into) = (Some(2), Some(9));
+    (packed.lot, packed.into) = (Some(LotId::new(2)), Some(PackageId::new(9)));
     let lines = [packed];
     assert_eq!(
         held(&of(Some(2), Some(9), None), &stock, &lines),
@@ -127,7 +128,7 @@ fn a_recount_keeps_to_the_package_of_its_count_unless_that_would_hold_less_than_
     let packed = BTreeMap::from([(place(None, Some(9), None), Decimal::from(4))]);
     assert_eq!(
         again.place_difference(&packed, (-3).into()),
-        Ok((Some(9), None))
+        Ok((Some(PackageId::new(9)), None))
     );
 }
 
@@ -170,13 +171,16 @@ fn the_difference_is_where_the_goods_are_or_a_person_says() {
     assert_eq!(position(&wanted(3), &stock(&[])), Ok((None, None)));
     assert_eq!(
         position(&wanted(3), &stock(&[packed])),
-        Ok((Some(9), Some(3)))
+        Ok((Some(PackageId::new(9)), Some(PartnerId::new(3))))
     );
     let loose = (place(None, None, Some(3)), 2);
     let both = stock(&[packed, loose]);
-    assert_eq!(position(&wanted(5), &both), Ok((None, Some(3))));
+    assert_eq!(
+        position(&wanted(5), &both),
+        Ok((None, Some(PartnerId::new(3))))
+    );
     assert_eq!(position(&wanted(3), &both), Err(Unclear::Package));
     let others = stock(&[packed, (place(None, None, Some(4)), 1)]);
-    let owners = BTreeSet::from([3, 4]);
+    let owners = BTreeSet::from([3, 4].map(PartnerId::new));
     assert_eq!(position(&wanted(5), &others), Err(Unclear::Owner(owners)));
 }

@@ -1,11 +1,12 @@
 use super::*;
 use crate::document::DocumentKey;
+use crate::odoo_id::{LocationId, PartnerId, ProductId};
 
 fn transfer(lines: &[(i64, i64, i64)]) -> Transfer {
     let line = |(from, to, quantity): &(i64, i64, i64)| TransferLine {
-        product: 1,
-        from: *from,
-        to: *to,
+        product: ProductId::new(1),
+        from: LocationId::new(*from),
+        to: LocationId::new(*to),
         quantity: (*quantity).into(),
         ..TransferLine::default()
     };
@@ -22,14 +23,14 @@ fn transfer(lines: &[(i64, i64, i64)]) -> Transfer {
 
 fn stock(held: &[(Option<i64>, i64)]) -> Stock {
     let place = |owner| Place {
-        product: 1,
-        bin: 5,
+        product: ProductId::new(1),
+        bin: LocationId::new(5),
         lot: None,
         package: None,
         owner,
     };
     held.iter()
-        .map(|(owner, n)| (place(*owner), (*n).into()))
+        .map(|(owner, n)| (place(owner.map(PartnerId::new)), (*n).into()))
         .collect()
 }
 
@@ -63,11 +64,17 @@ fn an_owner_is_taken_only_where_there_is_no_other() {
     );
     // One of whom nothing is left is none.
     let one = stock(&[(Some(3), 5), (Some(4), 0)]);
-    assert_eq!(owners(&one, &moved), (vec![Some(3), None], vec![]));
+    assert_eq!(
+        owners(&one, &moved),
+        (vec![Some(PartnerId::new(3)), None], vec![])
+    );
     let two = stock(&[(Some(3), 5), (Some(4), 1)]);
-    let shared = vec![(0, BTreeSet::from([3, 4]))];
+    let shared = vec![(0, BTreeSet::from([3, 4].map(PartnerId::new)))];
     assert_eq!(owners(&two, &moved), (vec![], shared));
     let mut said = moved;
-    said.lines[0].owner = Some(4);
-    assert_eq!(owners(&two, &said), (vec![Some(4), None], vec![]));
+    said.lines[0].owner = Some(PartnerId::new(4));
+    assert_eq!(
+        owners(&two, &said),
+        (vec![Some(PartnerId::new(4)), None], vec![])
+    );
 }

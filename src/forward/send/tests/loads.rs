@@ -3,8 +3,9 @@
 use super::*;
 use crate::document::{DocumentKey, DocumentNumber};
 use crate::forward::order::{OrderLine, Parents, Task, Way};
-use crate::odoo::LotRef;
 use crate::odoo::order::{SeenMove, SeenPicking};
+use crate::odoo::{Direction, LotRef};
+use crate::odoo_id::{LocationId, MoveId, PickingId, ProductId, UnitId, UserId};
 use crate::reason::ReasonCode;
 
 #[test]
@@ -29,13 +30,13 @@ fn a_document_that_is_refused_again_and_again_is_parked_and_the_others_go_before
 
 fn order_job() -> Job {
     let line = OrderLine {
-        product: 1,
-        unit: 1,
+        product: ProductId::new(1),
+        unit: UnitId::new(1),
         lot: LotRef::None,
         package: None,
         into: None,
         owner: None,
-        from: Some(10),
+        from: Some(LocationId::new(10)),
         to: None,
         quantity: 2.into(),
     };
@@ -63,24 +64,24 @@ fn order_job() -> Job {
 
 fn seen(state: &str) -> Seen {
     let ordered = SeenMove {
-        id: 100,
-        product: 1,
+        id: MoveId::new(100),
+        product: ProductId::new(1),
         name: "Desk".to_owned(),
         demand: 5.into(),
-        state: state.to_owned(),
+        state: state.into(),
         picked: false,
     };
     let picking = SeenPicking {
-        id: 1,
+        id: PickingId::new(1),
         name: "WH/OUT/1".to_owned(),
-        state: state.to_owned(),
-        kind: "outgoing".to_owned(),
+        state: state.into(),
+        kind: Direction::Outgoing,
         moves: vec![ordered],
         ..SeenPicking::default()
     };
     Seen {
         pickings: vec![picking],
-        me: 7,
+        me: UserId::new(7),
         too_many: None,
     }
 }

@@ -4,9 +4,10 @@
 
 use serde_json::{Value, json};
 
-use crate::odoo::Client;
 use crate::odoo::dialect::Dialect;
 use crate::odoo::values::decimal;
+use crate::odoo::{Client, MoveState};
+use crate::odoo_id::PickingId;
 use crate::outcome::Failure;
 
 const MOVE: &str = "stock.move";
@@ -16,14 +17,14 @@ impl Client {
     /// demand the one that is moved, all in one call. What a person or an order demanded stays.
     pub(in crate::odoo) async fn set_missing_demands(
         &mut self,
-        pickings: &[i64],
+        pickings: &[PickingId],
     ) -> Result<(), Failure> {
         if self.dialect().await? != Dialect::V17 {
             return Ok(());
         }
         let domain = json!([
             ["picking_id", "in", pickings],
-            ["state", "not in", ["done", "cancel"]],
+            ["state", "not in", MoveState::FINISHED],
             ["product_uom_qty", "=", 0],
         ]);
         let body = json!({"domain": domain, "fields": ["quantity"], "load": null});

@@ -21,6 +21,7 @@ use crate::event::{Action, Goods, Move, Movement, Seq, SourceKind};
 use crate::flow::Driver;
 use crate::journal::Journal;
 use crate::odoo::{Kind, Row};
+use crate::odoo_id::UnitId;
 use crate::source::Intake;
 use crate::source::scanners::{is_good, list};
 
@@ -85,7 +86,7 @@ fn row(id: i64, barcode: &str) -> Row {
         display_name: Some(barcode.to_owned()),
         barcode: Some(barcode.to_owned()),
         tracking: Some("none".to_owned()),
-        uom_id: Some(1),
+        uom_id: Some(UnitId::new(1)),
         factor: Some(1.0),
         ..Row::default()
     }

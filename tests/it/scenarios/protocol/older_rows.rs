@@ -6,6 +6,7 @@ use stockrelay::demo::odoo::Version;
 use stockrelay::odoo::{Client, Kind};
 
 use crate::scenarios::target::Target;
+use stockrelay::odoo_id::CompanyId;
 
 /// What a version has of a kind, without what tells when it was written.
 async fn rows(version: Version, kind: Kind) -> Vec<serde_json::Value> {
@@ -27,7 +28,7 @@ async fn rows(version: Version, kind: Kind) -> Vec<serde_json::Value> {
         ..odoo.config(&key)
     };
     let mut client = Client::new(&config).unwrap();
-    let page = client.page(kind, 1, None, 0).await.unwrap();
+    let page = client.page(kind, CompanyId::new(1), None, 0).await.unwrap();
     let page = page.into_iter().map(|mut row| {
         row.write_date = None;
         serde_json::to_value(row).unwrap()
