@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::books::{Moves, Way};
 use crate::document::{Document, State};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{EventDocument, Journal, JournalError};
 
 /// Documents, or rejected readings, that are read from the journal at a time.
 const READ_AT_ONCE: usize = 256;
@@ -59,7 +59,7 @@ impl Resent {
             *self.moves.entry(way).or_default() += quantity;
         }
         match journal.document_of(seq)? {
-            Some(Some(number)) => {
+            EventDocument::Sealed(number) => {
                 let entry = journal.document(number)?;
                 match entry.map(|entry| entry.progress.state) {
                     Some(State::Posted) => self.posted += 1,
@@ -67,8 +67,8 @@ impl Resent {
                     _ => {}
                 }
             }
-            Some(None) => self.no_document += 1,
-            None => {}
+            EventDocument::NotNeeded => self.no_document += 1,
+            EventDocument::Open => {}
         }
         Ok(())
     }

@@ -9,25 +9,23 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::journal::{Journal, JournalError, KeepChange};
-
-const PREFIX: &str = "late/";
+use crate::journal::{Journal, JournalError, Namespace, SideChange, SideKey};
 
 #[derive(Debug, Default)]
 pub struct LateCalls(BTreeMap<u64, Timestamp>);
 
 impl LateCalls {
     pub fn load(journal: &Journal) -> Result<Self, JournalError> {
-        let kept = journal.kept(PREFIX)?;
+        let values = journal.read_namespace(Namespace::LateCalls)?;
         let read = |(path, at): &(String, Vec<u8>)| {
-            let number = path.strip_prefix(PREFIX)?.parse().ok()?;
+            let number = path.parse().ok()?;
             Some((number, std::str::from_utf8(at).ok()?.parse().ok()?))
         };
-        Ok(Self(kept.iter().filter_map(read).collect()))
+        Ok(Self(values.iter().filter_map(read).collect()))
     }
 
-    /// The gateway gives up calls about these documents: what is to be kept of that.
-    pub fn note(&mut self, numbers: &[u64], now: Timestamp) -> Vec<KeepChange> {
+    /// Notes that the gateway abandons calls about these documents. Returns the changes to store.
+    pub fn note(&mut self, numbers: &[u64], now: Timestamp) -> Vec<SideChange> {
         let mut changes = Vec::new();
         for number in numbers {
             self.0.insert(*number, now);
@@ -38,7 +36,7 @@ impl LateCalls {
 
     /// `by` takes back what document `of` did. What a call about `of` may still do is then to be
     /// judged by `by`.
-    pub fn taken_back(&mut self, of: u64, by: u64) -> Vec<KeepChange> {
+    pub fn taken_back(&mut self, of: u64, by: u64) -> Vec<SideChange> {
         match self.0.get(&of).max(self.0.get(&by)).copied() {
             Some(at) => self.note(&[by], at),
             None => Vec::new(),
@@ -60,8 +58,8 @@ impl LateCalls {
         self.0.contains_key(&number)
     }
 
-    /// It was looked at: what is to be kept of that.
-    pub fn remove(&mut self, number: u64) -> Vec<KeepChange> {
+    /// Removes a call whose late effect was looked for. Returns the changes to store.
+    pub fn remove(&mut self, number: u64) -> Vec<SideChange> {
         match self.0.remove(&number) {
             Some(_) => vec![(path(number), None)],
             None => Vec::new(),
@@ -69,8 +67,8 @@ impl LateCalls {
     }
 }
 
-fn path(number: u64) -> String {
-    format!("{PREFIX}{number}")
+fn path(number: u64) -> SideKey {
+    Namespace::LateCalls.key(number.to_string())
 }
 
 #[cfg(test)]
@@ -92,7 +90,7 @@ mod tests {
         // A later call about it was given up as well.
         late.note(&[7], at(150));
         assert_eq!(late.due(at(1_000), limit, 0), Some(9));
-        assert_eq!(late.remove(9), [("late/9".to_owned(), None)]);
+        assert_eq!(late.remove(9), [(Namespace::LateCalls.key("9"), None)]);
         assert_eq!(late.remove(9), []);
         assert_eq!(late.due(at(1_050), limit, 0), Some(7));
     }
@@ -104,7 +102,10 @@ mod tests {
         late.note(&[7], at(100));
         assert_eq!(
             late.taken_back(7, 8),
-            [("late/8".to_owned(), Some(at(100).to_string().into_bytes()))]
+            [(
+                Namespace::LateCalls.key("8"),
+                Some(at(100).to_string().into_bytes())
+            )]
         );
     }
 }

@@ -34,7 +34,7 @@ impl Queue {
     pub async fn note_unanswered(&mut self) -> Result<(), Interrupted> {
         let numbers: Vec<u64> = self.sending.keys().copied().collect();
         let changes = self.late()?.note(&numbers, clock::now());
-        self.keep(changes).await
+        self.store_side_values(changes).await
     }
 
     /// The list; first all that was being sent when the process stopped.
@@ -60,7 +60,7 @@ impl Queue {
             numbers.extend(page.iter().map(|entry| entry.document.number));
         }
         let changes = self.late()?.note(&numbers, clock::now());
-        self.keep(changes).await
+        self.store_side_values(changes).await
     }
 
     /// Looks at each document whose lost call can no longer be running. Answers a sentence for
@@ -94,7 +94,7 @@ impl Queue {
                 }
             }
             let changes = self.late()?.remove(number);
-            self.keep(changes).await?;
+            self.store_side_values(changes).await?;
         }
         Ok(sentence)
     }

@@ -3,7 +3,7 @@
 use super::{close, document, moved, open};
 use crate::floor::transfer;
 use stockrelay::document::{Document, Reason, State};
-use stockrelay::journal::AppendError;
+use stockrelay::journal::{AppendError, EventDocument};
 
 #[tokio::test]
 async fn a_document_moves_on_only_from_the_state_it_is_in_and_the_numbers_add_up() {
@@ -78,9 +78,9 @@ async fn a_document_moves_on_only_from_the_state_it_is_in_and_the_numbers_add_up
             .collect::<Vec<_>>(),
         ["waiting", "sending", "posted"]
     );
-    assert_eq!(journal.document_of(3).unwrap(), Some(Some(1)));
-    assert_eq!(journal.document_of(4).unwrap(), Some(None));
-    assert_eq!(journal.document_of(5).unwrap(), None);
+    assert_eq!(journal.document_of(3).unwrap(), EventDocument::Sealed(1));
+    assert_eq!(journal.document_of(4).unwrap(), EventDocument::NotNeeded);
+    assert_eq!(journal.document_of(5).unwrap(), EventDocument::Open);
     assert_eq!(
         journal
             .documents(Some(State::Waiting), 0, 10)
@@ -118,7 +118,7 @@ async fn an_event_that_is_put_into_two_documents_stops_the_writer_before_anythin
     drop(journal);
     let (journal, writer) = open(dir.path());
     assert_eq!(journal.documents(None, 0, 10).unwrap().len(), 1);
-    assert_eq!(journal.document_of(2).unwrap(), None);
+    assert_eq!(journal.document_of(2).unwrap(), EventDocument::Open);
     close(journal, writer).await;
 }
 
@@ -196,7 +196,7 @@ async fn a_corrected_document_takes_the_events_over_and_the_old_one_says_so() {
         (new.document.corrects, new.document.events),
         (Some(1), vec![1, 2])
     );
-    assert_eq!(journal.document_of(2).unwrap(), Some(Some(2)));
+    assert_eq!(journal.document_of(2).unwrap(), EventDocument::Sealed(2));
     let totals = journal.totals();
     assert_eq!(
         (

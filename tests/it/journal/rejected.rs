@@ -334,7 +334,7 @@ async fn scans_of_devices_without_a_flow_are_counted_until_a_person_dismisses_th
     // One of them is of a device with a flow.
     let keep = Vec::new();
     inbox
-        .seal_and_keep(Vec::new(), vec![1, 2, 3], 2, 3, keep)
+        .seal_and_store(Vec::new(), vec![1, 2, 3], 2, 3, keep)
         .await
         .unwrap();
     assert_eq!(journal.totals().unused_scans, 2);
