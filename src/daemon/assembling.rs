@@ -95,7 +95,7 @@ impl Assembling {
             match device_clock_change(device, clock.as_ref()) {
                 Ok(change) => side_changes.push(change),
                 Err(error) => {
-                    tracing::error!(%device, "cannot store the state of its clock: {error}")
+                    tracing::error!(%device, "cannot store the state of its clock: {error}");
                 }
             }
         }
