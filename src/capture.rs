@@ -339,9 +339,10 @@ impl Judged {
         (!say.ok).then(|| text(self.capture.language(&self.device), say.key, &say.arguments))
     }
 
-    /// The journal has answered: what the display is to say.
+    /// Notes the answer of the journal. Returns the message for the display of the device, if the
+    /// device wants one.
     #[must_use]
-    pub fn kept(mut self, accepted: &Accepted) -> Option<Bytes> {
+    pub fn finish(mut self, accepted: &Accepted) -> Option<Bytes> {
         match accepted {
             Accepted::Stored { seq } => {
                 if let Some(key) = self.key.filter(|_| self.noted) {

@@ -28,7 +28,8 @@ use crate::decode::profiles::Profiles;
 use crate::flow;
 use crate::forward::{Forwarder, Rules};
 use crate::journal::{
-    Damage, FILE as JOURNAL_FILE, Fatal, Journal, JournalError, OpenError, Totals, WriterHandle,
+    Damage, FILE as JOURNAL_FILE, Fatal, Journal, JournalError, Namespace, OpenError, Totals,
+    WriterHandle,
 };
 use crate::opens;
 use crate::source::Intake;
@@ -291,13 +292,16 @@ impl Sources<'_> {
             run(parts, "scanners", scanners.run(self.cancel.clone()));
         }
         if let Some(listen) = &config.listen {
-            let (inbox, kept) = (self.journal.inbox().clone(), self.journal.kept("")?);
+            let (inbox, values) = (
+                self.journal.inbox().clone(),
+                self.journal.read_namespaces(&Namespace::FRONT_DOOR)?,
+            );
             let door = FrontDoor::bind(
                 listen,
                 config.site.clone(),
                 intake.clone(),
                 inbox,
-                kept,
+                values,
                 board.clone(),
             )?;
             mqtt_address = Some(door.local_addr());

@@ -25,9 +25,9 @@ pub enum Origin {
     Gateway,
     /// Removal of what is past its time.
     Prune,
-    /// Sessions and retained messages. One lane for all of them: their order matters across
-    /// devices.
-    Kept,
+    /// Changes in side storage, such as sessions and retained messages. One lane for all of them:
+    /// their order matters across devices.
+    SideStorage,
     /// A network address that connects to the front door.
     Address(IpAddr),
     /// The broker, or the gateway's own scanners.

@@ -11,6 +11,7 @@ mod disk;
 mod held;
 mod ids;
 mod inbox;
+mod namespace;
 mod open;
 mod panics;
 mod read;
@@ -24,9 +25,10 @@ mod writer;
 pub use inbox::{Accepted, AppendError, Inbox, Outcome, Request, Settled, Settlement};
 
 pub use damage::{Damage, JournalError};
+pub use namespace::{Namespace, SideChange, SideKey, SideValue};
 pub use open::{FILE, OpenError, VERIFIED_BYTES_MAX, WriterHandle};
 pub(crate) use open::{FORMAT_REMEDY, unknown_format};
-pub use read::{Journal, Rejected, Repeats, StateTotals, Totals};
+pub use read::{EventDocument, Journal, Rejected, Repeats, StateTotals, Totals};
 pub use verify::{Verified, verify};
 
 use jiff::Timestamp;
@@ -66,24 +68,13 @@ pub struct Change {
     pub note: String,
 }
 
-/// Small things that must survive a restart but are no events: sessions, retained messages, missed
-/// receipts. Keys are paths such as `retained/stockrelay/v1/...`; a value of `None` removes.
-pub type KeepChange = (String, Option<Vec<u8>>);
-
-/// Below this path the journal keeps device clocks, each under the name of its device.
-const DEVICE_CLOCK: &str = "device-clock/";
-
-fn device_clock_key(device: &Name) -> String {
-    format!("{DEVICE_CLOCK}{device}")
-}
-
-/// Keeps what is known of a device's clock; `None` removes it.
-pub fn keep_device_clock(
+/// The change that stores the state of a device's clock, or removes it if `clock` is `None`.
+pub fn device_clock_change(
     device: &Name,
     clock: Option<&DeviceClock>,
-) -> Result<KeepChange, stored::BadRecord> {
+) -> Result<SideChange, stored::BadRecord> {
     let bytes = clock.map(stored::device_clock_in).transpose()?;
-    Ok((device_clock_key(device), bytes))
+    Ok((Namespace::DeviceClocks.key(device.to_string()), bytes))
 }
 
 /// Why the writer ended: the process is to exit and be started again (**invariant 11**).

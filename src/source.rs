@@ -20,7 +20,7 @@ use crate::channel::{Reading, Verdict};
 use crate::decode;
 use crate::event::{Action, Event, EventFlag, Name, Rejection};
 use crate::fair::{Gate, Lane, Origin};
-use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
+use crate::journal::{Accepted, AppendError, Inbox, SideChange};
 use jiff::Timestamp;
 
 use crate::decode::profiles::Profiles;
@@ -139,20 +139,20 @@ impl Intake {
             return Ok(Vec::new());
         };
         let lane = Lane::device(Origin::Source(first.source), &first.device);
-        self.take_many_and_keep(&lane, readings, display, Vec::new())
+        self.take_many_and_store(&lane, readings, display, Vec::new())
             .await
     }
 
-    /// Takes several readings in the caller's lane, and stores `keep` in the same commit.
+    /// Takes several readings in the caller's lane, and stores `side_changes` in the same commit.
     ///
     /// Nothing is decoded before the gate admits the readings: what they become is larger than they
     /// are.
-    pub async fn take_many_and_keep(
+    pub async fn take_many_and_store(
         &self,
         lane: &Lane,
         readings: &[Reading],
         display: bool,
-        keep: Vec<KeepChange>,
+        side_changes: Vec<SideChange>,
     ) -> Result<Vec<Vec<Verdict>>, AppendError> {
         let _admitted = self.gate.enter(lane.clone(), weight::cost(readings)).await;
         let mut entries = Vec::with_capacity(readings.len());
@@ -168,7 +168,10 @@ impl Intake {
             pending.push(waiting);
             entries.extend(decoded);
         }
-        let accepted = self.inbox.append_in(lane.clone(), entries, keep).await?;
+        let accepted = self
+            .inbox
+            .append_in(lane.clone(), entries, side_changes)
+            .await?;
         let mut accepted = accepted.into_iter();
         Ok(pending
             .into_iter()
@@ -253,7 +256,7 @@ impl Intake {
         accepted: &mut impl Iterator<Item = Accepted>,
     ) -> Vec<Verdict> {
         let verdict = |(pending, accepted): (Pending, Accepted)| {
-            let display = pending.judged.and_then(|judged| judged.kept(&accepted));
+            let display = pending.judged.and_then(|judged| judged.finish(&accepted));
             let words = pending.about.zip(display.as_ref());
             let words = words.and_then(|(event, display)| {
                 let Display { ok, text } = serde_json::from_slice(display).ok()?;

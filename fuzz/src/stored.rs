@@ -6,9 +6,9 @@ use std::fmt::Debug;
 use stockrelay::document::DocumentNumber;
 use stockrelay::event::RejectedNumber;
 use stockrelay::journal::stored::{
-    BadRecord, audit_in, audit_out, counts_in, counts_out, device_clock_in, device_clock_out,
-    document_in, document_out, event_in, event_out, kept_in, kept_out, progress_in, progress_out,
-    rejection_out, repeats_in, repeats_out, spans_in, spans_out,
+    BadRecord, audit_in, audit_out, counters_in, counters_out, counts_in, counts_out,
+    device_clock_in, device_clock_out, document_in, document_out, event_in, event_out, progress_in,
+    progress_out, rejection_out, repeats_in, repeats_out, spans_in, spans_out,
 };
 
 /// The input: the bytes of a record.
@@ -22,7 +22,7 @@ pub fn check(bytes: &[u8]) {
     check_again(bytes, progress_out, progress_in);
     check_again(bytes, audit_out, audit_in);
     check_again(bytes, repeats_out, |repeats| repeats_in(*repeats));
-    check_again(bytes, kept_out, kept_in);
+    check_again(bytes, counters_out, counters_in);
     check_again(bytes, counts_out, |counts| counts_in(counts));
     check_again(bytes, spans_out, |spans| spans_in(spans));
     check_again(bytes, device_clock_out, device_clock_in);

@@ -12,7 +12,7 @@ use super::{Capture, Known, News, PAGE_EVENTS, RECALLED_MAX};
 use crate::config::Check;
 use crate::document::{Progress, State};
 use crate::event::{Recorded, Seq};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{EventDocument, Journal, JournalError};
 
 impl Capture {
     /// What the journal's newest events count for: after a start, before anything comes in; and
@@ -118,10 +118,9 @@ impl Capture {
         {
             let as_of = copy.as_ref().and_then(|copy| copy.order_as_of(order));
             let is_over = match journal.document_of(seq)? {
-                // Not in a document yet.
-                None => false,
-                Some(None) => true,
-                Some(Some(number)) => match over.entry((number, order)) {
+                EventDocument::Open => false,
+                EventDocument::NotNeeded => true,
+                EventDocument::Sealed(number) => match over.entry((number, order)) {
                     Entry::Occupied(is_over) => *is_over.get(),
                     Entry::Vacant(unasked) => {
                         let document = journal.document(number)?;
@@ -152,7 +151,7 @@ fn news(journal: &Journal, state: &mut Known) -> News {
 
 /// Whether a person decided that an event did not happen, or not as it says.
 fn is_void(journal: &Journal, seq: Seq) -> Result<bool, JournalError> {
-    let Some(Some(number)) = journal.document_of(seq)? else {
+    let Some(number) = journal.document_of(seq)?.number() else {
         return Ok(false);
     };
     let entry = journal.document(number)?;

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::decode::profiles::Profiles;
 use crate::event::{Action, Recorded, Seq};
-use crate::journal::{AppendError, Journal, JournalError, keep_device_clock};
+use crate::journal::{AppendError, Journal, JournalError, device_clock_change};
 use crate::source::clock_time::ClockTime;
 
 /// Events read from the journal at once.
@@ -90,18 +90,20 @@ impl Assembling {
 
     /// Writes what was sealed, and the clocks that were seen with it, in one commit.
     async fn write(&mut self, sealed: Sealed) -> Result<(), AppendError> {
-        let mut keep = Vec::with_capacity(sealed.clocks.len());
+        let mut side_changes = Vec::with_capacity(sealed.clocks.len());
         for (device, clock) in &sealed.clocks {
-            match keep_device_clock(device, clock.as_ref()) {
-                Ok(change) => keep.push(change),
-                Err(error) => tracing::error!(%device, "its clock is not kept: {error}"),
+            match device_clock_change(device, clock.as_ref()) {
+                Ok(change) => side_changes.push(change),
+                Err(error) => {
+                    tracing::error!(%device, "cannot store the state of its clock: {error}");
+                }
             }
         }
         let (documents, skipped) = (sealed.documents, sealed.skipped);
         let unused = skipped.iter().filter(|seq| self.unused.remove(seq)).count() as u64;
         let inbox = self.journal.inbox();
         inbox
-            .seal_and_keep(documents, skipped, unused, sealed.settled, keep)
+            .seal_and_store(documents, skipped, unused, sealed.settled, side_changes)
             .await?;
         self.show_unused();
         Ok(())

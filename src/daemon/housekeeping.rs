@@ -9,7 +9,7 @@ use super::trust::Trust;
 use crate::board::{self, Board};
 use crate::clock;
 use crate::document::{DocumentNumber, State};
-use crate::journal::{Journal, Totals};
+use crate::journal::{Journal, Namespace, Totals};
 use crate::reason::ReasonCode;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -18,15 +18,15 @@ const PRUNE_EVERY: Duration = Duration::from_mins(1);
 const ALARM_EVERY: Duration = Duration::from_mins(1);
 /// Documents that are read from the journal at once.
 const PAGE_DOCUMENTS: usize = 64;
-/// How often it is kept that the clock is right: it costs a commit, and the next start is not
-/// particular about hours.
-const KEEP_EVERY: Duration = Duration::from_hours(1);
-/// Where the journal keeps when the clock was last right, in seconds since 1970.
-const CLOCK_RIGHT: &str = "clock/right";
+/// How often the gateway stores the time at which its clock was right. Each time costs a commit,
+/// and the next start needs no exact time.
+const STORE_EVERY: Duration = Duration::from_hours(1);
+/// Where the journal stores the time at which the clock was last right, in seconds since 1970.
+const CLOCK_RIGHT: Namespace = Namespace::ClockRight;
 
-/// The key under which the journal stores the time at which a new journal replaced a lost one, in
-/// seconds since 1970.
-const LOST: &str = "journal/lost";
+/// Where the journal stores the time at which a new journal replaced a lost one, in seconds since
+/// 1970.
+const LOST: Namespace = Namespace::LostJournal;
 /// How long the alarm about a lost journal stays on.
 const LOST_ALARM: jiff::SignedDuration = jiff::SignedDuration::from_hours(72);
 const LOST_SENTENCE: &str = "The journal is new although this gateway ran before: its file was missing or empty, and what waited for Odoo in it is lost unless journal.redb.damaged or a backup has it. Events from before that devices send again are stored, and perhaps posted, again: look in Odoo for movements that are there twice (this alarm ends after 3 days).";
@@ -35,18 +35,20 @@ const LOST_SENTENCE: &str = "The journal is new although this gateway ran before
 pub async fn note_lost_journal(journal: &Journal) {
     tracing::error!("{LOST_SENTENCE}");
     let now = clock::now().as_second().to_string().into_bytes();
-    let kept = journal.inbox().keep(vec![(LOST.to_owned(), Some(now))]);
-    if let Err(error) = kept.await {
-        tracing::warn!(%error, "that the journal is new is not kept");
+    let stored = journal
+        .inbox()
+        .store_side_values(vec![(LOST.only_key(), Some(now))]);
+    if let Err(error) = stored.await {
+        tracing::warn!(%error, "cannot store that the journal is new");
     }
 }
 
 pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
     let mut look = tokio::time::interval(LOOK_EVERY);
     let started = clock::instant();
-    let mut trust = Trust::new(kept_time(&journal, CLOCK_RIGHT));
-    let lost = kept_time(&journal, LOST);
-    let mut kept = None;
+    let mut trust = Trust::new(read_time(&journal, CLOCK_RIGHT));
+    let lost = read_time(&journal, LOST);
+    let mut stored = None;
     let mut pruned = None;
     let mut looked = None;
     loop {
@@ -75,13 +77,13 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
         if clock_wrong {
             continue;
         }
-        if is_due(&mut kept, KEEP_EVERY) {
+        if is_due(&mut stored, STORE_EVERY) {
             let right = now.as_second().to_string().into_bytes();
-            let kept = journal
+            let stored = journal
                 .inbox()
-                .keep(vec![(CLOCK_RIGHT.to_owned(), Some(right))]);
-            if let Err(error) = kept.await {
-                tracing::debug!(%error, "that the clock is right is not kept");
+                .store_side_values(vec![(CLOCK_RIGHT.only_key(), Some(right))]);
+            if let Err(error) = stored.await {
+                tracing::debug!(%error, "cannot store that the clock is right");
             }
         }
         if is_due(&mut pruned, PRUNE_EVERY) {
@@ -140,13 +142,14 @@ fn is_due(last: &mut Option<std::time::Instant>, every: Duration) -> bool {
     due
 }
 
-/// A time that an earlier process has kept; without that of the clock, any clock is believed.
-fn kept_time(journal: &Journal, key: &str) -> Option<Timestamp> {
-    let kept = journal.kept(key).unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot read {key}");
+/// Reads a time that an earlier process stored. Without the time at which the clock was right, the
+/// gateway believes any clock.
+fn read_time(journal: &Journal, namespace: Namespace) -> Option<Timestamp> {
+    let values = journal.read_namespace(namespace).unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot read {}", namespace.only_key());
         Vec::new()
     });
-    let (_, seconds) = kept.into_iter().next()?;
+    let (_, seconds) = values.into_iter().next()?;
     let seconds = std::str::from_utf8(&seconds).ok()?.parse().ok()?;
     Timestamp::from_second(seconds).ok()
 }
@@ -214,7 +217,7 @@ mod tests {
         let ago = days_ago(40).as_second().to_string().into_bytes();
         journal
             .inbox()
-            .keep(vec![(CLOCK_RIGHT.to_owned(), Some(ago.clone()))])
+            .store_side_values(vec![(CLOCK_RIGHT.only_key(), Some(ago.clone()))])
             .await
             .unwrap();
         let (board, cancel) = (Board::new(), CancellationToken::new());
@@ -226,17 +229,17 @@ mod tests {
         cancel.cancel();
         task.await.unwrap();
         assert_eq!(journal.rejected(RejectedNumber::ZERO, 10).unwrap().len(), 1);
-        assert_eq!(journal.kept(CLOCK_RIGHT).unwrap()[0].1, ago);
+        assert_eq!(journal.read_namespace(CLOCK_RIGHT).unwrap()[0].1, ago);
     }
 
     #[tokio::test]
-    async fn what_is_past_its_time_is_pruned_and_the_time_kept() {
+    async fn what_is_past_its_time_is_pruned_and_the_time_stored() {
         let dir = tempfile::tempdir().unwrap();
         let journal = journal(dir.path()).await;
         let ago = days_ago(20).as_second().to_string().into_bytes();
         journal
             .inbox()
-            .keep(vec![(CLOCK_RIGHT.to_owned(), Some(ago))])
+            .store_side_values(vec![(CLOCK_RIGHT.only_key(), Some(ago))])
             .await
             .unwrap();
         let (board, cancel) = (Board::new(), CancellationToken::new());
@@ -251,6 +254,6 @@ mod tests {
         cancel.cancel();
         task.await.unwrap();
         assert!(!board.snapshot().alarms.contains_key("clock"));
-        assert!(kept_time(&journal, CLOCK_RIGHT).unwrap() > days_ago(1));
+        assert!(read_time(&journal, CLOCK_RIGHT).unwrap() > days_ago(1));
     }
 }

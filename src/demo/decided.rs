@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::books::{Moves, Way};
 use crate::document::{Document, DocumentNumber, State};
 use crate::event::{RejectedNumber, Seq};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{EventDocument, Journal, JournalError};
 
 /// Documents, or rejected readings, that are read from the journal at a time.
 const READ_AT_ONCE: usize = 256;
@@ -60,7 +60,7 @@ impl Resent {
             *self.moves.entry(way).or_default() += quantity;
         }
         match journal.document_of(seq)? {
-            Some(Some(number)) => {
+            EventDocument::Sealed(number) => {
                 let entry = journal.document(number)?;
                 match entry.map(|entry| entry.progress.state) {
                     Some(State::Posted) => self.posted += 1,
@@ -68,8 +68,8 @@ impl Resent {
                     _ => {}
                 }
             }
-            Some(None) => self.no_document += 1,
-            None => {}
+            EventDocument::NotNeeded => self.no_document += 1,
+            EventDocument::Open => {}
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ pub fn moves(journal: &Journal) -> Result<Moves, JournalError> {
             let Some((way, quantity)) = Way::of_transfer(event.action) else {
                 continue;
             };
-            if let Some(Some(number)) = journal.document_of(seq)? {
+            if let Some(number) = journal.document_of(seq)?.number() {
                 let is_posted = match posted.get(&number) {
                     Some(is_posted) => *is_posted,
                     None => (journal.document(number)?)

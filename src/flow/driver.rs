@@ -1,8 +1,8 @@
 //! Runs the flows: scans come from the journal in `seq` order, events go back to it, and the person
 //! hears of it.
 //!
-//! What a device has begun and up to where scans are read is kept in the journal, in one
-//! transaction with the events that are made.
+//! The journal stores the unfinished movements of devices and up to which event the flows have
+//! read. Both change in one transaction with the events that the flows create.
 //!
 //! Until the copy of Odoo's data is there, nothing is guessed: scans wait in the journal, and the
 //! person is told that.
@@ -37,7 +37,7 @@ use crate::decode::nomenclature::Nomenclature;
 use crate::decode::profile::{Profile, Symbology};
 use crate::decode::profiles::Profiles;
 use crate::event::{Action, Event, EventFlag, Name, Recorded, Rejection, Seq, SourceKind};
-use crate::journal::{AppendError, Journal, JournalError, KeepChange};
+use crate::journal::{AppendError, Journal, JournalError, Namespace, SideChange};
 
 /// Events read from the journal at once.
 const PAGE_EVENTS: usize = 500;
@@ -50,9 +50,6 @@ const FULL_WAIT: Duration = Duration::from_secs(1);
 const COPY_LOOK: Duration = Duration::from_millis(500);
 /// Hexadecimal digits of a scan's id in the ids of the events that are made of it.
 const TAG_DIGITS: usize = 8;
-/// In the journal: up to where scans are read, and what each device has begun.
-const CURSOR_KEY: &str = "flow-cursor";
-const STATE_PREFIX: &str = "flow/";
 
 /// Why the task ends.
 #[derive(Debug, thiserror::Error)]
@@ -73,8 +70,8 @@ pub struct Driver {
     answers: Answers,
     /// All scans up to here are read.
     cursor: Seq,
-    /// The cursor as it is in the journal; `None`: there is none yet.
-    kept: Option<Seq>,
+    /// The cursor that the journal has. `None`: it has none yet.
+    stored_cursor: Option<Seq>,
     /// Of scans up to here, people were told that they wait.
     told: Seq,
     /// So many scans wait for the copy.
@@ -109,11 +106,11 @@ impl Driver {
     /// in: a journal that does not say it is from before there were flows, and its scans are left
     /// alone.
     pub async fn begin(journal: &Journal) -> Result<(), JournalError> {
-        if journal.kept(CURSOR_KEY)?.is_empty() {
+        if journal.read_namespace(Namespace::FlowCursor)?.is_empty() {
             let last = journal.totals().last_seq.to_string().into_bytes();
-            let cursor = vec![(CURSOR_KEY.to_owned(), Some(last))];
+            let cursor = vec![(Namespace::FlowCursor.only_key(), Some(last))];
             // An error: it is full or has stopped, and takes no scan in either.
-            drop(journal.inbox().keep(cursor).await);
+            drop(journal.inbox().store_side_values(cursor).await);
         }
         Ok(())
     }
@@ -126,12 +123,12 @@ impl Driver {
         board: Board,
     ) -> Result<Self, JournalError> {
         let cursor = journal
-            .kept(CURSOR_KEY)?
+            .read_namespace(Namespace::FlowCursor)?
             .pop()
             .and_then(|(_, value)| std::str::from_utf8(&value).ok()?.parse().ok());
-        let states = journal.kept(STATE_PREFIX)?.into_iter();
+        let states = journal.read_namespace(Namespace::FlowStates)?.into_iter();
         let states = states.filter_map(|(key, value)| {
-            let device = Name::new(key.strip_prefix(STATE_PREFIX)?).ok()?;
+            let device = Name::new(&key).ok()?;
             let state = stored::decode(&value)
                 .inspect_err(
                     |error| tracing::warn!(%device, "what it had begun cannot be read: {error}"),
@@ -142,7 +139,7 @@ impl Driver {
         Ok(Self {
             // A journal from before there were flows: its scans were never a flow's.
             cursor: cursor.unwrap_or(journal.totals().last_seq),
-            kept: cursor,
+            stored_cursor: cursor,
             told: Seq::ZERO,
             waiting: 0,
             wrong: 0,
@@ -180,8 +177,8 @@ impl Driver {
         let mut copies = self.copies.clone();
         let copy = copies.borrow_and_update().clone();
         let ready = copy.filter(|copy| copy.is_complete().unwrap_or(false));
-        if self.kept.is_none() {
-            self.keep(Vec::new()).await?;
+        if self.stored_cursor.is_none() {
+            self.store_side_values(Vec::new()).await?;
         }
         let after = if ready.is_some() {
             self.cursor
@@ -266,9 +263,9 @@ impl Driver {
         }
         self.cursor = last;
         if page.states.is_empty() {
-            let unkept = |kept: Seq| self.cursor.get().saturating_sub(kept.get());
-            if self.kept.map_or(0, unkept) >= CURSOR_EVERY {
-                self.keep(Vec::new()).await?;
+            let since = |stored: Seq| self.cursor.get().saturating_sub(stored.get());
+            if self.stored_cursor.map_or(0, since) >= CURSOR_EVERY {
+                self.store_side_values(Vec::new()).await?;
             }
             return Ok(());
         }
@@ -284,7 +281,7 @@ impl Driver {
             self.answers.give(scan, (*ok, text)).await;
         }
         if !wait {
-            self.keep(kept(&page.states)).await?;
+            self.store_side_values(state_changes(&page.states)).await?;
         }
         self.states.extend(page.states);
         Ok(())
@@ -414,7 +411,7 @@ impl Driver {
         if !events.is_empty() || !dropped.is_empty() {
             self.commit((events, dropped), &states).await?;
         } else if !states.is_empty() {
-            self.keep(kept(&states)).await?;
+            self.store_side_values(state_changes(&states)).await?;
         }
         self.states.extend(states);
         let wait = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
@@ -434,11 +431,16 @@ impl Driver {
             .collect();
         let dropped = dropped.into_iter().map(Err);
         let entries: Vec<_> = events.into_iter().map(Ok).chain(dropped).collect();
-        let mut keep = kept(states);
-        keep.push(self.place());
+        let mut side_changes = state_changes(states);
+        side_changes.push(self.cursor_change());
         let accepted = loop {
-            let (entries, keep) = (entries.clone(), keep.clone());
-            match self.journal.inbox().append_and_keep(entries, keep).await {
+            let (entries, side_changes) = (entries.clone(), side_changes.clone());
+            match self
+                .journal
+                .inbox()
+                .append_and_store(entries, side_changes)
+                .await
+            {
                 Ok(accepted) => break accepted,
                 Err(AppendError::Full | AppendError::Disk | AppendError::Share) => {
                     tokio::time::sleep(FULL_WAIT).await;
@@ -446,18 +448,23 @@ impl Driver {
                 Err(AppendError::Stopped) => return Err(Stop::Stopped),
             }
         };
-        self.kept = Some(self.cursor);
+        self.stored_cursor = Some(self.cursor);
         for (judged, accepted) in judged.into_iter().zip(&accepted) {
-            drop(judged.and_then(|judged| judged.kept(accepted)));
+            drop(judged.and_then(|judged| judged.finish(accepted)));
         }
         Ok(())
     }
 
-    /// Writes changes, and up to where scans are read with them.
-    async fn keep(&mut self, mut changes: Vec<KeepChange>) -> Result<(), Stop> {
-        changes.push(self.place());
+    /// Stores side values together with the cursor: up to which event the flows have read.
+    async fn store_side_values(&mut self, mut changes: Vec<SideChange>) -> Result<(), Stop> {
+        changes.push(self.cursor_change());
         loop {
-            match self.journal.inbox().keep(changes.clone()).await {
+            match self
+                .journal
+                .inbox()
+                .store_side_values(changes.clone())
+                .await
+            {
                 Ok(()) => break,
                 Err(AppendError::Full | AppendError::Disk | AppendError::Share) => {
                     tokio::time::sleep(FULL_WAIT).await;
@@ -465,14 +472,14 @@ impl Driver {
                 Err(AppendError::Stopped) => return Err(Stop::Stopped),
             }
         }
-        self.kept = Some(self.cursor);
+        self.stored_cursor = Some(self.cursor);
         Ok(())
     }
 
-    /// Up to where scans are read.
-    fn place(&self) -> KeepChange {
+    /// The change that stores up to which event the flows have read.
+    fn cursor_change(&self) -> SideChange {
         let cursor = self.cursor.to_string().into_bytes();
-        (CURSOR_KEY.to_owned(), Some(cursor))
+        (Namespace::FlowCursor.only_key(), Some(cursor))
     }
 }
 
@@ -493,13 +500,13 @@ fn note_unused(label: &mut Label, meaning: &Meaning, known: &InCatalog<'_>) {
     }
 }
 
-/// What devices have begun, as it is kept.
-fn kept(states: &BTreeMap<Name, State>) -> Vec<KeepChange> {
-    let kept = states.iter().map(|(device, state)| {
+/// The changes that store the unfinished movements of devices.
+fn state_changes(states: &BTreeMap<Name, State>) -> Vec<SideChange> {
+    let changes = states.iter().map(|(device, state)| {
         let value = stored::encode(state.clone());
-        (format!("{STATE_PREFIX}{device}"), Some(value))
+        (Namespace::FlowStates.key(device.to_string()), Some(value))
     });
-    kept.collect()
+    changes.collect()
 }
 
 /// What is read of a whole copy, anew when the copy has changed.

@@ -9,23 +9,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::document::DocumentKey;
-use crate::journal::{Journal, JournalError, KeepChange};
+use crate::journal::{Journal, JournalError, Namespace, SideChange};
 use crate::odoo_id::MoveLineId;
-
-const PREFIX: &str = "claimed/";
 
 /// A line's id, the key of the document that claims it, and when it did.
 type Claim = (MoveLineId, String, Timestamp);
 
 fn read(journal: &Journal) -> Result<Vec<Claim>, JournalError> {
     let claim = |(path, value): (String, Vec<u8>)| {
-        let line = path.strip_prefix(PREFIX)?.parse().ok()?;
+        let line = path.parse().ok()?;
         let value = String::from_utf8(value).ok()?;
         let (key, at) = value.split_once(' ')?;
         Some((line, key.to_owned(), at.parse().ok()?))
     };
     Ok(journal
-        .kept(PREFIX)?
+        .read_namespace(Namespace::Claims)?
         .into_iter()
         .filter_map(claim)
         .collect())
@@ -56,12 +54,12 @@ pub fn claim(
     lines: &[MoveLineId],
     now: Timestamp,
     days: u32,
-) -> Result<Vec<KeepChange>, JournalError> {
+) -> Result<Vec<SideChange>, JournalError> {
     let age = SignedDuration::from_hours(i64::from(days) * 24);
     let before = now.saturating_sub(age).unwrap_or(Timestamp::MIN);
-    let path = |line: MoveLineId| format!("{PREFIX}{line}");
+    let path = |line: MoveLineId| Namespace::Claims.key(line.to_string());
     let old = read(journal)?.into_iter().filter(|(.., at)| *at < before);
-    let mut changes: Vec<KeepChange> = old.map(|(line, ..)| (path(line), None)).collect();
+    let mut changes: Vec<SideChange> = old.map(|(line, ..)| (path(line), None)).collect();
     let value = format!("{key} {now}").into_bytes();
     changes.extend(lines.iter().map(|line| (path(*line), Some(value.clone()))));
     Ok(changes)
@@ -79,7 +77,7 @@ mod tests {
         let (one, other) = (DocumentKey([1; 16]), DocumentKey([2; 16]));
         let at: Timestamp = "2026-11-24T08:00:00Z".parse().unwrap();
         let claims = claim(&journal, one, &[5, 7].map(MoveLineId::new), at, 30).unwrap();
-        journal.inbox().keep(claims).await.unwrap();
+        journal.inbox().store_side_values(claims).await.unwrap();
         let by_others = |key| claimed_by_others(&journal, key).unwrap();
         assert_eq!(
             by_others(other),
@@ -91,8 +89,8 @@ mod tests {
             BTreeMap::from([5, 7].map(|line| (MoveLineId::new(line), one)))
         );
         let later = at + SignedDuration::from_hours(31 * 24);
-        let claims = claim(&journal, other, &[MoveLineId::new(9)], later, 30).unwrap();
-        journal.inbox().keep(claims).await.unwrap();
+        let claims = claim(&journal, other, &[9].map(MoveLineId::new), later, 30).unwrap();
+        journal.inbox().store_side_values(claims).await.unwrap();
         assert_eq!(by_others(one), BTreeSet::from([MoveLineId::new(9)]));
     }
 }

@@ -21,13 +21,9 @@ use crate::clock;
 use crate::document::{Document, DocumentNumber, Line, Purpose, State};
 use crate::event::CLOCK_MIN;
 use crate::journal::stored;
-use crate::journal::{Entry, Journal, JournalError, KeepChange};
+use crate::journal::{Entry, Journal, JournalError, Namespace, SideChange, SideKey};
 use crate::reason::ReasonCode;
 
-const COUNTS: &str = "book/counts/";
-const SPANS: &str = "book/spans/";
-/// Where older versions kept the counts, as text.
-const OLDER: &str = "counted/";
 /// In a path, an id that is not given: of a count all of them, of a span none.
 const NONE: &str = "-";
 /// In the path of a span, an id that Odoo decided.
@@ -48,7 +44,7 @@ impl Queue {
         &mut self,
         entry: &Entry,
         rules: &Rules,
-    ) -> Result<Vec<KeepChange>, JournalError> {
+    ) -> Result<Vec<SideChange>, JournalError> {
         let (document, kept) = (&entry.document, entry.progress.plan.as_deref());
         if document.purpose != Purpose::Count {
             return Ok(Vec::new());
@@ -74,9 +70,9 @@ impl Queue {
         if !book.put_count(place, count) {
             return Ok(Vec::new());
         }
-        let mut keep = forget(book, clock::now(), rules.retention_days);
-        keep.push(kept_counts(book, place));
-        Ok(keep)
+        let mut side_changes = forget(book, clock::now(), rules.retention_days);
+        side_changes.push(counts_change(book, place));
+        Ok(side_changes)
     }
 
     /// This count is in Odoo no more, or never came there: the one before it holds again.
@@ -93,7 +89,7 @@ impl Queue {
         let before = newest(book, &place);
         book.remove_count(number);
         let after = newest(book, &place);
-        effects.keep.push(kept_counts(book, place));
+        effects.side_changes.push(counts_change(book, place));
         if let Some(count) = after.filter(|_| before != after) {
             self.recount(place, count, effects)?;
         }
@@ -233,7 +229,9 @@ impl Queue {
                 .unwrap_or(document.occurred);
             for end in moves.ends() {
                 for span in &spans {
-                    effects.keep.extend(put_span(self.book()?, end, *span));
+                    effects
+                        .side_changes
+                        .extend(put_span(self.book()?, end, *span));
                 }
                 self.recount_since(&end, earliest, None, effects)?;
             }
@@ -243,8 +241,8 @@ impl Queue {
 
     /// Ends the spans of documents whose clocks were in doubt, and whose devices have shown them
     /// since.
-    pub fn end_doubtful_spans(&mut self) -> Result<Vec<KeepChange>, JournalError> {
-        let mut keep = Vec::new();
+    pub fn end_doubtful_spans(&mut self) -> Result<Vec<SideChange>, JournalError> {
+        let mut side_changes = Vec::new();
         for number in self.book()?.doubtful() {
             let Some(entry) = self.journal.document(number)? else {
                 continue;
@@ -260,10 +258,10 @@ impl Queue {
                     _ => Doubt::Ended,
                 };
                 let ends = book.end_doubt(number, ended);
-                keep.extend(ends.iter().map(|end| kept_spans(book, end)));
+                side_changes.extend(ends.iter().map(|end| spans_change(book, end)));
             }
         }
-        Ok(keep)
+        Ok(side_changes)
     }
 
     /// An event at these ends was undone: nobody knows where its goods were between the two.
@@ -271,7 +269,7 @@ impl Queue {
         &mut self,
         ends: &[End],
         span: Span,
-    ) -> Result<Vec<KeepChange>, JournalError> {
+    ) -> Result<Vec<SideChange>, JournalError> {
         let book = self.book()?;
         let ends = ends.iter().filter(|_| span.from < span.until);
         let kept = ends.filter_map(|end| put_span(book, *end, span));
@@ -338,7 +336,7 @@ impl Queue {
         }
         let book = self.book()?;
         let number = book.add_recount(&place, count.number);
-        effects.keep.push(kept_counts(book, place));
+        effects.side_changes.push(counts_change(book, place));
         effects.documents.push(recount_of(&of.document, number));
         Ok(())
     }
@@ -391,7 +389,7 @@ pub fn ends_of(copy: &Catalog, line: &Line) -> Vec<End> {
         .collect()
 }
 
-fn forget(book: &mut Book, now: Timestamp, days: u32) -> Vec<KeepChange> {
+fn forget(book: &mut Book, now: Timestamp, days: u32) -> Vec<SideChange> {
     let age = SignedDuration::from_hours(i64::from(days) * 24);
     let (places, ends) = book.forget(now.saturating_sub(age).unwrap_or(Timestamp::MIN));
     let places = places.iter().map(|place| (count_path(place), None));
@@ -401,13 +399,13 @@ fn forget(book: &mut Book, now: Timestamp, days: u32) -> Vec<KeepChange> {
 }
 
 /// The spans of an end as they are to be on disk; without any, the record goes.
-fn kept_spans(book: &Book, end: &End) -> KeepChange {
+fn spans_change(book: &Book, end: &End) -> SideChange {
     let spans = book.spans_of(end);
     let value = (!spans.is_empty()).then(|| stored::spans_in(spans).ok());
     (span_path(end), value.flatten())
 }
 
-fn put_span(book: &mut Book, end: End, span: Span) -> Option<KeepChange> {
+fn put_span(book: &mut Book, end: End, span: Span) -> Option<SideChange> {
     if !book.put_span(end, span) {
         return None;
     }
@@ -416,7 +414,7 @@ fn put_span(book: &mut Book, end: End, span: Span) -> Option<KeepChange> {
 }
 
 /// The counts of a place as they are to be on disk; without any, the record goes.
-fn kept_counts(book: &Book, place: Place) -> KeepChange {
+fn counts_change(book: &Book, place: Place) -> SideChange {
     let counts = book.counts_of(&place);
     let value = (!counts.is_empty()).then(|| stored::counts_in(counts).ok());
     (count_path(&place), value.flatten())
@@ -424,20 +422,20 @@ fn kept_counts(book: &Book, place: Place) -> KeepChange {
 
 fn load(journal: &Journal) -> Result<Book, JournalError> {
     let mut counts: BTreeMap<Place, Vec<Count>> = BTreeMap::new();
-    for (path, value) in journal.kept(OLDER)? {
-        let place = path.strip_prefix(OLDER).and_then(place_in);
+    for (path, value) in journal.read_namespace(Namespace::OlderCounts)? {
+        let place = place_in(&path);
         if let (Some(place), Some(older)) = (place, older_counts(journal, &value)?) {
             counts.insert(place, older);
         }
     }
-    for (path, value) in journal.kept(COUNTS)? {
-        if let Some(place) = path.strip_prefix(COUNTS).and_then(place_in) {
+    for (path, value) in journal.read_namespace(Namespace::Counts)? {
+        if let Some(place) = place_in(&path) {
             counts.insert(place, stored::counts_out(&value)?);
         }
     }
     let mut spans = BTreeMap::new();
-    for (path, value) in journal.kept(SPANS)? {
-        if let Some(end) = path.strip_prefix(SPANS).and_then(end_in) {
+    for (path, value) in journal.read_namespace(Namespace::Spans)? {
+        if let Some(end) = end_in(&path) {
             spans.insert(end, stored::spans_out(&value)?);
         }
     }
@@ -469,17 +467,17 @@ fn older_counts(journal: &Journal, value: &[u8]) -> Result<Option<Vec<Count>>, J
     Ok(Some(counts))
 }
 
-fn count_path(place: &Place) -> String {
+fn count_path(place: &Place) -> SideKey {
     fn part(id: Option<impl ToString>) -> String {
         id.map_or_else(|| NONE.to_owned(), |id| id.to_string())
     }
     let (lot, package) = (part(place.lot), part(place.package));
-    format!(
-        "{COUNTS}{}/{}/{lot}/{package}/{}",
+    Namespace::Counts.key(format!(
+        "{}/{}/{lot}/{package}/{}",
         place.product,
         place.bin,
         part(place.owner)
-    )
+    ))
 }
 
 fn place_in(path: &str) -> Option<Place> {
@@ -499,7 +497,7 @@ fn place_in(path: &str) -> Option<Place> {
     })
 }
 
-fn span_path(end: &End) -> String {
+fn span_path(end: &End) -> SideKey {
     fn part(id: Id<impl ToString>) -> String {
         match id {
             Id::Unknown => UNKNOWN.to_owned(),
@@ -509,7 +507,7 @@ fn span_path(end: &End) -> String {
     }
     let (bin, lot) = (part(end.bin), part(end.lot));
     let (package, owner) = (part(end.package), part(end.owner));
-    format!("{SPANS}{}/{bin}/{lot}/{package}/{owner}", end.product)
+    Namespace::Spans.key(format!("{}/{bin}/{lot}/{package}/{owner}", end.product))
 }
 
 fn end_in(path: &str) -> Option<End> {

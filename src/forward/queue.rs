@@ -49,7 +49,7 @@ use crate::book::Book;
 use crate::channel::Outlets;
 use crate::document::{DocumentNumber, Purpose, answer};
 use crate::event::Seq;
-use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
+use crate::journal::{AppendError, Change, Entry, Journal, JournalError, SideChange, Totals};
 
 use crate::reason::{Flag, ReasonCode};
 
@@ -168,21 +168,25 @@ impl Queue {
     ) -> Result<Vec<bool>, Ended> {
         let Effects {
             changes: more,
-            keep,
+            side_changes,
             documents,
         } = effects;
         let changes = [changes, more].concat();
-        if changes.is_empty() && keep.is_empty() && documents.is_empty() {
+        if changes.is_empty() && side_changes.is_empty() && documents.is_empty() {
             return Ok(Vec::new());
         }
         let inbox = self.journal.inbox();
-        let change = || inbox.change_and_add(changes.clone(), keep.clone(), documents.clone());
+        let change =
+            || inbox.change_and_add(changes.clone(), side_changes.clone(), documents.clone());
         self.while_full(change).await
     }
 
-    pub async fn keep(&self, keep: Vec<KeepChange>) -> Result<(), Interrupted> {
+    pub async fn store_side_values(
+        &self,
+        side_changes: Vec<SideChange>,
+    ) -> Result<(), Interrupted> {
         let kept = Effects {
-            keep,
+            side_changes,
             ..Effects::default()
         };
         self.change_and(Vec::new(), kept).await?;

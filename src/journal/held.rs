@@ -122,7 +122,7 @@ impl Held {
     pub fn is_modest(&self, lane: &Lane, in_use: u64, budget_bytes: u64) -> bool {
         let holder = match (lane.origin, &lane.device) {
             // What is on its way already.
-            (Origin::Gateway | Origin::Kept | Origin::Prune, _) | (_, None) => return true,
+            (Origin::Gateway | Origin::SideStorage | Origin::Prune, _) | (_, None) => return true,
             (Origin::Source(SourceKind::Broker), _) => BROKER,
             (_, Some(device)) => device.as_str(),
         };

@@ -3,7 +3,7 @@
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{AuditRecord, Change, KeepChange};
+use super::{AuditRecord, Change, SideChange};
 use crate::document::{Document, DocumentNumber};
 use crate::event::{Event, RejectedNumber, Rejection, Seq};
 use crate::fair::{Lane, Origin};
@@ -101,8 +101,8 @@ pub enum Request {
         /// Whose turn it takes.
         lane: Lane,
         decoded: Vec<Result<Event, Rejection>>,
-        /// What is kept in the same commit.
-        keep: Vec<KeepChange>,
+        /// Side values that the writer changes in the same commit.
+        side_changes: Vec<SideChange>,
         reply: Reply<Vec<Accepted>>,
     },
     /// Sealed documents; the writer gives them their numbers. `skipped` are events that need no
@@ -114,14 +114,15 @@ pub enum Request {
         unused_scans: u64,
         /// All events up to here are in a sealed document or need none.
         settled: Seq,
-        /// What is kept in the same commit.
-        keep: Vec<KeepChange>,
+        /// Side values that the writer changes in the same commit.
+        side_changes: Vec<SideChange>,
         reply: Reply<()>,
     },
     Change {
         changes: Vec<Change>,
-        /// What is kept, and which documents without events are added, in the same commit.
-        keep: Vec<KeepChange>,
+        /// Side values that the writer changes, and documents without events that it adds, in the
+        /// same commit.
+        side_changes: Vec<SideChange>,
         documents: Vec<Document>,
         reply: Reply<Vec<bool>>,
     },
@@ -144,8 +145,9 @@ pub enum Request {
         record: Box<AuditRecord>,
         reply: Reply<u64>,
     },
-    Keep {
-        changes: Vec<KeepChange>,
+    /// Changes in side storage alone.
+    StoreSideValues {
+        changes: Vec<SideChange>,
         reply: Reply<()>,
     },
     /// Removes what is past its time: answers how many events went.
@@ -180,16 +182,16 @@ impl Inbox {
         &self,
         decoded: Vec<Result<Event, Rejection>>,
     ) -> Result<Vec<Accepted>, AppendError> {
-        self.append_and_keep(decoded, Vec::new()).await
+        self.append_and_store(decoded, Vec::new()).await
     }
 
-    /// Besides keeps `keep`, in the same commit: both are on disk, or neither is.
-    pub async fn append_and_keep(
+    /// Appends and changes side values in one commit: both are on disk, or neither is.
+    pub async fn append_and_store(
         &self,
         decoded: Vec<Result<Event, Rejection>>,
-        keep: Vec<KeepChange>,
+        side_changes: Vec<SideChange>,
     ) -> Result<Vec<Accepted>, AppendError> {
-        self.append_in(Lane::of(Origin::Gateway), decoded, keep)
+        self.append_in(Lane::of(Origin::Gateway), decoded, side_changes)
             .await
     }
 
@@ -198,12 +200,12 @@ impl Inbox {
         &self,
         lane: Lane,
         decoded: Vec<Result<Event, Rejection>>,
-        keep: Vec<KeepChange>,
+        side_changes: Vec<SideChange>,
     ) -> Result<Vec<Accepted>, AppendError> {
         self.request(|reply| Request::Append {
             lane,
             decoded,
-            keep,
+            side_changes,
             reply,
         })
         .await
@@ -215,26 +217,26 @@ impl Inbox {
         skipped: Vec<Seq>,
         settled: Seq,
     ) -> Result<(), AppendError> {
-        self.seal_and_keep(documents, skipped, 0, settled, Vec::new())
+        self.seal_and_store(documents, skipped, 0, settled, Vec::new())
             .await
     }
 
-    /// Besides keeps `keep`, in the same commit: both are on disk, or neither is. `unused_scans`:
-    /// so many of `skipped` are raw scans that no flow makes anything of.
-    pub async fn seal_and_keep(
+    /// Seals documents and changes side values in one commit: both are on disk, or neither is.
+    /// `unused_scans`: how many of `skipped` are raw scans that no flow makes anything of.
+    pub async fn seal_and_store(
         &self,
         documents: Vec<Document>,
         skipped: Vec<Seq>,
         unused_scans: u64,
         settled: Seq,
-        keep: Vec<KeepChange>,
+        side_changes: Vec<SideChange>,
     ) -> Result<(), AppendError> {
         self.request(|reply| Request::Seal {
             documents,
             skipped,
             unused_scans,
             settled,
-            keep,
+            side_changes,
             reply,
         })
         .await
@@ -244,16 +246,17 @@ impl Inbox {
         self.change_and_add(changes, Vec::new(), Vec::new()).await
     }
 
-    /// Besides keeps `keep` and adds `documents`, which have no events, in the same commit.
+    /// Changes documents and side values, and adds `documents`, which have no events, in one
+    /// commit.
     pub async fn change_and_add(
         &self,
         changes: Vec<Change>,
-        keep: Vec<KeepChange>,
+        side_changes: Vec<SideChange>,
         documents: Vec<Document>,
     ) -> Result<Vec<bool>, AppendError> {
         self.request(|reply| Request::Change {
             changes,
-            keep,
+            side_changes,
             documents,
             reply,
         })
@@ -297,8 +300,10 @@ impl Inbox {
             .await
     }
 
-    pub async fn keep(&self, changes: Vec<KeepChange>) -> Result<(), AppendError> {
-        self.request(|reply| Request::Keep { changes, reply }).await
+    /// Stores or removes side values.
+    pub async fn store_side_values(&self, changes: Vec<SideChange>) -> Result<(), AppendError> {
+        self.request(|reply| Request::StoreSideValues { changes, reply })
+            .await
     }
 
     pub async fn prune(&self, now: jiff::Timestamp) -> Result<u64, AppendError> {

@@ -24,7 +24,7 @@ use super::ids::{self, Ids};
 use super::inbox::Inbox;
 use super::panics::{Quiet, describe, panicked};
 use super::read::Journal;
-use super::stored::{self, Kept};
+use super::stored::{self, Counters};
 use super::transaction::Limits;
 use super::writer::Writer;
 use super::{Fatal, rejected, tables};
@@ -163,15 +163,15 @@ impl Journal {
         config: &config::Journal,
     ) -> Result<(Self, WriterHandle), Fatal> {
         make_tables(&database)?;
-        let (kept, ids) = read_back(&database)?;
-        let held = Held::open(&database, kept.totals.last_seq)?;
+        let (counters, ids) = read_back(&database)?;
+        let held = Held::open(&database, counters.totals.last_seq)?;
         let (path, lock) = file.unzip();
         let alarm = Alarm::new(path.as_deref().unwrap_or(Path::new(FILE)));
         let writers = alarm.clone();
         let limit = config.budget_bytes;
         let mut budget = Budget::new(path, disk.clone(), limit, config.reserve_percent);
         budget.measure(&database)?;
-        let mut totals = kept.totals.clone();
+        let mut totals = counters.totals.clone();
         totals.bytes = budget.file_bytes();
         totals.budget_bytes = budget.budget_bytes();
         totals.full = budget.is_full();
@@ -180,11 +180,11 @@ impl Journal {
         let (inbox, requests) = Inbox::new();
         let database = Arc::new(OpenFile::new(database));
         let ids = Arc::new(RwLock::new(ids));
-        let settled = kept.totals.settled;
+        let settled = counters.totals.settled;
         let writer = Writer {
             database: Arc::clone(&database),
             ids: Arc::clone(&ids),
-            kept,
+            counters,
             held,
             totals: sender,
             budget,
@@ -354,7 +354,7 @@ fn make_tables(database: &Database) -> Result<(), Fatal> {
     write.open_table(tables::DOCUMENT_KEYS)?;
     write.open_table(tables::BY_STATE)?;
     write.open_table(tables::AUDIT)?;
-    write.open_table(tables::KEPT)?;
+    write.open_table(tables::SIDE_VALUES)?;
     rejected::make_tables(&write, false)?;
     write.open_table(tables::META)?.insert("format", FORMAT)?;
     write.commit()?;
@@ -385,19 +385,19 @@ fn complete_tables(database: &Database) -> Result<(), Fatal> {
 /// the format is not known.
 pub(super) fn read_all(database: &Database) -> Result<(), Fatal> {
     make_tables(database)?;
-    let (kept, _) = read_back(database)?;
-    Held::open(database, kept.totals.last_seq)?;
+    let (counters, _) = read_back(database)?;
+    Held::open(database, counters.totals.last_seq)?;
     Ok(())
 }
 
 /// The counters, and the index of event ids.
-fn read_back(database: &Database) -> Result<(Kept, Ids), Fatal> {
+fn read_back(database: &Database) -> Result<(Counters, Ids), Fatal> {
     let read = database.begin_read()?;
-    let mut kept = match read.open_table(tables::META)?.get("totals")? {
-        Some(bytes) => stored::kept_out(bytes.value())?,
-        None => Kept::default(),
+    let mut counters = match read.open_table(tables::META)?.get("totals")? {
+        Some(bytes) => stored::counters_out(bytes.value())?,
+        None => Counters::default(),
     };
-    kept.totals.rejected_wait(rejected::count_open(&read)?);
+    counters.totals.rejected_wait(rejected::count_open(&read)?);
     let mut ids = Ids::default();
     for entry in read.open_table(tables::ID_FILTERS)?.iter()? {
         let (number, bytes) = entry?;
@@ -418,5 +418,5 @@ fn read_back(database: &Database) -> Result<(Kept, Ids), Fatal> {
             event.received,
         );
     }
-    Ok((kept, ids))
+    Ok((counters, ids))
 }

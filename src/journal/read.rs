@@ -2,6 +2,8 @@
 //!
 //! While a read transaction is open, redb cannot reuse pages. So none outlives a call.
 
+mod side_values;
+
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -13,8 +15,7 @@ use super::disk::Disk;
 use super::ids::{self, Ids};
 use super::rejected::OpenOnes;
 use super::stored;
-use super::{AuditRecord, DEVICE_CLOCK, Entry, Inbox, device_clock_key, tables};
-use crate::device_clock::DeviceClock;
+use super::{AuditRecord, Entry, Inbox, tables};
 use crate::document::{DocumentKey, DocumentNumber, State};
 use crate::event::{Channel, Name, Recorded, RejectedNumber, Seq};
 use crate::reason::{Code, RejectionCode};
@@ -114,7 +115,29 @@ impl Totals {
     }
 }
 
-/// A rejected reading, as kept.
+/// Whether an event is in a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventDocument {
+    /// Not yet: the event waits to be assembled.
+    Open,
+    /// The event needs no document.
+    NotNeeded,
+    /// The event is in the sealed document with this number.
+    Sealed(DocumentNumber),
+}
+
+impl EventDocument {
+    /// The number of the document. `None`: the event is in none.
+    #[must_use]
+    pub fn number(self) -> Option<DocumentNumber> {
+        match self {
+            Self::Sealed(number) => Some(number),
+            Self::Open | Self::NotNeeded => None,
+        }
+    }
+}
+
+/// A rejected reading, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
     /// Who settled it, how and why; `None` for an open one, which waits for a person.
@@ -287,13 +310,16 @@ impl Journal {
         })
     }
 
-    /// The number of the document that an event is in; `Some(None)`: it needs none; `None`: not
-    /// assembled yet.
-    pub fn document_of(&self, seq: Seq) -> Result<Option<Option<DocumentNumber>>, JournalError> {
+    /// Whether an event is in a document.
+    pub fn document_of(&self, seq: Seq) -> Result<EventDocument, JournalError> {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
             let number = table.get(seq.get())?.map(|number| number.value());
-            Ok(number.map(tables::document_number))
+            Ok(match number.map(tables::document_number) {
+                None => EventDocument::Open,
+                Some(None) => EventDocument::NotNeeded,
+                Some(Some(number)) => EventDocument::Sealed(number),
+            })
         })
     }
 
@@ -449,45 +475,6 @@ impl Journal {
                 }
             }
             Ok(oldest.iter().map(|recorded| recorded.event.received).min())
-        })
-    }
-
-    /// What was kept under keys that start with `prefix`, in key order.
-    pub fn kept(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, JournalError> {
-        self.alarm.look(|| {
-            let table = self.read()?.open_table(tables::KEPT)?;
-            let mut kept = Vec::new();
-            for entry in table.range(prefix..)? {
-                let (key, value) = entry?;
-                if !key.value().starts_with(prefix) {
-                    break;
-                }
-                kept.push((key.value().to_owned(), value.value().to_vec()));
-            }
-            Ok(kept)
-        })
-    }
-
-    /// What is known of the clock of a device; `None`: it was never seen to be wrong.
-    pub fn device_clock(&self, device: &Name) -> Result<Option<DeviceClock>, JournalError> {
-        self.alarm.look(|| {
-            let table = self.read()?.open_table(tables::KEPT)?;
-            let kept = table.get(device_clock_key(device).as_str())?;
-            let clock = kept.map(|bytes| stored::device_clock_out(bytes.value()));
-            Ok(clock.transpose()?)
-        })
-    }
-
-    /// The clocks of all devices whose clock was seen to be wrong.
-    pub fn device_clocks(&self) -> Result<Vec<(Name, DeviceClock)>, JournalError> {
-        self.alarm.look(|| {
-            let mut clocks = Vec::new();
-            for (key, bytes) in self.kept(DEVICE_CLOCK)? {
-                if let Ok(device) = Name::new(&key[DEVICE_CLOCK.len()..]) {
-                    clocks.push((device, stored::device_clock_out(&bytes)?));
-                }
-            }
-            Ok(clocks)
         })
     }
 }

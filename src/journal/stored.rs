@@ -197,7 +197,12 @@ enum StoredTotals {
     V3(TotalsV1, u64, u64),
     /// With the raw scans that nothing was made of besides. While there is none, an older version
     /// is written.
-    V4(TotalsV1, u64, u64, u64),
+    V4 {
+        plain: TotalsV1,
+        possible_repeats: u64,
+        left_out: u64,
+        unused_scans: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -213,16 +218,16 @@ struct TotalsV1 {
     settled: u64,
 }
 
-/// What the writer must know before its first request, and keeps with each commit.
+/// What the writer must know before its first request, and stores with each commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct Counters {
     pub totals: Totals,
     /// The number of the newest document.
     pub last_document: DocumentNumber,
 }
 
-pub fn kept_in(kept: &Kept) -> Result<Vec<u8>, BadRecord> {
-    let totals = &kept.totals;
+pub fn counters_in(counters: &Counters) -> Result<Vec<u8>, BadRecord> {
+    let totals = &counters.totals;
     let states = StateV1::COUNTED.map(|state| {
         let StateTotals {
             documents,
@@ -238,7 +243,7 @@ pub fn kept_in(kept: &Kept) -> Result<Vec<u8>, BadRecord> {
         rejected: totals.rejected,
         no_document: totals.no_document,
         states,
-        last_document: kept.last_document.get(),
+        last_document: counters.last_document.get(),
         settled: totals.settled.get(),
     };
     let (repeats, left_out) = (totals.possible_repeats, totals.left_out);
@@ -246,30 +251,47 @@ pub fn kept_in(kept: &Kept) -> Result<Vec<u8>, BadRecord> {
         (0, 0, 0) => StoredTotals::V1(plain),
         (_, 0, 0) => StoredTotals::V2(plain, repeats),
         (.., 0) => StoredTotals::V3(plain, repeats, left_out),
-        (.., unused_scans) => StoredTotals::V4(plain, repeats, left_out, unused_scans),
+        (possible_repeats, left_out, unused_scans) => StoredTotals::V4 {
+            plain,
+            possible_repeats,
+            left_out,
+            unused_scans,
+        },
     };
     encode("totals", &stored)
 }
 
-pub fn kept_out(bytes: &[u8]) -> Result<Kept, BadRecord> {
-    let (stored, possible_repeats, left_out, unused_scans) = match decode("totals", bytes)? {
-        StoredTotals::V1(stored) => (stored, 0, 0, 0),
-        StoredTotals::V2(stored, repeats) => (stored, repeats, 0, 0),
-        StoredTotals::V3(stored, repeats, left_out) => (stored, repeats, left_out, 0),
-        StoredTotals::V4(stored, repeats, left_out, unused) => (stored, repeats, left_out, unused),
+pub fn counters_out(bytes: &[u8]) -> Result<Counters, BadRecord> {
+    let mut totals = Totals::default();
+    let stored = match decode("totals", bytes)? {
+        StoredTotals::V1(plain) => plain,
+        StoredTotals::V2(plain, possible_repeats) => {
+            totals.possible_repeats = possible_repeats;
+            plain
+        }
+        StoredTotals::V3(plain, possible_repeats, left_out) => {
+            totals.possible_repeats = possible_repeats;
+            totals.left_out = left_out;
+            plain
+        }
+        StoredTotals::V4 {
+            plain,
+            possible_repeats,
+            left_out,
+            unused_scans,
+        } => {
+            totals.possible_repeats = possible_repeats;
+            totals.left_out = left_out;
+            totals.unused_scans = unused_scans;
+            plain
+        }
     };
-    let mut totals = Totals {
-        last_seq: Seq::new(stored.last_seq),
-        stored: stored.stored,
-        possible_repeats,
-        left_out,
-        unused_scans,
-        duplicates: stored.duplicates,
-        rejected: stored.rejected,
-        no_document: stored.no_document,
-        settled: Seq::new(stored.settled),
-        ..Totals::default()
-    };
+    totals.last_seq = Seq::new(stored.last_seq);
+    totals.stored = stored.stored;
+    totals.duplicates = stored.duplicates;
+    totals.rejected = stored.rejected;
+    totals.no_document = stored.no_document;
+    totals.settled = Seq::new(stored.settled);
     for (state, (documents, lines, events)) in StateV1::COUNTED.into_iter().zip(stored.states) {
         if let Some(place) = totals.of_mut(state.into()) {
             *place = StateTotals {
@@ -279,7 +301,7 @@ pub fn kept_out(bytes: &[u8]) -> Result<Kept, BadRecord> {
             };
         }
     }
-    Ok(Kept {
+    Ok(Counters {
         totals,
         last_document: DocumentNumber::new(stored.last_document),
     })

@@ -49,8 +49,8 @@ pub const BY_STATE: TableDefinition<(u8, u64), ()> = TableDefinition::new("by_st
 /// (number, step) → audit record.
 pub const AUDIT: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("audit");
 
-/// Path → bytes: sessions, retained messages, missed receipts.
-pub const KEPT: TableDefinition<&str, &[u8]> = TableDefinition::new("kept");
+/// Key of a side value ([`Namespace`](super::Namespace)) → its bytes.
+pub const SIDE_VALUES: TableDefinition<&str, &[u8]> = TableDefinition::new("kept");
 /// `totals`, `rejected_bytes`, `rejected_dropped`, `rejected_dropped_upto`, and `format` with the
 /// version of this layout.
 pub const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");

@@ -11,9 +11,10 @@ use super::budget::Written;
 use super::held::Held;
 use super::ids::{self, Ids};
 use super::inbox::Accepted;
+use super::namespace::Namespace;
 use super::rejected::Rejections;
-use super::stored::{self, Kept};
-use super::{AuditRecord, Change, DEVICE_CLOCK, Fatal, KeepChange, Repeats, tables};
+use super::stored::{self, Counters};
+use super::{AuditRecord, Change, Fatal, Repeats, SideChange, tables};
 use crate::document::{Document, DocumentNumber, Progress, Purpose, State};
 use crate::event::{Event, EventFlag, Rejection, Seq, SourceKind};
 
@@ -37,7 +38,7 @@ type Bytes = &'static [u8];
 pub(super) struct Transaction<'a> {
     write: &'a WriteTransaction,
     ids: &'a mut Ids,
-    kept: &'a mut Kept,
+    counters: &'a mut Counters,
     held: &'a mut Held,
     limits: Limits,
     events: Table<'a, u64, Bytes>,
@@ -52,7 +53,7 @@ impl<'a> Transaction<'a> {
     pub fn open(
         write: &'a WriteTransaction,
         ids: &'a mut Ids,
-        kept: &'a mut Kept,
+        counters: &'a mut Counters,
         held: &'a mut Held,
         limits: Limits,
     ) -> Result<Self, Fatal> {
@@ -62,7 +63,7 @@ impl<'a> Transaction<'a> {
             id_buckets: write.open_table(tables::ID_BUCKETS)?,
             write,
             ids,
-            kept,
+            counters,
             held,
             limits,
             repeats: HashMap::new(),
@@ -95,9 +96,9 @@ impl<'a> Transaction<'a> {
         if let Some(rejections) = self.rejections.take() {
             let bytes_max = self.limits.rejected_bytes_max;
             let open = rejections.close(self.write, bytes_max, &mut self.written)?;
-            self.kept.totals.rejected_wait(open);
+            self.counters.totals.rejected_wait(open);
         }
-        self.held.write(self.write, self.kept.totals.last_seq)?;
+        self.held.write(self.write, self.counters.totals.last_seq)?;
         Ok(self.written)
     }
 
@@ -124,7 +125,7 @@ impl<'a> Transaction<'a> {
     fn append_event(&mut self, event: &Event) -> Result<Accepted, Fatal> {
         let digest = ids::digest(event.device.as_str(), &event.id);
         if let Some(original) = self.ids.find(&digest, &self.id_buckets)? {
-            self.kept.totals.duplicates += 1;
+            self.counters.totals.duplicates += 1;
             let repeats = self.repeats.entry(original).or_insert(Repeats {
                 count: 0,
                 first: event.received,
@@ -134,7 +135,7 @@ impl<'a> Transaction<'a> {
             repeats.last = event.received;
             return Ok(Accepted::Duplicate { original });
         }
-        let totals = &mut self.kept.totals;
+        let totals = &mut self.counters.totals;
         let seq = totals.last_seq.next();
         totals.last_seq = seq;
         totals.stored += 1;
@@ -163,9 +164,9 @@ impl<'a> Transaction<'a> {
     ) -> Result<(), Fatal> {
         for seq in skipped {
             self.settle_event(*seq, None)?;
-            self.kept.totals.no_document += 1;
+            self.counters.totals.no_document += 1;
         }
-        self.kept.totals.settled = self.kept.totals.settled.max(settled);
+        self.counters.totals.settled = self.counters.totals.settled.max(settled);
         if documents.is_empty() {
             return Ok(());
         }
@@ -181,11 +182,11 @@ impl<'a> Transaction<'a> {
                 tracing::warn!(key = %document.key, "these events were in a document before: nothing more is made of them");
                 for seq in &document.events {
                     self.settle_event(*seq, None)?;
-                    self.kept.totals.no_document += 1;
+                    self.counters.totals.no_document += 1;
                 }
                 continue;
             }
-            let number = self.kept.last_document.next();
+            let number = self.counters.last_document.next();
             for seq in &document.events {
                 self.settle_event(*seq, Some(number))?;
             }
@@ -226,8 +227,8 @@ impl<'a> Transaction<'a> {
         by: &str,
         note: String,
     ) -> Result<(), Fatal> {
-        let number = self.kept.last_document.next();
-        self.kept.last_document = number;
+        let number = self.counters.last_document.next();
+        self.counters.last_document = number;
         document.number = number;
         let bytes = stored::document_in(document)?;
         self.written.added += bytes.len() as u64 + 200;
@@ -345,7 +346,7 @@ impl<'a> Transaction<'a> {
     }
 
     fn count(&mut self, state: State, document: &Document, more: bool) {
-        let Some(totals) = self.kept.totals.of_mut(state) else {
+        let Some(totals) = self.counters.totals.of_mut(state) else {
             return;
         };
         let step = |number: &mut u64, by: usize| {
@@ -356,7 +357,10 @@ impl<'a> Transaction<'a> {
         step(&mut totals.lines, document.lines.len());
         step(&mut totals.events, document.events.len());
         if state == State::Posted {
-            let (left_out, by) = (&mut self.kept.totals.left_out, document.left_out() as u64);
+            let (left_out, by) = (
+                &mut self.counters.totals.left_out,
+                document.left_out() as u64,
+            );
             // Nothing was counted in a journal of an older version.
             *left_out = if more {
                 *left_out + by
@@ -395,12 +399,13 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    pub fn keep(&mut self, changes: Vec<KeepChange>) -> Result<(), Fatal> {
-        let mut table = self.write.open_table(tables::KEPT)?;
+    pub fn store_side_values(&mut self, changes: Vec<SideChange>) -> Result<(), Fatal> {
+        let mut table = self.write.open_table(tables::SIDE_VALUES)?;
         for (key, value) in changes {
-            if key.starts_with(DEVICE_CLOCK) {
-                self.kept.totals.clocks += 1;
+            if key.namespace() == Namespace::DeviceClocks {
+                self.counters.totals.clocks += 1;
             }
+            let key = key.to_string();
             let before = if let Some(value) = value {
                 self.written.added += (key.len() + value.len()) as u64;
                 table.insert(key.as_str(), value.as_slice())?

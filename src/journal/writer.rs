@@ -19,7 +19,7 @@ use super::damage::OpenFile;
 use super::held::Held;
 use super::ids::Ids;
 use super::inbox::{AppendError, Reply, Request, Settlement};
-use super::stored::{self, Kept};
+use super::stored::{self, Counters};
 use super::transaction::{Limits, Transaction};
 use super::{Fatal, Totals, tables};
 use crate::clock;
@@ -34,7 +34,7 @@ const GROUP_TIME_MAX: Duration = Duration::from_millis(4);
 pub(super) struct Writer {
     pub database: Arc<OpenFile>,
     pub ids: Arc<RwLock<Ids>>,
-    pub kept: Kept,
+    pub counters: Counters,
     pub held: Held,
     pub totals: watch::Sender<Totals>,
     pub budget: Budget,
@@ -98,10 +98,10 @@ impl Writer {
                 // Readers take this lock for a `trace` alone, and shortly.
                 let ids = Arc::clone(&self.ids);
                 let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
-                let mut kept = std::mem::take(&mut self.kept);
+                let mut counters = std::mem::take(&mut self.counters);
                 let mut held = std::mem::take(&mut self.held);
                 let mut transaction =
-                    Transaction::open(&write, &mut ids, &mut kept, &mut held, self.limits)?;
+                    Transaction::open(&write, &mut ids, &mut counters, &mut held, self.limits)?;
                 let begun = clock::instant();
                 let (mut next, mut weight) = (Some(first), 0);
                 while let Some(request) = next.take() {
@@ -112,15 +112,15 @@ impl Writer {
                     }
                 }
                 self.budget.wrote(transaction.close()?);
-                (self.kept, self.held) = (kept, held);
+                (self.counters, self.held) = (counters, held);
             }
             {
                 let mut meta = write.open_table(tables::META)?;
-                meta.insert("totals", stored::kept_in(&self.kept)?.as_slice())?;
+                meta.insert("totals", stored::counters_in(&self.counters)?.as_slice())?;
             }
             write.commit()?;
         }
-        self.kept.totals.commits += 1;
+        self.counters.totals.commits += 1;
         self.publish();
         for answer in answers {
             answer(Ok(()));
@@ -129,7 +129,7 @@ impl Writer {
     }
 
     fn publish(&mut self) {
-        let totals = &mut self.kept.totals;
+        let totals = &mut self.counters.totals;
         totals.bytes = self.budget.file_bytes();
         totals.budget_bytes = self.budget.budget_bytes();
         totals.full = self.budget.is_full();
@@ -149,7 +149,7 @@ fn enqueue(waiting: &mut FairQueue<Request>, closing: &mut Option<Reply<()>>, re
     };
     let lane = match &request {
         Request::Append { lane, .. } => lane.clone(),
-        Request::Keep { .. } => Lane::of(Origin::Kept),
+        Request::StoreSideValues { .. } => Lane::of(Origin::SideStorage),
         Request::Prune { .. } => Lane::of(Origin::Prune),
         _ => Lane::of(Origin::Gateway),
     };
@@ -189,12 +189,12 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
     Ok(match request {
         Request::Append {
             decoded,
-            keep,
+            side_changes,
             reply,
             ..
         } => {
             let accepted = transaction.append(&decoded)?;
-            transaction.keep(keep)?;
+            transaction.store_side_values(side_changes)?;
             answer(reply, accepted)
         }
         Request::Seal {
@@ -202,20 +202,20 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
             skipped,
             unused_scans,
             settled,
-            keep,
+            side_changes,
             reply,
         } => {
-            transaction.keep(keep)?;
+            transaction.store_side_values(side_changes)?;
             transaction.count_unused(unused_scans);
             answer(reply, transaction.seal(documents, &skipped, settled)?)
         }
         Request::Change {
             changes,
-            keep,
+            side_changes,
             documents,
             reply,
         } => {
-            transaction.keep(keep)?;
+            transaction.store_side_values(side_changes)?;
             transaction.add(documents)?;
             answer(reply, transaction.change(changes)?)
         }
@@ -232,7 +232,9 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
         Request::DismissScans { record, reply } => {
             answer(reply, transaction.dismiss_scans(&record)?)
         }
-        Request::Keep { changes, reply } => answer(reply, transaction.keep(changes)?),
+        Request::StoreSideValues { changes, reply } => {
+            answer(reply, transaction.store_side_values(changes)?)
+        }
         Request::Prune { now, reply } => answer(reply, transaction.prune(now)?),
         Request::Close { reply } => answer(reply, ()),
     })
@@ -245,25 +247,31 @@ fn answer<T: Send + 'static>(reply: Reply<T>, value: T) -> Answer {
 
 fn weigh(request: &Request) -> usize {
     match request {
-        Request::Append { decoded, keep, .. } => decoded.len() + keep.len(),
+        Request::Append {
+            decoded,
+            side_changes,
+            ..
+        } => decoded.len() + side_changes.len(),
         Request::Seal {
-            documents, keep, ..
+            documents,
+            side_changes,
+            ..
         } => {
             let events: usize = documents.iter().map(|document| document.events.len()).sum();
-            events + keep.len()
+            events + side_changes.len()
         }
         Request::Change {
             changes,
-            keep,
+            side_changes,
             documents,
             ..
-        } => changes.len() + keep.len() + documents.len(),
+        } => changes.len() + side_changes.len() + documents.len(),
         Request::Replace { document, .. } => document.events.len(),
         Request::Settle { readings, .. } => {
             let events = |settlement: &Settlement| settlement.events.len().max(1);
             readings.iter().map(events).sum()
         }
-        Request::Keep { changes, .. } => changes.len(),
+        Request::StoreSideValues { changes, .. } => changes.len(),
         // Pruning is a good deal of work: let it end its group.
         Request::DismissScans { .. } => 1,
         Request::Prune { .. } | Request::Close { .. } => GROUP_EVENTS_MAX,

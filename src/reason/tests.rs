@@ -217,7 +217,7 @@ fn a_strict_check_turns_readings_away_for_what_the_table_says() {
 }
 
 /// Sources with a text that is equal to a code and means something else.
-const OTHER_MEANING: [(&str, &str); 9] = [
+const OTHER_MEANING: [(&str, &str); 8] = [
     ("capture/texts.rs", "names of texts for devices"),
     ("flow/say.rs", "names of texts for devices"),
     ("catalog/floor.rs", "a key of the catalog's file"),
@@ -225,7 +225,6 @@ const OTHER_MEANING: [(&str, &str); 9] = [
     ("view/metrics.rs", "states of documents"),
     ("view/control/query.rs", "states of documents"),
     ("view/commands/status.rs", "states of documents"),
-    ("source/front_door/stored.rs", "a kind of stored message"),
     ("view/control/decide.rs", "an example in an error message"),
 ];
 

@@ -8,7 +8,7 @@
 //! batches (`batch`). Messages of the gateway come through [`FrontDoor::outbound`].
 //!
 //! **Out**: acknowledgements after the commit, receipts, displays and retained messages
-//! (`session`, `hub`). Data that must survive a restart goes to the journal as small values
+//! (`session`, `hub`). Data that must survive a restart goes to the journal as side values
 //! (`stored`).
 //!
 //! Each connection (`connection`) is one task that owns its socket. No connection holds a shared
@@ -59,7 +59,7 @@ use crate::channel::Outbound;
 use crate::clock;
 use crate::config::Listen;
 use crate::event::{Name, SourceKind};
-use crate::journal::{Inbox, KeepChange};
+use crate::journal::{Inbox, SideChange, SideValue};
 use crate::source::Intake;
 use crate::source::devices::{Device, DeviceList, DevicesError, Told};
 use crate::tls::{self, ServerTlsError};
@@ -138,8 +138,8 @@ pub struct FrontDoor {
     tls: Option<TlsAcceptor>,
     shared: Arc<Shared>,
     outbound: (mpsc::Sender<Outbound>, mpsc::Receiver<Outbound>),
-    /// Kept values that belong to nothing any more.
-    leftovers: Vec<KeepChange>,
+    /// Removals of stored values that belong to no session any more.
+    leftovers: Vec<SideChange>,
 }
 
 impl FrontDoor {
@@ -150,7 +150,7 @@ impl FrontDoor {
         site: Name,
         intake: Intake,
         inbox: Inbox,
-        kept: Vec<(String, Vec<u8>)>,
+        values: Vec<SideValue>,
         board: Board,
     ) -> Result<Self, FrontDoorError> {
         let list = DeviceList::open(
@@ -170,14 +170,14 @@ impl FrontDoor {
         let (listener, address) = listen(config.address)?;
         warn_of(config, &auth.list().current(), &board);
         if let Some(capture) = intake.capture() {
-            for (device, payload) in stored::states(&site, &kept) {
+            for (device, payload) in stored::states(&site, &values) {
                 capture.heard_state(&device, payload);
             }
         }
         // Before anybody reads on in the journal: scans that wait there are read by these profiles,
         // too.
         auth.list().tell(&mut Told::default(), &intake);
-        let (hub, leftovers) = Hub::new(site.clone(), config.missed_max, kept);
+        let (hub, leftovers) = Hub::new(site.clone(), config.missed_max, values);
         Ok(Self {
             listener,
             address,
@@ -218,7 +218,7 @@ impl FrontDoor {
             leftovers,
             ..
         } = self;
-        shared.keep(leftovers).await;
+        shared.store_side_values(leftovers).await;
         shared.publish_configurations().await;
         shared.board.source(SourceKind::Listen, |view| {
             "up".clone_into(&mut view.state);
@@ -484,7 +484,7 @@ async fn deliver(
                 for (session, will) in shared.hub.take_wills() {
                     changes.extend(shared.will(&session.device, &will, Some(&session)));
                 }
-                return shared.keep(changes).await;
+                return shared.store_side_values(changes).await;
             }
             _ = tidy.tick() => {
                 shared.auth.list().tell(&mut known, &shared.intake);
@@ -496,6 +496,6 @@ async fn deliver(
                 }
             }
         }
-        shared.keep(changes).await;
+        shared.store_side_values(changes).await;
     }
 }

@@ -25,6 +25,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use stockrelay::daemon::Daemon;
 use stockrelay::event::{Action, Field, Movement};
+use stockrelay::journal::Namespace;
 use stockrelay::{clock, event};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_serial::{SerialPort as _, SerialStream};
@@ -388,9 +389,9 @@ async fn events_whose_flow_was_cut_off_before_its_state_was_written_are_not_doub
     stage.scan_all(&["LOC-BIN-0001", "{chair}"]).await;
     stage.stop().await;
     let (journal, writer) = stage.journal();
-    let cursor = journal.kept("flow-cursor").unwrap();
-    let mut before = cursor.clone();
-    before.extend(journal.kept("flow/").unwrap());
+    let cursor = journal.read_namespace(Namespace::FlowCursor).unwrap();
+    let flows = [Namespace::FlowCursor, Namespace::FlowStates];
+    let before = journal.read_namespaces(&flows).unwrap();
     assert_eq!(before.len(), 2);
     journal.inbox().close().await.unwrap();
     drop((journal, writer));
@@ -404,7 +405,11 @@ async fn events_whose_flow_was_cut_off_before_its_state_was_written_are_not_doub
     // The disk as the cut leaves it: with the event, and with the state from before its last scan.
     let (journal, writer) = stage.journal();
     let cut = before.into_iter().map(|(key, value)| (key, Some(value)));
-    journal.inbox().keep(cut.collect()).await.unwrap();
+    journal
+        .inbox()
+        .store_side_values(cut.collect())
+        .await
+        .unwrap();
     journal.inbox().close().await.unwrap();
     drop((journal, writer));
 
@@ -412,7 +417,10 @@ async fn events_whose_flow_was_cut_off_before_its_state_was_written_are_not_doub
     stage
         .until("the event is made again, and found to be there", |daemon| {
             // The state is written last: by then all is said, too.
-            let read = daemon.journal().kept("flow-cursor").unwrap();
+            let read = daemon
+                .journal()
+                .read_namespace(Namespace::FlowCursor)
+                .unwrap();
             daemon.journal().totals().duplicates == 1 && read != cursor
         })
         .await;

@@ -12,7 +12,8 @@ use stockrelay::document::{
 };
 use stockrelay::event::{Goods, Recorded, RejectedNumber, Seq};
 use stockrelay::journal::{
-    Accepted, AppendError, Change, Journal, OpenError, Outcome, WriterHandle,
+    Accepted, AppendError, Change, EventDocument, Journal, Namespace, OpenError, Outcome,
+    WriterHandle,
 };
 use stockrelay::odoo_id::PickingId;
 use stockrelay::reason::RejectionCode;
@@ -378,30 +379,39 @@ fn a_file_that_is_no_journal_is_named_with_the_remedy() {
 }
 
 #[tokio::test]
-async fn small_things_are_kept_by_path() {
+async fn values_are_stored_by_namespace() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, writer) = open(dir.path());
-    let keep = |key: &str, value: Option<&[u8]>| (key.to_owned(), value.map(<[u8]>::to_vec));
+    let keep = |namespace: Namespace, name: &str, value: Option<&[u8]>| {
+        (namespace.key(name), value.map(<[u8]>::to_vec))
+    };
     journal
         .inbox()
-        .keep(vec![
-            keep("session/a", Some(b"1")),
-            keep("session/b", Some(b"2")),
-            keep("retained/a", Some(b"3")),
+        .store_side_values(vec![
+            keep(Namespace::Sessions, "a", Some(b"1")),
+            keep(Namespace::Sessions, "b", Some(b"2")),
+            keep(Namespace::Retained, "a", Some(b"3")),
+            // Not the front door's.
+            keep(Namespace::FlowStates, "a", Some(b"4")),
         ])
         .await
         .unwrap();
     journal
         .inbox()
-        .keep(vec![keep("session/a", None)])
+        .store_side_values(vec![keep(Namespace::Sessions, "a", None)])
         .await
         .unwrap();
     close(journal, writer).await;
     let (journal, writer) = open(dir.path());
     assert_eq!(
-        journal.kept("session/").unwrap(),
-        [("session/b".to_owned(), b"2".to_vec())]
+        journal.read_namespace(Namespace::Sessions).unwrap(),
+        [("b".to_owned(), b"2".to_vec())]
     );
+    let front_door = journal.read_namespaces(&Namespace::FRONT_DOOR).unwrap();
+    let keys: Vec<String> = (front_door.iter())
+        .map(|(key, _)| key.to_string())
+        .collect();
+    assert_eq!(keys, ["session/b", "retained/a"]);
     close(journal, writer).await;
 }
 
@@ -452,7 +462,10 @@ async fn an_id_that_comes_again_after_its_time_makes_no_second_document_and_harm
         .seal(vec![document(&journal, &[4])], vec![], Seq::new(4))
         .await
         .unwrap();
-    assert_eq!(journal.document_of(Seq::new(4)).unwrap(), Some(None));
+    assert_eq!(
+        journal.document_of(Seq::new(4)).unwrap(),
+        EventDocument::NotNeeded
+    );
     assert_eq!(
         journal
             .documents(None, DocumentNumber::ZERO, 10)

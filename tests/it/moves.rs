@@ -6,7 +6,7 @@ use stockrelay::assemble::{Assembler, Now};
 use stockrelay::config;
 use stockrelay::document::{DocumentNumber, OdooRef, Progress, Reason, State};
 use stockrelay::event::Seq;
-use stockrelay::journal::Journal;
+use stockrelay::journal::{EventDocument, Journal};
 
 use crate::floor::{at, name};
 use stockrelay::odoo_id::PickingId;
@@ -113,9 +113,9 @@ pub fn adds_up(journal: &Journal) {
     let mut none = 0;
     for event in &events {
         match journal.document_of(event.seq).unwrap() {
-            None => open += 1,
-            Some(None) => none += 1,
-            Some(Some(number)) => {
+            EventDocument::Open => open += 1,
+            EventDocument::NotNeeded => none += 1,
+            EventDocument::Sealed(number) => {
                 let document = journal
                     .document(number)
                     .unwrap()
@@ -145,7 +145,7 @@ pub fn adds_up(journal: &Journal) {
         for seq in &document.events {
             assert_eq!(
                 journal.document_of(*seq).unwrap(),
-                Some(Some(document.number))
+                EventDocument::Sealed(document.number)
             );
         }
         let last = journal

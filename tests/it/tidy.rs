@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use stockrelay::journal::Namespace;
+
 /// A module may import those above it. `ARCHITECTURE.md` says what each is for.
 const ORDER: [&str; 31] = [
     "clock",
@@ -50,7 +52,9 @@ type Module = Vec<String>;
 
 struct Source {
     module: Module,
-    /// Without comments and without tests.
+    /// Without tests.
+    whole: String,
+    /// Without comments, strings and tests.
     text: String,
 }
 
@@ -76,18 +80,27 @@ fn sources() -> Vec<Source> {
             if module.iter().any(|part| part == "tests") {
                 continue;
             }
-            let text = bare(&fs::read_to_string(&path).unwrap());
-            found.push(Source { module, text });
+            let whole = without_tests(&fs::read_to_string(&path).unwrap()).to_owned();
+            let text = bare(&whole);
+            found.push(Source {
+                module,
+                whole,
+                text,
+            });
         }
     }
     found
 }
 
-/// The text without comments, without what strings hold, and without the tests at its end.
-fn bare(text: &str) -> String {
+/// The text without the tests at its end.
+fn without_tests(text: &str) -> &str {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let with_demo = "#[cfg(all(test, feature = \"demo\"))]\nmod tests {";
-    let text = text.split(with_demo).next().unwrap();
+    text.split(with_demo).next().unwrap()
+}
+
+/// The text without comments and without what strings hold.
+fn bare(text: &str) -> String {
     let mut bare = String::with_capacity(text.len());
     let (mut is_string, mut is_comment) = (false, false);
     let mut before = ' ';
@@ -363,4 +376,34 @@ fn modules_of_a_folder_import_one_another_in_one_direction() {
             "no circle any more in {folder}: {members:?}"
         );
     }
+}
+
+/// Strings that begin like a key of side storage, outside the table of namespaces.
+fn written_prefixes(sources: &[Source]) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources {
+        if source.module == ["journal", "namespace"] {
+            continue;
+        }
+        for namespace in Namespace::ALL {
+            let prefix = namespace.only_key().to_string();
+            if source.whole.contains(&format!("\"{prefix}")) {
+                found.push(format!("{}: {prefix}", source.module.join("/")));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn only_the_table_of_namespaces_has_the_prefixes_of_keys() {
+    assert_eq!(written_prefixes(&sources()), [""; 0]);
+}
+
+#[test]
+fn a_written_prefix_is_found() {
+    let mut all = sources();
+    let claims = (all.iter_mut()).find(|source| source.module == ["forward", "claims"]);
+    (claims.unwrap().whole).push_str("\nlet key = format!(\"claimed/{line}\");");
+    assert_eq!(written_prefixes(&all), ["forward/claims: claimed/"]);
 }

@@ -131,107 +131,122 @@ fn code(event: &Event, facts: &Facts) -> Option<&'static str> {
     (judge(event, facts, &Memory::default()).refused).map(RejectionCode::as_str)
 }
 
-/// Each way to be wrong, with what it says in English.
-fn wrongs() -> Vec<(&'static str, &'static str, Event, Facts)> {
+/// An event that is wrong.
+struct Wrong {
+    code: &'static str,
+    /// The display text in English.
+    words: &'static str,
+    event: Event,
+    facts: Facts,
+}
+
+/// Each way to be wrong.
+fn wrongs() -> Vec<Wrong> {
     let bin = |found| Facts {
         from: Some(Arc::new(found)),
         ..facts(product("none"))
     };
     let foreign = OrderFound::Open(vec![]);
     vec![
-        (
-            "unknown-product",
-            "Unknown barcode 400",
-            transfer(1, None),
-            facts(Found::Nothing),
-        ),
-        (
-            "ambiguous-product",
-            "400: more than one product",
-            transfer(1, None),
-            facts(several()),
-        ),
-        (
-            "unknown-location",
-            "Unknown bin A",
-            transfer(1, None),
-            bin(Found::Nothing),
-        ),
-        (
-            "ambiguous-location",
-            "A: more than one bin",
-            transfer(1, None),
-            bin(several()),
-        ),
-        (
-            "lot-required",
-            "Chair\nScan the lot",
-            transfer(1, None),
-            facts(product("lot")),
-        ),
-        (
-            "lot-required",
-            "Chair\nScan the serial number",
-            transfer(1, None),
-            facts(product("serial")),
-        ),
-        (
-            "serial-quantity",
-            "Chair\nSerial number: 1, not 2",
-            transfer(2, Some("N1")),
-            facts(product("serial")),
-        ),
-        (
-            "serial-seen",
-            "Chair\nN1 was scanned before",
-            receive(Some("N1")),
-            Facts {
+        Wrong {
+            code: "unknown-product",
+            words: "Unknown barcode 400",
+            event: transfer(1, None),
+            facts: facts(Found::Nothing),
+        },
+        Wrong {
+            code: "ambiguous-product",
+            words: "400: more than one product",
+            event: transfer(1, None),
+            facts: facts(several()),
+        },
+        Wrong {
+            code: "unknown-location",
+            words: "Unknown bin A",
+            event: transfer(1, None),
+            facts: bin(Found::Nothing),
+        },
+        Wrong {
+            code: "ambiguous-location",
+            words: "A: more than one bin",
+            event: transfer(1, None),
+            facts: bin(several()),
+        },
+        Wrong {
+            code: "lot-required",
+            words: "Chair\nScan the lot",
+            event: transfer(1, None),
+            facts: facts(product("lot")),
+        },
+        Wrong {
+            code: "lot-required",
+            words: "Chair\nScan the serial number",
+            event: transfer(1, None),
+            facts: facts(product("serial")),
+        },
+        Wrong {
+            code: "serial-quantity",
+            words: "Chair\nSerial number: 1, not 2",
+            event: transfer(2, Some("N1")),
+            facts: facts(product("serial")),
+        },
+        Wrong {
+            code: "serial-seen",
+            words: "Chair\nN1 was scanned before",
+            event: receive(Some("N1")),
+            facts: Facts {
                 on_hand: true,
                 ..facts(product("serial"))
             },
-        ),
-        (
-            "not-on-order",
-            "Chair\nnot on S1",
-            pick(1, None),
-            ordered(product("none"), foreign),
-        ),
-        (
-            "not-on-order",
-            "Chair\nnot on S1",
-            pick(1, None),
-            ordered(product("none"), open("incoming", 5, 0)),
-        ),
-        (
-            "more-than-ordered",
-            "Chair\nToo many: 2 left on S1",
-            pick(3, None),
-            ordered(product("none"), open("outgoing", 5, 3)),
-        ),
-        (
-            "unknown-order",
-            "Unknown order S1",
-            pick(1, None),
-            ordered(product("none"), OrderFound::Nothing),
-        ),
-        (
-            "order-done",
-            "S1 is done already",
-            pick(1, None),
-            ordered(product("none"), over("done")),
-        ),
-        (
-            "order-cancelled",
-            "S1 is cancelled",
-            pick(1, None),
-            ordered(product("none"), over("cancel")),
-        ),
+        },
+        Wrong {
+            code: "not-on-order",
+            words: "Chair\nnot on S1",
+            event: pick(1, None),
+            facts: ordered(product("none"), foreign),
+        },
+        Wrong {
+            code: "not-on-order",
+            words: "Chair\nnot on S1",
+            event: pick(1, None),
+            facts: ordered(product("none"), open("incoming", 5, 0)),
+        },
+        Wrong {
+            code: "more-than-ordered",
+            words: "Chair\nToo many: 2 left on S1",
+            event: pick(3, None),
+            facts: ordered(product("none"), open("outgoing", 5, 3)),
+        },
+        Wrong {
+            code: "unknown-order",
+            words: "Unknown order S1",
+            event: pick(1, None),
+            facts: ordered(product("none"), OrderFound::Nothing),
+        },
+        Wrong {
+            code: "order-done",
+            words: "S1 is done already",
+            event: pick(1, None),
+            facts: ordered(product("none"), over("done")),
+        },
+        Wrong {
+            code: "order-cancelled",
+            words: "S1 is cancelled",
+            event: pick(1, None),
+            facts: ordered(product("none"), over("cancel")),
+        },
     ]
 }
 
 #[test]
 fn what_is_wrong_is_refused_with_its_code_and_said() {
-    for (code, words, event, facts) in wrongs() {
+    for Wrong {
+        code,
+        words,
+        event,
+        facts,
+    } in wrongs()
+    {
         let judgement = judge(&event, &facts, &Memory::default());
         assert_eq!(
             judgement.refused.map(RejectionCode::as_str),
@@ -250,7 +265,10 @@ fn what_is_wrong_is_refused_with_its_code_and_said() {
 
 #[test]
 fn it_is_said_in_every_language_and_the_same_in_no_two() {
-    for (code, _, event, facts) in wrongs() {
+    for Wrong {
+        code, event, facts, ..
+    } in wrongs()
+    {
         let say = judge(&event, &facts, &Memory::default()).say;
         let mut said: Vec<String> = [
             Language::English,
@@ -275,7 +293,10 @@ fn it_is_said_in_every_language_and_the_same_in_no_two() {
 #[test]
 fn a_stale_copy_refuses_nothing_that_it_merely_does_not_know() {
     let mut unknown = 0;
-    for (code, _, event, facts) in wrongs() {
+    for Wrong {
+        code, event, facts, ..
+    } in wrongs()
+    {
         let stale = Facts {
             fresh: false,
             all_orders: false,

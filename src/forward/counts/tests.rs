@@ -17,10 +17,10 @@ fn places_and_ends_are_read_from_their_paths_as_they_were() {
         place(Some(LotId::new(2)), Some(PackageId::new(9)), None),
     ] {
         let path = count_path(&place);
-        assert_eq!(path.strip_prefix(COUNTS).and_then(place_in), Some(place));
+        assert_eq!(place_in(path.name()), Some(place));
     }
     assert_eq!(
-        count_path(&place(None, Some(PackageId::new(9)), None)),
+        count_path(&place(None, Some(PackageId::new(9)), None)).to_string(),
         "book/counts/1/5/-/9/-"
     );
     let end = End {
@@ -30,7 +30,7 @@ fn places_and_ends_are_read_from_their_paths_as_they_were() {
         package: Id::None,
         owner: Id::None,
     };
-    assert_eq!(span_path(&end), "book/spans/1/?/2/-/-");
+    assert_eq!(span_path(&end).to_string(), "book/spans/1/?/2/-/-");
     assert_eq!(end_in("1/?/2/-/-"), Some(end));
     for other in ["1/5", "1/5/x/-/-", "1/5/-/-/-/-"] {
         assert_eq!(place_in(other), None);
@@ -43,7 +43,8 @@ async fn counts_of_an_older_version_are_read_and_later_ones_go_first() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, writer) = Journal::open(dir.path(), &crate::config::Journal::default()).unwrap();
     let older = b"2026-11-23T10:00:00Z 3 2026-11-23T09:00:00Z 2".to_vec();
-    let keep = |path: &str, value: Vec<u8>| (path.to_owned(), Some(value));
+    let older_key = |name: &str| Namespace::OlderCounts.key(name);
+    let keep = |key: SideKey, value: Vec<u8>| (key, Some(value));
     let newer = Count {
         time: "2026-11-24T10:00:00Z".parse().unwrap(),
         number: DocumentNumber::new(7),
@@ -51,16 +52,16 @@ async fn counts_of_an_older_version_are_read_and_later_ones_go_first() {
         recounts: 1,
     };
     let changes = vec![
-        keep("counted/1/5/-/-/-", older.clone()),
-        keep("counted/2/5/-/-/-", older),
-        keep("counted/3/5/-/-/-", b"nonsense".to_vec()),
-        keep("counted/1/5", b"2026-11-23T10:00:00Z 3".to_vec()),
+        keep(older_key("1/5/-/-/-"), older.clone()),
+        keep(older_key("2/5/-/-/-"), older),
+        keep(older_key("3/5/-/-/-"), b"nonsense".to_vec()),
+        keep(older_key("1/5"), b"2026-11-23T10:00:00Z 3".to_vec()),
         keep(
-            "book/counts/2/5/-/-/-",
+            Namespace::Counts.key("2/5/-/-/-"),
             stored::counts_in(&[newer]).unwrap(),
         ),
     ];
-    journal.inbox().keep(changes).await.unwrap();
+    journal.inbox().store_side_values(changes).await.unwrap();
     let book = load(&journal).unwrap();
     let numbers = |product| {
         let place = Place {

@@ -9,7 +9,7 @@ use crate::document::{Document, DocumentNumber, Purpose, Reason, State};
 use crate::forward::Interrupted;
 use crate::forward::resolve::Ground;
 
-use crate::journal::{Entry, JournalError};
+use crate::journal::{Entry, EventDocument, JournalError};
 use crate::reason::ReasonCode;
 
 impl Queue {
@@ -49,7 +49,7 @@ impl Queue {
         let now = if entry.progress.state == State::Replaced {
             let seq = entry.document.events.first();
             let number = seq.map(|seq| self.journal.document_of(*seq)).transpose()?;
-            let number = number.flatten().flatten();
+            let number = number.and_then(EventDocument::number);
             let now = number.map(|number| self.journal.document(number));
             now.transpose()?.flatten()
         } else {
@@ -168,7 +168,9 @@ impl Queue {
                 Some(State::Replaced) => {
                     let seq = before.and_then(|before| before.document.events.first().copied());
                     let new = seq.map(|seq| self.journal.document_of(seq)).transpose()?;
-                    blocker = new.flatten().flatten().unwrap_or(entry.document.number);
+                    blocker = new
+                        .and_then(EventDocument::number)
+                        .unwrap_or(entry.document.number);
                     self.dependencies.stands_in(place, blocker);
                 }
                 // An order that is not complete takes what completes it.

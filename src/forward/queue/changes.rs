@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use crate::clock;
 use crate::document::{Document, DocumentNumber, OdooRef, Progress, Reason, State};
 use crate::forward::resolve::Prepared;
-use crate::journal::{Change, Entry, KeepChange};
+use crate::journal::{Change, Entry, SideChange};
 
 use crate::reason::{Flag, Heals, ReasonCode};
 
@@ -18,7 +18,7 @@ const BY: &str = "forward";
 #[derive(Debug, Default)]
 pub struct Effects {
     pub changes: Vec<Change>,
-    pub keep: Vec<KeepChange>,
+    pub side_changes: Vec<SideChange>,
     pub documents: Vec<Document>,
 }
 

@@ -151,7 +151,7 @@ mod tests {
     use crate::config;
     use crate::document::{EventTime, Purpose};
     use crate::event::{Action, Event, Goods, Move, Movement, Seq, SourceKind};
-    use crate::journal::{Journal, WriterHandle, keep_device_clock};
+    use crate::journal::{Journal, WriterHandle, device_clock_change};
     use crate::reason::Flag;
 
     const HOUR: i64 = 3_600;
@@ -222,11 +222,11 @@ mod tests {
                 return;
             };
             let keep = sealed.clocks.iter();
-            let keep = keep.map(|(device, clock)| keep_device_clock(device, clock.as_ref()));
+            let keep = keep.map(|(device, clock)| device_clock_change(device, clock.as_ref()));
             let keep = keep.collect::<Result<_, _>>().unwrap();
             let inbox = self.journal.inbox();
             let sealing =
-                inbox.seal_and_keep(sealed.documents, sealed.skipped, 0, sealed.settled, keep);
+                inbox.seal_and_store(sealed.documents, sealed.skipped, 0, sealed.settled, keep);
             sealing.await.unwrap();
         }
 
@@ -326,8 +326,8 @@ mod tests {
         assert_eq!((document.occurred, document.times), (time(700), Vec::new()));
         assert!(document.flags.is_empty());
         assert_eq!(
-            rig.journal.document_of(Seq::new(2)).unwrap(),
-            Some(Some(DocumentNumber::new(2)))
+            rig.journal.document_of(Seq::new(2)).unwrap().number(),
+            Some(DocumentNumber::new(2))
         );
         // The next event of a clock that is right is as it says.
         rig.take(2_500, 3_000, count()).await;

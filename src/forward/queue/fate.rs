@@ -121,10 +121,10 @@ impl Queue {
                 if entry.progress.plan.is_none() {
                     entry.progress.plan.clone_from(&prepared.plan);
                 }
-                effects.keep.extend(self.note_count(&entry, rules)?);
+                effects.side_changes.extend(self.note_count(&entry, rules)?);
             }
             Fate::Found(_) => {
-                effects.keep.extend(self.note_count(&entry, rules)?);
+                effects.side_changes.extend(self.note_count(&entry, rules)?);
                 // Its plan was compared with Odoo before it was sent.
                 entry.progress.attempts += 1;
             }
@@ -132,7 +132,7 @@ impl Queue {
                 // In the same transaction: another document could claim the same lines.
                 let (key, days) = (entry.document.key, rules.retention_days);
                 let claimed = claims::claim(&self.journal, key, lines, clock::now(), days)?;
-                effects.keep.extend(claimed);
+                effects.side_changes.extend(claimed);
             }
             Fate::Posted { .. }
             | Fate::Refused { .. }

@@ -10,25 +10,23 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::document::DocumentNumber;
-use crate::journal::{Journal, JournalError, KeepChange};
-
-const PREFIX: &str = "late/";
+use crate::journal::{Journal, JournalError, Namespace, SideChange, SideKey};
 
 #[derive(Debug, Default)]
 pub struct LateCalls(BTreeMap<DocumentNumber, Timestamp>);
 
 impl LateCalls {
     pub fn load(journal: &Journal) -> Result<Self, JournalError> {
-        let kept = journal.kept(PREFIX)?;
+        let values = journal.read_namespace(Namespace::LateCalls)?;
         let read = |(path, at): &(String, Vec<u8>)| {
-            let number = path.strip_prefix(PREFIX)?.parse().ok()?;
+            let number = path.parse().ok()?;
             Some((number, std::str::from_utf8(at).ok()?.parse().ok()?))
         };
-        Ok(Self(kept.iter().filter_map(read).collect()))
+        Ok(Self(values.iter().filter_map(read).collect()))
     }
 
-    /// The gateway gives up calls about these documents: what is to be kept of that.
-    pub fn note(&mut self, numbers: &[DocumentNumber], now: Timestamp) -> Vec<KeepChange> {
+    /// Notes that the gateway abandons calls about these documents. Returns the changes to store.
+    pub fn note(&mut self, numbers: &[DocumentNumber], now: Timestamp) -> Vec<SideChange> {
         let mut changes = Vec::new();
         for number in numbers {
             self.0.insert(*number, now);
@@ -39,7 +37,7 @@ impl LateCalls {
 
     /// `by` takes back what document `of` did. What a call about `of` may still do is then to be
     /// judged by `by`.
-    pub fn taken_back(&mut self, of: DocumentNumber, by: DocumentNumber) -> Vec<KeepChange> {
+    pub fn taken_back(&mut self, of: DocumentNumber, by: DocumentNumber) -> Vec<SideChange> {
         match self.0.get(&of).max(self.0.get(&by)).copied() {
             Some(at) => self.note(&[by], at),
             None => Vec::new(),
@@ -66,8 +64,8 @@ impl LateCalls {
         self.0.contains_key(&number)
     }
 
-    /// It was looked at: what is to be kept of that.
-    pub fn remove(&mut self, number: DocumentNumber) -> Vec<KeepChange> {
+    /// Removes a call whose late effect was looked for. Returns the changes to store.
+    pub fn remove(&mut self, number: DocumentNumber) -> Vec<SideChange> {
         match self.0.remove(&number) {
             Some(_) => vec![(path(number), None)],
             None => Vec::new(),
@@ -75,8 +73,8 @@ impl LateCalls {
     }
 }
 
-fn path(number: DocumentNumber) -> String {
-    format!("{PREFIX}{number}")
+fn path(number: DocumentNumber) -> SideKey {
+    Namespace::LateCalls.key(number.to_string())
 }
 
 #[cfg(test)]
@@ -104,7 +102,7 @@ mod tests {
         // A later call about it was given up as well.
         late.note(&[SEVEN], at(150));
         assert_eq!(late.due(at(1_000), limit, DocumentNumber::ZERO), Some(NINE));
-        assert_eq!(late.remove(NINE), [("late/9".to_owned(), None)]);
+        assert_eq!(late.remove(NINE), [(Namespace::LateCalls.key("9"), None)]);
         assert_eq!(late.remove(NINE), []);
         assert_eq!(
             late.due(at(1_050), limit, DocumentNumber::ZERO),
@@ -119,7 +117,10 @@ mod tests {
         late.note(&[SEVEN], at(100));
         assert_eq!(
             late.taken_back(SEVEN, SEVEN.next()),
-            [("late/8".to_owned(), Some(at(100).to_string().into_bytes()))]
+            [(
+                Namespace::LateCalls.key("8"),
+                Some(at(100).to_string().into_bytes())
+            )]
         );
     }
 }

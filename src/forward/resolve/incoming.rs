@@ -16,7 +16,7 @@ use crate::catalog::refresh::Trouble;
 use crate::catalog::{Catalog, CatalogError, Found};
 use crate::document::{Document, DocumentNumber, Line, Purpose, State};
 use crate::event::{Action, Event, Move, Movement, Seq};
-use crate::journal::{Entry, Journal, JournalError};
+use crate::journal::{Entry, EventDocument, Journal, JournalError};
 use crate::odoo::Client;
 use crate::odoo::TOLERANCE;
 use crate::odoo_id::{LocationId, ProductId};
@@ -145,7 +145,7 @@ fn unsealed(journal: &Journal, wanted: &Wanted<'_>) -> Result<Option<Seq>, Unrea
         after = end.seq;
         for recorded in page.iter().take_while(|recorded| recorded.seq < last) {
             if wanted.is_brought_by(&recorded.event, recorded.seq)?
-                && journal.document_of(recorded.seq)?.is_none()
+                && journal.document_of(recorded.seq)? == EventDocument::Open
             {
                 return Ok(Some(recorded.seq));
             }

@@ -24,7 +24,7 @@ use crate::forward::resolve::{
     Asked, Ground, Intent, Prepared, count_difference, moves, resolve, with_difference,
 };
 use crate::forward::times;
-use crate::journal::{Change, Entry, JournalError};
+use crate::journal::{Change, Entry, EventDocument, JournalError};
 use crate::odoo::Client;
 use crate::odoo::order::odoo_time;
 use crate::reason::{Flag, ReasonCode};
@@ -76,9 +76,11 @@ impl Queue {
 
     fn undo_of(&self, entry: &Entry, event: &Recorded) -> Result<Undo, JournalError> {
         let number = match self.journal.document_of(event.seq)? {
-            None => return Ok(Undo::GoodsWaits(None)),
-            Some(None) => return Ok(Undo::Nothing("it needed no document".to_owned())),
-            Some(Some(number)) => number,
+            EventDocument::Open => return Ok(Undo::GoodsWaits(None)),
+            EventDocument::NotNeeded => {
+                return Ok(Undo::Nothing("it needed no document".to_owned()));
+            }
+            EventDocument::Sealed(number) => number,
         };
         let mut chain = Vec::new();
         let mut next = Some(number);
@@ -94,7 +96,7 @@ impl Queue {
 
     /// The document that keeps the note that this event was taken back.
     pub fn undone_entry(&self, seq: Seq) -> Result<Option<Entry>, JournalError> {
-        let mut next = self.journal.document_of(seq)?.flatten();
+        let mut next = self.journal.document_of(seq)?.number();
         for _ in 0..CHAIN_MAX {
             let Some(number) = next else { break };
             let Some(entry) = self.journal.document(number)? else {
@@ -281,7 +283,7 @@ impl Queue {
             .unwrap_or_default();
         let mut noted = Effects::default();
         for span in self.spans_of(&undo.document, &parked.document, event.seq)? {
-            noted.keep.extend(self.note_undone(&ends, span)?);
+            noted.side_changes.extend(self.note_undone(&ends, span)?);
         }
         self.change_and(Vec::new(), noted).await?;
         let new = without(&parked.document, event.seq, now, |_| quantity);
@@ -367,7 +369,7 @@ impl Queue {
             return Ok(());
         };
         let noted = self.late()?.taken_back(of, number);
-        effects.keep.extend(noted);
+        effects.side_changes.extend(noted);
         effects.changes.extend(self.undone(number)?);
         let (Some(undo), Some(of)) = (self.journal.document(number)?, self.journal.document(of)?)
         else {
@@ -378,7 +380,7 @@ impl Queue {
         }
         let ends = ends_of_event(&of, seq);
         for span in self.spans_of(&undo.document, &of.document, seq)? {
-            effects.keep.extend(self.note_undone(&ends, span)?);
+            effects.side_changes.extend(self.note_undone(&ends, span)?);
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ impl Queue {
     pub async fn note_unanswered(&mut self) -> Result<(), Interrupted> {
         let numbers: Vec<DocumentNumber> = self.sending.keys().copied().collect();
         let changes = self.late()?.note(&numbers, clock::now());
-        self.keep(changes).await
+        self.store_side_values(changes).await
     }
 
     /// The list; first all that was being sent when the process stopped.
@@ -61,7 +61,7 @@ impl Queue {
             numbers.extend(page.iter().map(|entry| entry.document.number));
         }
         let changes = self.late()?.note(&numbers, clock::now());
-        self.keep(changes).await
+        self.store_side_values(changes).await
     }
 
     /// Looks at each document whose lost call can no longer be running. Answers a sentence for
@@ -95,7 +95,7 @@ impl Queue {
                 }
             }
             let changes = self.late()?.remove(number);
-            self.keep(changes).await?;
+            self.store_side_values(changes).await?;
         }
         Ok(sentence)
     }

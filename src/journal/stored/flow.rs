@@ -136,6 +136,7 @@ fn made_or_default<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MadeV1,
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
+#[must_use]
 pub fn flow_in(state: &FlowV1) -> Vec<u8> {
     // Texts, numbers and times: serialising them cannot fail.
     serde_json::to_vec(state).unwrap_or_default()

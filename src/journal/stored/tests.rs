@@ -161,7 +161,7 @@ fn progress() -> Progress {
     }
 }
 
-fn kept() -> Kept {
+fn counters() -> Counters {
     let mut totals = Totals {
         last_seq: Seq::new(900),
         stored: 800,
@@ -178,7 +178,7 @@ fn kept() -> Kept {
             events: number * 3,
         };
     }
-    Kept {
+    Counters {
         totals,
         last_document: DocumentNumber::new(15),
     }
@@ -347,26 +347,26 @@ fn documents_v4() -> [(&'static str, Document); 2] {
 }
 
 /// An event with a flag, and totals that count such events.
-fn flagged() -> (Event, Kept) {
+fn flagged() -> (Event, Counters) {
     let mut event = events().swap_remove(1).1;
     event.flags = vec![EventFlag::PossibleRepeat];
-    let mut kept = kept();
-    kept.totals.possible_repeats = 9;
-    (event, kept)
+    let mut counters = counters();
+    counters.totals.possible_repeats = 9;
+    (event, counters)
 }
 
 /// The same totals with events that a person left out of documents.
-fn left_out() -> Kept {
-    let mut kept = flagged().1;
-    kept.totals.left_out = 3;
-    kept
+fn left_out() -> Counters {
+    let mut counters = flagged().1;
+    counters.totals.left_out = 3;
+    counters
 }
 
 /// With raw scans that nothing was made of.
-fn unused_scans() -> Kept {
-    let mut kept = left_out();
-    kept.totals.unused_scans = 4;
-    kept
+fn unused_scans() -> Counters {
+    let mut counters = left_out();
+    counters.totals.unused_scans = 4;
+    counters
 }
 
 /// The same event with what its label says of its weight.
@@ -537,25 +537,25 @@ fn best_before_dates_are_read_and_written_as_ever() {
 #[test]
 fn flags_of_an_event_and_their_count_are_read_and_written_as_ever() {
     let golden = |name: &str| golden_in(include_str!("event_v2.txt"), name);
-    let (event, kept) = flagged();
+    let (event, counters) = flagged();
     assert_eq!(event_out(&golden("transfer")).unwrap(), event);
     assert_eq!(event_in(&event).unwrap(), golden("transfer"));
-    assert_eq!(kept_out(&golden("totals")).unwrap(), kept);
-    assert_eq!(kept_in(&kept).unwrap(), golden("totals"));
+    assert_eq!(counters_out(&golden("totals")).unwrap(), counters);
+    assert_eq!(counters_in(&counters).unwrap(), golden("totals"));
 }
 
 #[test]
 fn totals_with_events_that_were_left_out_are_read_and_written_as_ever() {
     let golden = golden_in(include_str!("totals_v3.txt"), "totals");
-    assert_eq!(kept_out(&golden).unwrap(), left_out());
-    assert_eq!(kept_in(&left_out()).unwrap(), golden);
+    assert_eq!(counters_out(&golden).unwrap(), left_out());
+    assert_eq!(counters_in(&left_out()).unwrap(), golden);
 }
 
 #[test]
 fn totals_with_unused_scans_are_read_and_written_as_ever() {
     let golden = golden_in(include_str!("totals_v4.txt"), "totals");
-    assert_eq!(kept_out(&golden).unwrap(), unused_scans());
-    assert_eq!(kept_in(&unused_scans()).unwrap(), golden);
+    assert_eq!(counters_out(&golden).unwrap(), unused_scans());
+    assert_eq!(counters_in(&unused_scans()).unwrap(), golden);
 }
 
 #[test]
@@ -616,8 +616,8 @@ fn the_rest_of_version_1_is_read_and_written_as_ever() {
     };
     assert_eq!(repeats_out(&golden("repeats")).unwrap(), repeats);
     assert_eq!(repeats_in(repeats).unwrap(), golden("repeats"));
-    assert_eq!(kept_out(&golden("totals")).unwrap(), kept());
-    assert_eq!(kept_in(&kept()).unwrap(), golden("totals"));
+    assert_eq!(counters_out(&golden("totals")).unwrap(), counters());
+    assert_eq!(counters_in(&counters()).unwrap(), golden("totals"));
 }
 
 #[test]
@@ -755,7 +755,7 @@ fn print_the_present_forms() {
         })
         .unwrap(),
     ));
-    records.push(("totals", kept_in(&kept()).unwrap()));
+    records.push(("totals", counters_in(&counters()).unwrap()));
     for (name, document) in documents_v2() {
         records.push((name, document_in(&document).unwrap()));
     }
@@ -770,14 +770,14 @@ fn print_the_present_forms() {
     records.push(("undo", event_in(&event).unwrap()));
     records.push(("document", document_in(&document).unwrap()));
     records.push(("progress", progress_in(&progress).unwrap()));
-    let (event, kept) = flagged();
+    let (event, counters) = flagged();
     records.push(("transfer", event_in(&event).unwrap()));
-    records.push(("totals", kept_in(&kept).unwrap()));
+    records.push(("totals", counters_in(&counters).unwrap()));
     records.push(("transfer", event_in(&measured()).unwrap()));
     let (event, document) = best_before();
     records.push(("event", event_in(&event).unwrap()));
     records.push(("document", document_in(&document).unwrap()));
-    records.push(("totals", kept_in(&left_out()).unwrap()));
+    records.push(("totals", counters_in(&left_out()).unwrap()));
     for (name, bytes) in records {
         print!("{name} ");
         for byte in bytes {

@@ -31,8 +31,8 @@ impl Transaction<'_> {
                 return Ok(rejected());
             }
         }
-        self.kept.totals.rejected += 1;
-        let number = RejectedNumber::new(self.kept.totals.rejected);
+        self.counters.totals.rejected += 1;
+        let number = RejectedNumber::new(self.counters.totals.rejected);
         let bytes_max = self.limits.rejected_bytes_max;
         let rejections = open(&mut self.rejections, self.write)?;
         rejections.append(number, rejection, bytes_max, &mut self.written)?;
@@ -60,12 +60,12 @@ impl Transaction<'_> {
 
     /// Raw scans that no flow makes anything of were skipped.
     pub fn count_unused(&mut self, scans: u64) {
-        self.kept.totals.unused_scans += scans;
+        self.counters.totals.unused_scans += scans;
     }
 
     /// A person dismisses the unused scans. Answers how many.
     pub fn dismiss_scans(&mut self, record: &AuditRecord) -> Result<u64, Fatal> {
-        let scans = std::mem::take(&mut self.kept.totals.unused_scans);
+        let scans = std::mem::take(&mut self.counters.totals.unused_scans);
         if scans > 0 {
             let rejections = open(&mut self.rejections, self.write)?;
             rejections.put_audit(AUDIT_OF_SCANS, record, &mut self.written)?;
@@ -76,7 +76,7 @@ impl Transaction<'_> {
     /// Whether a reading with the id of an event may be open. An id that the gateway gave to an
     /// event is in no reading.
     fn may_settle(&self, event: &Event, accepted: &Accepted) -> bool {
-        let may_be_open = self.rejections.is_some() || self.kept.totals.rejected_open > 0;
+        let may_be_open = self.rejections.is_some() || self.counters.totals.rejected_open > 0;
         may_be_open && !event.id_derived && matches!(accepted, Accepted::Stored { .. })
     }
 

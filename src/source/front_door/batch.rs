@@ -22,7 +22,7 @@ use crate::channel::{Channel, Reading, Verdict, Word};
 use crate::decode;
 use crate::event::{Name, Rejection, SourceKind, astray_code};
 use crate::fair::Lane;
-use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
+use crate::journal::{Accepted, AppendError, Inbox, SideChange};
 use crate::source::{Intake, elements};
 
 /// Between two tries while the journal is full.
@@ -45,10 +45,10 @@ pub struct Batch {
     pub elements: usize,
     readings: Vec<Reading>,
     /// The changes that go to disk in the same commit as the readings.
-    received: Vec<KeepChange>,
+    received: Vec<SideChange>,
     rejections: Vec<Rejection>,
-    keeps: Vec<KeepChange>,
-    /// A SUBSCRIBE or UNSUBSCRIBE whose answer waits for `keeps`.
+    side_changes: Vec<SideChange>,
+    /// A SUBSCRIBE or UNSUBSCRIBE whose answer waits for `side_changes`.
     pub reply: Option<Bytes>,
 }
 
@@ -78,8 +78,8 @@ enum What {
     Reading,
     /// The next of the rejections.
     Rejection,
-    /// Part of the kept changes.
-    Kept,
+    /// A part of `side_changes`.
+    SideValues,
     /// Nothing to wait for but its turn.
     Done(Reason, &'static str),
     /// QoS 2: the same message as an earlier publish that is on its way to the disk.
@@ -116,7 +116,7 @@ pub struct Outcome {
 
 impl Batch {
     pub fn is_empty(&self) -> bool {
-        self.publishes.is_empty() && self.keeps.is_empty()
+        self.publishes.is_empty() && self.side_changes.is_empty()
     }
 
     pub fn read(
@@ -142,21 +142,21 @@ impl Batch {
     }
 
     /// A packet id that goes to disk with the readings.
-    pub fn receive(&mut self, received: KeepChange) {
+    pub fn receive(&mut self, received: SideChange) {
         self.received.push(received);
     }
 
-    pub fn keep(&mut self, delivery: Delivery, changes: Vec<KeepChange>) {
-        self.push(delivery, What::Kept);
-        let bytes = |(key, value): &KeepChange| key.len() + value.as_ref().map_or(0, Vec::len);
+    pub fn store_side_values(&mut self, delivery: Delivery, changes: Vec<SideChange>) {
+        self.push(delivery, What::SideValues);
+        let bytes = |(key, value): &SideChange| key.bytes() + value.as_ref().map_or(0, Vec::len);
         self.bytes += changes.iter().map(bytes).sum::<usize>();
-        self.keeps.extend(changes);
+        self.side_changes.extend(changes);
     }
 
     /// Changes that no publish waits for.
-    pub fn changes(changes: Vec<KeepChange>, reply: Option<Bytes>) -> Self {
+    pub fn changes(changes: Vec<SideChange>, reply: Option<Bytes>) -> Self {
         Self {
-            keeps: changes,
+            side_changes: changes,
             reply,
             ..Self::default()
         }
@@ -233,7 +233,7 @@ impl Batch {
             }
             let display = device.wants_displays();
             patiently(patient, || {
-                intake.take_many_and_keep(&lane, &self.readings, display, self.received.clone())
+                intake.take_many_and_store(&lane, &self.readings, display, self.received.clone())
             })
             .await
         };
@@ -247,29 +247,29 @@ impl Batch {
             })
             .await
         };
-        let keeps = async {
-            if self.keeps.is_empty() {
+        let stored = async {
+            if self.side_changes.is_empty() {
                 return Ok(());
             }
             // Each try with what is retained by then: a newer state may have overtaken this one.
-            let keep = || inbox.keep(shared.hub.update(self.keeps.clone()));
-            patiently(patient, keep).await
+            let store = || inbox.store_side_values(shared.hub.update(self.side_changes.clone()));
+            patiently(patient, store).await
         };
-        let (readings, rejections, keeps) = tokio::join!(readings, rejections, keeps);
-        self.settled(readings, rejections, &keeps, device.wants_receipts())
+        let (readings, rejections, stored) = tokio::join!(readings, rejections, stored);
+        self.settled(readings, rejections, &stored, device.wants_receipts())
     }
 
     fn settled(
         self,
         readings: Result<Vec<Vec<Verdict>>, AppendError>,
         rejections: Result<Vec<Accepted>, AppendError>,
-        keeps: &Result<(), AppendError>,
+        stored: &Result<(), AppendError>,
         receipts: bool,
     ) -> Settled {
         let stopped = [
             readings.as_ref().err(),
             rejections.as_ref().err(),
-            keeps.as_ref().err(),
+            stored.as_ref().err(),
         ]
         .contains(&Some(&AppendError::Stopped));
         let mut settled = Settled {
@@ -285,11 +285,11 @@ impl Batch {
             stopped,
         };
         if let (Err(AppendError::Full | AppendError::Disk), true) =
-            (keeps, self.publishes.is_empty())
+            (stored, self.publishes.is_empty())
         {
             // The alarm says that it is full; a client that subscribes over and over must not fill
             // the log.
-            tracing::debug!("the journal is full: a session is kept in memory alone");
+            tracing::debug!("the journal is full: a session is in memory alone");
         }
         let mut readings = readings.map(Vec::into_iter);
         let mut rejections = rejections.map(Vec::into_iter);
@@ -298,7 +298,7 @@ impl Batch {
             let (reason, text) = match what {
                 What::Again => (Reason::Success, None),
                 What::Done(reason, text) => (reason, Some(text.to_owned())),
-                What::Kept => plain(keeps.as_ref().err()),
+                What::SideValues => plain(stored.as_ref().err()),
                 What::Reading => match &mut readings {
                     Ok(verdicts) => settled.verdicts(verdicts.next().unwrap_or_default(), receipts),
                     Err(error) => plain(Some(error)),

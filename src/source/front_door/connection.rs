@@ -28,7 +28,7 @@ use super::wire::{self, Fault, Qos, Version};
 use crate::clock;
 use crate::event::SourceKind;
 use crate::fair::{Lane, Origin};
-use crate::journal::KeepChange;
+use crate::journal::SideChange;
 
 /// Changes of a session that wait for the disk; with more, nothing further is read.
 const CHANGES_MAX: usize = 8;
@@ -412,7 +412,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         result
     }
 
-    fn acknowledge(&mut self, outcome: &Outcome, changes: &mut Vec<KeepChange>) {
+    fn acknowledge(&mut self, outcome: &Outcome, changes: &mut Vec<SideChange>) {
         let delivery = outcome.delivery;
         let Delivery { qos, pkid, .. } = delivery;
         if qos == Qos::AtMostOnce {

@@ -233,7 +233,9 @@ async fn enter<S>(
         owner,
     ) = opened;
     for will in wills {
-        shared.keep(shared.will(&name, &will, None)).await;
+        shared
+            .store_side_values(shared.will(&name, &will, None))
+            .await;
     }
     terms.session_present = attached.present;
     drop(writer.accept(&mut io.output, &terms));
@@ -311,7 +313,7 @@ async fn open(
             by_force,
         };
         let opened = shared.hub.open(wish, &mut changes);
-        shared.keep(changes).await;
+        shared.store_side_values(changes).await;
         match opened {
             Ok(opened) => return Ok((opened, owner)),
             Err(Closed::TooMany) => return Err(Refusal::Busy),

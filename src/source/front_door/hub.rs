@@ -1,7 +1,7 @@
 //! The connected devices, their sessions and their retained messages.
 //!
 //! **In**: messages from the gateway and from devices. **Out**: messages to subscribed sessions,
-//! and [`KeepChange`]s that the caller passes to the journal. Connections use the hub only when
+//! and [`SideChange`]s that the caller passes to the journal. Connections use the hub only when
 //! they connect, disconnect or subscribe; a publish touches only its own device.
 
 use std::collections::HashMap;
@@ -16,13 +16,13 @@ use super::connect::Will;
 use super::message::Content;
 use super::retained::{Retained, RetainedFull};
 use super::session::{Attached, Offer, Owner, Session};
-use super::stored::{self, Kept};
+use super::stored::{self, Restored};
 use super::topics::{Topics, topic_matches};
 use super::wire::{Filter, Qos};
 use crate::channel::Outbound;
 use crate::clock;
 use crate::event::Name;
-use crate::journal::KeepChange;
+use crate::journal::{SideChange, SideValue};
 
 /// Sessions of one device; when there are more, the one that was left first goes.
 pub const SESSIONS_MAX: usize = 8;
@@ -88,11 +88,7 @@ pub enum Closed {
 
 impl Hub {
     /// A hub with the sessions and messages that were stored before the last restart.
-    pub fn new(
-        site: Name,
-        missed_max: usize,
-        kept: Vec<(String, Vec<u8>)>,
-    ) -> (Self, Vec<KeepChange>) {
+    pub fn new(site: Name, missed_max: usize, values: Vec<SideValue>) -> (Self, Vec<SideChange>) {
         let hub = Self {
             site,
             missed_max,
@@ -100,32 +96,39 @@ impl Hub {
             retained: Mutex::default(),
             queued: Arc::default(),
         };
-        let changes = hub.restore(kept);
+        let changes = hub.restore(values);
         (hub, changes)
     }
 
-    fn restore(&self, kept: Vec<(String, Vec<u8>)>) -> Vec<KeepChange> {
+    fn restore(&self, values: Vec<SideValue>) -> Vec<SideChange> {
         let (now, instant) = (clock::now(), clock::instant());
         let mut changes = Vec::new();
         let (mut missed, mut received) = (Vec::new(), Vec::new());
         let (mut retained, mut properties) = (Vec::new(), Vec::new());
-        for (key, value) in kept {
+        for (key, value) in values {
             match stored::read(&key, &value) {
-                Some(Kept::Session(device, client_id, session)) => {
+                Some(Restored::Session(device, client_id, session)) => {
                     let session = Session::restore(device.clone(), client_id, session, now)
                         .metered(&self.queued);
                     let device = self.device(&device);
                     device.sessions().push(Arc::new(session));
                 }
-                Some(Kept::Missed(device, client_id, number, message)) => {
+                Some(Restored::Missed {
+                    device,
+                    client_id,
+                    number,
+                    message,
+                }) => {
                     missed.push((device, client_id, number, message, key));
                 }
-                Some(Kept::Received(device, client_id, pkid)) => {
+                Some(Restored::Received(device, client_id, pkid)) => {
                     received.push((device, client_id, pkid, key));
                 }
-                Some(Kept::Retained(topic, payload)) => retained.push((topic, payload)),
-                Some(Kept::Properties(topic, kept)) => properties.push((topic, kept)),
-                None => tracing::debug!(%key, "a kept value is not the door's, and left alone"),
+                Some(Restored::Retained(topic, payload)) => retained.push((topic, payload)),
+                Some(Restored::Properties(topic, stored)) => properties.push((topic, stored)),
+                None => {
+                    tracing::debug!(%key, "a stored value cannot be read, and is left alone");
+                }
             }
         }
         *self.retained() = Retained::restore(retained, properties);
@@ -182,7 +185,7 @@ impl Hub {
     }
 
     /// Gives a connection its session, made if it is not there.
-    pub fn open(&self, wish: Wish<'_>, changes: &mut Vec<KeepChange>) -> Result<Opened, Closed> {
+    pub fn open(&self, wish: Wish<'_>, changes: &mut Vec<SideChange>) -> Result<Opened, Closed> {
         let mut devices = self.devices();
         if !devices.contains_key(wish.device) && devices.len() >= DEVICES_MAX {
             return Err(Closed::TooMany);
@@ -265,7 +268,7 @@ impl Hub {
         &self,
         now: Timestamp,
         instant: Instant,
-        changes: &mut Vec<KeepChange>,
+        changes: &mut Vec<SideChange>,
     ) -> Vec<(Arc<Session>, Will)> {
         self.retained().expire(instant, changes);
         let mut wills = Vec::new();
@@ -287,7 +290,7 @@ impl Hub {
 
     /// A message from the gateway: to its device's sessions, and kept if it is to be retained. What
     /// is retained already is not sent again.
-    pub fn send(&self, message: Outbound, now: Instant, changes: &mut Vec<KeepChange>) {
+    pub fn send(&self, message: Outbound, now: Instant, changes: &mut Vec<SideChange>) {
         let Outbound {
             device,
             channel,
@@ -314,7 +317,7 @@ impl Hub {
         channel: &str,
         content: Content,
         now: Instant,
-        changes: &mut Vec<KeepChange>,
+        changes: &mut Vec<SideChange>,
     ) {
         let supersedes = content.retain;
         if let Some(device) = self.find(device) {
@@ -331,7 +334,7 @@ impl Hub {
         channel: &str,
         content: Content,
         from: Option<&Arc<Session>>,
-        changes: &mut Vec<KeepChange>,
+        changes: &mut Vec<SideChange>,
     ) {
         if let Some(device) = self.find(device) {
             let offer = device.offer(channel, content, false, clock::instant());
@@ -344,7 +347,7 @@ impl Hub {
         device: &Device,
         offer: &Offer,
         from: Option<&Arc<Session>>,
-        changes: &mut Vec<KeepChange>,
+        changes: &mut Vec<SideChange>,
     ) {
         for session in device.sessions().iter() {
             let own = from.is_some_and(|from| Arc::ptr_eq(from, session));
@@ -360,7 +363,7 @@ impl Hub {
         receipts: Vec<Bytes>,
         displays: Vec<Bytes>,
         now: Instant,
-        changes: &mut Vec<KeepChange>,
+        changes: &mut Vec<SideChange>,
     ) {
         let sessions = device.sessions();
         let receipts = receipts
@@ -399,14 +402,14 @@ impl Hub {
         device: &Name,
         channel: &str,
         content: &Content,
-        changes: &mut Vec<KeepChange>,
+        changes: &mut Vec<SideChange>,
     ) -> Result<(), RetainedFull> {
         let topic = Topics::new(&self.site, device).topic(channel);
         self.retained().replace(topic, content, changes)
     }
 
     /// Changes that are to go to disk, with what is retained now.
-    pub fn update(&self, mut changes: Vec<KeepChange>) -> Vec<KeepChange> {
+    pub fn update(&self, mut changes: Vec<SideChange>) -> Vec<SideChange> {
         self.retained().update(&mut changes);
         changes
     }

@@ -178,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             .shared
             .retain_state(name, target, Content::of(publish), from, received)
         {
-            Ok(changes) => batch.keep(delivery, changes),
+            Ok(changes) => batch.store_side_values(delivery, changes),
             Err(RetainedFull) => {
                 batch.done(delivery, Reason::QuotaExceeded, "no room to retain more");
             }
@@ -212,7 +212,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         device.note_wanted();
         let mut reply = BytesMut::new();
         self.client.writer.subscribed(&mut reply, pkid, &granted)?;
-        let changes: Vec<_> = session.keep().into_iter().collect();
+        let changes: Vec<_> = session.session_change().into_iter().collect();
         if changes.is_empty() {
             self.io.output.extend_from_slice(&reply);
         }
@@ -238,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.client
             .writer
             .unsubscribed(&mut reply, pkid, &existed)?;
-        let changes: Vec<_> = session.keep().into_iter().collect();
+        let changes: Vec<_> = session.session_change().into_iter().collect();
         if changes.is_empty() {
             self.io.output.extend_from_slice(&reply);
         }

@@ -7,9 +7,9 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::message::{Content, Expiry};
-use super::stored::{self, KeptProperties};
+use super::stored::{self, RestoredProperties};
 use super::wire::Qos;
-use crate::journal::KeepChange;
+use crate::journal::{Namespace, SideChange};
 
 /// Retained messages, and their bytes, over all devices.
 const RETAINED_MAX: usize = 40_000;
@@ -33,24 +33,25 @@ pub struct RetainedFull;
 impl Retained {
     /// Restores the messages that were stored before the last restart.
     pub fn restore(
-        kept: Vec<(String, Vec<u8>)>,
-        properties: Vec<(String, KeptProperties)>,
+        stored: Vec<(String, Vec<u8>)>,
+        properties: Vec<(String, RestoredProperties)>,
     ) -> Self {
         let mut retained = Self::default();
-        for (topic, payload) in kept {
+        for (topic, payload) in stored {
             retained.set(topic, Content::plain(payload.into(), true));
         }
-        for (topic, kept) in properties {
+        for (topic, stored) in properties {
             let content = retained.messages.get(&topic).cloned();
-            if let Some(mut content) = content.filter(|content| kept.belong_to(&content.payload)) {
-                let kept = kept.properties;
-                content.qos = match kept.qos {
+            if let Some(mut content) = content.filter(|content| stored.belong_to(&content.payload))
+            {
+                let stored = stored.properties;
+                content.qos = match stored.qos {
                     0 => Qos::AtMostOnce,
                     1 => Qos::AtLeastOnce,
                     _ => Qos::ExactlyOnce,
                 };
-                content.properties = kept.properties.into();
-                content.expiry = kept.expires_s.and_then(Expiry::restore);
+                content.properties = stored.properties.into();
+                content.expiry = stored.expires_s.and_then(Expiry::restore);
                 retained.set(topic, content);
             }
         }
@@ -63,19 +64,19 @@ impl Retained {
         &mut self,
         topic: String,
         content: &Content,
-        changes: &mut Vec<KeepChange>,
+        changes: &mut Vec<SideChange>,
     ) -> Result<(), RetainedFull> {
         if !self.fits(&topic, content) {
             return Err(RetainedFull);
         }
         // The gateway calculates tasks again after a restart, and they change too often for a disk.
         if !is_tasks(&topic) {
-            let kept = Some(content).filter(|content| !content.payload.is_empty());
+            let stored = Some(content).filter(|content| !content.payload.is_empty());
             // The properties also where there are none: what is on disk may be those of a message
             // whose successor found no room there.
-            let properties = kept.and_then(stored::properties_value);
+            let properties = stored.and_then(stored::properties_value);
             changes.push((stored::properties_key(&topic), properties));
-            let payload = kept.map(|content| content.payload.to_vec());
+            let payload = stored.map(|content| content.payload.to_vec());
             changes.push((stored::retained_key(&topic), payload));
         }
         self.set(topic, content.clone());
@@ -84,13 +85,15 @@ impl Retained {
 
     /// Makes changes that waited say what is retained now: in the meantime a newer message may have
     /// gone to disk.
-    pub fn update(&self, changes: &mut [KeepChange]) {
+    pub fn update(&self, changes: &mut [SideChange]) {
         for (key, value) in changes {
-            if let Some(topic) = key.strip_prefix(stored::RETAINED) {
-                let content = self.messages.get(topic);
-                *value = content.map(|content| content.payload.to_vec());
-            } else if let Some(topic) = key.strip_prefix(stored::PROPERTIES) {
-                *value = self.messages.get(topic).and_then(stored::properties_value);
+            let content = || self.messages.get(key.name());
+            match key.namespace() {
+                Namespace::Retained => {
+                    *value = content().map(|content| content.payload.to_vec());
+                }
+                Namespace::Properties => *value = content().and_then(stored::properties_value),
+                _ => {}
             }
         }
     }
@@ -110,7 +113,7 @@ impl Retained {
     }
 
     /// Removes the messages that have expired (MQTT 5, 3.3.2.3.3).
-    pub fn expire(&mut self, now: Instant, changes: &mut Vec<KeepChange>) {
+    pub fn expire(&mut self, now: Instant, changes: &mut Vec<SideChange>) {
         if self.next_expiry.is_none_or(|next| now < next) {
             return;
         }
@@ -178,7 +181,7 @@ fn is_tasks(topic: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::front_door::stored::Kept;
+    use crate::source::front_door::stored::Restored;
 
     #[test]
     fn properties_of_a_payload_that_an_older_version_replaced_are_ignored() {
@@ -189,11 +192,13 @@ mod tests {
         };
         let value = stored::properties_value(&content).unwrap();
         for (payload, properties) in [("first", &[1, 1][..]), ("second", &[])] {
-            let Some(Kept::Properties(topic, kept)) = stored::read("properties/a", &value) else {
+            let Some(Restored::Properties(topic, stored)) =
+                stored::read(&Namespace::Properties.key("a"), &value)
+            else {
                 panic!("no properties");
             };
             let payloads = vec![("a".to_owned(), payload.as_bytes().to_vec())];
-            let retained = Retained::restore(payloads, vec![(topic, kept)]);
+            let retained = Retained::restore(payloads, vec![(topic, stored)]);
             let (_, found) = retained.below("a").next().unwrap();
             assert_eq!(&found.payload, payload.as_bytes());
             assert_eq!(&found.properties, properties);

@@ -1,7 +1,7 @@
 //! One client's session: its subscriptions, and the messages to it.
 //!
 //! **In**: messages for its device, and its acknowledgements. **Out**: packets for the connection
-//! that owns it, and [`KeepChange`]s for the journal. A message is written to disk only when its
+//! that owns it, and [`SideChange`]s for the journal. A message is written to disk only when its
 //! device is away, or has not acknowledged it for [`UNACKED_MAX`]: a connected device that answers
 //! costs no disk.
 
@@ -25,7 +25,7 @@ use super::stored::{self, SessionV1, SubscriptionV1};
 use super::wire::{Filter, Qos};
 use crate::clock;
 use crate::event::Name;
-use crate::journal::KeepChange;
+use crate::journal::SideChange;
 
 /// The largest number of messages that wait for a connected client. Above it the oldest are
 /// dropped.
@@ -130,28 +130,29 @@ impl Session {
     }
 
     /// A session as it was on disk: nobody is connected after a restart.
-    pub fn restore(device: Name, client_id: String, kept: SessionV1, now: Timestamp) -> Self {
+    pub fn restore(device: Name, client_id: String, stored: SessionV1, now: Timestamp) -> Self {
         let session = Self::new(device, client_id);
         {
             let mut state = session.state();
-            state.expiry_s = kept.expiry_s;
+            state.expiry_s = stored.expiry_s;
             state.ended = Some(
-                kept.ended_s
+                stored
+                    .ended_s
                     .and_then(|at| Timestamp::from_second(at).ok())
                     .unwrap_or(now),
             );
             state.stored = true;
-            state.subscriptions = kept
+            state.subscriptions = stored
                 .subscriptions
                 .into_iter()
-                .map(|kept| Filter {
-                    path: kept.filter,
-                    qos: match kept.qos {
+                .map(|stored| Filter {
+                    path: stored.filter,
+                    qos: match stored.qos {
                         0 => Qos::AtMostOnce,
                         _ => Qos::AtLeastOnce,
                     },
-                    no_local: kept.no_local,
-                    keep_retain: kept.keep_retain,
+                    no_local: stored.no_local,
+                    keep_retain: stored.keep_retain,
                     retain: super::wire::RetainRule::Always,
                 })
                 .collect();
@@ -160,19 +161,19 @@ impl Session {
     }
 
     /// A missed message as it was on disk; they come in the order of their numbers.
-    pub fn restore_missed(&self, number: u64, kept: stored::KeptMissed, now: Instant) {
+    pub fn restore_missed(&self, number: u64, stored: stored::RestoredMissed, now: Instant) {
         let mut state = self.state();
         state.next_number = state.next_number.max(number + 1);
         let message = Message {
-            topic: kept.topic.into(),
-            retain: kept.content.retain,
-            content: kept.content,
+            topic: stored.topic.into(),
+            retain: stored.content.retain,
+            content: stored.content,
             qos: Qos::AtLeastOnce,
             since: now,
             number: Some(number),
         };
         let is_free = |id: &u16| state.in_flight.iter().all(|sent| sent.pkid != *id);
-        match kept.pkid.filter(is_free) {
+        match stored.pkid.filter(is_free) {
             Some(pkid) => state.push_in_flight(InFlight {
                 pkid,
                 message,
@@ -213,7 +214,7 @@ impl Session {
         owner: Owner,
         clean: bool,
         expiry_s: u32,
-        changes: &mut Vec<KeepChange>,
+        changes: &mut Vec<SideChange>,
     ) -> Attached {
         let mut state = self.state();
         let present = !clean
@@ -231,12 +232,12 @@ impl Session {
         // The outcome of writes by an earlier connection is unknown. A message that must not be
         // lost is stored again; without an id it gets a flag.
         let forgotten = state.receptions.forget_under_way();
-        changes.extend(forgotten.into_iter().map(|pkid| self.unreceived(pkid)));
+        changes.extend(forgotten.into_iter().map(|pkid| self.remove_received(pkid)));
         for sent in &mut state.in_flight {
             sent.sent = false;
         }
         if expiry_s > 0 {
-            changes.push(self.kept(&mut state));
+            changes.push(self.write_session(&mut state));
         } else if state.stored {
             state.stored = false;
             changes.push((stored::session_key(&self.device, &self.client_id), None));
@@ -256,7 +257,7 @@ impl Session {
         expiry_s: Option<u32>,
         will: Option<PendingWill>,
         now: Timestamp,
-        changes: &mut Vec<KeepChange>,
+        changes: &mut Vec<SideChange>,
     ) -> bool {
         let mut state = self.state();
         if state.epoch != epoch {
@@ -270,7 +271,7 @@ impl Session {
             self.forget(&mut state, changes);
             return true;
         }
-        changes.push(self.kept(&mut state));
+        changes.push(self.write_session(&mut state));
         state.queue.retain(|message| message.qos != Qos::AtMostOnce);
         let in_flight = state.in_flight.iter().map(|sent| &sent.message);
         let left = state.queue.iter().chain(in_flight);
@@ -288,18 +289,18 @@ impl Session {
     }
 
     /// Forgets everything, on disk as well.
-    pub fn clear(&self, changes: &mut Vec<KeepChange>) {
+    pub fn clear(&self, changes: &mut Vec<SideChange>) {
         let mut state = self.state();
         self.forget(&mut state, changes);
     }
 
-    fn forget(&self, state: &mut State, changes: &mut Vec<KeepChange>) {
+    fn forget(&self, state: &mut State, changes: &mut Vec<SideChange>) {
         let waiting = state
             .queue
             .iter()
             .chain(state.in_flight.iter().map(|sent| &sent.message));
         for message in waiting {
-            self.unkeep(message, changes);
+            self.remove_missed(message, changes);
         }
         if state.stored {
             changes.push((stored::session_key(&self.device, &self.client_id), None));
@@ -310,10 +311,11 @@ impl Session {
         state.held.set(0);
         state.in_flight.clear();
         let received = state.receptions.clear();
-        changes.extend(received.into_iter().map(|pkid| self.unreceived(pkid)));
+        changes.extend(received.into_iter().map(|pkid| self.remove_received(pkid)));
     }
 
-    fn kept(&self, state: &mut State) -> KeepChange {
+    /// The change that stores the session.
+    fn write_session(&self, state: &mut State) -> SideChange {
         state.stored = true;
         let value = stored::session_value(SessionV1 {
             expiry_s: state.expiry_s,
@@ -360,10 +362,10 @@ impl Session {
         state.subscriptions.len() < before
     }
 
-    /// The session as it is to be kept, if it outlives its connection.
-    pub fn keep(&self) -> Option<KeepChange> {
+    /// The change that stores the session; `None`: it ends with its connection.
+    pub fn session_change(&self) -> Option<SideChange> {
         let mut state = self.state();
-        (state.expiry_s > 0).then(|| self.kept(&mut state))
+        (state.expiry_s > 0).then(|| self.write_session(&mut state))
     }
 }
 

@@ -31,11 +31,11 @@ use crate::channel::Outbound;
 use crate::clock;
 use crate::config::Listen;
 use crate::event::{Name, SourceKind};
-use crate::journal::{AppendError, Inbox, KeepChange};
+use crate::journal::{AppendError, Inbox, SideChange};
 use crate::source::Intake;
 
 /// How long a session's change may take to reach the disk before its client goes on without.
-const KEEP_MAX: Duration = Duration::from_secs(5);
+const STORE_MAX: Duration = Duration::from_secs(5);
 /// How often the files of `mqtt.listen.device_config_dir` are looked at for faults.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
@@ -116,18 +116,22 @@ impl Shared {
         format!("stockrelay-{:x}-{number}", clock::now().as_millisecond())
     }
 
-    /// Keeps changes that no client waits for; without room for them they live in memory until the
-    /// next restart.
-    pub async fn keep(&self, changes: Vec<KeepChange>) {
+    /// Stores changes that no client waits for. If the journal is full, they live in memory until
+    /// the next restart.
+    pub async fn store_side_values(&self, changes: Vec<SideChange>) {
         if changes.is_empty() {
             return;
         }
         let changes = self.hub.update(changes);
-        match tokio::time::timeout(KEEP_MAX, self.inbox.keep(changes)).await {
+        match tokio::time::timeout(STORE_MAX, self.inbox.store_side_values(changes)).await {
             Ok(Ok(())) => {}
-            Ok(Err(AppendError::Stopped)) => tracing::debug!("the journal has stopped: not kept"),
-            Ok(Err(error)) => tracing::warn!(%error, "sessions and retained messages are not kept"),
-            Err(_) => tracing::warn!("the journal takes long: sessions are kept later"),
+            Ok(Err(AppendError::Stopped)) => {
+                tracing::debug!("the journal has stopped: changes of sessions are not stored");
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "sessions and retained messages are not stored");
+            }
+            Err(_) => tracing::warn!("the journal is slow: changes of sessions are stored later"),
         }
     }
 
@@ -140,7 +144,7 @@ impl Shared {
         content: Content,
         from: Option<&Arc<Session>>,
         received: Timestamp,
-    ) -> Result<Vec<KeepChange>, RetainedFull> {
+    ) -> Result<Vec<SideChange>, RetainedFull> {
         let mut changes = Vec::new();
         self.hub
             .retain(device, target.channel(), &content, &mut changes)?;
@@ -164,7 +168,7 @@ impl Shared {
         Ok(changes)
     }
 
-    pub fn will(&self, device: &Name, will: &Will, from: Option<&Arc<Session>>) -> Vec<KeepChange> {
+    pub fn will(&self, device: &Name, will: &Will, from: Option<&Arc<Session>>) -> Vec<SideChange> {
         let content = Content {
             payload: will.payload.clone(),
             qos: will.qos,
@@ -214,7 +218,7 @@ impl Shared {
         });
     }
 
-    /// The end of a connection: its will, and what its session keeps.
+    /// Ends a connection: sends its will and stores what its session needs later.
     pub async fn farewell(&self, client: &Client, end: &End) {
         let (with_will, expiry_s) = match end {
             End::Left {
@@ -242,7 +246,7 @@ impl Shared {
             client
                 .session
                 .detach(client.epoch, expiry_s, delayed, clock::now(), &mut changes);
-        self.keep(changes).await;
+        self.store_side_values(changes).await;
         if over {
             self.hub.close(&client.session);
         }
@@ -271,7 +275,7 @@ impl Shared {
                 };
                 let mut changes = Vec::new();
                 self.hub.send(message, clock::instant(), &mut changes);
-                self.keep(changes).await;
+                self.store_side_values(changes).await;
             }
             return;
         }

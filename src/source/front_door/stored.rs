@@ -1,11 +1,12 @@
-//! The data that the front door stores in the journal over a restart, as small values:
+//! The data that the front door stores in the journal over a restart, as side values. By
+//! [`Namespace`], with the form of the names in it:
 //!
-//! - `session/DEVICE/CLIENTID`: the subscriptions of a persistent session, and when it ends;
-//! - `received/DEVICE/CLIENTID/PACKETID`: a QoS 2 publish that is in the journal, and that its
+//! - `Sessions`, `DEVICE/CLIENTID`: the subscriptions of a persistent session, and when it ends;
+//! - `Received`, `DEVICE/CLIENTID/PACKETID`: a QoS 2 publish that is in the journal, and that its
 //!   client has not released yet;
-//! - `missed/DEVICE/CLIENTID/NUMBER`: a QoS 1 message that its device does not have yet;
-//! - `retained/TOPIC`: the last `config/desired`, `state`, `config/reported`;
-//! - `properties/TOPIC`: the MQTT properties of that message, if it has any: a QoS other than 1,
+//! - `Missed`, `DEVICE/CLIENTID/NUMBER`: a QoS 1 message that its device does not have yet;
+//! - `Retained`, `TOPIC`: the last `config/desired`, `state`, `config/reported`;
+//! - `Properties`, `TOPIC`: the MQTT properties of that message, if it has any: a QoS other than 1,
 //!   MQTT 5 properties.
 //!
 //! Values are postcard of enums that only grow (`V1`, `V2`, ..). Client ids are escaped, because
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::message::{Content, Expiry, Message};
 use super::wire::Qos;
 use crate::event::Name;
+use crate::journal::{Namespace, SideKey, SideValue};
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Session {
@@ -97,12 +99,12 @@ pub struct PropertiesV2 {
 
 /// The properties of a retained message, understood.
 #[derive(Debug, PartialEq, Eq)]
-pub struct KeptProperties {
+pub struct RestoredProperties {
     pub properties: PropertiesV1,
     payload_hash: Option<[u8; 8]>,
 }
 
-impl KeptProperties {
+impl RestoredProperties {
     /// Whether they were written with this payload, as far as that is known.
     pub fn belong_to(&self, payload: &[u8]) -> bool {
         self.payload_hash
@@ -118,7 +120,7 @@ fn payload_hash(payload: &[u8]) -> [u8; 8] {
 
 /// A missed message, understood.
 #[derive(Debug, PartialEq, Eq)]
-pub struct KeptMissed {
+pub struct RestoredMissed {
     pub topic: String,
     pub content: Content,
     /// The packet id with which it was sent.
@@ -132,32 +134,33 @@ enum Received {
 
 /// A decoded value of the journal.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum Restored {
     Session(Name, String, SessionV1),
-    Missed(Name, String, u64, KeptMissed),
+    Missed {
+        device: Name,
+        client_id: String,
+        number: u64,
+        message: RestoredMissed,
+    },
     Received(Name, String, u16),
     Retained(String, Vec<u8>),
-    Properties(String, KeptProperties),
+    Properties(String, RestoredProperties),
 }
 
-pub fn session_key(device: &Name, client_id: &str) -> String {
-    format!("session/{device}/{}", escape(client_id))
+pub fn session_key(device: &Name, client_id: &str) -> SideKey {
+    Namespace::Sessions.key(format!("{device}/{}", escape(client_id)))
 }
 
-pub fn missed_key(device: &Name, client_id: &str, number: u64) -> String {
-    format!("missed/{device}/{}/{number:08}", escape(client_id))
+pub fn missed_key(device: &Name, client_id: &str, number: u64) -> SideKey {
+    Namespace::Missed.key(format!("{device}/{}/{number:08}", escape(client_id)))
 }
 
-pub fn received_key(device: &Name, client_id: &str, pkid: u16) -> String {
-    format!("received/{device}/{}/{pkid}", escape(client_id))
+pub fn received_key(device: &Name, client_id: &str, pkid: u16) -> SideKey {
+    Namespace::Received.key(format!("{device}/{}/{pkid}", escape(client_id)))
 }
 
-/// How the keys of retained messages begin, and those of their properties.
-pub const RETAINED: &str = "retained/";
-pub const PROPERTIES: &str = "properties/";
-
-pub fn retained_key(topic: &str) -> String {
-    format!("{RETAINED}{topic}")
+pub fn retained_key(topic: &str) -> SideKey {
+    Namespace::Retained.key(topic)
 }
 
 pub fn session_value(session: SessionV1) -> Vec<u8> {
@@ -190,8 +193,8 @@ pub fn missed_value(message: &Message, pkid: Option<u16>) -> Vec<u8> {
     postcard::to_stdvec(&missed).unwrap_or_default()
 }
 
-pub fn properties_key(topic: &str) -> String {
-    format!("{PROPERTIES}{topic}")
+pub fn properties_key(topic: &str) -> SideKey {
+    Namespace::Properties.key(topic)
 }
 
 /// `None` for a plain message.
@@ -215,7 +218,7 @@ pub fn properties_value(content: &Content) -> Option<Vec<u8>> {
     (!plain).then(|| postcard::to_stdvec(&properties).unwrap_or_default())
 }
 
-impl From<Missed> for KeptMissed {
+impl From<Missed> for RestoredMissed {
     fn from(missed: Missed) -> Self {
         let (second, pkid) = match missed {
             Missed::V1(message) => {
@@ -250,44 +253,48 @@ pub fn received_value() -> Vec<u8> {
     postcard::to_stdvec(&Received::V1).unwrap_or_default()
 }
 
-/// Understands a kept pair; `None` for keys and values that are not the door's (or of a newer
-/// version).
-pub fn read(key: &str, value: &[u8]) -> Option<Kept> {
-    let (kind, rest) = key.split_once('/')?;
-    if kind == "retained" {
-        return Some(Kept::Retained(rest.to_owned(), value.to_vec()));
+/// Reads a stored value. `None`: the namespace is not the front door's, or a newer version wrote
+/// the value.
+pub fn read(key: &SideKey, value: &[u8]) -> Option<Restored> {
+    let (namespace, rest) = (key.namespace(), key.name());
+    if namespace == Namespace::Retained {
+        return Some(Restored::Retained(rest.to_owned(), value.to_vec()));
     }
-    if kind == "properties" {
+    if namespace == Namespace::Properties {
         let properties = match postcard::from_bytes(value).ok()? {
-            Properties::V1(properties) => KeptProperties {
+            Properties::V1(properties) => RestoredProperties {
                 properties,
                 payload_hash: None,
             },
-            Properties::V2(kept) => KeptProperties {
-                properties: kept.properties,
-                payload_hash: Some(kept.payload_hash),
+            Properties::V2(stored) => RestoredProperties {
+                properties: stored.properties,
+                payload_hash: Some(stored.payload_hash),
             },
         };
-        return Some(Kept::Properties(rest.to_owned(), properties));
+        return Some(Restored::Properties(rest.to_owned(), properties));
     }
     let (device, rest) = rest.split_once('/')?;
     let device = Name::new(device).ok()?;
-    match kind {
-        "session" => {
+    match namespace {
+        Namespace::Sessions => {
             let Session::V1(session) = postcard::from_bytes(value).ok()?;
-            Some(Kept::Session(device, unescape(rest)?, session))
+            Some(Restored::Session(device, unescape(rest)?, session))
         }
-        "missed" => {
+        Namespace::Missed => {
             let (client_id, number) = rest.split_once('/')?;
             let missed: Missed = postcard::from_bytes(value).ok()?;
             let number = number.parse().ok()?;
-            let missed = missed.into();
-            Some(Kept::Missed(device, unescape(client_id)?, number, missed))
+            Some(Restored::Missed {
+                device,
+                client_id: unescape(client_id)?,
+                number,
+                message: missed.into(),
+            })
         }
-        "received" => {
+        Namespace::Received => {
             let (client_id, pkid) = rest.split_once('/')?;
             let Received::V1 = postcard::from_bytes(value).ok()?;
-            Some(Kept::Received(
+            Some(Restored::Received(
                 device,
                 unescape(client_id)?,
                 pkid.parse().ok()?,
@@ -298,13 +305,13 @@ pub fn read(key: &str, value: &[u8]) -> Option<Kept> {
 }
 
 /// The last `state` of each device.
-pub fn states<'a>(
-    site: &Name,
-    kept: &'a [(String, Vec<u8>)],
-) -> impl Iterator<Item = (Name, &'a [u8])> {
-    let prefix = retained_key(&format!("stockrelay/v1/{site}/"));
-    kept.iter().filter_map(move |(key, value)| {
-        let device = key.strip_prefix(&prefix)?.strip_suffix("/state")?;
+pub fn states<'a>(site: &Name, values: &'a [SideValue]) -> impl Iterator<Item = (Name, &'a [u8])> {
+    let prefix = format!("stockrelay/v1/{site}/");
+    let retained = values
+        .iter()
+        .filter(|(key, _)| key.namespace() == Namespace::Retained);
+    retained.filter_map(move |(key, value)| {
+        let device = key.name().strip_prefix(&prefix)?.strip_suffix("/state")?;
         Some((Name::new(device).ok()?, value.as_slice()))
     })
 }
@@ -375,13 +382,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_found_again() {
+    fn stored_values_are_read_back() {
         let device = Name::new("pda-1").unwrap();
         for client_id in ["pda-1", "a/b c", "", "ä%2F", "..", "\u{1F600}/"] {
             let key = session_key(&device, client_id);
             assert_eq!(
                 read(&key, &session_value(session())),
-                Some(Kept::Session(
+                Some(Restored::Session(
                     device.clone(),
                     client_id.to_owned(),
                     session()
@@ -391,7 +398,7 @@ mod tests {
             for properties in [&b""[..], &[1, 1]] {
                 let missed = missed(properties, None);
                 for pkid in [None, Some(7)] {
-                    let kept = KeptMissed {
+                    let message = RestoredMissed {
                         topic: "a/receipt".to_owned(),
                         content: missed.content.clone(),
                         pkid,
@@ -399,26 +406,31 @@ mod tests {
                     let client_id = client_id.to_owned();
                     assert_eq!(
                         read(&key, &missed_value(&missed, pkid)),
-                        Some(Kept::Missed(device.clone(), client_id, 123_456_789, kept))
+                        Some(Restored::Missed {
+                            device: device.clone(),
+                            client_id,
+                            number: 123_456_789,
+                            message,
+                        })
                     );
                 }
             }
         }
         let key = received_key(&device, "a/b c", 65_535);
-        let received = Kept::Received(device.clone(), "a/b c".to_owned(), 65_535);
+        let received = Restored::Received(device.clone(), "a/b c".to_owned(), 65_535);
         assert_eq!(read(&key, &received_value()), Some(received));
         assert_eq!(
-            read("retained/a/b", b"x"),
-            Some(Kept::Retained("a/b".to_owned(), b"x".to_vec()))
+            read(&Namespace::Retained.key("a/b"), b"x"),
+            Some(Restored::Retained("a/b".to_owned(), b"x".to_vec()))
         );
         let plain = Content::plain(b"x"[..].into(), true);
         assert_eq!(properties_value(&plain), None);
         for (key, value) in [
-            ("session/pda-1/x", &b"\xff\xff"[..]),
-            ("session/a b/x", b""),
-            ("other/x/y", b""),
+            (Namespace::Sessions.key("pda-1/x"), &b"\xff\xff"[..]),
+            (Namespace::Sessions.key("a b/x"), b""),
+            (Namespace::FlowStates.key("x/y"), b""),
         ] {
-            assert_eq!(read(key, value), None, "{key}");
+            assert_eq!(read(&key, value), None, "{key}");
         }
     }
 
@@ -426,12 +438,14 @@ mod tests {
     fn an_expiry_on_disk_is_counted_on() {
         let expiry = Expiry::after(100).unwrap();
         let value = missed_value(&missed(b"", Some(expiry)), None);
-        let Some(Kept::Missed(.., kept)) = read("missed/pda-1/x/1", &value) else {
+        let Some(Restored::Missed { message, .. }) =
+            read(&Namespace::Missed.key("pda-1/x/1"), &value)
+        else {
             panic!("not a missed message");
         };
-        let left = kept.content.expiry.unwrap().second() - expiry.second();
+        let left = message.content.expiry.unwrap().second() - expiry.second();
         assert!((-1..=1).contains(&left), "{left}");
-        assert!(!kept.content.is_expired());
+        assert!(!message.content.is_expired());
         assert!(Expiry::restore(1).unwrap().is_over());
     }
 
@@ -473,18 +487,21 @@ mod tests {
         let bytes = [0, 2, 2, 1, 1, 1, 128, 155, 236, 175, 13];
         let kept = |payload_hash| {
             let properties = properties.clone();
-            let kept = KeptProperties {
+            let kept = RestoredProperties {
                 properties,
                 payload_hash,
             };
-            Some(Kept::Properties("a/b".to_owned(), kept))
+            Some(Restored::Properties("a/b".to_owned(), kept))
         };
-        assert_eq!(read("properties/a/b", &bytes), kept(None));
+        assert_eq!(read(&Namespace::Properties.key("a/b"), &bytes), kept(None));
         let second = [
             1, 2, 2, 1, 1, 1, 128, 155, 236, 175, 13, 8, 7, 6, 5, 4, 3, 2, 1,
         ];
         let hash = [8, 7, 6, 5, 4, 3, 2, 1];
-        assert_eq!(read("properties/a/b", &second), kept(Some(hash)));
+        assert_eq!(
+            read(&Namespace::Properties.key("a/b"), &second),
+            kept(Some(hash))
+        );
         let written = postcard::to_stdvec(&Properties::V1(properties.clone()));
         assert_eq!(written.unwrap(), bytes);
         let written = postcard::to_stdvec(&Properties::V2(PropertiesV2 {

@@ -12,7 +12,7 @@ use super::{Gateway, reading};
 use crate::assemble;
 use crate::document::{self, DocumentKey, DocumentNumber, Purpose};
 use crate::event::{Name, Recorded, RejectedNumber, Seq};
-use crate::journal::{Entry, JournalError, Rejected};
+use crate::journal::{Entry, EventDocument, JournalError, Rejected};
 use crate::reason::{Code, ReasonCode};
 use crate::view::records::{
     DocumentDetail, DocumentPage, DocumentView, EventPage, EventView, Place, RejectedPage,
@@ -115,9 +115,9 @@ impl<'a> Places<'a> {
     fn of(&mut self, seq: Seq) -> Result<&Place, JournalError> {
         let journal = &self.gateway.journal;
         self.place = match journal.document_of(seq)? {
-            None => Place::Open,
-            Some(None) => Place::NoDocument,
-            Some(Some(number)) => {
+            EventDocument::Open => Place::Open,
+            EventDocument::NotNeeded => Place::NoDocument,
+            EventDocument::Sealed(number) => {
                 if !self.documents.contains_key(&number) {
                     // Pruned between the two reads: an event without its document is as good as
                     // gone.
@@ -395,9 +395,9 @@ fn candidates(gateway: &Gateway, id: &str) -> Result<Vec<Recorded>, JournalError
 fn trace_event(gateway: &Gateway, recorded: &Recorded) -> Result<Trace, Problem> {
     let journal = &gateway.journal;
     let (place, mut trace) = match journal.document_of(recorded.seq)? {
-        None => (Place::Open, Trace::default()),
-        Some(None) => (Place::NoDocument, Trace::default()),
-        Some(Some(number)) => match journal.document(number)? {
+        EventDocument::Open => (Place::Open, Trace::default()),
+        EventDocument::NotNeeded => (Place::NoDocument, Trace::default()),
+        EventDocument::Sealed(number) => match journal.document(number)? {
             Some(entry) => (Place::of(&entry), trace_document(gateway, &entry)?),
             None => (Place::NoDocument, Trace::default()),
         },

@@ -86,7 +86,7 @@ async fn scans_of_devices_without_a_flow_are_on_the_first_screen_until_they_are_
     let inbox = served.journal.inbox();
     let scans = (1..=5).map(|n| Ok(scan("ring", &n.to_string(), "X", n)));
     inbox.append(scans.collect()).await.unwrap();
-    let sealed = inbox.seal_and_keep(
+    let sealed = inbox.seal_and_store(
         Vec::new(),
         (1..=5).map(Seq::new).collect(),
         5,

@@ -20,7 +20,7 @@ use stockrelay::decode::profile::Profile;
 use stockrelay::decode::profiles::{Profiles, Rule};
 use stockrelay::event::{Event, Seq, SourceKind};
 use stockrelay::flow::Driver;
-use stockrelay::journal::{Accepted, Journal, WriterHandle};
+use stockrelay::journal::{Accepted, Journal, Namespace, WriterHandle};
 use stockrelay::odoo::{Direction, Kind, Order, OrderLine, PickingState, Row};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -171,13 +171,21 @@ impl Run {
     /// Until all scans up to this one are read, and what they led to is kept and counted.
     async fn has_read(&self, seq: Seq, what: &str) {
         let read = || {
-            let kept = self.journal.kept("flow-cursor").unwrap().pop()?;
+            let kept = self
+                .journal
+                .read_namespace(Namespace::FlowCursor)
+                .unwrap()
+                .pop()?;
             String::from_utf8(kept.1).unwrap().parse::<Seq>().ok()
         };
         until(what, || read().is_some_and(|cursor| cursor >= seq)).await;
         // What is on disk a reader sees at once, the counts only once the writer is through with
         // it.
-        self.journal.inbox().keep(Vec::new()).await.unwrap();
+        self.journal
+            .inbox()
+            .store_side_values(Vec::new())
+            .await
+            .unwrap();
     }
 
     async fn stop(self) {

@@ -13,7 +13,9 @@ use stockrelay::capture::Capture;
 use stockrelay::channel::Outbound;
 use stockrelay::config::Listen;
 use stockrelay::event::{EventFlag, Name, Seq};
-use stockrelay::journal::{Accepted, AppendError, Inbox, KeepChange, Request};
+use stockrelay::journal::{
+    Accepted, AppendError, Inbox, Namespace, Request, SideChange, SideValue,
+};
 use stockrelay::source::Intake;
 use stockrelay::source::front_door::FrontDoor;
 use tokio::sync::{mpsc, watch};
@@ -45,14 +47,24 @@ pub struct Log {
 }
 
 impl Log {
-    fn change(&mut self, changes: Vec<KeepChange>) {
+    fn change(&mut self, changes: Vec<SideChange>) {
         for (key, value) in changes {
             match value {
-                Some(value) => self.kept.insert(key, value),
-                None => self.kept.remove(&key),
+                Some(value) => self.kept.insert(key.to_string(), value),
+                None => self.kept.remove(&key.to_string()),
             };
         }
     }
+}
+
+/// A value with the key that its stored form stands for.
+fn stored((stored, value): &(String, Vec<u8>)) -> SideValue {
+    let key = |namespace: Namespace| {
+        let prefix = namespace.only_key().to_string();
+        Some(namespace.key(stored.strip_prefix(&prefix)?))
+    };
+    let key = Namespace::FRONT_DOOR.into_iter().find_map(key);
+    (key.expect("a key of the front door"), value.clone())
 }
 
 /// Stands for the journal.
@@ -75,7 +87,7 @@ impl Journal {
                 match request {
                     Request::Append {
                         decoded,
-                        keep,
+                        side_changes,
                         reply,
                         ..
                     } => {
@@ -87,12 +99,12 @@ impl Journal {
                             Mode::Stopped => Err(AppendError::Stopped),
                             _ => {
                                 let mut log = shared.lock().unwrap();
-                                log.change(keep);
+                                log.change(side_changes);
                                 Ok(append(decoded, &mut seqs, &mut log))
                             }
                         }));
                     }
-                    Request::Keep { changes, reply } => {
+                    Request::StoreSideValues { changes, reply } => {
                         let mode = *modes.borrow();
                         drop(reply.send(match mode {
                             Mode::Full => Err(AppendError::Full),
@@ -229,7 +241,7 @@ impl Door {
             Name::new("ams1").unwrap(),
             intake(inbox.clone()),
             inbox,
-            kept,
+            kept.iter().map(stored).collect(),
             board.clone(),
         )
         .unwrap();

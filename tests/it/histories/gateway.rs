@@ -20,7 +20,7 @@ use stockrelay::event::{
     Action, Event, Goods, Measures, Move, Movement, Name, Recorded, Seq, SourceKind,
 };
 use stockrelay::forward::{Forwarder, Rules};
-use stockrelay::journal::{Accepted, Entry, Journal, WriterHandle, keep_device_clock};
+use stockrelay::journal::{Accepted, Entry, Journal, WriterHandle, device_clock_change};
 use stockrelay::reason::ReasonCode;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -444,10 +444,10 @@ impl Gateway {
         if let Some(sealed) = self.assembler.seal(now) {
             let inbox = self.journal.inbox();
             let clocks = sealed.clocks.iter();
-            let clocks = clocks.map(|(device, clock)| keep_device_clock(device, clock.as_ref()));
+            let clocks = clocks.map(|(device, clock)| device_clock_change(device, clock.as_ref()));
             let keep = clocks.map(Result::unwrap).collect();
             inbox
-                .seal_and_keep(sealed.documents, sealed.skipped, 0, sealed.settled, keep)
+                .seal_and_store(sealed.documents, sealed.skipped, 0, sealed.settled, keep)
                 .await
                 .unwrap();
         }

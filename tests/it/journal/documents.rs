@@ -4,7 +4,7 @@ use super::{close, document, moved, open};
 use crate::floor::transfer;
 use stockrelay::document::{Document, DocumentNumber, Reason, State};
 use stockrelay::event::Seq;
-use stockrelay::journal::AppendError;
+use stockrelay::journal::{AppendError, EventDocument};
 
 #[tokio::test]
 async fn a_document_moves_on_only_from_the_state_it_is_in_and_the_numbers_add_up() {
@@ -85,10 +85,16 @@ async fn a_document_moves_on_only_from_the_state_it_is_in_and_the_numbers_add_up
     );
     assert_eq!(
         journal.document_of(Seq::new(3)).unwrap(),
-        Some(Some(DocumentNumber::new(1)))
+        EventDocument::Sealed(DocumentNumber::new(1))
     );
-    assert_eq!(journal.document_of(Seq::new(4)).unwrap(), Some(None));
-    assert_eq!(journal.document_of(Seq::new(5)).unwrap(), None);
+    assert_eq!(
+        journal.document_of(Seq::new(4)).unwrap(),
+        EventDocument::NotNeeded
+    );
+    assert_eq!(
+        journal.document_of(Seq::new(5)).unwrap(),
+        EventDocument::Open
+    );
     assert_eq!(
         journal
             .documents(Some(State::Waiting), DocumentNumber::ZERO, 10)
@@ -138,7 +144,10 @@ async fn an_event_that_is_put_into_two_documents_stops_the_writer_before_anythin
             .len(),
         1
     );
-    assert_eq!(journal.document_of(Seq::new(2)).unwrap(), None);
+    assert_eq!(
+        journal.document_of(Seq::new(2)).unwrap(),
+        EventDocument::Open
+    );
     close(journal, writer).await;
 }
 
@@ -226,7 +235,11 @@ async fn a_corrected_document_takes_the_events_over_and_the_old_one_says_so() {
     );
     assert_eq!(
         journal.document_of(Seq::new(2)).unwrap(),
-        Some(Some(DocumentNumber::new(2)))
+        EventDocument::Sealed(DocumentNumber::new(2))
+    );
+    assert_eq!(
+        journal.document_of(Seq::new(2)).unwrap(),
+        EventDocument::Sealed(DocumentNumber::new(2))
     );
     let totals = journal.totals();
     assert_eq!(

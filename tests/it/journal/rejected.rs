@@ -361,7 +361,7 @@ async fn scans_of_devices_without_a_flow_are_counted_until_a_person_dismisses_th
     // One of them is of a device with a flow.
     let keep = Vec::new();
     inbox
-        .seal_and_keep(
+        .seal_and_store(
             Vec::new(),
             [1, 2, 3].map(Seq::new).to_vec(),
             2,

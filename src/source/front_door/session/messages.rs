@@ -14,7 +14,7 @@ use super::super::wire::Qos;
 use super::{
     IN_FLIGHT_MAX, IN_FLIGHT_SCARCE, Offer, QUEUE_BYTES_MAX, QUEUE_MAX, Session, State, UNACKED_MAX,
 };
-use crate::journal::KeepChange;
+use crate::journal::SideChange;
 
 impl Session {
     pub fn wants(&self, topic: &str) -> bool {
@@ -31,7 +31,7 @@ impl Session {
         offer: &Offer,
         own: bool,
         missed_max: usize,
-        changes: &mut Vec<KeepChange>,
+        changes: &mut Vec<SideChange>,
     ) {
         let mut state = self.state();
         let published = offer.content.qos.min(Qos::AtLeastOnce);
@@ -61,7 +61,7 @@ impl Session {
 
     /// A retained message is what holds now: those of its topic that still wait for the device say
     /// nothing any more.
-    fn supersede(&self, state: &mut State, topic: &str, changes: &mut Vec<KeepChange>) {
+    fn supersede(&self, state: &mut State, topic: &str, changes: &mut Vec<SideChange>) {
         if !state.queue.iter().any(|message| &*message.topic == topic) {
             return;
         }
@@ -72,7 +72,7 @@ impl Session {
         state.queue.extend(rest);
         for message in over {
             state.held.subtract(message.bytes());
-            self.unkeep(&message, changes);
+            self.remove_missed(&message, changes);
         }
     }
 
@@ -103,7 +103,7 @@ impl Session {
         state: &mut State,
         mut message: Message,
         missed_max: usize,
-        changes: &mut Vec<KeepChange>,
+        changes: &mut Vec<SideChange>,
     ) {
         let online = state.owner.is_some();
         if !online {
@@ -111,7 +111,7 @@ impl Session {
                 return;
             }
             message.number = Some(state.number());
-            changes.push(self.missed(&message, None));
+            changes.push(self.store_missed(&message, None));
         }
         let max = if online { QUEUE_MAX } else { missed_max };
         state.push(message);
@@ -120,14 +120,15 @@ impl Session {
             || state.held.is_over()
         {
             let Some(oldest) = state.pop() else { break };
-            self.unkeep(&oldest, changes);
+            self.remove_missed(&oldest, changes);
         }
         if online {
             self.wake.notify_one();
         }
     }
 
-    fn missed(&self, message: &Message, pkid: Option<u16>) -> KeepChange {
+    /// The change that stores a message which the device does not have yet.
+    fn store_missed(&self, message: &Message, pkid: Option<u16>) -> SideChange {
         let number = message.number.unwrap_or_default();
         (
             stored::missed_key(&self.device, &self.client_id, number),
@@ -145,7 +146,7 @@ impl Session {
         receive_maximum: u16,
         room: usize,
         out: &mut BytesMut,
-        changes: &mut Vec<KeepChange>,
+        changes: &mut Vec<SideChange>,
     ) -> bool {
         let mut state = self.state();
         if state.epoch != epoch {
@@ -171,7 +172,7 @@ impl Session {
             unacked += usize::from(sent.sent);
             if !sent.sent {
                 given_up += sent.message.bytes();
-                self.unkeep(&sent.message, changes);
+                self.remove_missed(&sent.message, changes);
             }
             sent.sent
         });
@@ -184,7 +185,7 @@ impl Session {
             let Some(message) = state.pop() else { break };
             if message.content.is_expired() {
                 // MQTT 5, 3.3.2-5: its delivery has not begun.
-                self.unkeep(&message, changes);
+                self.remove_missed(&message, changes);
                 continue;
             }
             if message.qos == Qos::AtMostOnce {
@@ -200,14 +201,14 @@ impl Session {
                     stored: false,
                 });
             } else {
-                self.unkeep(&message, changes);
+                self.remove_missed(&message, changes);
             }
         }
         !state.in_flight.is_empty() || !state.queue.is_empty()
     }
 
-    /// A message that is on disk goes from there.
-    pub(super) fn unkeep(&self, message: &Message, changes: &mut Vec<KeepChange>) {
+    /// Adds the change that removes a message from the disk, if it is there.
+    pub(super) fn remove_missed(&self, message: &Message, changes: &mut Vec<SideChange>) {
         if let Some(number) = message.number {
             let key = stored::missed_key(&self.device, &self.client_id, number);
             changes.push((key, None));
@@ -215,17 +216,17 @@ impl Session {
     }
 
     /// The device has the message.
-    pub fn acknowledged(&self, pkid: u16, changes: &mut Vec<KeepChange>) {
+    pub fn acknowledged(&self, pkid: u16, changes: &mut Vec<SideChange>) {
         let mut state = self.state();
         let at = state.in_flight.iter().position(|sent| sent.pkid == pkid);
         if let Some(sent) = at.and_then(|at| state.in_flight.remove(at)) {
             state.held.subtract(sent.message.bytes());
-            self.unkeep(&sent.message, changes);
+            self.remove_missed(&sent.message, changes);
         }
     }
 
     /// Messages that were left unacknowledged for too long go to disk.
-    pub fn store_unacked(&self, now: Instant, changes: &mut Vec<KeepChange>) {
+    pub fn store_unacked(&self, now: Instant, changes: &mut Vec<SideChange>) {
         let mut state = self.state();
         if state.expiry_s > 0 {
             self.store_unsaved(&mut state, Some(now), changes);
@@ -236,7 +237,7 @@ impl Session {
         &self,
         state: &mut State,
         older: Option<Instant>,
-        changes: &mut Vec<KeepChange>,
+        changes: &mut Vec<SideChange>,
     ) {
         let mut next = state.next_number;
         let mut number = || {
@@ -254,13 +255,13 @@ impl Session {
             if !sent.stored && is_new && due(&sent.message) {
                 sent.message.number.get_or_insert_with(&mut number);
                 sent.stored = true;
-                changes.push(self.missed(&sent.message, Some(sent.pkid)));
+                changes.push(self.store_missed(&sent.message, Some(sent.pkid)));
             }
         }
         for message in &mut state.queue {
             if message.number.is_none() && message.qos != Qos::AtMostOnce && due(message) {
                 message.number = Some(number());
-                changes.push(self.missed(message, None));
+                changes.push(self.store_missed(message, None));
             }
         }
         state.next_number = next;

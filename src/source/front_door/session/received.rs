@@ -3,7 +3,7 @@
 use super::super::receptions::Received;
 use super::super::stored;
 use super::Session;
-use crate::journal::KeepChange;
+use crate::journal::SideChange;
 
 impl Session {
     /// Takes a QoS 2 publish. A connection that was taken over by force must not touch the packet
@@ -22,7 +22,7 @@ impl Session {
 
     /// The change to store with a new QoS 2 publish if the session outlives its connection: after a
     /// restart of the gateway the client sends the publish again.
-    pub fn store_received(&self, pkid: u16) -> Option<KeepChange> {
+    pub fn store_received(&self, pkid: u16) -> Option<SideChange> {
         let mut state = self.state();
         let stored = state.expiry_s > 0 && state.receptions.store(pkid);
         stored.then(|| {
@@ -36,16 +36,17 @@ impl Session {
         self.state().receptions.restore(pkid);
     }
 
-    pub(super) fn unreceived(&self, pkid: u16) -> KeepChange {
+    /// The change that removes a packet id from the disk.
+    pub(super) fn remove_received(&self, pkid: u16) -> SideChange {
         let key = stored::received_key(&self.device, &self.client_id, pkid);
         (key, None)
     }
 
     /// A QoS 2 publish is on disk, and its packet id with it if `stored`.
-    pub fn commit(&self, pkid: u16, number: u64, stored: bool, changes: &mut Vec<KeepChange>) {
+    pub fn commit(&self, pkid: u16, number: u64, stored: bool, changes: &mut Vec<SideChange>) {
         let is_open = self.state().receptions.commit(pkid, number);
         if stored && !is_open {
-            changes.push(self.unreceived(pkid));
+            changes.push(self.remove_received(pkid));
         }
     }
 
@@ -56,10 +57,10 @@ impl Session {
 
     /// Frees the packet id of a QoS 2 publish. Returns the change to store before the client gets
     /// the answer, and whether the packet id was known.
-    pub fn release(&self, pkid: u16) -> (Option<KeepChange>, bool) {
+    pub fn release(&self, pkid: u16) -> (Option<SideChange>, bool) {
         let mut state = self.state();
         let known = state.receptions.knows(pkid);
         let stored = state.receptions.release(pkid);
-        (stored.then(|| self.unreceived(pkid)), known)
+        (stored.then(|| self.remove_received(pkid)), known)
     }
 }

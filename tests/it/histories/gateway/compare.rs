@@ -50,7 +50,7 @@ impl Gateway {
     pub fn is_order_open(&self, delivery: &Delivery) -> bool {
         let number = delivery
             .validated
-            .map(|seq| self.journal.document_of(seq).unwrap().flatten());
+            .map(|seq| self.journal.document_of(seq).unwrap().number());
         let entry = number
             .flatten()
             .and_then(|number| self.journal.document(number).unwrap());
@@ -62,7 +62,7 @@ impl Gateway {
         let mut parked = BTreeSet::new();
         for (place, recorded) in delivery.recorded.iter().enumerate() {
             let Some(recorded) = recorded else { continue };
-            let number = self.journal.document_of(recorded.seq).unwrap().flatten();
+            let number = self.journal.document_of(recorded.seq).unwrap().number();
             let entry = number.and_then(|number| self.journal.document(number).unwrap());
             let Some(entry) = entry else { continue };
             if entry.document.purpose == Purpose::Count {
