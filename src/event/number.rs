@@ -50,6 +50,7 @@ macro_rules! number_type {
             }
         }
 
+        // For stored forms, which hold the bare number.
         impl From<u64> for $name {
             fn from(number: u64) -> Self {
                 Self(number)

@@ -237,10 +237,6 @@ async fn a_corrected_document_takes_the_events_over_and_the_old_one_says_so() {
         journal.document_of(Seq::new(2)).unwrap(),
         EventDocument::Sealed(DocumentNumber::new(2))
     );
-    assert_eq!(
-        journal.document_of(Seq::new(2)).unwrap(),
-        EventDocument::Sealed(DocumentNumber::new(2))
-    );
     let totals = journal.totals();
     assert_eq!(
         (
