@@ -28,6 +28,7 @@ async fn a_journal_of_the_version_before_reads_as_that_version_lists_it() {
     assert_lists(&events["events"], &old["events"]);
     let documents = gateway.get("/v1/documents?limit=500").await;
     assert_lists(&documents["documents"], &old["documents"]);
+    assert_queues(&gateway, &old["documents"]).await;
     let rejected = gateway.get("/v1/rejected?limit=500").await;
     assert_lists(&rejected["rejected"], &old["rejected"]);
     for (event, audit) in old["audits"].as_object().unwrap() {
@@ -37,6 +38,15 @@ async fn a_journal_of_the_version_before_reads_as_that_version_lists_it() {
     gateway.stop().await;
     assert_eq!(gateway.kept(), KEPT);
 }
+
+const STATES: [&str; 6] = [
+    "waiting",
+    "sending",
+    "posted",
+    "parked",
+    "discarded",
+    "replaced",
+];
 
 /// The keys of what a gateway keeps besides.
 const KEPT: &[&str] = &[
@@ -62,6 +72,20 @@ const KEPT: &[&str] = &[
     "session/ring-2/ring-2",
     "session/session/session",
 ];
+
+/// The queue of each state has the documents that are in it.
+async fn assert_queues(gateway: &Gateway, documents: &Value) {
+    for state in STATES {
+        let queue = gateway
+            .get(&format!("/v1/documents?state={state}&limit=500"))
+            .await;
+        let of_state = documents.as_array().unwrap().iter();
+        let of_state = of_state.filter(|document| document["state"] == state);
+        let of_state: Value = of_state.cloned().collect();
+        assert_ne!(of_state, json!([]), "{state}");
+        assert_lists(&queue["documents"], &of_state);
+    }
+}
 
 /// Each entry has the values of the old one. It may have new fields.
 fn assert_lists(new: &Value, old: &Value) {

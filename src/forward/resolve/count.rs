@@ -58,7 +58,7 @@ struct Wanted {
 
 /// What Odoo held, and how that is known.
 #[derive(Debug, PartialEq, Eq)]
-struct Held {
+struct HeldStock {
     then: Decimal,
     now: Decimal,
     out: Decimal,
@@ -326,7 +326,7 @@ impl Wanted {
         self.done.is_unknown && !is_settled && moved.iter().any(is_moved)
     }
 
-    fn held(&self, stock: &BTreeMap<Place, Decimal>, moved: &[Dated]) -> Held {
+    fn held(&self, stock: &BTreeMap<Place, Decimal>, moved: &[Dated]) -> HeldStock {
         let now: Decimal = (stock.iter())
             .filter(|(place, _)| self.is_of(place))
             .map(|(_, quantity)| *quantity)
@@ -340,7 +340,7 @@ impl Wanted {
                 came += if puts { after } else { Decimal::ZERO };
             }
         }
-        Held {
+        HeldStock {
             // Odoo's floating point leaves crumbs.
             then: (now - came + out).round_dp(6).normalize(),
             now: now.round_dp(6).normalize(),
@@ -439,12 +439,12 @@ fn plan(wanted: &Wanted, package: Option<i64>, owner: Option<i64>, difference: D
 fn settle(
     slot: &mut Resolved<Prepared>,
     wanted: &Wanted,
-    held: &Held,
+    held: &HeldStock,
     difference: Decimal,
     package: Option<i64>,
     owner: Option<i64>,
 ) {
-    let Held {
+    let HeldStock {
         then,
         now,
         out,

@@ -100,7 +100,7 @@ fn by_journal(
     document: &Document,
     missing: &[Missing],
 ) -> Result<Option<String>, Unread> {
-    let wanted = Wanted {
+    let wanted = Shortage {
         copy: ground.copy,
         receipts: ground.warehouse.receipts.map(|header| header.to),
         document,
@@ -135,7 +135,7 @@ fn by_journal(
     Ok(None)
 }
 
-fn unsealed(journal: &Journal, wanted: &Wanted<'_>) -> Result<Option<u64>, Unread> {
+fn unsealed(journal: &Journal, wanted: &Shortage<'_>) -> Result<Option<u64>, Unread> {
     let mut after = journal.totals().settled;
     let last = wanted.document.events.last().copied().unwrap_or_default();
     for _ in 0..EVENTS_MAX / PAGE_EVENTS {
@@ -177,7 +177,8 @@ fn blocker_of(entry: &Entry) -> Option<u64> {
     number.split(' ').next()?.parse().ok()
 }
 
-struct Wanted<'a> {
+/// A document that lacks goods, and which goods.
+struct Shortage<'a> {
     copy: &'a Catalog,
     /// Where receipts go that do not say it.
     receipts: Option<i64>,
@@ -185,7 +186,7 @@ struct Wanted<'a> {
     missing: &'a [Missing],
 }
 
-impl Wanted<'_> {
+impl Shortage<'_> {
     fn comes_with(&self, other: &Document) -> Result<bool, CatalogError> {
         if other.number == self.document.number || !brings(&other.purpose) {
             return Ok(false);

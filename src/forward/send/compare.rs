@@ -21,7 +21,7 @@ pub enum Verdict {
 }
 
 /// Product, from, to, lot, package before and after, owner.
-type Way = (i64, i64, i64, Lot, Option<i64>, Option<i64>, Option<i64>);
+type MovePath = (i64, i64, i64, Lot, Option<i64>, Option<i64>, Option<i64>);
 
 /// A lot that Odoo had is known by its id; one that a receipt makes, by its name until then.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +61,7 @@ pub fn compare(transfer: &Transfer, id: i64, pickings: &[Picking]) -> (Verdict, 
 
 /// All that Odoo holds otherwise than the document says, in words.
 fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
-    let mut meant = BTreeMap::<Way, Decimal>::new();
+    let mut meant = BTreeMap::<MovePath, Decimal>::new();
     for line in &transfer.lines {
         let lot = match &line.lot {
             LotRef::None => Lot::None,
@@ -79,7 +79,7 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
         );
         *meant.entry(way).or_default() += line.quantity;
     }
-    let mut held = BTreeMap::<Way, Decimal>::new();
+    let mut held = BTreeMap::<MovePath, Decimal>::new();
     let mut differences = Vec::new();
     for line in &picking.lines {
         match way_of(line, transfer, picking.state == "done") {
@@ -108,7 +108,7 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
     faults::list(differences)
 }
 
-fn way_of(line: &PickingLine, transfer: &Transfer, is_done: bool) -> Option<(Way, Decimal)> {
+fn way_of(line: &PickingLine, transfer: &Transfer, is_done: bool) -> Option<(MovePath, Decimal)> {
     let number = line.quantity_product_uom.to_string();
     let quantity = Decimal::from_str_exact(&number)
         .or_else(|_| Decimal::from_scientific(&number))

@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use crate::floor::name;
 
 const SITE: &str = "old1";
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The test runs long after the scans: no pause may end what a device has begun.
 const PROFILE: &str = "[profile]\nname = \"own\"\nfamily = \"f\"\nabout = \"a\"\nbuilt_from = [\"x\"]\n\
     [connection]\nkind = \"mqtt\"\n[flow]\nstart = \"transfer\"\nidle_s = 0\n";

@@ -9,6 +9,8 @@ use stockrelay::document::State;
 use super::gateway::Gateway;
 use crate::scenarios::target::{Target, Wanted};
 
+/// How many documents of the old journal are posted.
+const POSTED: usize = 13;
 /// The product that is kept in kilograms.
 pub const KILO: &str = "4099999999996";
 
@@ -139,6 +141,7 @@ async fn copy_what_is_posted(old: &Gateway, earlier: &Gateway) -> usize {
     };
     let skipped = (1..=last).filter(|seq| !has(seq)).collect();
     let count = documents.len();
+    assert_eq!(count, POSTED + 1);
     copy.inbox().seal(documents, skipped, last).await.unwrap();
     for (journal, writer) in [(journal, writer), (copy, copy_writer)] {
         journal.inbox().close().await.unwrap();
