@@ -48,7 +48,7 @@ const STATES: [&str; 6] = [
     "replaced",
 ];
 
-/// The keys of what a gateway keeps besides.
+/// The keys of what else a gateway keeps in its journal.
 const KEPT: &[&str] = &[
     "book/counts/103/111/-/-/-",
     "clock/right",

@@ -126,7 +126,7 @@ impl Gateway {
         Journal::open(&self.config.data_dir, &self.config.journal).unwrap()
     }
 
-    /// The keys of the table of what is kept besides, as they are on disk.
+    /// The keys of the table `kept`, as they are on disk.
     pub fn kept(&self) -> Vec<String> {
         let file = self.config.data_dir.join(FILE);
         let database = redb::Database::open(file).unwrap();
