@@ -41,7 +41,7 @@ impl Done {
 
 /// One event's part of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
+pub struct DatedPart {
     pub seq: Seq,
     pub done: Done,
     /// As it was scanned.
@@ -107,11 +107,11 @@ pub fn parts(
     journal: &Journal,
     document: &Document,
     line: &Line,
-) -> Result<Vec<Part>, JournalError> {
+) -> Result<Vec<DatedPart>, JournalError> {
     let mut parts = Vec::with_capacity(line.events.len());
     for seq in &line.events {
         if let Some(recorded) = journal.event(*seq)? {
-            parts.push(Part {
+            parts.push(DatedPart {
                 seq: *seq,
                 done: done_by_now(journal, document, &recorded)?,
                 quantity: recorded.event.action.quantity().unwrap_or_default(),
@@ -119,7 +119,7 @@ pub fn parts(
         }
     }
     if parts.is_empty() {
-        parts.push(Part {
+        parts.push(DatedPart {
             seq: Seq::ZERO,
             done: of_document(document),
             quantity: Decimal::ZERO,

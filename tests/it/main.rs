@@ -20,6 +20,7 @@ mod model;
 mod moves;
 mod odoo_away;
 mod odoo_tls;
+mod old_journal;
 mod older_odoo;
 mod opens;
 mod process;

@@ -60,7 +60,7 @@ struct Wanted {
 
 /// What Odoo held, and how that is known.
 #[derive(Debug, PartialEq, Eq)]
-struct Held {
+struct HeldStock {
     then: Decimal,
     now: Decimal,
     out: Decimal,
@@ -328,7 +328,7 @@ impl Wanted {
         self.done.is_unknown && !is_settled && moved.iter().any(is_moved)
     }
 
-    fn held(&self, stock: &BTreeMap<Place, Decimal>, moved: &[Dated]) -> Held {
+    fn held(&self, stock: &BTreeMap<Place, Decimal>, moved: &[Dated]) -> HeldStock {
         let now: Decimal = (stock.iter())
             .filter(|(place, _)| self.is_of(place))
             .map(|(_, quantity)| *quantity)
@@ -342,7 +342,7 @@ impl Wanted {
                 came += if puts { after } else { Decimal::ZERO };
             }
         }
-        Held {
+        HeldStock {
             // Odoo's floating point leaves crumbs.
             then: (now - came + out).round_dp(6).normalize(),
             now: now.round_dp(6).normalize(),
@@ -447,12 +447,12 @@ fn plan(
 fn settle(
     slot: &mut Resolved<Prepared>,
     wanted: &Wanted,
-    held: &Held,
+    held: &HeldStock,
     difference: Decimal,
     package: Option<PackageId>,
     owner: Option<PartnerId>,
 ) {
-    let Held {
+    let HeldStock {
         then,
         now,
         out,

@@ -101,7 +101,7 @@ fn by_journal(
     document: &Document,
     missing: &[Missing],
 ) -> Result<Option<String>, Unread> {
-    let wanted = Wanted {
+    let wanted = Shortage {
         copy: ground.copy,
         receipts: ground.warehouse.receipts.map(|header| header.to),
         document,
@@ -136,7 +136,7 @@ fn by_journal(
     Ok(None)
 }
 
-fn unsealed(journal: &Journal, wanted: &Wanted<'_>) -> Result<Option<Seq>, Unread> {
+fn unsealed(journal: &Journal, wanted: &Shortage<'_>) -> Result<Option<Seq>, Unread> {
     let mut after = journal.totals().settled;
     let last = wanted.document.events.last().copied().unwrap_or_default();
     for _ in 0..EVENTS_MAX / PAGE_EVENTS {
@@ -182,7 +182,8 @@ fn blocker_of(entry: &Entry) -> Option<DocumentNumber> {
     number.split(' ').next()?.parse().ok()
 }
 
-struct Wanted<'a> {
+/// A document that lacks goods, and which goods.
+struct Shortage<'a> {
     copy: &'a Catalog,
     /// Where receipts go that do not say it.
     receipts: Option<LocationId>,
@@ -190,7 +191,7 @@ struct Wanted<'a> {
     missing: &'a [Missing],
 }
 
-impl Wanted<'_> {
+impl Shortage<'_> {
     fn comes_with(&self, other: &Document) -> Result<bool, CatalogError> {
         if other.number == self.document.number || !brings(&other.purpose) {
             return Ok(false);

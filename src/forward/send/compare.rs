@@ -23,7 +23,7 @@ pub enum Verdict {
 
 /// Goods and where they go: what the lines of a document and of a picking have to agree in.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Way {
+struct MovePath {
     product: ProductId,
     from: LocationId,
     to: LocationId,
@@ -77,14 +77,14 @@ pub fn compare(
 
 /// All that Odoo holds otherwise than the document says, in words.
 fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
-    let mut meant = BTreeMap::<Way, Decimal>::new();
+    let mut meant = BTreeMap::<MovePath, Decimal>::new();
     for line in &transfer.lines {
         let lot = match &line.lot {
             LotRef::None => Lot::None,
             LotRef::Known { id, .. } => Lot::Id(*id),
             LotRef::New { name, .. } => Lot::New(name.clone()),
         };
-        let way = Way {
+        let way = MovePath {
             product: line.product,
             from: line.from,
             to: line.to,
@@ -95,7 +95,7 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
         };
         *meant.entry(way).or_default() += line.quantity;
     }
-    let mut held = BTreeMap::<Way, Decimal>::new();
+    let mut held = BTreeMap::<MovePath, Decimal>::new();
     let mut differences = Vec::new();
     for line in &picking.lines {
         match way_of(line, transfer, picking.state == PickingState::Done) {
@@ -106,7 +106,7 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
     for (way, quantity) in &held {
         let sent = meant.remove(way).unwrap_or_default();
         if (sent - quantity).abs() >= TOLERANCE {
-            let Way {
+            let MovePath {
                 product, from, to, ..
             } = way;
             differences.push(format!(
@@ -118,7 +118,7 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
     }
     let lacking = meant.into_iter().filter(|(_, sent)| *sent >= TOLERANCE);
     differences.extend(lacking.map(|(way, sent)| {
-        let Way {
+        let MovePath {
             product, from, to, ..
         } = way;
         format!(
@@ -129,12 +129,12 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
     faults::list(differences)
 }
 
-fn way_of(line: &PickingLine, transfer: &Transfer, is_done: bool) -> Option<(Way, Decimal)> {
+fn way_of(line: &PickingLine, transfer: &Transfer, is_done: bool) -> Option<(MovePath, Decimal)> {
     let number = line.quantity_product_uom.to_string();
     let quantity = Decimal::from_str_exact(&number)
         .or_else(|_| Decimal::from_scientific(&number))
         .ok()?;
-    let way = Way {
+    let way = MovePath {
         product: line.product_id?,
         from: line.location_id?,
         to: line.location_dest_id?,
