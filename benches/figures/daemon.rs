@@ -10,6 +10,7 @@ use std::time::Duration;
 use stockrelay::catalog::{self, Catalog};
 use stockrelay::clock;
 use stockrelay::odoo::{Kind, Row};
+use stockrelay::odoo_id::CompanyId;
 use tempfile::TempDir;
 
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -43,7 +44,10 @@ pub struct Setup {
 /// up.
 fn copy(data_dir: &Path, odoo: &str, database: &str) -> Answer<()> {
     fs::create_dir_all(data_dir)?;
-    let copy = Catalog::open(data_dir, &catalog::identity(odoo, database, 1))?;
+    let copy = Catalog::open(
+        data_dir,
+        &catalog::identity(odoo, database, CompanyId::new(1)),
+    )?;
     let row = |id: i64, barcode: String| Row {
         id,
         active: true,
