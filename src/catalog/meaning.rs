@@ -81,8 +81,13 @@ pub(super) struct LookedUp {
     ahead: SignedDuration,
 }
 
-/// A note to be written: what a code means before a change, and until when it does.
-pub(super) type Note = (Coded, String, Meaning, Timestamp);
+/// What a code meant until a time.
+pub(super) struct Note {
+    coded: Coded,
+    code: String,
+    meaning: Meaning,
+    until: Timestamp,
+}
 
 impl Catalog {
     /// What a code means by the copy; `None` where it means nothing, or several things.
@@ -191,7 +196,12 @@ impl Catalog {
         let mut notes = Vec::new();
         for ((coded, code), (_, until)) in until {
             if let Some(meaning) = self.meaning(coded, &code)? {
-                notes.push((coded, code, meaning, until));
+                notes.push(Note {
+                    coded,
+                    code,
+                    meaning,
+                    until,
+                });
             }
         }
         Ok(notes)
@@ -332,9 +342,10 @@ pub(super) fn write(
     meant: &mut redb::Table<'_, (u8, &'static str, i64), &'static [u8]>,
     notes: &[Note],
 ) -> Result<(), Box<dyn std::error::Error>> {
-    for (coded, code, meaning, until) in notes {
-        let key = (*coded as u8, code.as_str(), until.as_microsecond());
-        let meaning = serde_json::to_vec(meaning)?;
+    for note in notes {
+        let until = note.until.as_microsecond();
+        let key = (note.coded as u8, note.code.as_str(), until);
+        let meaning = serde_json::to_vec(&note.meaning)?;
         meant.insert(key, meaning.as_slice())?;
     }
     if meant.len()? > NOTES_MAX {

@@ -22,7 +22,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// Odoo's word.
+            /// The word that Odoo uses.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {

@@ -191,7 +191,7 @@ impl Goods {
     }
 
     fn are_on(&self, line: &SeenLine) -> bool {
-        fn same<T: PartialEq>(scanned: Option<T>, held: Option<T>) -> bool {
+        fn same<T: Copy + PartialEq>(scanned: Option<T>, held: Option<T>) -> bool {
             scanned.is_none() || scanned == held
         }
         line.product == self.product

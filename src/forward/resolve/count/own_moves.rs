@@ -232,8 +232,11 @@ mod tests {
         Timestamp::from_second(1_795_000_000 + second).unwrap()
     }
 
-    fn pool(lines: &[(Id<LocationId>, &[(i64, i64)])]) -> Pool {
-        let line = |(from, parts): &(Id<LocationId>, &[(i64, i64)])| PoolLine {
+    /// A bin, and what was taken from it: seconds and quantities.
+    type Taken<'a> = (Id<LocationId>, &'a [(i64, i64)]);
+
+    fn pool(lines: &[Taken<'_>]) -> Pool {
+        let line = |(from, parts): &Taken<'_>| PoolLine {
             moves: Moves {
                 product: ProductId::new(1),
                 from: *from,
