@@ -209,7 +209,7 @@ async fn a_parked_document_is_put_right_by_hand() {
     ];
     assert_eq!(
         done(&socket, &edit).await,
-        "document 5 takes the place of document 2 and is waiting to be sent\n"
+        "document 5 replaces document 2 and waits to be sent\n"
     );
     assert_eq!(run(on(&socket, &edit)).await.0, 1, "not parked any more");
     let trace = done(&socket, &["trace", "pda-1/e2"]).await;
@@ -219,8 +219,8 @@ async fn a_parked_document_is_put_right_by_hand() {
             .unwrap_or_else(|| panic!("{text:?} in\n{trace}"))
     };
     assert!(at("document 2 ") < at("document 5 "), "{trace}");
-    at("document 5 took its place");
-    at("in the place of document 2");
+    at("replaced by document 5");
+    at("replaces document 2");
     at("line 1: product Q instead of P, line 1: lot L1: wrong label");
     let replaced = done(&socket, &["documents", "--state", "replaced", "--json"]).await;
     assert!(replaced.contains("\"number\":2,"), "{replaced}");
@@ -228,7 +228,7 @@ async fn a_parked_document_is_put_right_by_hand() {
     for (arguments, said) in [
         (
             &["edit", "3", "--reason", "x", "--line", "to=C", "lot=L"][..],
-            "before the number of its line",
+            "has no line number",
         ),
         (
             &["edit", "3", "--reason", "x", "--line", "1", "colour=red"],

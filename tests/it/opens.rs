@@ -203,7 +203,7 @@ async fn check_and_run_are_content_with_a_gateway_that_is_in_order() {
     let (code, said) = place.check().await;
     assert_eq!(code, 0, "all is in order: {said}");
     let asks = format!(
-        "asking Odoo at {}: each answer may take 10 s",
+        "checking Odoo at {}: each answer may take 10 s",
         place.odoo.url()
     );
     assert!(said.contains(&asks), "{said}");
@@ -292,7 +292,7 @@ async fn a_wrong_configuration_is_64_for_both_and_check_says_what_run_would_use(
     let (code, said) = place.check().await;
     assert_eq!(code, 64, "{said}");
     assert!(
-        said.contains("`stockrelay run` uses no configuration"),
+        said.contains("`stockrelay run` has no configuration that it can use"),
         "{said}"
     );
     assert_eq!(place.output(&["run"]).await.0, 64);

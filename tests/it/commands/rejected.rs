@@ -43,7 +43,7 @@ async fn a_rejected_reading_is_sent_again_by_the_profile_of_its_device() {
 
     let right = ["rejected", "resend", "1", "--payload", "]E04006381333931"];
     let said = done(&socket, &right).await;
-    assert_eq!(said, "rejected reading 1 is event 1 now\n");
+    assert_eq!(said, "rejected reading 1 is now event 1\n");
     let event = served.journal.event(1).unwrap().unwrap().event;
     let scan = Action::Scan {
         code: "4006381333931".to_owned(),
@@ -72,7 +72,7 @@ async fn a_rejected_reading_is_sent_again_by_the_profile_of_its_device() {
         "read again",
     ];
     let said = done(&socket, &arguments).await;
-    assert_eq!(said, "rejected reading 2 is event 2 now\n");
+    assert_eq!(said, "rejected reading 2 is now event 2\n");
     let shown = done(&socket, &["rejected", "show", "2"]).await;
     assert!(shown.contains("read again"), "{shown}");
     assert_eq!(served.journal.totals().rejected_open, 0);

@@ -87,7 +87,7 @@ async fn what_was_begun_and_never_ended_stays_on_the_first_screen_until_a_person
     let (mood, sentence) = headline(&stage);
     assert_eq!(
         sentence,
-        "1 movement is in Odoo; 1 device has begun a transfer"
+        "1 movement is in Odoo; 1 device has started a transfer"
     );
     assert_eq!(mood, Mood::Good);
 

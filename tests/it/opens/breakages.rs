@@ -431,7 +431,7 @@ fn of_scanners() -> Vec<Breakage> {
             "scanners",
             "cannot open",
             Warns,
-            write("port", "no terminal"),
+            write("port", "not a terminal"),
         ),
         by_user(of("scanners", "Permission denied", Warns, no_right("port"))),
         by_user(of(

@@ -1,14 +1,14 @@
-//! What a person wants done outside of the screen, and what a key did to a dialog.
+//! The requests of a person to the daemon, and the effect of a key on a dialog.
 
-/// What the person wants done outside of the screen.
+/// A request that the screen passes on: to the daemon, or to end.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Wish {
+pub enum Request {
     Quit,
     Retry {
         key: String,
         with: Option<&'static str>,
     },
-    /// All that are parked for this reason code.
+    /// All documents that are parked with this reason code.
     RetryAll {
         code: String,
         with: Option<&'static str>,
@@ -22,11 +22,11 @@ pub enum Wish {
         key: String,
         reason: String,
     },
-    /// Sends a rejected reading again; without a payload as it came.
+    /// Sends a rejected reading again; without a payload, unchanged.
     Resend {
         number: u64,
         payload: Option<String>,
-        /// Why, for whoever asks later.
+        /// Why; stored with the reading.
         reason: Option<String>,
     },
     Dismiss {
@@ -41,11 +41,11 @@ pub enum Wish {
     },
 }
 
-/// What a key did to a dialog.
+/// The effect of a key on a dialog.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     Stay,
-    /// Nothing is decided.
+    /// Close the dialog without a decision.
     Close,
-    Done(Wish),
+    Done(Request),
 }
