@@ -446,7 +446,7 @@ impl Driver {
         };
         self.kept = self.cursor;
         for (judged, accepted) in judged.into_iter().zip(&accepted) {
-            drop(judged.and_then(|judged| judged.kept(accepted)));
+            drop(judged.and_then(|judged| judged.confirm(accepted)));
         }
         Ok(())
     }

@@ -35,8 +35,8 @@ const fn rejected(code: &'static str, judged_by: JudgedBy, meaning: &'static str
     }
 }
 
-/// A reading in which nothing was scanned: a scanner that read nothing, or that reported something
-/// else than a read; and messages that hold nothing, such as those that clear a topic.
+/// A reading without a scan: the scanner read no code or sent another message, or the message is
+/// empty, such as one that clears a topic.
 const fn no_fault(code: &'static str, judged_by: JudgedBy, meaning: &'static str) -> RejectionRow {
     RejectionRow {
         needs_person: false,
@@ -45,7 +45,7 @@ const fn no_fault(code: &'static str, judged_by: JudgedBy, meaning: &'static str
 }
 
 codes! {
-/// Why no event could be made of a reading.
+/// Why a reading was rejected.
 RejectionCode, RejectionRow {
     BadUtf8: rejected("bad-utf8", Payload,
         "The payload is not UTF-8 text."),

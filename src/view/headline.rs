@@ -112,9 +112,9 @@ fn describe_on_the_way(status: &Status) -> Option<String> {
 
 /// Describes the unfinished movements of devices with a flow.
 fn describe_unfinished(status: &Status) -> Option<String> {
-    let devices: u64 = status.begun.values().sum();
+    let devices: u64 = status.unfinished.values().sum();
     let have = if devices == 1 { "has" } else { "have" };
-    let what = match status.begun.keys().collect::<Vec<_>>().as_slice() {
+    let what = match status.unfinished.keys().collect::<Vec<_>>().as_slice() {
         [what] => plain(what),
         _ => "movement".to_owned(),
     };
@@ -284,23 +284,23 @@ mod tests {
     }
     #[test]
     fn an_unfinished_movement_is_not_called_all() {
-        let begun = |devices: &[(&str, u64)], change: fn(&mut Status)| {
+        let unfinished = |devices: &[(&str, u64)], change: fn(&mut Status)| {
             describe(|s| {
                 let devices = devices.iter().map(|(what, n)| ((*what).to_owned(), *n));
-                (s.begun, s.events.posted) = (devices.collect(), 3);
+                (s.unfinished, s.events.posted) = (devices.collect(), 3);
                 change(s);
             })
         };
-        let one = begun(&[("transfer", 1)], |_| ());
+        let one = unfinished(&[("transfer", 1)], |_| ());
         let text = "3 movements are in Odoo; 1 device has started a transfer";
         assert_eq!(one, (Mood::Good, text.to_owned()));
-        let many = begun(&[("pick", 1), ("transfer", 2)], |s| s.events.waiting = 1);
+        let many = unfinished(&[("pick", 1), ("transfer", 2)], |s| s.events.waiting = 1);
         let text = "1 movement is on the way to Odoo; 3 devices have started a movement";
         assert_eq!(many, (Mood::Good, text.to_owned()));
-        let down = begun(&[("count", 2)], |s| s.odoo.link = Link::Down);
+        let down = unfinished(&[("count", 2)], |s| s.odoo.link = Link::Down);
         let text = "Link to Odoo is down; nothing is waiting; 2 devices have started a count";
         assert_eq!(down.1, text);
-        let need = begun(&[("count", 1)], |s| s.events.rejected_open = 1);
+        let need = unfinished(&[("count", 1)], |s| s.events.rejected_open = 1);
         let text = "1 rejected reading needs you; 1 device has started a count";
         assert_eq!(need, (Mood::Watch, text.to_owned()));
     }

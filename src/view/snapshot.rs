@@ -37,8 +37,8 @@ pub struct Status {
     pub devices: Devices,
     /// Unfinished movements of devices with a flow: from `transfer`, `pick`, ... to the number of
     /// devices.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub begun: BTreeMap<String, u64>,
+    #[serde(default, rename = "begun", skip_serializing_if = "BTreeMap::is_empty")]
+    pub unfinished: BTreeMap<String, u64>,
     /// The raised alarms, from code to sentence.
     pub alarms: BTreeMap<String, String>,
 }
@@ -228,7 +228,7 @@ impl Status {
                 .map(|(name, view)| Source { name, view })
                 .collect(),
             devices: Devices::of(live.devices, &down),
-            begun: live.begun,
+            unfinished: live.unfinished,
             alarms,
         }
     }
@@ -336,7 +336,7 @@ impl Devices {
             (key(one), &one.name).cmp(&(key(other), &other.name))
         });
         for device in &mut listed {
-            device.view.state = device.view.state.take().map(crate::board::brief);
+            device.view.state = device.view.state.take().map(crate::board::shorten_state);
         }
         Self {
             known,

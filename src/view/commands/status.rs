@@ -73,11 +73,11 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
             status.oldest_waiting_s
         )?;
     }
-    let begun: Vec<_> = (status.begun.iter())
+    let unfinished: Vec<_> = (status.unfinished.iter())
         .map(|(what, devices)| format!("{} a {}", counted(*devices, "device"), plain(what)))
         .collect();
-    if !begun.is_empty() {
-        writeln!(out, "begun      {}", begun.join(", "))?;
+    if !unfinished.is_empty() {
+        writeln!(out, "begun      {}", unfinished.join(", "))?;
     }
     write_odoo(status, now, out)?;
     let journal = &status.journal;
@@ -257,7 +257,7 @@ mod tests {
         status
             .alarms
             .insert("anonymous".to_owned(), "Anyone may publish".to_owned());
-        status.begun.insert("transfer".to_owned(), 1);
+        status.unfinished.insert("transfer".to_owned(), 1);
         status.events.wrong_scans = 2;
         let mut out = Vec::new();
         write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();

@@ -76,7 +76,13 @@ async fn what_was_begun_and_never_ended_stays_on_the_first_screen_until_a_person
         .await;
     stage.posted().await;
     stage.scan_all(&["LOC-BIN-0001", "{apple}"]).await;
-    let begun = |daemon: &Daemon| daemon.board().snapshot().begun.contains_key("transfer");
+    let begun = |daemon: &Daemon| {
+        daemon
+            .board()
+            .snapshot()
+            .unfinished
+            .contains_key("transfer")
+    };
     stage.until("it is shown as begun", begun).await;
     stage
         .until("the scans are decided", |daemon| {
@@ -100,7 +106,7 @@ async fn what_was_begun_and_never_ended_stays_on_the_first_screen_until_a_person
     stage
         .until("it is dropped", |daemon| {
             daemon.journal().totals().rejected_open == 1
-                && daemon.board().snapshot().begun.is_empty()
+                && daemon.board().snapshot().unfinished.is_empty()
         })
         .await;
     stage

@@ -240,7 +240,7 @@ async fn strict_turns_away_what_is_wrong_and_never_what_it_took_before() {
     let display = pda.display().await;
     assert_eq!(display["text"], "Chair\nToo many: 0 left on S1");
     pda.say("event", &pick("1", 5)).await;
-    assert_eq!(pda.display().await["text"], "Recorded before");
+    assert_eq!(pda.display().await["text"], "Already recorded");
     pda.until("three answers", |pda| pda.acks.len() == 3).await;
     let reasons: Vec<_> = pda.acks.iter().map(|(reason, _)| *reason).collect();
     assert_eq!(
@@ -274,7 +274,7 @@ async fn strict_with_an_old_copy_keeps_what_it_does_not_know_and_says_so() {
     let display = pda.display().await;
     assert_eq!(
         display,
-        json!({"ok": true, "text": "Kept. 999 not known here yet", "beep": "good"})
+        json!({"ok": true, "text": "Stored. 999 is not in Odoo's data yet", "beep": "good"})
     );
     assert_eq!(floor.door.journal.ids(), ["1"]);
 }

@@ -425,7 +425,7 @@ impl Gateway {
             _ => None,
         };
         match undone {
-            Some(undone) => self.assembler.take_back(&recorded, &undone, now),
+            Some(undone) => self.assembler.take_undo(&recorded, &undone, now),
             None => self.assembler.take(&recorded, now),
         }
         recorded
