@@ -225,17 +225,17 @@ impl Book {
             .collect()
     }
 
-    /// Finds a count within the span, of a place that may include goods at this end. `besides`: the
+    /// Finds a count within the span, of a place that may include goods at this end. `skipped`: the
     /// number of a document to skip.
     #[must_use]
     pub fn count_between(
         &self,
         end: &End,
         span: &Span,
-        besides: Option<u64>,
+        skipped: Option<u64>,
     ) -> Option<(Place, Count)> {
         self.counts_near(end).find_map(|(place, counts)| {
-            let within = |count: &&Count| span.holds(count.time) && Some(count.number) != besides;
+            let within = |count: &&Count| span.holds(count.time) && Some(count.number) != skipped;
             let count = counts.iter().find(within)?;
             Some((*place, *count))
         })

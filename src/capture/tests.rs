@@ -1,5 +1,4 @@
-//! Capture with a copy on disk and a real journal: what is refused, what comes again, what was
-//! kept.
+//! Capture with a copy on disk and a real journal: rejections, duplicates, recalled events.
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -131,7 +130,7 @@ impl Rig {
         let events = self.journal.events(0, 10).unwrap();
         for event in &events {
             match &event.event.action {
-                Action::Undo { .. } => assembler.take_back(event, &events[0], at(0)),
+                Action::Undo { .. } => assembler.take_undo(event, &events[0], at(0)),
                 _ => assembler.take(event, at(0)),
             }
         }
@@ -433,13 +432,13 @@ async fn a_device_is_spoken_to_in_the_language_it_said_last() {
         language: Some(Language::French),
         tasks: None,
     };
-    capture.know_devices([(device.clone(), settings)].into());
+    capture.set_devices([(device.clone(), settings)].into());
     let text = async |id: &str| said(&rig.take(&pick(id, 9)).await)["text"].to_string();
     assert!(text("1").await.contains("Trop"));
-    capture.heard_state(&device, br#"{"language": "de-AT", "battery": 80}"#);
+    capture.read_language(&device, br#"{"language": "de-AT", "battery": 80}"#);
     assert!(text("2").await.contains("Zu viel"));
     // Its last will does not take the language away.
-    capture.heard_state(&device, br#"{"online": false}"#);
+    capture.read_language(&device, br#"{"online": false}"#);
     assert!(text("3").await.contains("Zu viel"));
     rig.stop().await;
 }

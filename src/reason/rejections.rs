@@ -15,7 +15,7 @@ pub struct RejectionRow {
     pub meaning: &'static str,
 }
 
-/// What found that no event can be made of a reading.
+/// Which check rejects a reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JudgedBy {
     /// The payload or its topic, for each device.

@@ -159,7 +159,7 @@ async fn the_daemon_is_asked_and_decisions_are_made() {
             .contains("counted by hand")
     );
     let retried = done(&socket, &["parked", "retry", "--code", "unknown-product"]).await;
-    assert_eq!(retried, "1 document to be sent again\n");
+    assert_eq!(retried, "1 document will be sent again\n");
     assert_eq!(done(&socket, &["parked", "list", "--json"]).await, "");
     assert_eq!(
         run(on(&socket, &["parked", "retry", "2"])).await.0,

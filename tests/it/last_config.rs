@@ -1,5 +1,5 @@
-//! A configuration with a fault does not stop the site: the last one that ran is used, and
-//! everybody hears of it.
+//! A configuration with a fault does not stop the site: the daemon uses the last good
+//! configuration, and log, alarm and `check` report it.
 
 use std::fs;
 use std::net::TcpListener;

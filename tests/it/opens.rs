@@ -176,7 +176,8 @@ impl Place {
     }
 }
 
-/// What the daemon says of what it does without: alarms, sources that are down, and Odoo.
+/// What the daemon reports about parts that it starts without: alarms, sources that are down, and
+/// Odoo.
 fn complaints(status: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let alarms = status["alarms"].as_object().into_iter().flatten();

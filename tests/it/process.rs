@@ -108,8 +108,8 @@ impl Process {
         assert!(acked.eq(std::iter::repeat_n(0x40, usize::from(count))));
     }
 
-    /// Sends one QoS 2 scan without an id in a session that stays, and packets behind it; reads so
-    /// many bytes besides the CONNACK.
+    /// Sends one QoS 2 scan without an id in a persistent session, and packets after it; reads this
+    /// number of bytes after the CONNACK.
     async fn scan_once(&self, dup: bool, behind: &[u8], answers: usize) -> Vec<u8> {
         let mut bytes = BytesMut::new();
         let mut connect = Connect::new("pda");

@@ -1,7 +1,8 @@
 //! The form of the source: which module may import which.
 //!
 //! The order of the top-level modules is [`ORDER`]: a module imports only modules above itself.
-//! Modules of one folder import one another in one direction, but for the circles of [`CIRCLES`].
+//! Modules of one folder import one another in one direction, except for the circles of
+//! [`CIRCLES`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -78,7 +78,7 @@ impl Rig {
         self.take(&event(time(at), time(received)))
     }
 
-    fn hear(&mut self, at: i64, received: i64) {
+    fn observe(&mut self, at: i64, received: i64) {
         let (at, received) = (time(at), time(received));
         let now = monotonic(received);
         self.clocks
@@ -214,7 +214,7 @@ fn a_lag_that_stays_the_same_is_a_clock_that_is_behind() {
         rig.resolved(later + 100 - 6 * HOUR, later + 100),
         Some(later + 100 - HOUR)
     );
-    // Set right.
+    // Corrected.
     assert_eq!(
         rig.said(later + 300 - 6 * HOUR, later + 300),
         InDoubt(later + 300 - HOUR, later + 300 - 6 * HOUR)

@@ -322,7 +322,7 @@ fn an_order_counts_what_is_in_odoo_and_what_was_captured_since() {
     );
     assert_eq!(said, "Chair\n3 of 5, 2 left");
     assert_eq!(judgement.counts.order, Some((5, 10, 2.into())));
-    memory.note(EventKey::of(&pick(2, None)), judgement.counts);
+    memory.add(EventKey::of(&pick(2, None)), judgement.counts);
     let judgement = judge(&pick(2, None), &facts, &memory);
     let said = text(
         Language::German,
@@ -346,7 +346,7 @@ fn a_serial_number_comes_in_once_and_goes_out_once() {
         };
         let judgement = judge(&event, facts, &memory);
         if judgement.refused.is_none() {
-            memory.note(EventKey::of(&event), judgement.counts);
+            memory.add(EventKey::of(&event), judgement.counts);
         }
         judgement.refused
     };

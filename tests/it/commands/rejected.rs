@@ -9,7 +9,7 @@ use stockrelay::decode::profiles::{Profiles, Rule};
 use stockrelay::event::{Action, Rejection};
 use stockrelay::reason::RejectionCode;
 
-/// A serial scanner with a profile, and a reading of it that no event could be made of.
+/// A serial scanner with a profile, and a rejected reading of it.
 pub async fn with_a_rejected_scan() -> Served {
     let (_, text) = (SHIPPED.iter())
         .find(|(name, _)| *name == "generic-serial")
@@ -60,7 +60,7 @@ async fn a_rejected_reading_is_sent_again_by_the_profile_of_its_device() {
     let (code, _, stderr) = run(on(&socket, &right)).await;
     assert_eq!(code, 1, "twice: {stderr}");
 
-    // An event in the place of nonsense.
+    // An event instead of nonsense.
     let event = r#"{"id":"7","type":"count","product":"P","quantity":2,"from":"A"}"#;
     let arguments = [
         "rejected",

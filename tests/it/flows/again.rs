@@ -37,7 +37,7 @@ async fn a_rejected_code_that_a_person_sends_again_stays_out_of_the_flow() {
     let body = json!({"payload": movement, "by": "anna"});
     let sent: Value = client.post("/v1/rejected/1/resend", &body).await.unwrap();
     assert_eq!(sent["events"], json!([3]));
-    // The worker goes on with what was begun.
+    // The worker continues the unfinished movement.
     ring.scan("LOC-BIN-0002").await;
     ring.acknowledged().await;
     stage
@@ -128,7 +128,7 @@ async fn what_was_begun_and_never_ended_stays_on_the_first_screen_until_a_person
         }
     };
     let payload = found["payload"].as_str().unwrap();
-    // Without the bin that lacks, nothing is made of it.
+    // Without the missing bin, no event is created.
     let refused = resend(payload.to_owned()).await.unwrap_err().to_string();
     assert!(refused.contains("field to is missing"), "{refused}");
     let whole = payload.replace("\"type\":", "\"to\":\"LOC-BIN-0002\",\"type\":");

@@ -138,7 +138,7 @@ pub fn app(snapshot: Snapshot) -> App {
             .stored
             .saturating_sub(left * (left % 7));
         earlier.status.events.posted = snapshot.status.events.posted.saturating_sub(left * 2);
-        app.see(
+        app.update(
             Update::Gateway(Box::new(earlier)),
             at(&format!("08:15:{second:02}")),
         );

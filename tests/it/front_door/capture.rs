@@ -1,4 +1,4 @@
-//! What the person at the device is told at once, and its open orders.
+//! The display texts of a device at the time of the scan, and its open orders.
 
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ async fn floor(check: Check, refreshed: bool) -> Floor {
     }
 }
 
-/// A device that hears everything and says what it is told to.
+/// A device that receives everything and sends what the test gives it.
 struct Pda {
     client: AsyncClient,
     events: EventLoop,
@@ -204,7 +204,7 @@ async fn a_device_sees_what_it_scanned_and_its_orders_grow_with_its_work() {
     })
     .await;
 
-    // Lenient: more than ordered is told, and kept.
+    // Lenient: more than ordered is shown as a fault, and stored.
     pda.say("state", &json!({"language": "nl"})).await;
     pda.say("event", &pick("2", 4)).await;
     let display = pda.display().await;

@@ -453,7 +453,7 @@ impl Gateway {
         }
     }
 
-    /// Until nothing is being sent, and nothing waits but for what is parked.
+    /// Waits until no document is being sent, and only parked ones wait.
     async fn drain(&self) {
         // Thousands of documents may wait: as long as some are posted, it goes on.
         let mut last = (0, clock::instant());

@@ -35,7 +35,7 @@ type Break = Box<dyn Fn(&Place) -> Held>;
 
 pub struct Breakage {
     pub key: &'static str,
-    /// In what is said of it.
+    /// A part of its message.
     pub word: &'static str,
     pub run: Run,
     pub break_it: Break,
