@@ -76,7 +76,7 @@ RejectionCode, RejectionRow {
     NotFinished: rejected("not-finished", Payload,
         "A device scanned products in a flow and did not end it within `idle_s` \
          ([flows.md](flows.md)); the payload has the events, and the message what they lack. Send \
-         the reading again with that, or scan anew and dismiss the reading."),
+         the reading again with what they lack, or scan again and dismiss the reading."),
     NoRead: no_fault("no-read", Profile,
         "The scanner reports that it could not read a barcode."),
     NotAScan: no_fault("not-a-scan", Profile,
