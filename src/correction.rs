@@ -51,7 +51,7 @@ pub struct LineChange {
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CorrectionError {
-    #[error("line {line} does not exist: the document has {lines} lines")]
+    #[error("line {line} does not exist: the document has lines 1 to {lines}")]
     NoLine { line: usize, lines: usize },
     #[error("line {0} is named twice: give all its changes at once")]
     Twice(usize),

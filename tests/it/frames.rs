@@ -412,8 +412,8 @@ fn help_alarms_and_notices_are_read_to_their_end() {
     for (columns, rows) in [(80, 24), (120, 40)] {
         let screen = shown(&mut app, columns, rows);
         for end in [
-            "or rejected reading",
-            "correct the rejected reading",
+            "or of the reading",
+            "or correct the reading",
             "any other key",
         ] {
             assert!(screen.contains(end), "{end}: {screen}");

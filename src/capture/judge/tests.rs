@@ -182,7 +182,7 @@ fn wrongs() -> Vec<(&'static str, &'static str, Event, Facts)> {
         ),
         (
             "serial-seen",
-            "Chair\nN1 was scanned before",
+            "Chair\nN1 was already scanned",
             receive(Some("N1")),
             Facts {
                 on_hand: true,

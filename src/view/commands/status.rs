@@ -77,7 +77,7 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
         .map(|(what, devices)| format!("{} a {}", counted(*devices, "device"), plain(what)))
         .collect();
     if !unfinished.is_empty() {
-        writeln!(out, "begun      {}", unfinished.join(", "))?;
+        writeln!(out, "started    {}", unfinished.join(", "))?;
     }
     write_odoo(status, now, out)?;
     let journal = &status.journal;
@@ -267,12 +267,12 @@ mod tests {
 
         events     4,812 stored = 0 open + 312 waiting + 0 sending + 4,500 posted + 0 parked + 0 no document
                    also 0 duplicates, 0 rejected
-                   2 scans answered as wrong in flows since the start: they changed nothing
+                   2 scans answered with an error by flows since the start: they changed nothing
         documents  0 open, 0 waiting, 0 sending, 0 posted, 0 parked, 0 discarded
         lines      0 posted
         oldest     waiting for 3.2 s
-        begun      1 device a transfer
-        odoo       down, trying again by itself, next try in 12 s, version 18.0, by JSON-RPC, 0 lines a call
+        started    1 device a transfer
+        odoo       down, the gateway retries, next attempt in 12 s, version 18.0, API JSON-RPC, 0 lines per call
                    connection refused·[0m
         journal    0 B of 1.0 GiB
         source     mqtt.listen up, 3 devices

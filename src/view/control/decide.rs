@@ -173,10 +173,10 @@ fn check_answer(code: &Code<ReasonCode>, with: Option<&str>) -> Result<Option<An
             shorten(with)
         ),
         if answers.is_empty() {
-            "this reason takes no answer: omit \"with\"".to_owned()
+            "this reason takes no answer: omit --with (\"with\")".to_owned()
         } else {
             let answers: Vec<_> = answers.iter().map(|answer| answer.as_str()).collect();
-            format!("set \"with\" to {}", answers.join(" or "))
+            format!("give --with (\"with\") {}", answers.join(" or "))
         },
     ))
 }

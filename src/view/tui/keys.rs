@@ -92,14 +92,14 @@ pub const KEYS: &[Binding] = &[
     Binding {
         keys: &[KeyCode::Enter],
         shown: "Enter",
-        what: "parked: show all of the document or rejected reading",
+        what: "parked: show all of the document, or of the reading",
         action: KeyAction::Open,
         hint: Some("open"),
     },
     Binding {
         keys: &[KeyCode::Char('r')],
         shown: "r",
-        what: "parked: retry the document, or send the rejected reading again",
+        what: "parked: retry the document, or send the reading again",
         action: KeyAction::Retry,
         hint: Some("retry"),
     },
@@ -113,14 +113,14 @@ pub const KEYS: &[Binding] = &[
     Binding {
         keys: &[KeyCode::Char('e')],
         shown: "e",
-        what: "parked: edit the document, or correct the rejected reading",
+        what: "parked: edit the document, or correct the reading",
         action: KeyAction::Edit,
         hint: Some("edit"),
     },
     Binding {
         keys: &[KeyCode::Char('d')],
         shown: "d",
-        what: "parked: discard the document, or dismiss the rejected reading",
+        what: "parked: discard the document, or dismiss the reading",
         action: KeyAction::Discard,
         hint: Some("discard"),
     },

@@ -41,7 +41,7 @@ framing               ]C10104006381333931\x1d10LOT-7\r -> ]C10104006381333931\x1
 symbology identifier  ]C10104006381333931\x1d10LOT-7 -> 0104006381333931\x1d10LOT-7
 symbology             gs1-128
 repeats               the same code within 300 ms is a duplicate of its first
-flow                  none: codes are kept as they are
+flow                  none: codes are stored unchanged
 GS1 elements          (01)04006381333931(10)LOT-7
 meaning               {"kind":"product","code":"4006381333931","gtin":"04006381333931","lot":"LOT-7","known":false}: GS1's application identifiers say so
 "#);
