@@ -238,7 +238,7 @@ async fn what_was_taken_once_is_taken_again_and_counted_once() {
     );
     let again = rig.take(&pick("p", 5)).await;
     assert_eq!(again.accepted, Accepted::Duplicate { original: 2 });
-    assert_eq!(said(&again)["text"], "Recorded before");
+    assert_eq!(said(&again)["text"], "Already recorded");
     // Nothing is left to pick: another event is refused, the same one is not, also when only the
     // journal remembers it.
     let refused = rig.take(&pick("q", 1)).await.accepted;
@@ -279,7 +279,7 @@ async fn what_was_taken_once_is_taken_again_and_counted_once() {
     assert_eq!(again.accepted, Accepted::Duplicate { original: 2 });
     assert_eq!(
         said(&again),
-        json!({"ok": true, "text": "Recorded before", "beep": "good"})
+        json!({"ok": true, "text": "Already recorded", "beep": "good"})
     );
     // Not on the order, and that id came before as something else: a duplicate, says the journal.
     assert_eq!(
@@ -393,7 +393,10 @@ async fn an_old_copy_keeps_what_it_does_not_know_and_no_copy_keeps_everything() 
     rig.copies.send_replace(Some(stale));
     let verdict = rig.take(&unknown).await;
     assert_eq!(verdict.accepted, Accepted::Stored { seq: 1 });
-    assert_eq!(said(&verdict)["text"], "Kept. 999 not known here yet");
+    assert_eq!(
+        said(&verdict)["text"],
+        "Stored. 999 is not in Odoo's data yet"
+    );
     rig.copies.send_replace(None);
     let verdict = rig.take(&pick("2", 99)).await;
     assert_eq!(verdict.accepted, Accepted::Stored { seq: 2 });
@@ -454,7 +457,7 @@ async fn what_is_taken_back_may_be_done_again_also_after_a_restart_and_no_more()
     let back = rig.take(&undo("u", "p")).await;
     assert_eq!(
         said(&back),
-        json!({"ok": true, "text": "Taken back: 4 × Chair", "beep": "good"})
+        json!({"ok": true, "text": "Undone: 4 × Chair", "beep": "good"})
     );
     rig.take(&undo("v", "r")).await;
     for restarts in [false, true] {

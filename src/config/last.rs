@@ -381,7 +381,7 @@ mod tests {
         fs::write(&main, MAIN.replace("ams1", "ams2")).unwrap();
         let text = site_change(&load(&main, &[]).unwrap()).unwrap();
         assert!(
-            text.contains("was ams1") && text.contains("is ams2"),
+            text.contains("was ams1") && text.contains("is now ams2"),
             "{text}"
         );
     }

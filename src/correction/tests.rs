@@ -79,7 +79,7 @@ fn the_new_document_has_what_was_changed_and_the_old_ones_events() {
         [
             "line 1: from LOC-B instead of LOC-A",
             "line 1: lot L1",
-            "line 2: left out, 3 of Q",
+            "line 2: removed, 3 of Q",
             "line 3: quantity 5 instead of 1",
         ]
     );

@@ -189,7 +189,7 @@ async fn a_parked_document_is_put_right_by_hand() {
     let shown = done(&socket, &["parked", "show", "2"]).await;
     for told in [
         "unknown-product: no product has the barcode P",
-        "The choices:",
+        "Choices:",
         "    edit: to name another product",
         "LINE  QUANTITY  PRODUCT",
     ] {

@@ -85,7 +85,7 @@ fn what_is_left_of_a_pause_stands_beside_the_link() {
         let line = shown.lines().find(|line| line.contains("odoo     "));
         let line = line.unwrap();
         assert!(
-            line.contains(word) && line.contains("next attempt in 11 s"),
+            line.contains(word) && line.contains("retry in 11 s"),
             "{shown}"
         );
     }

@@ -305,10 +305,7 @@ async fn a_wrong_configuration_is_64_for_both_and_check_says_what_run_would_use(
     fs::write(place.path("config.d/x.toml"), "site = 12\n").unwrap();
     let (code, said) = place.check().await;
     assert_eq!(code, 64, "{said}");
-    assert!(
-        said.contains("uses the last configuration that ran"),
-        "{said}"
-    );
+    assert!(said.contains("uses the last good configuration"), "{said}");
     place
         .run_until(|status| !status["alarms"]["configuration"].is_null())
         .await;

@@ -215,7 +215,7 @@ fn wrongs() -> Vec<(&'static str, &'static str, Event, Facts)> {
         ),
         (
             "order-done",
-            "S1 is done already",
+            "S1 is already done",
             pick(1, None),
             ordered(product("none"), over("done")),
         ),

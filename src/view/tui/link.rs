@@ -83,9 +83,9 @@ fn odoo<'a>(app: &App, status: &Status) -> Line<'a> {
             format!(" for {}", span(seconds_since(at, app.now)))
         })
     };
-    let pause = odoo.pause_s(app.now).map_or(String::new(), |seconds| {
-        format!(", next attempt in {seconds} s")
-    });
+    let pause = odoo
+        .pause_s(app.now)
+        .map_or(String::new(), |seconds| format!(", retry in {seconds} s"));
     Line::from(vec![
         Span::raw("odoo     "),
         Span::styled(word, app.theme.state(word)),

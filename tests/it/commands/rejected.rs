@@ -55,7 +55,7 @@ async fn a_rejected_reading_is_sent_again_by_the_profile_of_its_device() {
     let shown = done(&socket, &["rejected", "show", "1"]).await;
     assert!(shown.contains("sent again, corrected: event 1"), "{shown}");
     let traced = done(&socket, &["trace", "seq:1"]).await;
-    let made_of = "made of rejected reading 1 (bad-encoding) by user:";
+    let made_of = "created from rejected reading 1 (bad-encoding) by user:";
     assert!(traced.contains(made_of), "{traced}");
     let (code, _, stderr) = run(on(&socket, &right)).await;
     assert_eq!(code, 1, "twice: {stderr}");

@@ -166,7 +166,7 @@ async fn a_whole_batch_is_shown_and_sent_again() {
     // The mark that is shown instead of bytes that are not text is not sent.
     assert_eq!(served.get("/v1/rejected/2").await["whole"], false);
     let (status, text) = resend(&served, 2, json!({"payload": "40\u{fffd}63"})).await;
-    assert!(status == 400 && text.contains("no text"), "{text}");
+    assert!(status == 400 && text.contains("not text"), "{text}");
     served.stop().await;
 }
 

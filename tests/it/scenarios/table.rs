@@ -48,8 +48,8 @@ fn every_scenario_is_played() {
     assert_eq!(found, played);
 }
 
-/// Which scenario runs on which version, and why not: `cargo test --test it scenario_table -- --nocapture`
-/// prints it.
+/// Prints which scenario runs on which version, and why not:
+/// `cargo test --test it scenario_table -- --nocapture`.
 #[test]
 fn scenario_table() {
     const VERSIONS: [Version; 3] = [Version::V17, Version::V18, Version::V19];
