@@ -30,7 +30,10 @@ async fn a_rejected_code_that_a_person_sends_again_stays_out_of_the_flow() {
     let body = json!({"payload": "LOC-BIN-0002", "by": "anna"});
     let sent = client.post::<Value>("/v1/rejected/1/resend", &body).await;
     let refusal = sent.unwrap_err().to_string();
-    assert!(refusal.contains("this device has a flow"), "{refusal}");
+    assert!(
+        refusal.contains("has a flow, in which an old scan"),
+        "{refusal}"
+    );
     let movement = stage.text(
         r#"{"id":"x1","type":"transfer","product":"{apple}","from":"LOC-BIN-0001","to":"LOC-BIN-0003"}"#,
     );
