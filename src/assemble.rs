@@ -1,20 +1,19 @@
-//! Events become the lines of documents, which are sealed. Pure: `now` is an argument.
+//! Assembles events into documents and seals them. Pure: `now` is an argument.
 //!
-//! Equal product, lot, package, from and to within one open document are one line with the sum,
-//! because Odoo's cost goes with lines. A document is one device's (or operator's) work and is
-//! sealed by rule: nothing came for a while, its first event is old, or it is as large as it may
-//! get. The true times of its events are at most [`SPAN_MAX`] apart, because Odoo gives all moves
-//! of a picking the newest of them.
+//! Events of one open document with equal goods become one line with the summed quantity, because
+//! each line costs time in Odoo. A document has the work of one device (or operator). It is sealed
+//! when no event was added for a while, when its first event is old, or when it reaches a limit.
+//! The true times of its events are at most [`SPAN_MAX`] apart, because Odoo gives all moves of a
+//! picking the newest of them.
 //!
-//! What is about an order goes into a document of that order; a count, a validation and what the
-//! carrier is told are documents of their own. **A count comes after all that was done before it in
-//! the same bin, and what completes an order after all that was done for it:** open documents of
-//! that kind are sealed first, and a lower number is sent first (`forward::order`). So is the
-//! document of what is taken back.
+//! Work for an order goes into a document of that order; a count, a validation and the carrier's
+//! data are documents of their own. **A count follows all earlier work in its bin, and a validation
+//! all earlier work for its order:** the open documents of that work are sealed first, and a lower
+//! number is sent first (`forward::order`). An undo also seals the document of its event first.
 //!
-//! Open documents are nowhere but here. After a restart they come about again from the journal's
-//! events that are in no sealed document; they may then be cut differently, which is why nothing is
-//! sent before it is sealed.
+//! Open documents are only in memory. After a restart they are rebuilt from the journal's events
+//! that are in no sealed document. Their limits may then fall differently, so nothing is sent
+//! before it is sealed.
 
 mod addition;
 mod clocks;
@@ -39,31 +38,31 @@ pub use self::addition::revive;
 pub use self::clocks::ClockChange;
 pub use self::doubt::resolve;
 
-/// Open documents at once; the one with the oldest event is sealed to make room.
+/// The limit of open documents; at the limit, the one with the oldest event is sealed.
 pub const OPEN_MAX: usize = 10_000;
-/// Events that need no document are handed over together: at so many, or with the next document, or
-/// after so long.
+/// Events that need no document are passed on together: at this number, with the next document, or
+/// after this time.
 const SKIPPED_MAX: usize = 500;
 const SKIPPED_AFTER: Duration = Duration::from_secs(1);
 
 /// The true times of a document's events lie within this span.
 pub const SPAN_MAX: SignedDuration = SignedDuration::from_mins(2);
 
-/// The two clocks: one for people, one for waiting.
+/// The current time by two clocks: one for people, one for waiting.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
     pub wall: Timestamp,
-    /// Since some fixed moment; never goes back.
+    /// The time since a fixed moment; it never goes back.
     pub monotonic: Duration,
 }
 
-/// What is to be written to the journal, in one request.
+/// The result of sealing, which the journal stores in one request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Sealed {
     pub documents: Vec<Document>,
     /// Events that need no document.
     pub skipped: Vec<Seq>,
-    /// All events up to here are in a sealed document or need none.
+    /// All events up to this `seq` are in a sealed document or need none.
     pub settled: Seq,
     /// Device clocks that changed.
     pub clocks: Vec<ClockChange>,
@@ -84,7 +83,7 @@ pub struct Assembler {
 /// The person or device and the purpose of an open document.
 type Of = (String, Purpose);
 
-/// A document that still takes lines. It keeps only those parts of its events that the sealed
+/// A document that is not sealed yet. It has only those parts of its events that the sealed
 /// document needs.
 #[derive(Debug)]
 struct Open {
@@ -109,12 +108,12 @@ struct Timed {
     at: Timestamp,
     received: Timestamp,
     when: When,
-    /// Whose clock may still show another time.
+    /// The device whose clock may still show another time.
     open: Option<Name>,
 }
 
 impl Assembler {
-    /// `settled`: up to where the journal's events are settled already.
+    /// `settled`: the `seq` up to which the journal's events are settled already.
     #[must_use]
     pub fn new(site: Name, rules: config::Documents, settled: Seq) -> Self {
         Self {
@@ -129,27 +128,28 @@ impl Assembler {
         }
     }
 
-    /// With the device clocks as the journal has them.
+    /// Sets the device clocks that the journal has stored.
     #[must_use]
-    pub fn with_clocks(mut self, kept: Vec<(Name, DeviceClock)>) -> Self {
-        self.clocks = Clocks::new(kept);
+    pub fn with_clocks(mut self, stored: Vec<(Name, DeviceClock)>) -> Self {
+        self.clocks = Clocks::new(stored);
         self
     }
 
-    /// A device said that it is `at`, which the gateway received at `received`. What that changes
-    /// comes out of the next [`Self::seal`].
-    pub fn hear_clock(&mut self, device: &Name, at: Timestamp, received: Timestamp, now: Now) {
+    /// Takes the time `at` that a device's message gave, which the gateway received at `received`.
+    /// The next [`Self::seal`] returns the changes.
+    pub fn observe_clock(&mut self, device: &Name, at: Timestamp, received: Timestamp, now: Now) {
         self.clocks
-            .hear(self.last_seq, device, at, received, now.monotonic);
+            .observe(self.last_seq, device, at, received, now.monotonic);
     }
 
-    /// Takes the next event, in `seq` order. What that seals comes out of the next [`Self::seal`].
+    /// Takes the next event, in `seq` order. The next [`Self::seal`] returns the documents that it
+    /// seals.
     pub fn take(&mut self, recorded: &Recorded, now: Now) {
         self.put(recorded, Addition::of(&recorded.event.action), now);
     }
 
-    /// Takes an event that undoes `undone`, which came before it.
-    pub fn take_back(&mut self, recorded: &Recorded, undone: &Recorded, now: Now) {
+    /// Takes an event that undoes the earlier event `undone`.
+    pub fn take_undo(&mut self, recorded: &Recorded, undone: &Recorded, now: Now) {
         let Action::Undo { event, reason } = recorded.event.action.clone() else {
             return self.take(recorded, now);
         };
@@ -164,7 +164,7 @@ impl Assembler {
 
     fn put(&mut self, recorded: &Recorded, addition: Addition, now: Now) {
         self.last_seq = recorded.seq;
-        let when = (self.clocks).happened(recorded.seq, &recorded.event, now.monotonic);
+        let when = (self.clocks).time_of(recorded.seq, &recorded.event, now.monotonic);
         let group = self.group_of(&recorded.event);
         match addition {
             Addition::Nothing => {
@@ -175,7 +175,7 @@ impl Assembler {
                 self.add(&(group, purpose), goods, recorded, when, now);
             }
             Addition::Alone(purpose, goods) => {
-                self.seal_before(&purpose, goods.as_ref(), now);
+                self.seal_earlier_work(&purpose, goods.as_ref(), now);
                 let mut alone = Open::new(&self.site, now.monotonic);
                 match goods {
                     Some(goods) => alone.add(goods, recorded, when, now.monotonic),
@@ -189,7 +189,7 @@ impl Assembler {
 
     /// Seals the documents that have to be sent before one that is sealed alone: work in the bin
     /// before its count, and work for the order before its validation.
-    fn seal_before(&mut self, purpose: &Purpose, goods: Option<&Goods>, now: Now) {
+    fn seal_earlier_work(&mut self, purpose: &Purpose, goods: Option<&Goods>, now: Now) {
         let before = |(of, open): &(&Of, &Open)| match purpose {
             Purpose::Count => goods.is_some_and(|counted| open.touches(counted)),
             Purpose::Validate { order } | Purpose::PackOrder { order, .. } => {
@@ -231,7 +231,7 @@ impl Assembler {
         }
     }
 
-    /// All that is sealed by now; `None` where nothing is worth a write yet.
+    /// Returns all that is sealed by now. `None`: there is nothing to write yet.
     pub fn seal(&mut self, now: Now) -> Option<Sealed> {
         self.clocks.settle(now.monotonic);
         let (idle, age) = (
@@ -254,7 +254,7 @@ impl Assembler {
             return None;
         }
         self.skipped_since = None;
-        // In the order of their first events: what was done first goes first.
+        // In the order of their first events: the earliest is sent first.
         self.sealed
             .sort_by_key(|document| document.events.first().copied());
         let first_open = self
@@ -270,7 +270,7 @@ impl Assembler {
         })
     }
 
-    /// When [`Self::seal`] has something to do at the latest, if nothing comes before.
+    /// Returns the latest time at which [`Self::seal`] must be called, if no event comes before.
     #[must_use]
     pub fn wake_at(&self) -> Option<Duration> {
         let (idle, age) = (
@@ -284,13 +284,13 @@ impl Assembler {
             .min()
     }
 
-    /// Documents that are still taking lines.
+    /// Returns the number of documents that are not sealed yet.
     #[must_use]
     pub fn open_documents(&self) -> usize {
         self.open.len()
     }
 
-    /// Something was sealed by its size and waits for [`Self::seal`].
+    /// Whether a document was sealed at a limit and waits for [`Self::seal`].
     #[must_use]
     pub fn has_sealed(&self) -> bool {
         !self.sealed.is_empty()
@@ -344,12 +344,12 @@ impl Open {
         }
     }
 
-    /// Whether a line is in the bin that was counted. A line without a bin may be.
+    /// Whether a line may be in the counted bin; a line without a bin may be in any.
     fn touches(&self, counted: &Goods) -> bool {
         let in_bin = |place: &Option<String>| place.is_some() && *place == counted.from;
         self.lines.iter().any(|line| {
-            let unsaid = line.goods.from.is_none() && line.goods.product == counted.product;
-            unsaid || in_bin(&line.goods.from) || in_bin(&line.goods.to)
+            let is_unnamed = line.goods.from.is_none() && line.goods.product == counted.product;
+            is_unnamed || in_bin(&line.goods.from) || in_bin(&line.goods.to)
         })
     }
 
@@ -397,7 +397,7 @@ impl Open {
     /// **Invariant 4:** the key comes from the site and the event ids, and from nothing else.
     fn into_document(mut self, (group, purpose): Of, clocks: &Clocks, now: Now) -> Document {
         for timed in &mut self.times {
-            timed.look_again(clocks);
+            timed.update(clocks);
         }
         let newest = self.times.iter().map(|timed| timed.when.time).max();
         let is_corrected = self.times.iter().any(|timed| timed.when.is_corrected);
@@ -430,8 +430,8 @@ impl Open {
 }
 
 impl Timed {
-    /// By what the device has shown of its clock since.
-    fn look_again(&mut self, clocks: &Clocks) {
+    /// Corrects the time by what the device has shown of its clock since.
+    fn update(&mut self, clocks: &Clocks) {
         let open = self.open.as_ref();
         let shown = open.and_then(|device| clocks.resolve(device, self.at, self.received));
         if let Some(time) = shown {
@@ -439,7 +439,7 @@ impl Timed {
         }
     }
 
-    /// What a document keeps of it: nothing where the device gave the true time.
+    /// Returns the time for the sealed document. `None`: the device gave the true time.
     fn other_than_given(&self) -> Option<EventTime> {
         let When { time, other, .. } = self.when;
         let is_given = time == self.at.min(self.received) && other.is_none();

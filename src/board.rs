@@ -1,5 +1,5 @@
-//! The live state that no table holds: what each part says of itself, for `status`, the terminal UI
-//! and metrics.
+//! The live state that is in no table: each part of the daemon writes its section, and `status`,
+//! the terminal UI and the metrics read it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,18 +11,17 @@ use serde::{Deserialize, Serialize};
 use crate::clock;
 use crate::event::{Name, SourceKind};
 
-/// The alarm that tells of documents parked as `moved-unscanned`.
-pub const MOVED_UNSCANNED: &str = "Odoo moved goods that nobody scanned, because somebody changed a picking while the gateway validated it. Look for moved-unscanned with stockrelay parked, and reverse in Odoo what was not moved.";
+/// The text of the alarm about documents that are parked as `moved-unscanned`.
+pub const MOVED_UNSCANNED: &str = "Odoo moved goods that no device scanned, because a user changed a picking while the gateway validated it. Run `stockrelay parked list --code moved-unscanned`, and reverse in Odoo the goods that did not move.";
 
-/// Devices that are remembered; the ones seen longest ago go first.
+/// The limit of devices; beyond it, the device whose last message is oldest is removed.
 pub const DEVICES_MAX: usize = 10_000;
 
-/// Fields of what a device says of itself that a status carries, and the longest text among them,
-/// in characters.
+/// The limit of fields of a device's `state` in a status, and of characters in a text of it.
 const STATE_FIELDS_MAX: usize = 16;
 pub const STATE_TEXT_CHARS_MAX: usize = 64;
 
-/// Shared by all parts: each writes its own section, the views copy it out.
+/// Shared by all parts: each writes its own section, and the views copy all of it.
 #[derive(Debug, Clone)]
 pub struct Board(Arc<Inner>);
 
@@ -37,22 +36,22 @@ pub struct Live {
     pub sources: BTreeMap<String, SourceView>,
     pub devices: BTreeMap<Name, DeviceView>,
     pub odoo: OdooView,
-    /// Documents that are still taking lines.
+    /// Documents that are not sealed yet.
     pub open_documents: u64,
-    /// How many devices have begun what in a flow: `transfer`, `pick`, ... to a number.
-    #[serde(default)]
-    pub begun: BTreeMap<String, u64>,
-    /// Scans that wait for the copy of Odoo's data, because a flow makes movements of them.
+    /// Unfinished movements of devices with a flow: from `transfer`, `pick`, ... to the number of
+    /// devices.
+    #[serde(default, rename = "begun")]
+    pub unfinished: BTreeMap<String, u64>,
+    /// Scans of devices with a flow that wait for the first copy of Odoo's data.
     #[serde(default)]
     pub waiting_scans: u64,
-    /// Scans that flows have answered as wrong since the daemon started: they changed nothing.
+    /// Scans that flows have answered with an error since the daemon started: they changed nothing.
     #[serde(default)]
     pub wrong_scans: u64,
-    /// Raw scans of devices without a flow that the journal counts as open still.
+    /// Raw scans of devices without a flow that the journal still counts as open.
     #[serde(default)]
     pub open_unused: u64,
-    /// What a person should know at once: anonymous access, journal full, wrong clock. Code to
-    /// sentence.
+    /// The raised alarms (anonymous access, journal full, wrong clock), from code to sentence.
     pub alarms: BTreeMap<String, String>,
 }
 
@@ -62,7 +61,7 @@ pub struct SourceView {
     pub state: String,
     /// Devices connected now.
     pub devices: u64,
-    /// Why it is down.
+    /// Why the source is down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -78,13 +77,13 @@ impl SourceView {
 pub struct DeviceView {
     pub source: String,
     pub online: bool,
-    /// Last connected, disconnected or heard of.
+    /// When the device last connected, disconnected or sent a message.
     pub since: Option<Timestamp>,
     pub last_event: Option<Timestamp>,
     /// Events stored since the daemon started.
     pub events: u64,
     pub rejected: u64,
-    /// What the device last published on `state`.
+    /// The last message of the device on `state`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<serde_json::Value>,
 }
@@ -92,13 +91,13 @@ pub struct DeviceView {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Link {
-    /// Not tried yet.
+    /// The first connection is in progress.
     #[default]
     Starting,
     Up,
-    /// No answer: trying again by itself.
+    /// Odoo does not answer; the gateway retries by itself.
     Down,
-    /// Held until a person does something: bad key, no right, wrong database.
+    /// The link waits for a person: wrong key, missing right, wrong database.
     Held,
 }
 
@@ -110,24 +109,24 @@ pub struct OdooView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<String>,
     pub last_success: Option<Timestamp>,
-    /// When the link came into its present state.
+    /// When the link entered its current state.
     pub since: Option<Timestamp>,
-    /// Of the last call, in milliseconds.
+    /// The duration of the last call, in milliseconds.
     pub latency_ms: Option<u64>,
-    /// Lines that the next batch may hold.
+    /// The maximum of lines in the next batch.
     pub batch_lines: usize,
-    /// What is wrong and what to do, while it is not up.
+    /// What is wrong and what to do, while the link is not up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// When the next call is made, in a pause after a failure; `None` when there is no pause.
+    /// When the next call is made after a failure. `None`: the link is not paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
-    /// When the copy of master data was last brought up to date.
+    /// When the copy of master data was last refreshed.
     pub copy_refreshed: Option<Timestamp>,
 }
 
 impl OdooView {
-    /// Whole seconds until the next call, in a pause.
+    /// Whole seconds until the next call. `None`: the link is not paused.
     #[must_use]
     pub fn pause_s(&self, now: Timestamp) -> Option<i64> {
         let left = self.retry_at?.duration_since(now);
@@ -156,8 +155,8 @@ impl Board {
         clock::instant().duration_since(self.0.started).as_secs()
     }
 
-    /// Never held across an await, and nothing in it can panic half-way: a poisoned lock still
-    /// holds a good value.
+    /// The lock is never held across an await, and nothing under it can panic half-way: a poisoned
+    /// lock still has a good value.
     fn live(&self) -> MutexGuard<'_, Live> {
         self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -176,7 +175,7 @@ impl Board {
         );
     }
 
-    /// A scanner of the gateway's own is a source by itself.
+    /// Changes the view of a scanner on the gateway's own ports, which is a source of its own.
     pub fn scanner(&self, name: &Name, change: impl FnOnce(&mut SourceView)) {
         change(
             self.live()
@@ -211,11 +210,11 @@ impl Board {
         self.live().open_documents = count;
     }
 
-    /// How many devices have begun what in a flow, how many scans wait for the copy of Odoo's data,
-    /// and how many were answered as wrong.
-    pub fn flows(&self, begun: BTreeMap<String, u64>, (waiting, wrong): (u64, u64)) {
+    /// Sets the unfinished movements of devices with a flow, the number of scans that wait for the
+    /// first copy of Odoo's data, and the number that flows answered with an error.
+    pub fn flows(&self, unfinished: BTreeMap<String, u64>, (waiting, wrong): (u64, u64)) {
         let mut live = self.live();
-        live.begun = begun;
+        live.unfinished = unfinished;
         (live.waiting_scans, live.wrong_scans) = (waiting, wrong);
     }
 
@@ -233,10 +232,9 @@ impl Board {
     }
 }
 
-/// What a device says of itself may be as large as a packet: a status carries the first plain
-/// values of it.
+/// Shortens a device's `state`, which may be as large as a packet, to its first plain values.
 #[must_use]
-pub fn brief(state: serde_json::Value) -> serde_json::Value {
+pub fn shorten_state(state: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
     let cut = |text: String| text.chars().take(STATE_TEXT_CHARS_MAX).collect::<String>();
     match state {

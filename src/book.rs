@@ -1,13 +1,14 @@
-//! The book of places: which counts hold where, and when nobody knows what a place held. Pure.
+//! The book of places: the newest counts of each place, and the times at which its stock is in
+//! doubt. Pure.
 //!
 //! A place is Odoo's ids of a product, a bin, a lot, a package and an owner. **Invariant:** for
 //! each place, the stock after everything is posted is the newest count by true time plus
-//! everything done after that count, in whatever order the events arrived. So whatever is posted
-//! later than a count, and was done before it, makes a recount ([`Book::counts_since`]): the count
-//! is compared with Odoo once more, and what is missing is posted at the time of the count.
+//! everything done after that count, in whatever order the events arrived. So an event that is
+//! posted after a count but was done before it causes a recount ([`Book::counts_since`]): the count
+//! is compared with Odoo again, and the difference is posted at the time of the count.
 //!
-//! Where an event was undone, or a clock is in doubt, only a person knows on which side of a count
-//! it belongs: a [`Span`].
+//! If an event was undone, or a clock is in doubt, only a person knows whether the event belongs
+//! before or after a count: a [`Span`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,17 +17,14 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use crate::document::DocumentNumber;
-
-/// Counts that are remembered of one place. An older one changes nothing as long as the newer ones
-/// stand.
+/// The limit of counts of one place. An older count has no effect while there are newer ones.
 pub const COUNTS_OF_PLACE_MAX: usize = 3;
-/// Spans that are remembered of one place; beyond it two that are nearest become one.
+/// The limit of spans of one place; beyond it, the two nearest become one.
 pub const SPANS_OF_PLACE_MAX: usize = 64;
-/// Places with counts, and places with spans, that are remembered; beyond it the oldest are
-/// forgotten.
+/// The limit of places with counts, and of places with spans; beyond it, the oldest are removed.
 pub const PLACES_MAX: usize = 50_000;
 
-/// What one record of Odoo's stock is of. Odoo may hold several records of one place.
+/// The place of a record of Odoo's stock. Odoo may have several records of one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     pub product: ProductId,
@@ -37,8 +35,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// Whether this place is part of `whole`, in which `None` is all: each lot, loose and in each
-    /// package, of any owner.
+    /// Whether this place is part of `whole`, in which `None` matches any value: all lots, loose
+    /// and packed, all owners.
     #[must_use]
     pub fn is_within(&self, whole: &Self) -> bool {
         self.product == whole.product
@@ -49,10 +47,10 @@ impl Place {
     }
 }
 
-/// An id of Odoo's, as far as it is known before Odoo was asked.
+/// An id in Odoo, as far as the gateway knows it before it sends the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Id<T> {
-    /// Odoo decides it: the bin that it reserved, a lot that a receipt makes.
+    /// Odoo decides: the bin that it reserved, or a lot that a receipt creates.
     Unknown,
     None,
     Known(T),
@@ -64,13 +62,13 @@ impl<T: Copy + PartialEq> Id<T> {
         id.map_or(Self::None, Self::Known)
     }
 
-    /// Whether it is this one, as far as it is known.
+    /// Whether it is, or may be, this id.
     #[must_use]
     pub fn is(self, id: Option<T>) -> bool {
         self == Self::Unknown || self == Self::of(id)
     }
 
-    /// Whether it may be this one, of which `None` is all.
+    /// Whether it may be this id. `None` matches any value.
     #[must_use]
     pub fn may_be(self, counted: Option<T>) -> bool {
         match (self, counted) {
@@ -81,7 +79,7 @@ impl<T: Copy + PartialEq> Id<T> {
     }
 }
 
-/// One end of what a document moves: where goods are taken from, or put.
+/// One end of a movement: where a document takes goods from, or puts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct End {
     pub product: ProductId,
@@ -92,7 +90,7 @@ pub struct End {
 }
 
 impl End {
-    /// Whether goods at this end may be part of what was counted.
+    /// Whether goods at this end may be part of the counted place.
     #[must_use]
     pub fn may_be_in(&self, counted: &Place) -> bool {
         self.product == counted.product
@@ -103,7 +101,7 @@ impl End {
     }
 }
 
-/// A count that was compared with Odoo. In its [`Place`] `None` is all.
+/// A count that was compared with Odoo. In its [`Place`], `None` matches any value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
     pub time: Timestamp,
@@ -111,13 +109,13 @@ pub struct Count {
     pub number: DocumentNumber,
     /// In the product's own unit.
     pub counted: Decimal,
-    /// Documents that were made to correct it.
+    /// Documents that were created to correct it.
     pub recounts: u32,
 }
 
 impl Count {
-    /// What orders the counts of overlapping places, whatever arrives first. Of one time the count
-    /// of a part comes before the count of what it is part of: its difference is in the other.
+    /// The sort key of counts of overlapping places, whatever arrives first. At the same time, the
+    /// count of a part precedes the count of the whole, which includes the difference of the part.
     #[must_use]
     pub fn order(&self, place: &Place) -> impl Ord + use<> {
         let is_open = [
@@ -130,25 +128,25 @@ impl Count {
     }
 }
 
-/// Why nobody knows what a place held.
+/// Why the stock of a place is in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doubt {
-    /// An event was undone: the goods went back some time in the span, or never left.
+    /// An event was undone: the goods went back at some time in the span, or never left.
     Undone,
-    /// The event was done at either end of the span, or in it: the clock of its device is in doubt
-    /// or unknown.
+    /// The event was done at an unknown time in the span: the clock of its device is in doubt or
+    /// unknown.
     Clock,
-    /// The clock was in doubt, and the device has shown it since. Odoo has the goods under an
-    /// earlier time than they moved at.
+    /// The clock was in doubt, and the device has shown it since. Odoo has the movement with an
+    /// earlier time than the true one.
     Ended,
 }
 
-/// A count with a time within `from` and `until`, both excluded, is for a person.
+/// A person must decide about a count with a time between `from` and `until`, both excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
     pub from: Timestamp,
     pub until: Timestamp,
-    /// The number of the document that made it.
+    /// The number of the document that caused it.
     pub number: DocumentNumber,
     pub doubt: Doubt,
 }
@@ -160,14 +158,14 @@ impl Span {
     }
 }
 
-/// What the count of a place means, by the other counts of that place.
+/// How a count relates to the other counts of its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// It is the newest.
     Newest,
-    /// This count of the same place is newer, or says the same of the same time.
+    /// The named count of the place is newer, or has the same time and quantity.
     Superseded(Count),
-    /// This count says something else of the same place at the same time.
+    /// The named count of the place has the same time and another quantity.
     Contradicted(Count),
 }
 
@@ -194,7 +192,7 @@ impl Book {
         self.spans.get(end).map_or(&[], Vec::as_slice)
     }
 
-    /// The place and count of this document, if it is remembered.
+    /// Finds the place and count of this document, if the book has it.
     #[must_use]
     pub fn count(&self, number: DocumentNumber) -> Option<(Place, Count)> {
         self.counts.iter().find_map(|(place, counts)| {
@@ -203,7 +201,7 @@ impl Book {
         })
     }
 
-    /// How a count of this place at this time stands to the others that are remembered.
+    /// Compares a count of this place at this time with the other counts in the book.
     #[must_use]
     pub fn standing(
         &self,
@@ -222,8 +220,8 @@ impl Book {
         }
     }
 
-    /// The newest count of each place that goods at this end may be part of, as far as it was not
-    /// done before `time`.
+    /// Returns the newest count of each place that may include goods at this end, if it was done at
+    /// `time` or later.
     #[must_use]
     pub fn counts_since(&self, end: &End, time: Timestamp) -> Vec<(Place, Count)> {
         let newest = |(place, counts): (&Place, &Vec<Count>)| Some((*place, *counts.first()?));
@@ -233,16 +231,17 @@ impl Book {
             .collect()
     }
 
-    /// A count that was done within these times, of a place that goods at this end may be part of.
+    /// Finds a count within the span, of a place that may include goods at this end. `skipped`: the
+    /// number of a document to skip.
     #[must_use]
     pub fn count_between(
         &self,
         end: &End,
         span: &Span,
-        besides: Option<DocumentNumber>,
+        skipped: Option<DocumentNumber>,
     ) -> Option<(Place, Count)> {
         self.counts_near(end).find_map(|(place, counts)| {
-            let within = |count: &&Count| span.holds(count.time) && Some(count.number) != besides;
+            let within = |count: &&Count| span.holds(count.time) && Some(count.number) != skipped;
             let count = counts.iter().find(within)?;
             Some((*place, *count))
         })
@@ -270,7 +269,7 @@ impl Book {
             .filter(|(place, _)| end.may_be_in(place))
     }
 
-    /// The spans in doubt that this time lies in, of goods that may be part of this place.
+    /// Returns the spans in doubt that include this time, of goods that may be part of this place.
     pub fn spans_over(&self, place: &Place, time: Timestamp) -> impl Iterator<Item = &Span> {
         let over = self.all_spans_over(place, time);
         over.filter(|span| span.doubt != Doubt::Ended)
@@ -292,7 +291,7 @@ impl Book {
             .filter(move |span| span.holds(time))
     }
 
-    /// Remembers a count. `false`: it is remembered already, or older than those that are.
+    /// Adds a count. `false`: the book has it already, or has enough newer ones.
     pub fn put_count(&mut self, place: Place, count: Count) -> bool {
         let counts = self.counts.entry(place).or_default();
         let older = |known: &Count| (known.time, known.number) <= (count.time, count.number);
@@ -306,14 +305,14 @@ impl Book {
         true
     }
 
-    /// Forgets the other counts of this place and time.
+    /// Removes the other counts of this place and time.
     pub fn remove_others(&mut self, place: &Place, count: &Count) {
         if let Some(counts) = self.counts.get_mut(place) {
             counts.retain(|other| other.time != count.time || other.number == count.number);
         }
     }
 
-    /// Forgets the count of a document; answers where it was.
+    /// Removes the count of a document. Returns its place.
     pub fn remove_count(&mut self, number: DocumentNumber) -> Option<Place> {
         let (place, _) = self.count(number)?;
         let counts = self.counts.entry(place).or_default();
@@ -324,7 +323,8 @@ impl Book {
         Some(place)
     }
 
-    /// One more document was made to correct this count; answers how many there were.
+    /// Records that a document was created to correct this count. Returns how many there were
+    /// before.
     pub fn add_recount(&mut self, place: &Place, number: DocumentNumber) -> u32 {
         let counts = self.counts.get_mut(place).into_iter().flatten();
         let Some(count) = counts.into_iter().find(|count| count.number == number) else {
@@ -334,7 +334,7 @@ impl Book {
         count.recounts - 1
     }
 
-    /// Remembers a span. `false`: it is remembered already.
+    /// Adds a span. `false`: the book has it already.
     pub fn put_span(&mut self, end: End, span: Span) -> bool {
         let spans = self.spans.entry(end).or_default();
         let Err(at) = spans.binary_search(&span) else {
@@ -347,7 +347,7 @@ impl Book {
         true
     }
 
-    /// The documents whose clocks made spans.
+    /// Returns the documents with spans because of a clock in doubt.
     #[must_use]
     pub fn doubtful(&self) -> BTreeSet<DocumentNumber> {
         let spans = self.spans.values().flatten();
@@ -355,8 +355,8 @@ impl Book {
         of_clock.map(|span| span.number).collect()
     }
 
-    /// The device of this document has shown its clock. Answers the ends of the spans that were in
-    /// doubt.
+    /// Ends the doubt about this document, whose device has shown its clock. Returns the ends of
+    /// the spans that were in doubt.
     pub fn end_doubt(&mut self, number: DocumentNumber, ended: Doubt) -> Vec<End> {
         let mut ends = Vec::new();
         for (end, spans) in &mut self.spans {
@@ -375,8 +375,8 @@ impl Book {
         ends
     }
 
-    /// Since when Odoo's moves have to be read for a count at this time: some have an earlier time
-    /// there than they moved at.
+    /// Returns the time from which Odoo's moves must be read for a count at this time: some have an
+    /// earlier time in Odoo than the true one.
     #[must_use]
     pub fn read_since(&self, place: &Place, time: Timestamp) -> Timestamp {
         let over = self.all_spans_over(place, time);
@@ -384,13 +384,13 @@ impl Book {
         ended.map(|span| span.from).min().unwrap_or(time)
     }
 
-    /// Forgets what lies before this time, and the oldest places of too many. Answers the places
-    /// and ends that are gone.
+    /// Removes what is older than this time, and the oldest place beyond the limit. Returns the
+    /// removed places and ends.
     pub fn forget(&mut self, before: Timestamp) -> (Vec<Place>, Vec<End>) {
         let newest = |counts: &[Count]| counts.first().map(|count| count.time);
         let last = |spans: &[Span]| spans.iter().map(|span| span.until).max();
-        let places = gone(&self.counts, |counts| newest(counts), before);
-        let ends = gone(&self.spans, |spans| last(spans), before);
+        let places = find_old(&self.counts, |counts| newest(counts), before);
+        let ends = find_old(&self.spans, |spans| last(spans), before);
         for place in &places {
             self.counts.remove(place);
         }
@@ -401,8 +401,8 @@ impl Book {
     }
 }
 
-/// Two spans that are nearest become one that holds both: rather too many counts are for a person
-/// than too few.
+/// Joins the two nearest spans to one that includes both: a person then decides about rather too
+/// many counts than too few.
 fn join_nearest(spans: &mut Vec<Span>) {
     let gap = |at: &usize| spans[*at + 1].from.duration_since(spans[*at].until);
     if let Some(at) = (0..spans.len().saturating_sub(1)).min_by_key(gap) {
@@ -413,7 +413,7 @@ fn join_nearest(spans: &mut Vec<Span>) {
     }
 }
 
-fn gone<K: Ord + Copy, V>(
+fn find_old<K: Ord + Copy, V>(
     all: &BTreeMap<K, Vec<V>>,
     newest: impl Fn(&[V]) -> Option<Timestamp>,
     before: Timestamp,

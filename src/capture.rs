@@ -1,20 +1,19 @@
-//! What a person is told at once of what was scanned, from the copy of Odoo's data; and, where it
-//! is strict, what is turned away.
+//! Checks events against the copy of Odoo's data as soon as they arrive: builds the display text
+//! for the operator and, if `capture.check` is strict, rejects wrong events.
 //!
-//! Comes in: decoded events, on their way to the journal. Goes out: for each a word for the
-//! display, once the journal has it; and where `capture.check` is strict, a refusal in the place of
-//! what is wrong. Beside it, the devices' open orders.
+//! Comes in: decoded events before they are stored. Goes out: for each event a display text, once
+//! the journal has stored it, or a rejection. The module also sends devices their open orders.
 //!
-//! - `judge`: what an event comes to by what is known. Pure.
-//! - `memory`: what was captured since the copy was brought up to date. Pure. `settle`: what of it
-//!   counts no more, and what is recalled after a start, by the journal.
-//! - `lookup`: the copy, with what was asked last in memory.
-//! - `texts`: what displays say, in six languages.
-//! - `tasks`: each device's open orders.
+//! - `judge`: judges an event by the facts. Pure.
+//! - `memory`: events since the last refresh of the copy. Pure. `settle`: removes events from it
+//!   that Odoo has by now, and recalls events from the journal after a start.
+//! - `lookup`: looks codes up in the copy, with a cache.
+//! - `texts`: the display texts, in six languages.
+//! - `tasks`: sends each device its open orders.
 //!
-//! **Promises:** nothing here waits for Odoo, or for a device. An event that was taken once is
-//! taken again, whatever is known by then: before a refusal the journal is asked. What goes wrong
-//! here refuses nothing.
+//! **Promises:** nothing here waits for Odoo or for a device. An event that was accepted once is
+//! accepted again, whatever has changed since: before a rejection the journal is read. An error
+//! here rejects nothing.
 
 mod judge;
 mod lookup;
@@ -37,29 +36,29 @@ use crate::event::{Action, Event, Movement, Name};
 use crate::journal::{Accepted, Journal, JournalError};
 use crate::odoo::Direction;
 use crate::reason::RejectionCode;
-use judge::{Facts, Judgement, Say, judge, take_back, way};
+use judge::{Facts, Judgement, Say, judge, judge_undo, way};
 use lookup::Lookup;
 use memory::{Counts, EventKey, Memory, Way};
 use texts::{Key, text};
 
-/// Devices whose language is remembered as they said it.
+/// The limit of devices whose reported language is stored.
 const LANGUAGES_MAX: usize = 10_000;
-/// So many of the newest events are recalled after a start, which takes a fraction of a second.
+/// The number of newest events that are recalled after a start, which takes a fraction of a second.
 const RECALLED_MAX: u64 = 100_000;
-/// Read at once.
+/// Events of one read.
 const PAGE_EVENTS: usize = 250;
-/// The longest `state` that is read.
+/// The longest `state` that is read, in bytes.
 const STATE_BYTES_MAX: usize = 16 << 10;
 
-/// What `devices.toml` says of a device besides its password.
+/// The settings of a device in `devices.toml`, except its password.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     pub language: Option<Language>,
-    /// The kinds of orders that it works on; none: all.
+    /// The kinds of orders that it works on. `None`: all.
     pub tasks: Option<Vec<Direction>>,
 }
 
-/// Shared by all sources; clones are the same.
+/// Shared by all sources; clones share one state.
 #[derive(Debug, Clone)]
 pub struct Capture(Arc<Inner>);
 
@@ -68,36 +67,36 @@ struct Inner {
     config: config::Capture,
     pick_over: bool,
     receive_over: bool,
-    /// None where there is no journal to ask, in tests.
+    /// `None` only in tests.
     journal: Option<Journal>,
-    state: Mutex<Known>,
-    said: Mutex<HashMap<Name, Language>>,
+    state: Mutex<State>,
+    languages: Mutex<HashMap<Name, Language>>,
     settings: Mutex<Arc<BTreeMap<Name, Settings>>>,
-    /// Something was captured for an order.
-    worked: Notify,
+    /// Notified when an event for an order was captured.
+    order_changed: Notify,
 }
 
 #[derive(Debug)]
-struct Known {
+struct State {
     lookup: Lookup,
     memory: Memory,
-    /// When what was taken back was looked at.
-    looked: Option<News>,
-    /// When all that counts was held against the journal.
+    /// The news at the last look for undone events that Odoo has.
+    looked_for_undone: Option<News>,
+    /// The news when all events in memory were last compared with the journal.
     settled: Option<News>,
 }
 
-/// How many documents were posted, parked and discarded, and the news of the copy.
+/// How many documents are posted, parked and discarded, and the number of the copy's last refresh.
 type News = ([u64; 3], Option<u64>);
 
-/// A judgement that waits for what the journal says.
+/// A judgement that waits until the journal has stored the event.
 #[derive(Debug)]
 pub struct Judged {
     capture: Capture,
     judgement: Judgement,
     key: Option<EventKey>,
-    /// It was noted here, and is to be taken back unless it is kept.
-    noted: bool,
+    /// The event is in memory, and is removed again unless the journal stores it.
+    in_memory: bool,
     device: Name,
     display: bool,
 }
@@ -110,7 +109,7 @@ struct Display<'a> {
 }
 
 impl Capture {
-    /// `fresh_for`: how long after it was brought up to date the copy is taken to know everything.
+    /// `fresh_for`: how long after a refresh the copy counts as complete.
     #[must_use]
     pub fn new(
         config: config::Capture,
@@ -124,19 +123,19 @@ impl Capture {
             receive_over: orders.receive_over == Over::Allow,
             config,
             journal,
-            state: Mutex::new(Known {
+            state: Mutex::new(State {
                 lookup: Lookup::new(copy, fresh_for),
                 memory: Memory::default(),
-                looked: None,
+                looked_for_undone: None,
                 settled: None,
             }),
-            said: Mutex::default(),
+            languages: Mutex::default(),
             settings: Mutex::default(),
-            worked: Notify::new(),
+            order_changed: Notify::new(),
         }))
     }
 
-    fn state(&self) -> MutexGuard<'_, Known> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -144,66 +143,67 @@ impl Capture {
         self.0.config.check == Check::Strict
     }
 
-    /// Judges an event, if there is anything to be had from it; `display`: somebody would read it.
+    /// Judges an event. `None`: its judgement would have no effect. `display`: the device can show
+    /// a text.
     #[must_use]
     pub fn judge(&self, event: &Event, display: bool) -> Option<Judged> {
-        let undone = self.undone_by(event);
-        let counts = counts(undone.as_ref().unwrap_or(event));
+        let undone = self.find_undone(event);
+        let is_relevant = is_relevant(undone.as_ref().unwrap_or(event));
         let wanted = match self.0.config.check {
             Check::Off => false,
-            Check::Lenient => display || counts,
+            Check::Lenient => display || is_relevant,
             Check::Strict => true,
         };
         if !wanted {
             return None;
         }
-        let key = counts.then(|| EventKey::of(event));
-        if counts {
-            self.settle_back();
+        let key = is_relevant.then(|| EventKey::of(event));
+        if is_relevant {
+            self.settle_undos();
         }
         let mut state = self.state();
-        let known = key.as_ref().is_some_and(|key| state.memory.knows(key));
-        let judgement = if known {
-            again()
+        let is_known = key.as_ref().is_some_and(|key| state.memory.has(key));
+        let judgement = if is_known {
+            judge_duplicate()
         } else {
             self.judgement(&mut state, event, undone.as_ref())
         };
         let refused = self.is_strict() && judgement.refused.is_some();
         let counted = judgement.counts != Counts::default();
-        let noted = counted && !known && !refused;
-        if let Some(key) = key.filter(|_| noted) {
-            state.memory.note(key, judgement.counts.clone());
+        let in_memory = counted && !is_known && !refused;
+        if let Some(key) = key.filter(|_| in_memory) {
+            state.memory.add(key, judgement.counts.clone());
         }
         drop(state);
         Some(Judged {
             capture: self.clone(),
             judgement,
             key,
-            noted,
+            in_memory,
             device: event.device.clone(),
             display,
         })
     }
 
-    fn judgement(&self, state: &mut Known, event: &Event, undone: Option<&Event>) -> Judgement {
+    fn judgement(&self, state: &mut State, event: &Event, undone: Option<&Event>) -> Judgement {
         let facts = self.facts(state, undone.unwrap_or(event));
         match undone {
-            Some(undone) => take_back(undone, &facts, &state.memory),
+            Some(undone) => judge_undo(undone, &facts, &state.memory),
             None => judge(event, &facts, &state.memory),
         }
     }
 
-    /// The event that this one takes back, as far as the journal has it.
-    fn undone_by(&self, event: &Event) -> Option<Event> {
+    /// Finds the event that this one undoes, if the journal has it.
+    fn find_undone(&self, event: &Event) -> Option<Event> {
         let Action::Undo { event: id, .. } = &event.action else {
             return None;
         };
         let found = self.0.journal.as_ref()?.event_of(event.device.as_str(), id);
-        // What cannot be read counts for nothing, and refuses nothing.
+        // An event that cannot be read does not count, and rejects nothing.
         found.ok()?.map(|recorded| recorded.event)
     }
 
-    fn facts(&self, state: &mut Known, event: &Event) -> Facts {
+    fn facts(&self, state: &mut State, event: &Event) -> Facts {
         let mut facts = state.lookup.facts(event);
         facts.over_allowed = if event.action.is(Movement::Pick) {
             self.0.pick_over
@@ -213,15 +213,15 @@ impl Capture {
         facts
     }
 
-    /// Before anything is refused: whether the journal has the event already, and whether it is
-    /// still wrong once what Odoo has meanwhile is not counted twice. Answers what it comes to.
+    /// Judges an event again before it is rejected: the journal may have it already, and events
+    /// that Odoo has meanwhile must not count twice.
     pub async fn reconsider(&self, event: &Event, judged: Judged) -> Judged {
         let Some(journal) = self.0.journal.clone() else {
             return judged;
         };
         let (capture, event) = (self.clone(), event.clone());
         let display = judged.display;
-        let looked = tokio::task::spawn_blocking(move || {
+        let read = tokio::task::spawn_blocking(move || {
             if journal
                 .event_of(event.device.as_str(), &event.id)?
                 .is_some()
@@ -231,41 +231,45 @@ impl Capture {
             capture.settle_with(&journal)?;
             Ok::<_, JournalError>(Some(event))
         });
-        match looked.await {
+        match read.await {
             Ok(Ok(Some(event))) => self.judge(&event, display).unwrap_or(judged),
-            Ok(Ok(None)) => judged.again(),
-            // What goes wrong here refuses nothing.
+            Ok(Ok(None)) => judged.into_duplicate(),
+            // An error here rejects nothing.
             Ok(Err(error)) => {
-                tracing::error!(%error, "cannot look into the journal before a refusal: taken");
-                judged.taken()
+                tracing::error!(%error, "cannot read the journal before a rejection: the event is accepted");
+                judged.accept()
             }
-            Err(_) => judged.taken(),
+            Err(_) => judged.accept(),
         }
     }
 
-    /// What a device says of itself; its `language` counts.
-    pub fn heard_state(&self, device: &Name, payload: &[u8]) {
+    /// Reads the `language` in a device's `state` message.
+    pub fn read_language(&self, device: &Name, payload: &[u8]) {
         #[derive(serde::Deserialize)]
-        struct Said {
+        struct Reported {
             language: Option<String>,
         }
         if payload.len() > STATE_BYTES_MAX {
             return;
         }
-        let said = serde_json::from_slice::<Said>(payload).ok();
-        let language = said.and_then(|said| Language::of(&said.language?));
-        let mut known = self.0.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let reported = serde_json::from_slice::<Reported>(payload).ok();
+        let language = reported.and_then(|reported| Language::of(&reported.language?));
+        let mut known = self
+            .0
+            .languages
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         match language {
             Some(language) if known.contains_key(device) || known.len() < LANGUAGES_MAX => {
                 known.insert(device.clone(), language);
             }
-            // A last will says that the device is away, and nothing of its language.
+            // A last will has no language.
             _ => {}
         }
     }
 
-    /// What `devices.toml` says, whenever it is read.
-    pub fn know_devices(&self, settings: BTreeMap<Name, Settings>) {
+    /// Sets the settings of `devices.toml`, whenever it is read.
+    pub fn set_devices(&self, settings: BTreeMap<Name, Settings>) {
         let mut known = self
             .0
             .settings
@@ -283,33 +287,38 @@ impl Capture {
         Arc::clone(&known)
     }
 
-    /// As the device said last, else as the list of devices has it, else as the configuration does.
+    /// Returns the language that the device last reported, else that of the list of devices, else
+    /// that of the configuration.
     #[must_use]
     pub fn language(&self, device: &Name) -> Language {
-        let said = self.0.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = said.get(device).copied();
-        said.or_else(|| self.settings().get(device)?.language)
+        let languages = self
+            .0
+            .languages
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let reported = languages.get(device).copied();
+        reported
+            .or_else(|| self.settings().get(device)?.language)
             .unwrap_or(self.0.config.language)
     }
 
-    /// What flows accept as the name of a new lot or serial number, where the profile has no
-    /// pattern of its own.
+    /// The pattern for names of new lots and serial numbers in flows whose profile has none.
     #[must_use]
     pub fn lot_pattern(&self) -> Option<&LotPattern> {
         self.0.config.lot_pattern.as_ref()
     }
 }
 
-/// Whether such an event matters to what comes next.
-fn counts(event: &Event) -> bool {
+/// Whether such an event affects the judgement of later events.
+fn is_relevant(event: &Event) -> bool {
     matches!(&event.action, Action::Move(moved) if way(moved.movement) != Way::Neither)
 }
 
-fn again() -> Judgement {
+fn judge_duplicate() -> Judgement {
     Judgement {
         say: Say {
             ok: true,
-            key: Key::Again,
+            key: Key::AlreadyRecorded,
             arguments: Vec::new(),
         },
         refused: None,
@@ -323,7 +332,7 @@ impl Judged {
         self.capture.is_strict() && self.judgement.refused.is_some()
     }
 
-    /// The reason code and the message, if the event is to be turned away.
+    /// The reason code and the message, if the event is rejected.
     #[must_use]
     pub fn refusal(&self) -> Option<(RejectionCode, String)> {
         let code = self.judgement.refused.filter(|_| self.is_refusal())?;
@@ -332,26 +341,25 @@ impl Judged {
         Some((code, message))
     }
 
-    /// What is wrong with it, in the device's language, though it is taken.
+    /// Describes the fault of an event that is accepted all the same, in the device's language.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
         let say = &self.judgement.say;
         (!say.ok).then(|| text(self.capture.language(&self.device), say.key, &say.arguments))
     }
 
-    /// Notes the answer of the journal. Returns the message for the display of the device, if the
-    /// device wants one.
+    /// Takes the journal's answer about the event. Returns the message for the display.
     #[must_use]
-    pub fn finish(mut self, accepted: &Accepted) -> Option<Bytes> {
+    pub fn confirm(mut self, accepted: &Accepted) -> Option<Bytes> {
         match accepted {
             Accepted::Stored { seq } => {
-                if let Some(key) = self.key.filter(|_| self.noted) {
-                    self.capture.state().memory.stored(&key, *seq);
-                    self.capture.0.worked.notify_one();
+                if let Some(key) = self.key.filter(|_| self.in_memory) {
+                    self.capture.state().memory.mark_stored(&key, *seq);
+                    self.capture.0.order_changed.notify_one();
                 }
-                self.noted = false;
+                self.in_memory = false;
             }
-            Accepted::Duplicate { .. } => self.judgement = again(),
+            Accepted::Duplicate { .. } => self.judgement = judge_duplicate(),
             Accepted::Rejected { .. } => {}
         }
         let say = &self.judgement.say;
@@ -362,35 +370,35 @@ impl Judged {
                 text: &text,
                 beep: if say.ok { "good" } else { "bad" },
             };
-            // Strings and flags alone: serialising them cannot fail.
+            // Only strings and flags: serialising them cannot fail.
             serde_json::to_vec(&display).unwrap_or_default().into()
         })
     }
 
-    fn again(mut self) -> Self {
-        self.take_back();
-        self.judgement = again();
+    fn into_duplicate(mut self) -> Self {
+        self.remove_from_memory();
+        self.judgement = judge_duplicate();
         self
     }
 
-    fn taken(mut self) -> Self {
+    fn accept(mut self) -> Self {
         self.judgement.refused = None;
         self
     }
 
-    fn take_back(&mut self) {
-        if let Some(key) = self.key.filter(|_| self.noted) {
-            self.capture.state().memory.undo(&key);
+    fn remove_from_memory(&mut self) {
+        if let Some(key) = self.key.filter(|_| self.in_memory) {
+            self.capture.state().memory.remove(&key);
         }
-        self.noted = false;
+        self.in_memory = false;
     }
 }
 
-/// Whoever waited for the journal has gone, or the journal did not take it: as if it had never
-/// come. Should it be on disk all the same, too little is counted, which refuses nothing.
+/// The journal did not store the event, or its caller has ended: the event leaves the memory. If it
+/// is on disk all the same, the memory counts too little, which rejects nothing.
 impl Drop for Judged {
     fn drop(&mut self) {
-        self.take_back();
+        self.remove_from_memory();
     }
 }
 

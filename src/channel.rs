@@ -1,5 +1,5 @@
-//! What passes between the sources and the rest of the program: readings in, messages to devices
-//! out.
+//! The types that pass between the sources and the rest of the program: readings in, messages to
+//! devices out.
 
 pub mod identity;
 pub mod receipt;
@@ -15,17 +15,17 @@ pub use crate::event::Channel;
 use crate::event::{EventFlag, Name, SourceKind};
 use crate::journal::Accepted;
 
-/// Events in one payload at the most.
+/// The limit of events in one payload.
 pub const EVENTS_MAX: usize = 500;
 
-/// Bytes from a source, with where and when.
+/// Bytes from a device, with source and time.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    /// The number that tells the reading from every other one. A reading that is handed in again
-    /// keeps it.
+    /// The number that distinguishes the reading from every other. A reading that is passed in
+    /// again keeps it.
     pub id: ReadingId,
-    /// The sender marked the message as one that it may have sent before: DUP of an MQTT PUBLISH
-    /// (3.1.1, 3.3.1.1).
+    /// The sender marked the message as possibly sent before: DUP of an MQTT PUBLISH (3.1.1,
+    /// 3.3.1.1).
     pub redelivered: bool,
     pub source: SourceKind,
     pub device: Name,
@@ -34,37 +34,37 @@ pub struct Reading {
     pub received: Timestamp,
 }
 
-/// What became of one event (or one thing that was meant to be one) of a reading, in the order of
-/// the payload.
+/// The result for one element of a reading's payload, in the order of the payload: an event, a
+/// duplicate or a rejection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// The event's id; none where the payload had no readable one.
+    /// The event's id. `None`: the payload had no readable id.
     pub id: Option<String>,
-    /// The gateway made `id` because the device gave none.
+    /// The gateway created `id` because the device sent none.
     pub id_derived: bool,
     pub flags: Vec<EventFlag>,
     pub accepted: Accepted,
-    /// For the channel `display`: what to show or sound for the person.
+    /// The display text and feedback for the operator, for the channel `display`.
     pub display: Option<Bytes>,
-    /// The same for a device whose profile has a form of its own, in the place of `display`.
+    /// The messages to a device whose profile has its own format; they replace `display`.
     pub words: Vec<Word>,
 }
 
-/// A channel of a device, and the payload that goes there.
+/// A channel of a device, and the payload for it.
 pub type Word = (Cow<'static, str>, Bytes);
 
 /// A message from the gateway to a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outbound {
     pub device: Name,
-    /// The last part of the topic: `receipt`, `display`, `tasks`, `config/desired`; or what the
+    /// The last part of the topic: `receipt`, `display`, `tasks`, `config/desired`, or one that the
     /// device's profile names.
     pub channel: Cow<'static, str>,
     pub payload: Bytes,
     pub retain: bool,
 }
 
-/// The ways back to the devices, by the source that an event came in through.
+/// The queues of messages to devices, one for each kind of source.
 #[derive(Debug, Clone, Default)]
 pub struct Outlets {
     pub listen: Option<mpsc::Sender<Outbound>>,
@@ -73,19 +73,19 @@ pub struct Outlets {
 }
 
 impl Outlets {
-    /// Hands a message to the source; waits while its queue is full. A source that is not there any
-    /// more takes nothing.
+    /// Queues a message at the device's source; waits while the queue is full. A source that has
+    /// ended drops it.
     pub async fn send(&self, kind: SourceKind, message: Outbound) {
         let outlet = match kind {
             SourceKind::Listen => &self.listen,
             SourceKind::Broker => &self.broker,
             SourceKind::Serial | SourceKind::Hid => &self.scanners,
-            // No device is behind it: what made the scans is told.
+            // A flow has no device of its own: the source of its scans is informed.
             SourceKind::Flow => return,
         };
         if let Some(outlet) = outlet {
-            // The receiver goes away when the daemon stops: the journal still has what the receipt
-            // says.
+            // The receiver ends when the daemon stops. The receipt is not lost: the journal has its
+            // content.
             drop(outlet.send(message).await);
         }
     }

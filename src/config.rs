@@ -1,4 +1,5 @@
-//! Configuration as meant. How it is written, and every fault in it at once: `config/read.rs`.
+//! The configuration with its types and defaults. `config/read.rs` reads it and collects all
+//! faults.
 
 mod fault;
 mod keys;
@@ -21,7 +22,7 @@ use jiff::tz::TimeZone;
 
 use crate::event::Name;
 
-/// All that a gateway needs to know. Defaults are those of `firmware-config/gateway-defaults.toml`.
+/// The configuration of a gateway. Defaults are those of `firmware-config/gateway-defaults.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     pub site: Name,
@@ -48,34 +49,36 @@ pub struct Config {
 pub struct Listen {
     /// Default `0.0.0.0:1883`.
     pub address: SocketAddr,
-    /// PEM chain and key; both or neither. With them the listener speaks TLS only.
+    /// PEM chain and key; both or neither. With them the listener accepts only TLS.
     pub tls_cert: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
     /// PEM of the authorities whose client certificates name devices (CN, or the first DNS name).
     pub client_ca: Option<PathBuf>,
     /// `devices.toml`: device names and password hashes.
     pub devices: Option<PathBuf>,
-    /// A client without credentials is the device that its client id names. Default false.
+    /// A client without credentials is accepted as the device that its client id names. Default
+    /// false.
     pub anonymous: bool,
     /// JSON files `DEVICE.json` or `default.json`, published retained as `config/desired`.
     pub device_config_dir: Option<PathBuf>,
     /// Largest MQTT packet, in bytes. Default 262,144; 1,024 to 16,777,216.
     pub packet_bytes_max: usize,
-    /// Connections at once. Default 1,000; 1 to 100,000.
+    /// Maximum of open connections. Default 1,000; 1 to 100,000.
     pub connections_max: usize,
     /// QoS 1 and 2 publishes of one client that wait for the disk (MQTT 5: Receive Maximum).
     /// Default 64; 1 to 65,535.
     pub in_flight_max: u16,
     /// Topic filters one client may subscribe to. Default 16; 1 to 1,000.
     pub subscriptions_max: usize,
-    /// Events a second of one client, each element of an array counted; above it the gateway reads
-    /// more slowly. Default 2,000; 1 to 1,000,000.
+    /// Maximum of events per second of one client, each element of an array counted; above it the
+    /// gateway reads more slowly. Default 2,000; 1 to 1,000,000.
     pub rate_per_s: u32,
-    /// Messages kept for a device that is away; the oldest go first. Default 1,000; 0 to 100,000.
+    /// Maximum of messages stored for a device that is offline; the oldest are dropped first.
+    /// Default 1,000; 0 to 100,000.
     pub missed_max: usize,
 }
 
-/// `[mqtt.broker]`: an MQTT broker that was there already.
+/// `[mqtt.broker]`: an existing MQTT broker of the site.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Broker {
     /// `mqtt://host:1883` or `mqtts://host:8883`.
@@ -84,14 +87,14 @@ pub struct Broker {
     /// one.
     pub client_id: Option<String>,
     pub username: Option<String>,
-    /// File that holds the password, alone.
+    /// File that contains only the password.
     pub password_file: Option<PathBuf>,
-    /// PEM of the authorities to trust besides the system's.
+    /// PEM of the authorities to trust in addition to the system's.
     pub ca: Option<PathBuf>,
-    /// PEM chain and key with which the gateway shows who it is; both or neither.
+    /// PEM chain and key of the gateway's client certificate; both or neither.
     pub client_cert: Option<PathBuf>,
     pub client_key: Option<PathBuf>,
-    /// The list of devices, where the front door has none: their profiles, flows, languages.
+    /// The list of devices, if the front door has none: their profiles, flows and languages.
     pub devices: Option<PathBuf>,
     /// Seconds. Default 30; 5 to 3,600.
     pub keep_alive_s: u16,
@@ -101,8 +104,7 @@ pub struct Broker {
 
 impl std::fmt::Debug for Broker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // A URL may carry a password that somebody put there: never print more than the scheme and
-        // the host.
+        // A URL may contain a password: it is never printed.
         f.debug_struct("Broker")
             .field("client_id", &self.client_id)
             .finish_non_exhaustive()
@@ -115,26 +117,24 @@ pub struct Odoo {
     /// `https://host[:port]`, no path.
     pub url: String,
     pub database: String,
-    /// File that holds the API key, alone. Missing: the systemd credential `odoo-api-key`.
+    /// File that contains only the API key. `None`: the systemd credential `odoo-api-key`.
     pub api_key_file: Option<PathBuf>,
     /// The code of the Odoo warehouse that this site is. Default `WH`.
     pub warehouse: String,
-    /// PEM of the authorities to trust besides the system's.
+    /// PEM of the authorities to trust in addition to the system's.
     pub ca: Option<PathBuf>,
     /// How long one call may take, in seconds. Default 55 (proxies cut at 60); 5 to 600.
     pub timeout_s: u64,
-    /// Lines in one call at the most; the gateway finds the size that suits the server below it.
+    /// Maximum of lines in one call; below it, the gateway finds the size that suits the server.
     /// Default 400; 1 to 2,000.
     pub batch_lines_max: usize,
     /// How often the copy of master data asks for changes, in seconds. Default 60; 5 to 86,400.
     pub refresh_s: u64,
-    /// So long Odoo may still carry out a call that the gateway gave up, in seconds. Default 900;
-    /// 60 to 86,400.
+    /// How long Odoo may still carry out an abandoned call, in seconds. Default 900; 60 to 86,400.
     pub late_commit_s: u64,
-    /// Which way calls go. Default `auto`: JSON-2 where Odoo has it (19 and later), else
-    /// `/jsonrpc`.
+    /// The API for calls. Default `auto`: JSON-2 if Odoo has it (19 and later), else `/jsonrpc`.
     pub api: Api,
-    /// The login name of the key's user: `/jsonrpc` asks for it, JSON-2 does not.
+    /// The login name of the key's user, which `/jsonrpc` needs and JSON-2 does not.
     pub user: Option<String>,
 }
 
@@ -145,18 +145,18 @@ pub enum Api {
     JsonRpc,
 }
 
-/// `[orders]`: what becomes of scans for orders that Odoo has.
+/// `[orders]`: rules for scans for Odoo's orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orders {
     /// More was picked than ordered. Default `ask`.
     pub pick_over: Over,
-    /// Less was picked than ordered, and the order is said to be complete. Default `as-odoo`.
+    /// Less was picked than ordered when the order is validated. Default `as-odoo`.
     pub pick_under: Under,
-    /// The same for receipts. Defaults `ask` and `as-odoo`.
+    /// The same rules for receipts. Defaults `ask` and `as-odoo`.
     pub receive_over: Over,
     pub receive_under: Under,
-    /// Whether an order is validated by itself once all that was ordered is there. Default true;
-    /// else a `validate` event does it.
+    /// Whether the gateway validates an order by itself once it is complete. Default true; else a
+    /// `validate` event does so.
     pub validate_complete: bool,
     /// Goods may come in without an order. Default false.
     pub blind_receipts: bool,
@@ -169,7 +169,7 @@ pub enum Over {
     /// Parked: a person decides.
     Ask,
     Allow,
-    /// Parked, and only another quantity helps.
+    /// Parked: only another quantity resolves it.
     Refuse,
 }
 
@@ -177,13 +177,13 @@ pub enum Over {
 pub enum Under {
     /// Parked: a person decides.
     Ask,
-    /// What is missing becomes a backorder.
+    /// Odoo creates a backorder for the rest.
     Backorder,
-    /// What is missing is not delivered any more.
+    /// The rest is not delivered any more.
     NoBackorder,
-    /// Parked until the rest is there.
+    /// Parked until the rest is picked.
     Refuse,
-    /// As the operation type in Odoo says: ask, always a backorder, or never one.
+    /// As the operation type in Odoo is set: ask, always a backorder, or never.
     AsOdoo,
 }
 
@@ -201,13 +201,13 @@ impl Default for Orders {
     }
 }
 
-/// `[stock]`: rules for all that moves.
+/// `[stock]`: rules for all movements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stock {
     /// More is moved out of a bin than Odoo has there. Default `warn`.
     pub negative: Negative,
-    /// Up to this day the books are closed: what was done before is posted with the time of
-    /// posting, and flagged.
+    /// Up to this day the books are closed: an earlier movement is posted with the time of posting,
+    /// and flagged.
     pub closed_until: Option<jiff::civil::Date>,
 }
 
@@ -217,7 +217,7 @@ pub enum Negative {
     Warn,
     /// Parked.
     Refuse,
-    /// Posted without a look.
+    /// Posted without a check.
     Allow,
 }
 
@@ -230,26 +230,25 @@ impl Default for Stock {
     }
 }
 
-/// `[capture]`: what a device is told at once.
+/// `[capture]`: checks and display texts at the time of the scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capture {
     /// Default `lenient`.
     pub check: Check,
-    /// What the texts on displays are written in, where the device has no language of its own.
-    /// Default English.
+    /// The language of display texts for devices without a language of their own. Default English.
     pub language: Language,
-    /// What flows accept as the name of a new lot or serial number, where the profile has no
-    /// pattern of its own. Default none: any name.
+    /// The pattern for names of new lots and serial numbers in flows whose profile has none. `None`
+    /// (the default): any name.
     pub lot_pattern: Option<LotPattern>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
-    /// Nothing is looked up and no `display` is sent.
+    /// No check and no `display` message.
     Off,
-    /// The device is told what is wrong, and the event is kept as an event.
+    /// The display shows the fault, and the event is stored.
     Lenient,
-    /// What is wrong by the copy of Odoo's data is kept as a rejected reading.
+    /// An event that is wrong by the copy of Odoo's data is stored as a rejected reading.
     Strict,
 }
 
@@ -294,47 +293,50 @@ impl Default for Capture {
 /// `[documents]`: when lines are sealed into a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Documents {
-    /// Whose work makes one document. Default the device.
+    /// Whose work goes into one document. Default: the device's.
     pub per: Per,
-    /// Sealed when nothing was added for so long, in seconds. Default 10; 0 to 3,600.
+    /// A document is sealed when nothing was added for this time, in seconds. Default 10; 0 to
+    /// 3,600.
     pub idle_s: u64,
-    /// Sealed when its first event is so old, in seconds. Default 120; 0 to 86,400.
+    /// A document is sealed when its first event has this age, in seconds. Default 120; 0 to
+    /// 86,400.
     pub age_s: u64,
-    /// Sealed when it has so many lines. Default 50; 1 to 500.
+    /// A document is sealed when it has this number of lines. Default 50; 1 to 500.
     pub lines_max: usize,
-    /// Sealed when it has so many events. Default 2,000; 1 to 10,000.
+    /// A document is sealed when it has this number of events. Default 2,000; 1 to 10,000.
     pub events_max: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Per {
     Device,
-    /// The operator an event names; the device where it names none.
+    /// The operator that an event names; the device if it names none.
     Operator,
 }
 
-/// `[journal]`: what is kept on disk.
+/// `[journal]`: what is stored on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Journal {
     /// At this size of the file the gateway stops acknowledging, in bytes. Default 1,073,741,824;
     /// at least 16,777,216.
     pub budget_bytes: u64,
-    /// The last part of the budget, for devices that hold less than their share, in percent.
-    /// Default 20 (`reserve = 0.2`); 0 to 90.
+    /// The last part of the budget, for devices that use less than their share, in percent. Default
+    /// 20 (`reserve = 0.2`); 0 to 90.
     pub reserve_percent: u8,
-    /// How long the same event id is the same event, in days. Default 90; 1 to 3,650.
+    /// How long an event with the same id is a duplicate, in days. Default 90; 1 to 3,650.
     pub dedup_days: u32,
-    /// How long what is posted is kept for `trace`, in days. Default 90; 1 to 3,650.
+    /// How long posted events and documents are stored for `trace`, in days. Default 90; 1 to
+    /// 3,650.
     pub retention_days: u32,
     /// redb's cache, in bytes. Default 4,194,304; 1,048,576 to 1,073,741,824.
     pub cache_bytes: usize,
 }
 
-/// `[control]`: where people and programs look in.
+/// `[control]`: access for people and programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
     pub socket: PathBuf,
-    /// Prometheus metrics and `/healthz`. Default none.
+    /// Address of Prometheus metrics and `/healthz`. Default: none.
     pub metrics: Option<SocketAddr>,
 }
 
@@ -401,7 +403,7 @@ impl Default for Log {
 }
 
 impl Odoo {
-    /// The defaults around the two settings that have none.
+    /// Creates a section with all defaults; only these two settings have none.
     #[must_use]
     pub fn new(url: &str, database: &str) -> Self {
         Self {

@@ -1,8 +1,8 @@
 //! Corrections of parked documents by a person. Pure.
 //!
 //! `decode` reads a correction. [`Correction::apply`] makes the document that replaces the old one,
-//! and describes each change in words. The old document stays as it is; the new one has a key of
-//! its own, and takes over the events.
+//! and describes each change in words. The old document does not change; the new one has its own
+//! key and takes over the events.
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -44,16 +44,16 @@ pub struct Correction {
 pub struct LineChange {
     /// The first line is 1.
     pub line: usize,
-    /// 0 leaves the line out; in a count, 0 means that nothing is there.
+    /// 0 removes the line; in a count, 0 means that nothing was found.
     pub quantity: Option<Decimal>,
     pub fields: Vec<(Field, Change)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CorrectionError {
-    #[error("line {line} is not there: the document has {lines}")]
+    #[error("line {line} does not exist: the document has lines 1 to {lines}")]
     NoLine { line: usize, lines: usize },
-    #[error("line {0} is named twice: say all of its changes at once")]
+    #[error("line {0} is named twice: give all its changes at once")]
     Twice(usize),
     #[error("line {line}: a {kind} has no {field}")]
     NotTaken {
@@ -61,24 +61,22 @@ pub enum CorrectionError {
         kind: String,
         field: &'static str,
     },
-    #[error("line {line}: {field} cannot be taken away: a {kind} needs it")]
+    #[error("line {line}: {field} cannot be cleared: a {kind} needs it")]
     Needed {
         line: usize,
         kind: String,
         field: &'static str,
     },
-    #[error("order: a {0} is about no order")]
+    #[error("order: a {0} belongs to no order")]
     NoOrder(String),
-    #[error("order cannot be taken away: this {0} is for an order")]
+    #[error("order cannot be cleared: a {0} needs an order")]
     OrderNeeded(String),
-    #[error("no line would be left: discard the document instead")]
+    #[error("no line would remain: discard the document instead")]
     NothingLeft,
-    #[error(
-        "an undo takes back what another event said, and has nothing of its own to correct: retry it, or discard it"
-    )]
+    #[error("an undo has no fields of its own to edit: retry it or discard it")]
     Undo,
     #[error(
-        "a recount goes by the count of document {0}, and has nothing of its own to correct: retry it, or discard it and count again"
+        "a recount repeats the count of document {0} and has no fields of its own to edit: retry it, or discard it and count again"
     )]
     Recount(DocumentNumber),
 }
@@ -175,7 +173,7 @@ impl LineChange {
         {
             changes.push(if quantity.is_zero() && kind != "count" {
                 format!(
-                    "line {number}: left out, {} of {}",
+                    "line {number}: removed, {} of {}",
                     line.goods.quantity, line.goods.product
                 )
             } else {
@@ -202,7 +200,7 @@ fn describe(name: &str, before: Option<&str>, after: Option<&str>) -> String {
     }
 }
 
-/// The same purpose for another order. `None`: for no order.
+/// Returns the purpose for another order. `None`: for no order.
 fn with_order(purpose: &Purpose, order: Option<String>) -> Result<Purpose, CorrectionError> {
     let mut purpose = purpose.clone();
     let kind = purpose.kind().to_owned();
@@ -214,7 +212,7 @@ fn with_order(purpose: &Purpose, order: Option<String>) -> Result<Purpose, Corre
     Ok(purpose)
 }
 
-/// Joins lines that are equal but for their quantity, as assembling does.
+/// Joins lines that differ only in quantity, as assembling does.
 fn join_equal(lines: Vec<Line>) -> Vec<Line> {
     let mut sums: Vec<Line> = Vec::with_capacity(lines.len());
     for line in lines {

@@ -1,22 +1,22 @@
-//! What is known of a device's clock, and when an event was done by it. Pure.
+//! What is known about a device's clock, and the true time of an event by it. Pure.
 //!
 //! A device's clock is *ahead* of the gateway's by some time; a negative time means that it is
 //! behind. An event names its time `at` by the device's clock, and the gateway receives the event
 //! after some delay. So the *offset* of an event, `at - received`, is never above the time by which
 //! the clock is ahead, and equals it where the device sent the event at once.
 //!
-//! A *sighting* is what messages of a device showed of its clock. Age makes no sighting void: a
-//! clock stays as it was last seen until a message shows another one.
+//! A *sighting* is what messages of a device showed of its clock. A sighting does not expire: a
+//! clock counts as it was last seen until a message shows a different one.
 
 use crate::event::Seq;
 use jiff::{SignedDuration, Timestamp};
 
-/// The network delays a message by up to so much, and two clocks that are right differ by no more.
+/// The longest delay by the network, and the largest difference of two clocks that are right.
 pub const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
-/// Offsets of one clock that were sent at once differ by no more. A clock that is wrong by no more
-/// counts as right.
+/// The largest difference between offsets of one clock whose messages were sent at once. A clock
+/// that is wrong by at most this counts as right.
 pub const STEADY: SignedDuration = SignedDuration::from_secs(5);
-/// Sightings that are kept of one clock; beyond it, the oldest is dropped.
+/// The limit of sightings of one clock; beyond it, the oldest is removed.
 pub const SIGHTINGS_MAX: usize = 8;
 
 /// A clock as one or more messages showed it.
@@ -30,40 +30,40 @@ pub struct Sighting {
     pub ahead: SignedDuration,
 }
 
-/// What is known of one device's clock. The journal keeps it, so a restart changes nothing.
+/// What is known about one device's clock. The journal stores it, so a restart changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceClock {
     /// In the order of receipt.
     pub sightings: Vec<Sighting>,
-    /// When the newest event in doubt was received, while no sighting has followed it.
+    /// When the newest event in doubt was received. `None`: a sighting has followed every event in
+    /// doubt.
     pub doubted: Option<Timestamp>,
-    /// An event after the last sighting cannot come from a clock that is so far behind: the clock
-    /// was changed.
+    /// An event after the last sighting cannot come from that clock: the clock was changed.
     pub is_changed: bool,
-    /// The `seq` of the last event that was taken when a message last showed the clock.
+    /// The `seq` of the last event before the message that last showed the clock.
     pub seq: Seq,
 }
 
-/// Whether a clock that is ahead, or behind, by so much is wrong.
+/// Whether a clock that is ahead or behind by this much is wrong.
 #[must_use]
 pub fn is_wrong(ahead: SignedDuration) -> bool {
     ahead.abs() > STEADY
 }
 
-/// The true time of an event whose clock was ahead by so much; never after it was received.
+/// Returns the true time of an event whose clock was ahead by this much, at most the time of
+/// receipt.
 #[must_use]
 pub fn correct(at: Timestamp, ahead: SignedDuration, received: Timestamp) -> Timestamp {
     at.saturating_sub(ahead).unwrap_or(at).min(received)
 }
 
-/// Whether the true time is another one than the device gave, by more than two right clocks may
-/// differ.
+/// Whether the true time differs from the device's time by more than two right clocks may differ.
 #[must_use]
 pub fn is_corrected(at: Timestamp, time: Timestamp) -> bool {
     at.duration_since(time).abs() > TOLERANCE
 }
 
-/// Whether an event with this offset can come from a clock that is ahead by so much: no event
+/// Whether an event with this offset can come from a clock that is ahead by this much: no event
 /// arrives before it was done.
 #[must_use]
 pub fn allows(ahead: SignedDuration, offset: SignedDuration) -> bool {
@@ -71,7 +71,7 @@ pub fn allows(ahead: SignedDuration, offset: SignedDuration) -> bool {
 }
 
 impl DeviceClock {
-    /// By how much the clock was ahead by the last sighting before `received`, or at that time.
+    /// Returns by how much the clock was ahead, by the last sighting at or before `received`.
     #[must_use]
     pub fn ahead_at(&self, received: Timestamp) -> Option<SignedDuration> {
         let mut before = self.sightings.iter().rev();
@@ -80,11 +80,11 @@ impl DeviceClock {
             .map(|seen| seen.ahead)
     }
 
-    /// The true time of an event that was in doubt, once a sighting has followed it. `None`: it
-    /// still is in doubt.
+    /// Returns the true time of an event that was in doubt, if a sighting has followed it. `None`:
+    /// it is still in doubt.
     ///
-    /// The event was done by the clock that the next message showed. Only where that clock cannot
-    /// have given `at`, the clock as it was before counts.
+    /// The clock that the next message showed counts. If that clock cannot have shown `at`, the
+    /// clock before it counts.
     #[must_use]
     pub fn resolve(&self, at: Timestamp, received: Timestamp) -> Option<Timestamp> {
         let offset = at.duration_since(received);
@@ -95,8 +95,8 @@ impl DeviceClock {
         Some(clock.map_or(at.min(received), |ahead| correct(at, ahead, received)))
     }
 
-    /// Notes that a message showed the clock. Answers whether there is something to keep: another
-    /// clock, or the end of a doubt.
+    /// Records that a message showed the clock. Returns whether the journal must store it: the
+    /// clock has changed, or a doubt has ended.
     pub fn show(&mut self, ahead: SignedDuration, received: Timestamp, seq: Seq) -> bool {
         self.is_changed = false;
         self.seq = self.seq.max(seq);
@@ -127,8 +127,8 @@ impl DeviceClock {
         ended.is_some() || (is_new && self.was_wrong())
     }
 
-    /// Notes that an event is in doubt. `is_changed`: it cannot come from the clock as it was seen
-    /// last. Answers whether there is something to keep.
+    /// Records that an event is in doubt. `is_changed`: it cannot come from the clock as it was
+    /// last seen. Returns whether the journal must store it.
     pub fn doubt(&mut self, received: Timestamp, is_changed: bool) -> bool {
         let is_news = self.doubted.is_none() || (is_changed && !self.is_changed);
         self.doubted = self.doubted.max(Some(received));
@@ -136,9 +136,9 @@ impl DeviceClock {
         is_news
     }
 
-    /// Whether there is something to keep: nothing of a clock that was always right.
+    /// Whether the journal must store the clock: not if it was always right.
     #[must_use]
-    pub fn is_to_keep(&self) -> bool {
+    pub fn must_be_stored(&self) -> bool {
         self.was_wrong() || self.doubted.is_some()
     }
 
@@ -147,8 +147,7 @@ impl DeviceClock {
     }
 }
 
-/// Whether two offsets are of the same clock. All clocks that are as good as right are the same
-/// one.
+/// Whether two offsets are of the same clock. All clocks that count as right are the same clock.
 fn is_like(known: SignedDuration, ahead: SignedDuration) -> bool {
     if !is_wrong(known) && !is_wrong(ahead) {
         return true;
@@ -168,9 +167,9 @@ mod tests {
         SignedDuration::from_secs(seconds)
     }
 
-    /// The true time, in seconds, of an event that says `said` and was received at second 0.
-    fn resolved(clock: &DeviceClock, said: i64) -> Option<i64> {
-        let time = clock.resolve(at(said), at(0))?;
+    /// The true time, in seconds, of an event with the time `given` that was received at second 0.
+    fn resolve(clock: &DeviceClock, given: i64) -> Option<i64> {
+        let time = clock.resolve(at(given), at(0))?;
         Some(time.duration_since(at(0)).as_secs())
     }
 
@@ -178,21 +177,21 @@ mod tests {
     fn an_event_in_doubt_was_done_by_the_clock_that_is_seen_next() {
         let mut clock = DeviceClock::default();
         assert!(clock.show(seconds(7_200), at(-900), Seq::new(1)));
-        assert_eq!(resolved(&clock, -300), None);
+        assert_eq!(resolve(&clock, -300), None);
         let mut right = clock.clone();
         right.show(SignedDuration::ZERO, at(60), Seq::new(3));
-        assert_eq!(resolved(&right, -300), Some(-300));
+        assert_eq!(resolve(&right, -300), Some(-300));
         let mut wrong = clock.clone();
         wrong.show(seconds(7_201), at(60), Seq::new(3));
-        assert_eq!(resolved(&wrong, -300), Some(-7_501));
+        assert_eq!(resolve(&wrong, -300), Some(-7_501));
         // No clock that is right gives a time that is still to come.
-        assert_eq!(resolved(&right, 6_900), Some(-300));
+        assert_eq!(resolve(&right, 6_900), Some(-300));
         // Nor one that is behind by less than before.
         let mut less = DeviceClock::default();
         less.show(seconds(-18_000), at(-900), Seq::new(1));
         less.show(seconds(-3_600), at(60), Seq::new(2));
-        assert_eq!(resolved(&less, -3_700), Some(-100));
-        assert_eq!(resolved(&less, -600), Some(-600));
+        assert_eq!(resolve(&less, -3_700), Some(-100));
+        assert_eq!(resolve(&less, -600), Some(-600));
     }
 
     #[test]

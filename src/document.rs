@@ -1,5 +1,5 @@
-//! Documents: lines that become one picking in Odoo, or lines on an order that Odoo has. A document
-//! is sealed before it is first sent.
+//! Documents: lines that become one picking in Odoo, or lines on an order in Odoo. A document is
+//! sealed before it is first sent.
 //!
 //! **Invariant 4:** an event is in at most one document, and the document's key depends on the site
 //! and the event ids alone, so every retry, also after a crash, sends the same key.
@@ -154,11 +154,11 @@ pub enum Purpose {
     Pick { order: String },
     /// Lines on a receipt; without an order, a receipt of its own.
     Receive { order: Option<String> },
-    /// A count of a bin: one line, with the quantity that is there.
+    /// A count of a bin: one line, with the counted quantity.
     Count,
     /// Goods that are thrown away.
     Scrap { reason: Option<String> },
-    /// Goods that come back. Without an order, nobody knows which one they were sent for.
+    /// Goods that come back. Without an order, the order of their delivery is unknown.
     Return {
         order: Option<String>,
         reason: Option<String>,
@@ -193,8 +193,8 @@ pub enum Purpose {
         /// The number of the count's document.
         count: DocumentNumber,
     },
-    /// An older version sealed it, which could not post events of this type. It has no lines: its
-    /// goods are in its one event.
+    /// Sealed by an older version that could not post events of this type. The document has no
+    /// lines: its goods are in its one event.
     Unsupported { kind: String },
 }
 
@@ -329,7 +329,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// How many of its events a correction left out: they have no line, so nothing of them goes to
+    /// How many of its events a correction removed: they have no line, so nothing of them goes to
     /// Odoo.
     #[must_use]
     pub fn left_out(&self) -> usize {
@@ -360,15 +360,15 @@ pub struct EventTime {
 pub enum State {
     /// Sealed, not yet sent, or to be sent again.
     Waiting,
-    /// A send was begun; whether it arrived is unknown until it was read back.
+    /// A send has started; its outcome is unknown until the document is read back.
     Sending,
-    /// Odoo was seen to hold it.
+    /// Read back from Odoo.
     Posted,
-    /// Refused by rule or by Odoo; waits for a person, or for master data.
+    /// Refused by a rule or by Odoo; waits for a person or for master data.
     Parked,
-    /// A person decided that it is not to be posted.
+    /// A person decided that it will not be posted.
     Discarded,
-    /// A person put a corrected document in its place, which has its events now.
+    /// A corrected document has replaced it and has its events.
     Replaced,
 }
 
@@ -382,7 +382,7 @@ impl State {
         Self::Replaced,
     ];
 
-    /// Those whose events count as theirs; a replaced document has given its events away.
+    /// The states that count events; a replaced document has passed its events on.
     pub const COUNTED: [Self; 5] = [
         Self::Waiting,
         Self::Sending,
@@ -415,8 +415,8 @@ impl fmt::Display for State {
 pub struct Reason {
     pub code: Code<ReasonCode>,
     pub message: String,
-    /// What the message says of each line; empty where it is about the whole document. Only the
-    /// receipts of the moment need it, so it is not kept.
+    /// The messages of single lines; empty if the message is about the whole document. Only the
+    /// next receipts need them, so they are not stored.
     #[serde(skip)]
     pub lines: Vec<LineReason>,
 }
@@ -431,7 +431,7 @@ pub struct LineReason {
 }
 
 impl Reason {
-    /// The same, found at one line.
+    /// Returns the reason as found at one line.
     #[must_use]
     pub fn at(mut self, line: usize) -> Self {
         if self.lines.is_empty() {
@@ -440,7 +440,7 @@ impl Reason {
         self
     }
 
-    /// Code and message without the other lines, for this line or for the whole document.
+    /// Returns code and message for this line, or for the whole document, without the other lines.
     #[must_use]
     pub fn of(&self, line: Option<usize>) -> LineReason {
         LineReason {
@@ -450,14 +450,14 @@ impl Reason {
         }
     }
 
-    /// Whether both say the same.
+    /// Whether both have the same code and message.
     #[must_use]
     pub fn says(&self, other: &Self) -> bool {
         self.code == other.code && self.message == other.message
     }
 }
 
-/// The picking that Odoo was seen to hold.
+/// The document's picking in Odoo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OdooRef {
     pub id: PickingId,
@@ -465,25 +465,24 @@ pub struct OdooRef {
     pub name: String,
 }
 
-/// How far a document has come. Replaced as a whole, in one transaction with its audit record.
+/// The progress of a document. It is replaced as a whole, in one transaction with its audit record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
     pub state: State,
-    /// Sends begun.
+    /// The number of sends that were started.
     pub attempts: u32,
-    /// Why it is parked or discarded; or what the last attempt came to.
+    /// Why it is parked or discarded, or why the last attempt failed.
     pub reason: Option<Reason>,
     pub odoo: Option<OdooRef>,
-    /// When it came into this state.
+    /// When it entered this state.
     pub since: Timestamp,
-    /// What was worked out before the first send and is kept to for ever, such as the difference
-    /// that a count came to. Written and read by `forward` alone.
+    /// The plan that was fixed before the first send, such as the difference of a count. Only
+    /// `forward` reads and writes it.
     pub plan: Option<String>,
-    /// What people answered when the gateway asked: [`answer`].
+    /// The answers of people to the gateway's questions: [`answer`].
     pub decision: Option<String>,
-    /// What a person should know of it although it went well: `negative-stock`, `time-corrected`,
-    /// ...
+    /// Warnings about a document that is not refused: `negative-stock`, `time-corrected`, ...
     pub flags: Vec<Code<Flag>>,
-    /// The `seq` of each of its events that a later document took back.
+    /// The `seq` of each of its events that a later document undid.
     pub undone: Vec<Seq>,
 }

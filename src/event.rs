@@ -1,7 +1,7 @@
 //! Events: who did what on the floor, and when, as the device sent it.
 //!
-//! `decode` and `flow` make events; the journal alone numbers them (`seq`).
-//! **Invariant 3:** events never change. A correction is another event.
+//! `decode` and `flow` create events; only the journal numbers them (`seq`). **Invariant 3:**
+//! events never change. A correction is another event.
 //!
 //! - `action`: what an event says was done, and its [`Goods`].
 //! - `movement`, `fields`: the types of events, and the table of the fields that each takes.
@@ -104,7 +104,7 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-/// The kind of topic on which a device publishes what becomes events.
+/// The kind of topic on which a device publishes scans or events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
     Scan,

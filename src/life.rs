@@ -107,7 +107,7 @@ async fn start(loaded: &Loaded) -> Result<Daemon, u8> {
 async fn keep(loaded: Loaded, state_directory: Option<PathBuf>) {
     let data_dir = loaded.config.data_dir.clone();
     let kept =
-        tokio::task::spawn_blocking(move || last::keep(&loaded, state_directory.as_deref())).await;
+        tokio::task::spawn_blocking(move || last::store(&loaded, state_directory.as_deref())).await;
     let error = match kept {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error.to_string(),

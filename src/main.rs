@@ -23,7 +23,7 @@ use stockrelay::view::cli::{
 };
 use stockrelay::view::client::Client;
 use stockrelay::view::commands::{
-    self, CommandError, EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED, EXIT_NO_RIGHT,
+    self, CommandError, EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED, EXIT_NO_PERMISSION,
     EXIT_USAGE,
 };
 use stockrelay::view::show::show;
@@ -174,7 +174,7 @@ async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u
             what,
             "nothing was checked: run `stockrelay check` as root",
         ));
-        return Err(EXIT_NO_RIGHT);
+        return Err(EXIT_NO_PERMISSION);
     }
     let loaded = match config::load(&cli.config, &environment()) {
         Ok(loaded) => loaded,

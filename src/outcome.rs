@@ -1,7 +1,7 @@
-//! What became of a call to Odoo, and of a document.
+//! The outcome of a call to Odoo, and of a document.
 //!
 //! No answer is neither success nor failure: it is *unknown* (**invariant 6**), which is a
-//! [`Failure::Wait`] here, and the next step is always one that is safe either way.
+//! [`Failure::Wait`] here, and the next step is always safe in both cases.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ use crate::reason::ReasonCode;
 /// Why a call to Odoo did not do what it should. Each variant is a decision of its caller.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Failure {
-    /// Passes by itself: try again later, for ever. What the call did is unknown.
+    /// The fault passes by itself: the gateway retries without end. The outcome of the call is
+    /// unknown.
     #[error("{message}")]
     Wait {
         message: String,
-        /// The server asked for so much time; zero: for fewer requests, without naming a time
-        /// (429). `None`: it asked for nothing.
+        /// How long the server asks the gateway to wait; zero: it asks for fewer requests (429).
+        /// `None`: it asks for nothing.
         after: Option<Duration>,
-        /// It took too long, broke half-way, or a proxy gave up on it: smaller calls may fare
-        /// better.
+        /// The call took too long, broke off, or a proxy gave it up: smaller calls may succeed.
         slow: bool,
     },
-    /// Odoo refused it: for a person.
+    /// Odoo refused the call: a person must decide.
     #[error("{message}")]
     Person {
         message: String,
-        /// Which of the call's documents, by their place in it, and what Odoo says of each. Empty:
-        /// unknown which.
+        /// The refused documents, by their place in the call, each with Odoo's message. Empty:
+        /// unknown.
         documents: Vec<(usize, String)>,
     },
-    /// The whole link is held until somebody does what `remedy` says.
+    /// The link is held until a person does what `remedy` says.
     #[error("{message}; {remedy}")]
     Stop { message: String, remedy: String },
 }
@@ -65,29 +65,28 @@ impl Failure {
     }
 }
 
-/// What became of a document that was sent.
+/// The outcome of a document that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Read back from Odoo: done, with exactly the lines of the document.
+    /// Odoo has posted it: read back with exactly the lines of the document.
     Posted {
         odoo: OdooRef,
         already: bool,
-        /// What Odoo did besides, for people: with what was missing of an order.
+        /// What Odoo did with the missing part of an order, for people.
         note: Option<String>,
     },
-    /// Odoo has it because a person posted it there: these lines, which no other document may
+    /// Odoo has it because a person posted it there with these lines, which no other document may
     /// claim.
     Claimed {
         odoo: OdooRef,
         lines: Vec<MoveLineId>,
     },
-    /// Odoo has something else by now than when it was looked up what to say: to be looked up
-    /// again.
+    /// Odoo's data changed after the gateway looked them up: it must look them up again.
     Overtaken { why: String },
-    /// Odoo answers, but never to calls about this document: unknown, and to be tried again later,
-    /// out of the others' way.
+    /// Odoo answers, but not to calls about this document: its outcome is unknown, and the gateway
+    /// defers it.
     Unanswered { why: String },
-    /// By Odoo or by rule; where Odoo holds a picking for it, it is named.
+    /// Odoo or a rule refused it. `odoo`: the picking that Odoo has for it, if any.
     Refused {
         reason: Reason,
         odoo: Option<OdooRef>,

@@ -1,5 +1,5 @@
-//! Why a document is not posted, why a reading was rejected, and what a person should know of a
-//! document: the codes that receipts, the control API and the lists have.
+//! The codes in receipts, the control API and lists: why a document is not posted, why a reading
+//! was rejected, and notes on documents.
 //!
 //! Each kind of code is an enum with one table of rows: [`ReasonCode`] for documents,
 //! [`RejectionCode`] for readings, [`Flag`] for notes on documents. A new code is one new row. The

@@ -256,7 +256,7 @@ impl Intake {
         accepted: &mut impl Iterator<Item = Accepted>,
     ) -> Vec<Verdict> {
         let verdict = |(pending, accepted): (Pending, Accepted)| {
-            let display = pending.judged.and_then(|judged| judged.finish(&accepted));
+            let display = pending.judged.and_then(|judged| judged.confirm(&accepted));
             let words = pending.about.zip(display.as_ref());
             let words = words.and_then(|(event, display)| {
                 let Display { ok, text } = serde_json::from_slice(display).ok()?;

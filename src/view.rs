@@ -1,5 +1,5 @@
-//! What people and programs see. It only reads, but for what a person decides about parked
-//! documents.
+//! What people and programs see. It only reads, except for the decisions of people about parked
+//! documents and rejected readings.
 //!
 //! ```text
 //! journal totals, board ─▶ snapshot::Status ─┬─▶ control (Unix socket) ─▶ client ─┬─▶ commands

@@ -1,13 +1,13 @@
-//! Which document an event goes into, and what it adds there. Pure.
+//! Decides into which document an event goes, and what it adds. Pure.
 
 use crate::document::{Document, Line, Purpose};
 use crate::event::{Action, Gathering, Goods, Recorded};
 
-/// What an event adds to the documents.
+/// What an event adds to documents.
 pub(super) enum Addition {
-    /// Nothing: a raw scan.
+    /// Nothing: the event needs no document.
     Nothing,
-    /// A line of a document of this purpose, together with others.
+    /// A line of a document of this purpose, which other events share.
     Line(Purpose, Goods),
     /// A document of its own.
     Alone(Purpose, Option<Goods>),
@@ -48,8 +48,8 @@ impl Addition {
         Self::Alone(purpose, None)
     }
 
-    /// What an event adds that takes `undone` back: a document of its own, with the goods that go
-    /// back.
+    /// Builds the addition of an event that undoes `undone`: a document of its own, with the goods
+    /// of `undone`.
     pub fn undo(event: String, reason: Option<String>, undone: &Recorded) -> Self {
         let (of, goods) = Self::of(&undone.event.action).into_parts();
         let purpose = Purpose::Undo {
@@ -71,8 +71,8 @@ impl Addition {
 }
 
 /// Fills a document that an earlier version sealed without lines, because it could not post events
-/// of this type: its one event says what it is. It was never sent, so nothing that Odoo has seen
-/// changes.
+/// of this type: its one event has the purpose and the goods. The document was never sent, so
+/// nothing changes in Odoo.
 #[must_use]
 pub fn revive(document: &Document, event: &Recorded) -> Document {
     let (purpose, goods) = Addition::of(&event.event.action).into_parts();

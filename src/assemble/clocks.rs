@@ -1,8 +1,8 @@
-//! When events were done, by device clocks that may be wrong. Pure: `now` is an argument.
+//! Finds out when events were done, by device clocks that may be wrong. Pure: `now` is an argument.
 //!
-//! Comes in: events in `seq` order, and what devices' `state` messages say. Goes out: the true time
-//! of each event, or the two times at which it may have been done while its clock is in doubt; and
-//! the clocks that the journal is to keep.
+//! Comes in: events in `seq` order, and the times in devices' `state` messages. Goes out: the true
+//! time of each event, or the two possible times while its clock is in doubt; and the clocks that
+//! the journal must store.
 
 #[cfg(test)]
 mod tests;
@@ -17,8 +17,7 @@ use self::watch::Watch;
 use crate::device_clock::{DeviceClock, is_corrected};
 use crate::event::{CLOCK_MIN, Event, Name, Seq, SourceKind};
 
-/// Devices whose clocks are known; beyond it, the device that was heard of longest ago is
-/// forgotten.
+/// The limit of devices; beyond it, the device whose last message is oldest is removed.
 const DEVICES_MAX: usize = 10_000;
 
 /// When an event was done.
@@ -35,7 +34,7 @@ pub(super) struct When {
 }
 
 impl When {
-    /// As the device's clock gives it.
+    /// The time that the device gave.
     fn given(at: Timestamp, received: Timestamp) -> Self {
         Self::known(at.min(received), at)
     }
@@ -54,40 +53,40 @@ impl When {
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
     watches: BTreeMap<Name, Watch>,
-    /// Devices whose last message may be one of a backlog.
+    /// Devices whose last message may be part of a backlog.
     unsettled: BTreeSet<Name>,
-    /// Devices whose clocks the journal does not have as they are here.
+    /// Devices whose clocks have changed since the journal stored them.
     changed: BTreeSet<Name>,
 }
 
-/// A clock that the journal is to keep; `None`: the device is forgotten.
+/// A clock that the journal must store. `None`: the journal removes the device.
 pub type ClockChange = (Name, Option<DeviceClock>);
 
 impl Clocks {
-    /// `kept`: the clocks as the journal has them.
-    pub fn new(kept: Vec<(Name, DeviceClock)>) -> Self {
+    /// `stored`: the clocks that the journal has.
+    pub fn new(stored: Vec<(Name, DeviceClock)>) -> Self {
         let watch = |(device, clock)| (device, Watch::new(clock));
         Self {
-            watches: kept.into_iter().map(watch).collect(),
+            watches: stored.into_iter().map(watch).collect(),
             ..Self::default()
         }
     }
 
     /// When an event was done.
-    pub fn happened(&mut self, seq: Seq, event: &Event, now: Duration) -> When {
+    pub fn time_of(&mut self, seq: Seq, event: &Event, now: Duration) -> When {
         let (at, received) = (event.at, event.received);
         if received < CLOCK_MIN {
             // The gateway booted without a clock: the device may have one.
             return When::known(at, at);
         }
         if at == received {
-            // The device named no time. So nothing is known of its clock, and nothing wrong with
-            // the time.
+            // The device gave no time, so the event shows nothing of its clock, and its time is
+            // right.
             return When::given(at, received);
         }
         let device = &event.device;
         if event.source == SourceKind::Flow {
-            // It has the times of a scan, which has shown what there was to see.
+            // The event has the times of a scan, which has shown the clock already.
             let watch = self.watches.get(device);
             return watch.map_or_else(
                 || When::given(at, received),
@@ -97,12 +96,12 @@ impl Clocks {
         self.make_room(device);
         let watch = self.watches.entry(device.clone()).or_default();
         let when = watch.take(seq, at, received, now);
-        self.note(device);
+        self.update_sets(device);
         when
     }
 
-    /// A device said what time it is. `seq`: of the last event that was taken before.
-    pub fn hear(
+    /// Takes the time in a device's `state` message. `seq`: of the last event before it.
+    pub fn observe(
         &mut self,
         seq: Seq,
         device: &Name,
@@ -115,28 +114,28 @@ impl Clocks {
         }
         self.make_room(device);
         let watch = self.watches.entry(device.clone()).or_default();
-        watch.hear(seq, at, received, now);
-        self.note(device);
+        watch.observe_time(seq, at, received, now);
+        self.update_sets(device);
     }
 
-    /// What the last message of a backlog showed counts once no other has followed it for a while.
+    /// Accepts what the last message of a backlog showed, if no other has followed it for a while.
     pub fn settle(&mut self, now: Duration) {
         for device in self.unsettled.clone() {
             if let Some(watch) = self.watches.get_mut(&device) {
                 watch.settle(now);
             }
-            self.note(&device);
+            self.update_sets(&device);
         }
     }
 
-    /// When [`Self::settle`] has something to do.
+    /// Returns when [`Self::settle`] must be called.
     pub fn wake_at(&self) -> Option<Duration> {
         let watches = self.unsettled.iter();
         let watches = watches.filter_map(|device| self.watches.get(device));
         watches.filter_map(Watch::wake_at).min()
     }
 
-    fn note(&mut self, device: &Name) {
+    fn update_sets(&mut self, device: &Name) {
         let watch = self.watches.get_mut(device);
         if watch
             .as_ref()
@@ -151,8 +150,8 @@ impl Clocks {
         }
     }
 
-    /// The true time of an event that was open, by what its device has shown since; `None`:
-    /// nothing.
+    /// Returns the true time of an open event, by what its device has shown since. `None`: it has
+    /// shown nothing.
     pub fn resolve(&self, device: &Name, at: Timestamp, received: Timestamp) -> Option<Timestamp> {
         self.watches.get(device)?.clock().resolve(at, received)
     }
@@ -161,13 +160,13 @@ impl Clocks {
         !self.changed.is_empty()
     }
 
-    /// The clocks that the journal is to keep, each once.
+    /// Returns the clocks that the journal must store, each once.
     pub fn take_changed(&mut self) -> Vec<ClockChange> {
         let changed = std::mem::take(&mut self.changed);
         let clock = |device: Name| {
             let watch = self.watches.get(&device);
             let clock = watch.map(|watch| watch.clock().clone());
-            (device, clock.filter(DeviceClock::is_to_keep))
+            (device, clock.filter(DeviceClock::must_be_stored))
         };
         changed.into_iter().map(clock).collect()
     }
@@ -176,7 +175,10 @@ impl Clocks {
         if self.watches.len() < DEVICES_MAX || self.watches.contains_key(device) {
             return;
         }
-        let oldest = self.watches.iter().min_by_key(|(_, watch)| watch.heard());
+        let oldest = self
+            .watches
+            .iter()
+            .min_by_key(|(_, watch)| watch.last_message());
         if let Some(oldest) = oldest.map(|(device, _)| device.clone()) {
             self.watches.remove(&oldest);
             self.changed.insert(oldest);

@@ -1,7 +1,7 @@
-//! Ends the doubt about when a sealed document's events were done. Pure.
+//! Resolves the doubt about when the events of a sealed document were done. Pure.
 //!
-//! Comes in: a document, its events, and the clocks of their devices as they were seen since. Goes
-//! out: the document with the true times that takes its place. The sealed document stays as it was.
+//! Comes in: a document, its events, and the clocks of their devices as seen since. Goes out: a
+//! document with the true times, which replaces the old one. The sealed document does not change.
 
 use jiff::Timestamp;
 
@@ -10,8 +10,8 @@ use crate::document::{Document, DocumentNumber, EventTime};
 use crate::event::{Name, Recorded};
 use crate::reason::{Code, Flag};
 
-/// The document that takes the place of `old`, without a number yet; `None` while no device has
-/// shown its clock. `events`: all events of the document.
+/// Builds the document that replaces `old`, without a number yet. `None`: no device has shown its
+/// clock. `events`: all events of the document.
 #[must_use]
 pub fn resolve<'a>(
     old: &Document,

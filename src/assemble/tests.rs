@@ -348,7 +348,7 @@ fn what_takes_an_event_back_goes_after_the_document_that_has_it() {
         event: first.event.id.clone(),
         reason: None,
     };
-    assembler.take_back(&event(3, "pda", undo.clone()), &first, now(1));
+    assembler.take_undo(&event(3, "pda", undo.clone()), &first, now(1));
     let [(pick, picked), (back, taken)] = &sealed(&mut assembler, 1)[..] else {
         panic!("the document that has it, and the one that takes it back");
     };
@@ -362,7 +362,7 @@ fn what_takes_an_event_back_goes_after_the_document_that_has_it() {
     };
     assert_eq!(back, &of);
     assert_eq!(assembler.open_documents(), 1, "the transfer goes on");
-    // What nobody knows is taken back as well: it is for the sending to say so.
+    // An undo of an unknown event gets a document, too: it is for the sending to say so.
     assembler.take(&event(4, "pda", undo), now(1));
     assert_eq!(sealed(&mut assembler, 1)[0].0.order(), None);
 }

@@ -17,25 +17,22 @@ use crate::reason::RejectionCode;
 
 /// What the copy has under an event's codes. `None`: the event does not have such a code.
 #[derive(Debug, Default, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "questions, each answered by itself"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Facts {
     pub product: Option<Arc<Found<Product>>>,
     pub from: Option<Arc<Found<LocationId>>>,
     pub to: Option<Arc<Found<LocationId>>>,
     pub order: Option<Arc<OrderFound>>,
-    /// The serial number comes in although it is on hand already.
+    /// The serial number comes in although it is already on hand.
     pub on_hand: bool,
     /// The lot comes in and is new, and the operation type of receipts creates no lots: the lot
     /// would be lost.
     pub lots_off: bool,
-    /// The name of what a raw scan stands for.
+    /// The name of the product, bin, package or order of a raw scan.
     pub what: Option<String>,
-    /// The copy was refreshed a short while ago: what it does not have does not exist.
+    /// The copy was refreshed a short while ago: a code that it does not have does not exist.
     pub fresh: bool,
-    /// The same of open orders.
+    /// The copy is fresh and has all open orders: an order that it does not have is not open.
     pub all_orders: bool,
     /// By `orders.pick_over` or `orders.receive_over`, more than was ordered is no fault.
     pub over_allowed: bool,
@@ -79,7 +76,7 @@ pub fn codes(action: &Action) -> Codes<'_> {
         _ => Way::Neither,
     };
     let order = match action {
-        Action::Move(moved) if way != Way::Forgotten => moved.order.as_deref(),
+        Action::Move(moved) if way != Way::Unknown => moved.order.as_deref(),
         Action::PackOrder { order, .. } => Some(order.as_str()),
         _ => None,
     };
@@ -101,12 +98,12 @@ pub fn way(movement: Movement) -> Way {
     match movement {
         Movement::Pick => Way::Out,
         Movement::Receive => Way::In,
-        Movement::Scrap | Movement::Return => Way::Forgotten,
+        Movement::Scrap | Movement::Return => Way::Unknown,
         Movement::Transfer | Movement::Count | Movement::Pack => Way::Neither,
     }
 }
 
-/// Judges an event by the facts and by what was captured before it.
+/// Judges an event by the facts and by the events before it.
 #[must_use]
 pub fn judge(event: &Event, facts: &Facts, memory: &Memory) -> Judgement {
     let codes = codes(&event.action);
@@ -126,17 +123,17 @@ pub fn judge(event: &Event, facts: &Facts, memory: &Memory) -> Judgement {
     }
 }
 
-/// Judges the undo of an event. The event no longer counts, and nobody knows where its serial number
-/// is now.
+/// Judges the undo of an event. The event no longer counts, and the place of its serial number is
+/// unknown.
 #[must_use]
-pub fn take_back(undone: &Event, facts: &Facts, memory: &Memory) -> Judgement {
+pub fn judge_undo(undone: &Event, facts: &Facts, memory: &Memory) -> Judgement {
     let codes = codes(&undone.action);
     if undone.action.quantity().is_none() {
         let what = undone.action.kind().to_owned();
         return Judgement {
             say: Say {
                 ok: false,
-                key: Key::NotTakenBack,
+                key: Key::CannotUndo,
                 arguments: vec![("what", what)],
             },
             refused: None,
@@ -148,15 +145,15 @@ pub fn take_back(undone: &Event, facts: &Facts, memory: &Memory) -> Judgement {
         _ => None,
     };
     let mut counts = Counts::default();
-    // Whether the event was right does not matter any more.
-    let _ = order(&codes, facts, memory, product, &mut counts, &mut None);
+    // Whether the event was right no longer matters.
+    let _ = check_order(&codes, facts, memory, product, &mut counts, &mut None);
     if let Some((_, _, quantity)) = &mut counts.order {
         *quantity = -*quantity;
     }
     if let (Some(product), Some(lot)) = (product.filter(|product| product.serial), codes.lot)
         && codes.way != Way::Neither
     {
-        counts.serial = Some((product.id, lot.to_owned(), Way::Forgotten));
+        counts.serial = Some((product.id, lot.to_owned(), Way::Unknown));
     }
     let what = match (product, codes.product) {
         (Some(product), _) => {
@@ -167,7 +164,7 @@ pub fn take_back(undone: &Event, facts: &Facts, memory: &Memory) -> Judgement {
         (None, None) => undone.action.kind().to_owned(),
     };
     Judgement {
-        say: good(Key::TakenBack, vec![("what", what)]),
+        say: good(Key::Undone, vec![("what", what)]),
         refused: None,
         counts,
     }
@@ -211,7 +208,7 @@ fn decide(
         RejectionCode::UnknownProduct,
         RejectionCode::AmbiguousProduct,
     ];
-    let product = one(
+    let product = find_one(
         facts.product.as_ref(),
         codes.product,
         facts,
@@ -224,7 +221,7 @@ fn decide(
         RejectionCode::UnknownLocation,
         RejectionCode::AmbiguousLocation,
     ];
-    one(
+    find_one(
         facts.from.as_ref(),
         codes.from,
         facts,
@@ -232,7 +229,7 @@ fn decide(
         words,
         &mut unknown,
     )?;
-    one(
+    find_one(
         facts.to.as_ref(),
         codes.to,
         facts,
@@ -241,7 +238,7 @@ fn decide(
         &mut unknown,
     )?;
     if let Some(product) = product {
-        tracking(event, codes, facts, memory, product, counts)?;
+        check_tracking(event, codes, facts, memory, product, counts)?;
         if product.measure.is_too_fine(codes.quantity) {
             let arguments = vec![
                 ("product", product.name.clone()),
@@ -251,7 +248,7 @@ fn decide(
             return Err(wrong(code, key, arguments));
         }
     }
-    let on_order = order(codes, facts, memory, product, counts, &mut unknown)?;
+    let on_order = check_order(codes, facts, memory, product, counts, &mut unknown)?;
     Ok(match (unknown, on_order, product) {
         (Some(code), ..) => good(Key::NotKnownYet, vec![("code", code.to_owned())]),
         (None, Some(say), _) => say,
@@ -268,14 +265,14 @@ fn decide(
                 vec![("product", product.name.clone()), ("quantity", quantity)],
             )
         }
-        (None, None, None) => plain(event, facts),
+        (None, None, None) => describe_other(event, facts),
     })
 }
 
-/// Finds the one thing that a code stands for. An unknown code is wrong if the copy is fresh; else
-/// it goes into `unknown`, and the answer is `None`. `reasons` and `words` are those for an unknown
-/// code and for one that stands for several things.
-fn one<'a, 'f, T>(
+/// Finds the one object with a code. An unknown code is wrong if the copy is fresh; else it goes
+/// into `unknown`, and the result is `None`. `reasons` and `words` are for an unknown code and for
+/// an ambiguous one.
+fn find_one<'a, 'f, T>(
     found: Option<&'f Arc<Found<T>>>,
     code: Option<&'a str>,
     facts: &Facts,
@@ -299,11 +296,11 @@ fn one<'a, 'f, T>(
 }
 
 /// The text for an event without a product: a raw scan, or an event about a whole order.
-fn plain(event: &Event, facts: &Facts) -> Say {
+fn describe_other(event: &Event, facts: &Facts) -> Say {
     match &event.action {
         Action::Scan { code, .. } => match &facts.what {
             Some(what) => good(Key::Found, vec![("what", what.clone())]),
-            // A scan moves nothing, so there is nothing to turn away.
+            // A scan moves nothing, so there is nothing to reject.
             None if facts.fresh => Say {
                 ok: false,
                 key: Key::UnknownProduct,
@@ -315,7 +312,7 @@ fn plain(event: &Event, facts: &Facts) -> Say {
             good(Key::Noted, vec![("what", order.clone())])
         }
         Action::PackOrder { package, .. } => good(Key::Noted, vec![("what", package.clone())]),
-        // The event that it undoes is not known here.
+        // The event that it undoes is not in the journal.
         Action::Undo { event, .. } => good(Key::NotKnownYet, vec![("code", event.clone())]),
         Action::Move(moved) => {
             let what = moved.movement.as_str().to_owned();
@@ -324,8 +321,8 @@ fn plain(event: &Event, facts: &Facts) -> Say {
     }
 }
 
-/// Lots and serial numbers.
-fn tracking(
+/// Checks the lot or serial number of a tracked product.
+fn check_tracking(
     event: &Event,
     codes: &Codes<'_>,
     facts: &Facts,
@@ -353,8 +350,8 @@ fn tracking(
         return Ok(());
     }
     let quantity = product.measure.nearest(codes.quantity);
-    let none_there = event.action.is(Movement::Count) && quantity.is_zero();
-    if quantity != Decimal::ONE && !none_there {
+    let is_empty_count = event.action.is(Movement::Count) && quantity.is_zero();
+    if quantity != Decimal::ONE && !is_empty_count {
         let arguments = vec![named, ("quantity", quantity.to_string())];
         return Err(wrong(
             RejectionCode::SerialQuantity,
@@ -365,14 +362,14 @@ fn tracking(
     if codes.way != Way::Neither {
         counts.serial = Some((product.id, lot.to_owned(), codes.way));
     }
-    let seen = memory.last_way(product.id, lot);
-    let before = match codes.way {
-        // What went out meanwhile may come back, although the copy has not heard of that.
-        Way::In => seen == Some(Way::In) || seen.is_none() && facts.on_hand,
-        Way::Out => seen == Some(Way::Out),
-        Way::Neither | Way::Forgotten => false,
+    let last = memory.last_way(product.id, lot);
+    let is_repeat = match codes.way {
+        // A serial number that went out since the last refresh may come back.
+        Way::In => last == Some(Way::In) || last.is_none() && facts.on_hand,
+        Way::Out => last == Some(Way::Out),
+        Way::Neither | Way::Unknown => false,
     };
-    if before {
+    if is_repeat {
         let arguments = vec![named, ("lot", lot.to_owned())];
         return Err(wrong(RejectionCode::SerialSeen, Key::SerialSeen, arguments));
     }
@@ -380,7 +377,7 @@ fn tracking(
 }
 
 /// Judges an event against its order. `None`: it has no order, or the order is not judged.
-fn order<'a>(
+fn check_order<'a>(
     codes: &Codes<'a>,
     facts: &Facts,
     memory: &Memory,
@@ -440,7 +437,7 @@ fn order<'a>(
         ("order", named.to_owned()),
     ];
     let Some(first) = first else {
-        // Lines that are not known here, or that Odoo got since, may have it.
+        // The copy may lack lines of the order, or Odoo may have got them since.
         if open.iter().any(|order| order.cut) || !facts.fresh {
             *unknown = unknown.or(Some(named));
             return Ok(None);

@@ -1,4 +1,5 @@
-//! The copy, with what was asked last in memory: a floor scans the same barcodes over and over.
+//! Looks codes up in the copy of Odoo's data, with a cache: operators scan the same barcodes again
+//! and again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,10 +16,10 @@ use crate::event::{Action, Event};
 use crate::odoo::Kind;
 use crate::odoo_id::LocationId;
 
-/// Answers of each kind that are in memory; when there are more, all are forgotten.
+/// The limit of cached answers of each kind; at the limit all are removed.
 const ANSWERS_MAX: usize = 20_000;
-/// The longest code whose answer is in memory, in bytes: barcodes are shorter, and made-up codes
-/// must not fill it.
+/// The longest code whose answer is cached, in bytes: barcodes are shorter, and arbitrary codes
+/// must not fill the cache.
 const CODE_BYTES_MAX: usize = 64;
 
 #[derive(Debug)]
@@ -27,8 +28,8 @@ pub struct Lookup {
     fresh_for: Duration,
     copy: Option<(Catalog, watch::Receiver<u64>)>,
     answers: Answers,
-    /// The copy could not be read, and that was said.
-    broken: bool,
+    /// The copy could not be read, and the log has the error.
+    is_broken: bool,
 }
 
 #[derive(Debug, Default)]
@@ -47,22 +48,22 @@ impl Lookup {
             fresh_for,
             copy: None,
             answers: Answers::default(),
-            broken: false,
+            is_broken: false,
         }
     }
 
-    /// What is known of an event's codes. Where the copy cannot be read, nothing is.
+    /// Looks up the codes of an event. If the copy cannot be read, all codes are unknown.
     pub fn facts(&mut self, event: &Event) -> Facts {
-        self.follow();
+        self.update();
         let Some((copy, _)) = &self.copy else {
-            return unknown(event);
+            return facts_without_copy(event);
         };
         let fresh = copy
             .refreshed()
             .is_some_and(|at| clock::instant().saturating_duration_since(at) <= self.fresh_for);
         match look_up(copy, &mut self.answers, event) {
             Ok(facts) => {
-                self.broken = false;
+                self.is_broken = false;
                 Facts {
                     fresh,
                     all_orders: fresh && facts.all_orders,
@@ -70,22 +71,22 @@ impl Lookup {
                 }
             }
             Err(error) => {
-                if !std::mem::replace(&mut self.broken, true) {
-                    tracing::error!(%error, "cannot look into the copy of Odoo's data: nothing is checked");
+                if !std::mem::replace(&mut self.is_broken, true) {
+                    tracing::error!(%error, "cannot read the copy of Odoo's data: events are not checked against it");
                 }
-                unknown(event)
+                facts_without_copy(event)
             }
         }
     }
 
-    /// The copy in use, if there is one.
+    /// Returns the current copy. `None`: there is none yet.
     pub fn copy(&mut self) -> Option<Catalog> {
-        self.follow();
+        self.update();
         self.copy.as_ref().map(|(copy, _)| copy.clone())
     }
 
-    /// Forgets what may not hold any more.
-    fn follow(&mut self) {
+    /// Empties the cache when the copy has changed.
+    fn update(&mut self) {
         if self.copies.has_changed().unwrap_or(false) {
             let copy = self.copies.borrow_and_update().clone();
             self.copy = copy.map(|copy| {
@@ -103,8 +104,8 @@ impl Lookup {
     }
 }
 
-/// Nothing is known, and that says nothing.
-fn unknown(event: &Event) -> Facts {
+/// Returns the facts without a copy: no code is known, and none is wrong.
+fn facts_without_copy(event: &Event) -> Facts {
     let codes = codes(&event.action);
     Facts {
         product: codes.product.map(|_| Arc::new(Found::Nothing)),
@@ -125,16 +126,16 @@ fn look_up(copy: &Catalog, answers: &mut Answers, event: &Event) -> Result<Facts
     } = answers;
     let product = codes
         .product
-        .map(|code| answer(products, code, || copy.product(code)))
+        .map(|code| look_up_cached(products, code, || copy.product(code)))
         .transpose()?;
     let mut location = |code: Option<&str>| {
-        code.map(|code| answer(locations, code, || copy.location(code)))
+        code.map(|code| look_up_cached(locations, code, || copy.location(code)))
             .transpose()
     };
     let (from, to) = (location(codes.from)?, location(codes.to)?);
     let order = codes
         .order
-        .map(|code| answer(orders, code, || copy.order(code)))
+        .map(|code| look_up_cached(orders, code, || copy.order(code)))
         .transpose()?;
     if all_orders.is_none() && codes.order.is_some() {
         *all_orders = Some(copy.knows_all_orders()?);
@@ -156,7 +157,7 @@ fn look_up(copy: &Catalog, answers: &mut Answers, event: &Event) -> Result<Facts
             && matches!(copy.lot(product.id, lot)?, Found::Nothing);
     }
     let what = match &event.action {
-        Action::Scan { code, .. } => what(copy, code)?,
+        Action::Scan { code, .. } => find_name(copy, code)?,
         _ => None,
     };
     Ok(Facts {
@@ -173,7 +174,7 @@ fn look_up(copy: &Catalog, answers: &mut Answers, event: &Event) -> Result<Facts
     })
 }
 
-fn answer<T>(
+fn look_up_cached<T>(
     answers: &mut HashMap<String, Arc<T>>,
     code: &str,
     ask: impl FnOnce() -> Result<T, CatalogError>,
@@ -192,8 +193,8 @@ fn answer<T>(
     Ok(answer)
 }
 
-/// What a raw barcode stands for, in people's words.
-fn what(copy: &Catalog, code: &str) -> Result<Option<String>, CatalogError> {
+/// Finds the name of the product, bin, package or order with a barcode.
+fn find_name(copy: &Catalog, code: &str) -> Result<Option<String>, CatalogError> {
     match copy.product(code)? {
         Found::One(product) => return Ok(Some(product.name)),
         Found::Several(names) => return Ok(names.into_iter().next()),

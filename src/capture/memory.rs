@@ -1,7 +1,7 @@
-//! What was captured since the copy was last brought up to date, as far as it matters to what comes
-//! next: quantities for open orders, and serial numbers. Pure, and bounded: the oldest go.
+//! The events since the last refresh of the copy that affect later ones: quantities for open
+//! orders, and serial numbers. Pure. Beyond the limit, the oldest events are removed.
 //!
-//! It is in memory alone; after a restart it is recalled from the journal's newest events.
+//! It is only in memory; after a restart it is recalled from the journal's newest events.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -10,26 +10,27 @@ use rust_decimal::Decimal;
 use crate::event::{Event, Seq};
 use crate::odoo_id::{PickingId, ProductId};
 
-/// Events that are remembered.
-pub const NOTED_MAX: usize = 100_000;
+/// The limit of events.
+pub const EVENTS_MAX: usize = 100_000;
 
-/// Which way goods go.
+/// The direction of goods through the door of the warehouse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     In,
     Out,
-    /// It says nothing of where the goods are.
+    /// The goods stay in the warehouse.
     Neither,
-    /// After it, the goods may come in or go out.
-    Forgotten,
+    /// The goods may come in or go out next: an undo, a return or a scrap.
+    Unknown,
 }
 
-/// What an event counts for, once it is kept.
+/// What an event counts for, once it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// So much of a product for an open order.
+    /// A quantity for an open order: the ids of order and product, and the quantity.
     pub order: Option<(PickingId, ProductId, Decimal)>,
-    /// A serial number of a product that came in, or went out.
+    /// A serial number that came in or went out: the product's id, the serial number, and the
+    /// direction.
     pub serial: Option<(ProductId, String, Way)>,
 }
 
@@ -51,15 +52,15 @@ impl EventKey {
 }
 
 #[derive(Debug)]
-struct Noted {
+struct Entry {
     counts: Counts,
-    /// The journal's number, once it has one.
+    /// The event's number. `None`: it is not stored yet.
     seq: Option<Seq>,
-    /// What the serial number's way was before.
+    /// The last direction of the serial number before this event.
     before: Option<Last>,
 }
 
-impl Noted {
+impl Entry {
     fn counting(&self, key: EventKey) -> Option<Counting> {
         let (order, ..) = self.counts.order?;
         let seq = self.seq?;
@@ -67,70 +68,70 @@ impl Noted {
             key,
             seq,
             order,
-            is_back: takes_back(&self.counts),
+            is_undo: is_undo(&self.counts),
         })
     }
 }
 
-/// The last way of a serial number, and the journal's number of the event; on its way to the
-/// journal it is the newest.
+/// The last direction of a serial number, and the number of the event; an event that is not stored
+/// yet is the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Last {
     way: Way,
     seq: Seq,
 }
 
-const ON_ITS_WAY: Seq = Seq::MAX;
+const NOT_STORED: Seq = Seq::MAX;
 
-/// An event that counts for an order, with the journal's number.
+/// A stored event that counts for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counting {
     pub key: EventKey,
     pub seq: Seq,
     pub order: PickingId,
-    /// It takes something back.
-    pub is_back: bool,
+    /// The event is an undo.
+    pub is_undo: bool,
 }
 
 #[derive(Debug, Default)]
 pub struct Memory {
-    noted: HashMap<EventKey, Noted>,
+    entries: HashMap<EventKey, Entry>,
     order: VecDeque<EventKey>,
-    /// Order and product → what was captured and is not in the copy yet.
+    /// The captured quantities that the copy does not have yet, by order and product.
     captured: HashMap<(PickingId, ProductId), Decimal>,
     serials: HashMap<(ProductId, String), Last>,
-    /// Those that take something back for an order.
-    backs: HashSet<EventKey>,
+    /// The undos of events for an order.
+    undos: HashSet<EventKey>,
 }
 
 impl Memory {
-    /// An event that counts, which is being kept.
-    pub fn note(&mut self, key: EventKey, counts: Counts) {
-        self.add(key, counts, None);
+    /// Adds an event that is about to be stored.
+    pub fn add(&mut self, key: EventKey, counts: Counts) {
+        self.insert(key, counts, None);
     }
 
-    /// An event that the journal has. What it counts for an order may not have been known before;
-    /// its serial number may have gone another way since.
+    /// Adds a stored event. If the memory has it already, it adds only the quantity for an order,
+    /// which may have been unknown before.
     pub fn recall(&mut self, key: EventKey, counts: Counts, seq: Seq) {
-        let Some(noted) = self.noted.get_mut(&key) else {
-            return self.add(key, counts, Some(seq));
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return self.insert(key, counts, Some(seq));
         };
-        if noted.counts.order.is_none() {
-            noted.counts.order = counts.order;
-            if takes_back(&counts) {
-                self.backs.insert(key);
+        if entry.counts.order.is_none() {
+            entry.counts.order = counts.order;
+            if is_undo(&counts) {
+                self.undos.insert(key);
             }
             self.count(&counts);
         }
     }
 
-    fn add(&mut self, key: EventKey, counts: Counts, seq: Option<Seq>) {
+    fn insert(&mut self, key: EventKey, counts: Counts, seq: Option<Seq>) {
         self.count(&counts);
         let mut before = None;
         if let Some((product, lot, way)) = &counts.serial {
             let last = Last {
                 way: *way,
-                seq: seq.unwrap_or(ON_ITS_WAY),
+                seq: seq.unwrap_or(NOT_STORED),
             };
             let place = (*product, lot.clone());
             before = self.serials.get(&place).copied();
@@ -138,26 +139,26 @@ impl Memory {
                 self.serials.insert(place, last);
             }
         }
-        let noted = Noted {
+        let entry = Entry {
             counts,
             seq,
             before,
         };
-        if takes_back(&noted.counts) {
-            self.backs.insert(key);
+        if is_undo(&entry.counts) {
+            self.undos.insert(key);
         }
-        self.noted.insert(key, noted);
+        self.entries.insert(key, entry);
         self.order.push_back(key);
-        while self.order.len() > NOTED_MAX {
+        while self.order.len() > EVENTS_MAX {
             if let Some(oldest) = self.order.pop_front()
-                && let Some(noted) = self.noted.remove(&oldest)
+                && let Some(entry) = self.entries.remove(&oldest)
             {
-                self.uncount(&noted.counts);
-                self.backs.remove(&oldest);
-                if let Some((product, lot, _)) = noted.counts.serial {
+                self.uncount(&entry.counts);
+                self.undos.remove(&oldest);
+                if let Some((product, lot, _)) = entry.counts.serial {
                     let place = (product, lot);
                     let last = self.serials.get(&place);
-                    if last.is_some_and(|last| last.seq <= noted.seq.unwrap_or(ON_ITS_WAY)) {
+                    if last.is_some_and(|last| last.seq <= entry.seq.unwrap_or(NOT_STORED)) {
                         self.serials.remove(&place);
                     }
                 }
@@ -171,40 +172,40 @@ impl Memory {
         }
     }
 
-    /// Whether this event is noted: then it is one that comes again.
+    /// Whether the memory has this event: then it is a duplicate.
     #[must_use]
-    pub fn knows(&self, key: &EventKey) -> bool {
-        self.noted.contains_key(key)
+    pub fn has(&self, key: &EventKey) -> bool {
+        self.entries.contains_key(key)
     }
 
-    /// The journal has it.
-    pub fn stored(&mut self, key: &EventKey, seq: Seq) {
-        let Some(noted) = self.noted.get_mut(key) else {
+    /// Records that the journal has stored the event.
+    pub fn mark_stored(&mut self, key: &EventKey, seq: Seq) {
+        let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
-        noted.seq = Some(seq);
-        if let Some((product, lot, way)) = &noted.counts.serial
+        entry.seq = Some(seq);
+        if let Some((product, lot, way)) = &entry.counts.serial
             && let Some(last) = self.serials.get_mut(&(*product, lot.clone()))
-            && last.seq == ON_ITS_WAY
+            && last.seq == NOT_STORED
             && last.way == *way
         {
             last.seq = seq;
         }
     }
 
-    /// It was not kept, or had been before: it counts for nothing.
-    pub fn undo(&mut self, key: &EventKey) {
-        let Some(noted) = self.noted.remove(key) else {
+    /// Removes an event that was not stored, or that was a duplicate.
+    pub fn remove(&mut self, key: &EventKey) {
+        let Some(entry) = self.entries.remove(key) else {
             return;
         };
-        // Most often it is the newest.
+        // Mostly it is the newest event.
         if let Some(at) = self.order.iter().rposition(|known| known == key) {
             self.order.remove(at);
         }
-        self.uncount(&noted.counts);
-        self.backs.remove(key);
-        if let Some((product, lot, _)) = noted.counts.serial {
-            match noted.before {
+        self.uncount(&entry.counts);
+        self.undos.remove(key);
+        if let Some((product, lot, _)) = entry.counts.serial {
+            match entry.before {
                 Some(last) => self.serials.insert((product, lot), last),
                 None => self.serials.remove(&(product, lot)),
             };
@@ -238,43 +239,43 @@ impl Memory {
             .map(|last| last.way)
     }
 
-    /// The events that count for an order.
+    /// Returns the stored events that count for an order.
     #[must_use]
     pub fn counting(&self) -> Vec<Counting> {
-        let counting = |(key, noted): (&EventKey, &Noted)| noted.counting(*key);
-        self.noted.iter().filter_map(counting).collect()
+        let counting = |(key, entry): (&EventKey, &Entry)| entry.counting(*key);
+        self.entries.iter().filter_map(counting).collect()
     }
 
-    /// Whether something that was taken back counts.
+    /// Whether the memory has an undo that counts.
     #[must_use]
-    pub fn has_back(&self) -> bool {
-        !self.backs.is_empty()
+    pub fn has_undo(&self) -> bool {
+        !self.undos.is_empty()
     }
 
-    /// Those of them that take something back.
+    /// Returns the stored undos that count for an order.
     #[must_use]
-    pub fn counting_back(&self) -> Vec<Counting> {
-        let counting = |key: &EventKey| self.noted.get(key)?.counting(*key);
-        self.backs.iter().filter_map(counting).collect()
+    pub fn counting_undos(&self) -> Vec<Counting> {
+        let counting = |key: &EventKey| self.entries.get(key)?.counting(*key);
+        self.undos.iter().filter_map(counting).collect()
     }
 
-    /// What these counted for an order is in Odoo, or will never be: the copy says the rest.
+    /// Removes the quantities of these events: Odoo has them, or will never get them.
     pub fn settle(&mut self, keys: &[EventKey]) {
         for key in keys {
-            let Some(noted) = self.noted.get_mut(key) else {
+            let Some(entry) = self.entries.get_mut(key) else {
                 continue;
             };
             let counts = Counts {
-                order: noted.counts.order.take(),
+                order: entry.counts.order.take(),
                 serial: None,
             };
             self.uncount(&counts);
-            self.backs.remove(key);
+            self.undos.remove(key);
         }
     }
 }
 
-fn takes_back(counts: &Counts) -> bool {
+fn is_undo(counts: &Counts) -> bool {
     matches!(counts.order, Some((_, _, quantity)) if quantity < Decimal::ZERO)
 }
 
@@ -290,12 +291,12 @@ mod tests {
 
     const PRODUCT: ProductId = ProductId::new(2);
 
-    fn counting(number: u32, seq: Seq, is_back: bool) -> Counting {
+    fn counting(number: u32, seq: u64, is_undo: bool) -> Counting {
         Counting {
             key: key(number),
-            seq,
+            seq: Seq::new(seq),
             order: PickingId::new(1),
-            is_back,
+            is_undo,
         }
     }
 
@@ -307,76 +308,76 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_kept_counts_for_nothing() {
+    fn an_event_that_was_not_stored_does_not_count() {
         let mut memory = Memory::default();
-        memory.note(key(1), counts(2, "S1", Way::In));
-        memory.note(key(2), counts(3, "S1", Way::Out));
+        memory.add(key(1), counts(2, "S1", Way::In));
+        memory.add(key(2), counts(3, "S1", Way::Out));
         assert_eq!(
             memory.captured(PickingId::new(1), PRODUCT),
             Decimal::from(5)
         );
         assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::Out));
-        memory.undo(&key(2));
+        memory.remove(&key(2));
         assert_eq!(
             memory.captured(PickingId::new(1), PRODUCT),
             Decimal::from(2)
         );
         assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::In));
-        assert!(memory.knows(&key(1)) && !memory.knows(&key(2)));
+        assert!(memory.has(&key(1)) && !memory.has(&key(2)));
     }
 
     #[test]
-    fn what_is_taken_back_counts_until_it_is_in_odoo() {
+    fn an_undo_counts_until_it_is_in_odoo() {
         let mut memory = Memory::default();
-        let mut back = counts(2, "S1", Way::Forgotten);
-        back.order = Some((PickingId::new(1), PRODUCT, Decimal::from(-2)));
-        memory.note(key(1), counts(5, "S1", Way::Out));
-        memory.note(key(2), back.clone());
+        let mut undo = counts(2, "S1", Way::Unknown);
+        undo.order = Some((PickingId::new(1), PRODUCT, Decimal::from(-2)));
+        memory.add(key(1), counts(5, "S1", Way::Out));
+        memory.add(key(2), undo.clone());
         assert_eq!(
             memory.captured(PickingId::new(1), PRODUCT),
             Decimal::from(3)
         );
-        assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::Forgotten));
-        assert_eq!(memory.counting_back(), [], "it has no number yet");
-        memory.stored(&key(2), Seq::new(8));
-        assert_eq!(memory.counting_back(), [counting(2, Seq::new(8), true)]);
+        assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::Unknown));
+        assert_eq!(memory.counting_undos(), [], "it has no number yet");
+        memory.mark_stored(&key(2), Seq::new(8));
+        assert_eq!(memory.counting_undos(), [counting(2, 8, true)]);
         memory.settle(&[key(2)]);
         assert_eq!(
             memory.captured(PickingId::new(1), PRODUCT),
             Decimal::from(5)
         );
-        assert_eq!(memory.counting_back(), []);
-        memory.note(key(3), back);
-        memory.undo(&key(3));
+        assert_eq!(memory.counting_undos(), []);
+        memory.add(key(3), undo);
+        memory.remove(&key(3));
         assert_eq!(
             memory.captured(PickingId::new(1), PRODUCT),
             Decimal::from(5)
         );
-        assert!(memory.backs.is_empty());
+        assert!(memory.undos.is_empty());
     }
 
     #[test]
-    fn what_is_in_odoo_is_not_counted_twice_but_known_for_the_next_time() {
+    fn an_event_in_odoo_does_not_count_twice_but_is_still_known() {
         let mut memory = Memory::default();
-        memory.note(key(1), counts(2, "S1", Way::Out));
+        memory.add(key(1), counts(2, "S1", Way::Out));
         assert_eq!(memory.counting(), [], "it has no number yet");
-        memory.stored(&key(1), Seq::new(7));
-        assert_eq!(memory.counting(), [counting(1, Seq::new(7), false)]);
+        memory.mark_stored(&key(1), Seq::new(7));
+        assert_eq!(memory.counting(), [counting(1, 7, false)]);
         memory.settle(&[key(1), key(1)]);
         assert_eq!(memory.captured(PickingId::new(1), PRODUCT), Decimal::ZERO);
         assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::Out));
-        assert!(memory.knows(&key(1)) && memory.counting().is_empty());
+        assert!(memory.has(&key(1)) && memory.counting().is_empty());
     }
 
     #[test]
-    fn what_is_recalled_fills_what_was_not_known_and_changes_nothing_newer() {
+    fn a_recalled_event_adds_its_order_and_changes_nothing_newer() {
         let mut memory = Memory::default();
         let serial_alone = Counts {
             order: None,
             ..counts(1, "S1", Way::Out)
         };
-        memory.note(key(2), serial_alone);
-        memory.stored(&key(2), Seq::new(50));
+        memory.add(key(2), serial_alone);
+        memory.mark_stored(&key(2), Seq::new(50));
         memory.recall(key(1), counts(4, "S1", Way::In), Seq::new(10));
         assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::Out));
         memory.recall(key(2), counts(1, "S1", Way::Out), Seq::new(50));
@@ -389,13 +390,13 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go() {
+    fn the_oldest_events_are_removed() {
         let mut memory = Memory::default();
-        let max = u32::try_from(NOTED_MAX).unwrap();
+        let max = u32::try_from(EVENTS_MAX).unwrap();
         for number in 0..=max {
-            memory.note(key(number), counts(1, &number.to_string(), Way::In));
+            memory.add(key(number), counts(1, &number.to_string(), Way::In));
         }
-        assert!(!memory.knows(&key(0)) && memory.knows(&key(1)));
+        assert!(!memory.has(&key(0)) && memory.has(&key(1)));
         assert_eq!(memory.last_way(PRODUCT, "0"), None);
         assert_eq!(
             memory.captured(PickingId::new(1), PRODUCT),

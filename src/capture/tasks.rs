@@ -1,8 +1,8 @@
-//! Each device's open orders, retained on its channel `tasks`: all of the warehouse that are ready,
-//! or those of the kinds that `devices.toml` names.
+//! Sends each device its open orders, retained on its channel `tasks`: all ready orders of the
+//! warehouse, or those of the kinds that `devices.toml` names.
 //!
-//! They are worked out anew when the copy changes or something was captured for an order, and sent
-//! where they differ from what was sent before.
+//! The list is built again when the copy changes or an event for an order was captured, and sent if
+//! it differs from the last one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -21,13 +21,13 @@ use crate::event::{Name, SourceKind};
 use crate::odoo::{Direction, Kind, PickingState};
 use crate::odoo_id::{LocationId, ProductId};
 
-/// Orders that one device is told of; those due first.
+/// The limit of orders in the list of one device; those that are due last are left out.
 const ORDERS_MAX: usize = 50;
-/// What one device is sent, in bytes; orders that are due last are left out.
+/// The largest list of one device, in bytes; orders that are due last are left out.
 const BYTES_MAX: usize = 64 << 10;
-/// How often devices that have come are looked for, and a broker that is back.
+/// How often the module looks for new devices and for a broker that is up again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Changes that come so soon after each other are sent together.
+/// Changes within this time are sent together.
 const GATHER: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,7 +46,7 @@ struct Task {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct TaskLine {
-    /// What is scanned for it.
+    /// The barcode of the product.
     #[serde(skip_serializing_if = "Option::is_none")]
     product: Option<String>,
     name: String,
@@ -64,13 +64,13 @@ struct TaskLine {
 pub async fn run(capture: Capture, outlets: Outlets, board: Board, cancel: CancellationToken) {
     let mut sent: HashMap<Name, (SourceKind, Bytes)> = HashMap::new();
     let mut look = tokio::time::interval(LOOK_EVERY);
-    let mut seen = None;
+    let mut last_news = None;
     let mut all: Option<Vec<Task>> = None;
     let mut recalled = false;
     loop {
-        let worked = tokio::select! {
+        let has_changed = tokio::select! {
             () = cancel.cancelled() => return,
-            () = capture.0.worked.notified() => {
+            () = capture.0.order_changed.notified() => {
                 tokio::time::sleep(GATHER).await;
                 true
             }
@@ -79,8 +79,8 @@ pub async fn run(capture: Capture, outlets: Outlets, board: Board, cancel: Cance
         let copy = capture.state().lookup.copy();
         let Some(copy) = copy else { continue };
         let news = *copy.news().borrow();
-        if worked || seen != Some(news) {
-            // What Odoo has by now is not counted twice.
+        if has_changed || last_news != Some(news) {
+            // Events that Odoo has by now must not count twice.
             let recall = !recalled && copy.orders_as_of().is_some();
             recalled |= recall;
             let settling = capture.clone();
@@ -90,17 +90,17 @@ pub async fn run(capture: Capture, outlets: Outlets, board: Board, cancel: Cance
                 } else {
                     settling.settle();
                 }
-                tasks(&copy, &settling)
+                list_tasks(&copy, &settling)
             });
             match read.await {
                 Ok(Ok(tasks)) => {
-                    seen = Some(news);
+                    last_news = Some(news);
                     all = tasks;
                 }
                 Ok(Err(error)) => {
                     tracing::error!(%error, "cannot read the open orders from the copy of Odoo's data");
                 }
-                Err(error) => tracing::error!(%error, "working out the tasks broke off"),
+                Err(error) => tracing::error!(%error, "cannot build the list of open orders"),
             }
         }
         let Some(all) = &all else { continue };
@@ -108,7 +108,7 @@ pub async fn run(capture: Capture, outlets: Outlets, board: Board, cancel: Cance
     }
 }
 
-/// To each device that is known and can be reached, what it has not been sent.
+/// Sends each known device whose source is up its list, if the list has changed.
 async fn send(
     all: &[Task],
     sent: &mut HashMap<Name, (SourceKind, Bytes)>,
@@ -145,7 +145,7 @@ async fn send(
         let kinds = settings.get(device).and_then(|s| s.tasks.as_deref());
         let payload = texts
             .entry(kinds)
-            .or_insert_with(|| text(all, kinds))
+            .or_insert_with(|| list_as_json(all, kinds))
             .clone();
         let now = (kind, payload.clone());
         if sent.get(device) == Some(&now) {
@@ -162,12 +162,12 @@ async fn send(
     }
 }
 
-/// The tasks of these kinds as JSON, as many as are sent.
-fn text(all: &[Task], kinds: Option<&[Direction]>) -> Bytes {
+/// Builds the list of these kinds as JSON, within the limits.
+fn list_as_json(all: &[Task], kinds: Option<&[Direction]>) -> Bytes {
     let wanted = |task: &&Task| kinds.is_none_or(|kinds| kinds.contains(&task.kind));
     let mut text = vec![b'['];
     for task in all.iter().filter(wanted).take(ORDERS_MAX) {
-        // Strings and finite numbers alone: serialising them cannot fail.
+        // Only strings and finite numbers: serialising them cannot fail.
         let task = serde_json::to_vec(task).unwrap_or_default();
         if text.len() + task.len() + 2 > BYTES_MAX {
             break;
@@ -181,27 +181,27 @@ fn text(all: &[Task], kinds: Option<&[Direction]>) -> Bytes {
     text.into()
 }
 
-/// All orders that are ready; none while orders are not known.
-fn tasks(copy: &Catalog, capture: &Capture) -> Result<Option<Vec<Task>>, CatalogError> {
+/// Lists the orders that are ready. `None`: the copy does not have Odoo's orders yet.
+fn list_tasks(copy: &Catalog, capture: &Capture) -> Result<Option<Vec<Task>>, CatalogError> {
     if copy.orders_since()?.is_none() {
         return Ok(None);
     }
     let mut tasks = Vec::new();
     let mut counts: HashMap<Direction, usize> = HashMap::new();
     for order in copy.open_orders()? {
-        // So many of each kind that no device can have more.
+        // No device can have more orders of one kind.
         let count = counts.entry(order.kind.clone()).or_default();
         if order.state != PickingState::Assigned || *count >= ORDERS_MAX {
             continue;
         }
         *count += 1;
-        tasks.push(task(copy, capture, order)?);
+        tasks.push(build_task(copy, capture, order)?);
     }
     Ok(Some(tasks))
 }
 
-fn task(copy: &Catalog, capture: &Capture, order: Planned) -> Result<Task, CatalogError> {
-    // What was captured of a product goes to its lines in their order.
+fn build_task(copy: &Catalog, capture: &Capture, order: Planned) -> Result<Task, CatalogError> {
+    // The captured quantity of a product fills its lines in order.
     let mut captured: HashMap<ProductId, Decimal> = HashMap::new();
     {
         let state = capture.state();
@@ -216,7 +216,7 @@ fn task(copy: &Catalog, capture: &Capture, order: Planned) -> Result<Task, Catal
         let open = (line.demand - line.picked).max(Decimal::ZERO);
         let taken = open.min(*rest);
         *rest -= taken;
-        task_line(copy, line, line.picked + taken)
+        build_line(copy, line, line.picked + taken)
     });
     Ok(Task {
         lines: lines.collect::<Result<_, _>>()?,
@@ -230,7 +230,7 @@ fn task(copy: &Catalog, capture: &Capture, order: Planned) -> Result<Task, Catal
     })
 }
 
-fn task_line(copy: &Catalog, line: &PlannedLine, done: Decimal) -> Result<TaskLine, CatalogError> {
+fn build_line(copy: &Catalog, line: &PlannedLine, done: Decimal) -> Result<TaskLine, CatalogError> {
     let product = copy.called(Kind::Product, line.product.get())?;
     let bin = |id: Option<LocationId>| {
         let bin = id

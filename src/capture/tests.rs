@@ -1,5 +1,4 @@
-//! Capture with a copy on disk and a real journal: what is refused, what comes again, what was
-//! kept.
+//! Capture with a copy on disk and a real journal: rejections, duplicates, recalled events.
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -132,7 +131,7 @@ impl Rig {
         let events = self.journal.events(Seq::ZERO, 10).unwrap();
         for event in &events {
             match &event.event.action {
-                Action::Undo { .. } => assembler.take_back(event, &events[0], at(0)),
+                Action::Undo { .. } => assembler.take_undo(event, &events[0], at(0)),
                 _ => assembler.take(event, at(0)),
             }
         }
@@ -246,8 +245,13 @@ async fn what_was_taken_once_is_taken_again_and_counted_once() {
     assert_eq!(rig.take(&blind).await.accepted, stored(1));
     assert_eq!(rig.take(&pick("p", 5)).await.accepted, stored(2));
     let again = rig.take(&pick("p", 5)).await;
-    assert_eq!(again.accepted, duplicate(2));
-    assert_eq!(said(&again)["text"], "Recorded before");
+    assert_eq!(
+        again.accepted,
+        Accepted::Duplicate {
+            original: Seq::new(2)
+        }
+    );
+    assert_eq!(said(&again)["text"], "Already recorded");
     // Nothing is left to pick: another event is refused, the same one is not, also when only the
     // journal remembers it.
     let refused = rig.take(&pick("q", 1)).await.accepted;
@@ -288,7 +292,7 @@ async fn what_was_taken_once_is_taken_again_and_counted_once() {
     assert_eq!(again.accepted, duplicate(2));
     assert_eq!(
         said(&again),
-        json!({"ok": true, "text": "Recorded before", "beep": "good"})
+        json!({"ok": true, "text": "Already recorded", "beep": "good"})
     );
     // Not on the order, and that id came before as something else: a duplicate, says the journal.
     assert_eq!(rig.take(&serial).await.accepted, duplicate(1));
@@ -392,8 +396,11 @@ async fn an_old_copy_keeps_what_it_does_not_know_and_no_copy_keeps_everything() 
     fill(&stale);
     rig.copies.send_replace(Some(stale));
     let verdict = rig.take(&unknown).await;
-    assert_eq!(verdict.accepted, stored(1));
-    assert_eq!(said(&verdict)["text"], "Kept. 999 not known here yet");
+    assert_eq!(verdict.accepted, Accepted::Stored { seq: Seq::new(1) });
+    assert_eq!(
+        said(&verdict)["text"],
+        "Stored. 999 is not in Odoo's data yet"
+    );
     rig.copies.send_replace(None);
     let verdict = rig.take(&pick("2", 99)).await;
     assert_eq!(verdict.accepted, stored(2));
@@ -432,13 +439,13 @@ async fn a_device_is_spoken_to_in_the_language_it_said_last() {
         language: Some(Language::French),
         tasks: None,
     };
-    capture.know_devices([(device.clone(), settings)].into());
+    capture.set_devices([(device.clone(), settings)].into());
     let text = async |id: &str| said(&rig.take(&pick(id, 9)).await)["text"].to_string();
     assert!(text("1").await.contains("Trop"));
-    capture.heard_state(&device, br#"{"language": "de-AT", "battery": 80}"#);
+    capture.read_language(&device, br#"{"language": "de-AT", "battery": 80}"#);
     assert!(text("2").await.contains("Zu viel"));
     // Its last will does not take the language away.
-    capture.heard_state(&device, br#"{"online": false}"#);
+    capture.read_language(&device, br#"{"online": false}"#);
     assert!(text("3").await.contains("Zu viel"));
     rig.stop().await;
 }
@@ -454,7 +461,7 @@ async fn what_is_taken_back_may_be_done_again_also_after_a_restart_and_no_more()
     let back = rig.take(&undo("u", "p")).await;
     assert_eq!(
         said(&back),
-        json!({"ok": true, "text": "Taken back: 4 × Chair", "beep": "good"})
+        json!({"ok": true, "text": "Undone: 4 × Chair", "beep": "good"})
     );
     rig.take(&undo("v", "r")).await;
     for restarts in [false, true] {

@@ -1,16 +1,16 @@
-//! What displays say: `texts.toml`, one text for each key and language.
+//! The display texts: `texts.toml` has one text for each key and language.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use crate::config::Language;
 
-/// Four lines of twenty characters: what a small screen shows.
+/// The longest text, in characters: a small screen shows four lines of twenty.
 pub const TEXT_CHARS_MAX: usize = 80;
-/// Of which a name or a code takes so many at the most.
+/// The longest name or code in a text, in characters.
 const ARGUMENT_CHARS_MAX: usize = 32;
 
-/// Languages by the tag under which `texts.toml` has them.
+/// The languages, with their tags in `texts.toml`.
 const LANGUAGES: [(Language, &str); 6] = [
     (Language::English, "en"),
     (Language::German, "de"),
@@ -39,13 +39,13 @@ pub enum Key {
     OrderDone,
     OrderCancelled,
     NotKnownYet,
-    Again,
+    AlreadyRecorded,
     Moved,
     Counted,
     OnOrder,
     Noted,
-    TakenBack,
-    NotTakenBack,
+    Undone,
+    CannotUndo,
     Found,
 }
 
@@ -68,13 +68,13 @@ impl Key {
         Self::OrderDone,
         Self::OrderCancelled,
         Self::NotKnownYet,
-        Self::Again,
+        Self::AlreadyRecorded,
         Self::Moved,
         Self::Counted,
         Self::OnOrder,
         Self::Noted,
-        Self::TakenBack,
-        Self::NotTakenBack,
+        Self::Undone,
+        Self::CannotUndo,
         Self::Found,
     ];
 
@@ -97,13 +97,13 @@ impl Key {
             Self::OrderDone => "order-done",
             Self::OrderCancelled => "order-cancelled",
             Self::NotKnownYet => "not-known-yet",
-            Self::Again => "again",
+            Self::AlreadyRecorded => "already-recorded",
             Self::Moved => "moved",
             Self::Counted => "counted",
             Self::OnOrder => "on-order",
             Self::Noted => "noted",
-            Self::TakenBack => "taken-back",
-            Self::NotTakenBack => "not-taken-back",
+            Self::Undone => "undone",
+            Self::CannotUndo => "cannot-undo",
             Self::Found => "found",
         }
     }
@@ -117,7 +117,7 @@ fn texts() -> &'static Texts {
     TEXTS.get_or_init(|| toml::from_str(include_str!("texts.toml")).unwrap_or_default())
 }
 
-/// The text with its arguments filled in, cut to what a small screen shows.
+/// Builds the text with its arguments, shortened to what a small screen shows.
 #[must_use]
 pub fn text(language: Language, key: Key, arguments: &[(&'static str, String)]) -> String {
     let template = texts()
@@ -127,7 +127,7 @@ pub fn text(language: Language, key: Key, arguments: &[(&'static str, String)]) 
     cut(&fill(template, arguments), TEXT_CHARS_MAX)
 }
 
-/// The tag under which texts are written.
+/// The tag of a language in `texts.toml`.
 #[must_use]
 pub fn tag(language: Language) -> &'static str {
     LANGUAGES
@@ -136,7 +136,7 @@ pub fn tag(language: Language) -> &'static str {
         .map_or("en", |(_, tag)| tag)
 }
 
-/// A text with its arguments in their places, each cut so that one leaves room for the others.
+/// Replaces the placeholders by their arguments, each shortened so that the others fit.
 #[must_use]
 pub fn fill(template: &str, arguments: &[(&'static str, String)]) -> String {
     let mut text = template.to_owned();
@@ -146,7 +146,7 @@ pub fn fill(template: &str, arguments: &[(&'static str, String)]) -> String {
     text
 }
 
-/// At most so many characters.
+/// Shortens a text to this many characters.
 #[must_use]
 pub fn cut(text: &str, chars_max: usize) -> String {
     if text.chars().count() <= chars_max {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_is_there_in_every_language_with_the_same_placeholders() {
+    fn every_text_exists_in_every_language_with_the_same_placeholders() {
         let names: BTreeSet<&str> = Key::ALL.iter().map(|key| key.name()).collect();
         let written: BTreeSet<&str> = texts().keys().map(String::as_str).collect();
         assert_eq!(names, written);

@@ -1,9 +1,9 @@
 //! The number of a reading. Events whose device gives no id get their ids from it.
 //!
 //! Guarantee: no two readings of one process have the same number, however many readings one read
-//! brings. Across restarts, and across gateways, the random number of the process tells readings
-//! apart. No clock is involved: readings of the same nanosecond, and of a gateway that starts in
-//! 1970 each time, have different numbers.
+//! brings. Across restarts and gateways, the random number of the process distinguishes readings.
+//! No clock is involved: readings of the same nanosecond, and of a gateway that starts in 1970 each
+//! time, have different numbers.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::LazyLock;
@@ -57,8 +57,8 @@ fn random() -> u64 {
     let mut bytes = [0; 8];
     match OsRng.try_fill_bytes(&mut bytes) {
         Ok(()) => u64::from_le_bytes(bytes),
-        // A kernel that gives no random numbers: the standard library seeds its hash maps by
-        // another way.
+        // The kernel has no random numbers: the standard library seeds its hash maps from another
+        // source.
         Err(_) => RandomState::new().build_hasher().finish(),
     }
 }

@@ -1,4 +1,4 @@
-//! Receipts: what became of an event, told to its device. `docs/mqtt.md` has the fields.
+//! Receipts: messages to a device about its events. `docs/mqtt.md` has the fields.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -7,8 +7,8 @@ use super::Verdict;
 use crate::event::{EventFlag, Seq};
 use crate::journal::Accepted;
 
-/// Characters of a text for people: devices with small buffers refuse larger messages, and a client
-/// of MQTT 5 with a Maximum Packet Size never gets them.
+/// The limit of characters in a text for people: devices with small buffers refuse larger messages,
+/// and an MQTT 5 client with a Maximum Packet Size never receives them.
 const TEXT_CHARS_MAX: usize = 300;
 
 #[derive(Debug, Serialize)]
@@ -26,9 +26,9 @@ pub enum Receipt<'a> {
     Posted {
         id: &'a str,
         document: String,
-        /// None: it was so in Odoo already, and no picking was needed.
+        /// The picking's name. `None`: Odoo had this state already, and no picking was needed.
         odoo: Option<&'a str>,
-        /// What Odoo did with what was missing of an order.
+        /// What Odoo did with the missing part of an order.
         #[serde(skip_serializing_if = "Option::is_none")]
         note: Option<&'a str>,
     },
@@ -43,8 +43,8 @@ impl Receipt<'_> {
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         let text = match self {
-            Self::Refused { message, .. } => cut(message),
-            Self::Posted { note, .. } => note.and_then(cut),
+            Self::Refused { message, .. } => shorten(message),
+            Self::Posted { note, .. } => note.and_then(shorten),
             Self::Stored { .. } => None,
         };
         match (self, &text) {
@@ -53,7 +53,7 @@ impl Receipt<'_> {
                 code,
                 message,
             }
-            .written(),
+            .serialize(),
             (
                 Self::Posted {
                     id, document, odoo, ..
@@ -65,20 +65,20 @@ impl Receipt<'_> {
                 odoo: *odoo,
                 note: Some(note),
             }
-            .written(),
-            _ => self.written(),
+            .serialize(),
+            _ => self.serialize(),
         }
     }
 
-    fn written(&self) -> Bytes {
-        // Strings and numbers alone: serialising them cannot fail.
+    fn serialize(&self) -> Bytes {
+        // Only strings and numbers: serialising them cannot fail.
         let mut bytes = serde_json::to_vec(self).unwrap_or_default();
         // Thousands may wait for a client that does not read.
         bytes.shrink_to_fit();
         bytes.into()
     }
 
-    /// The receipt for what the journal said of an event.
+    /// Builds the receipt for the journal's answer about an event.
     #[must_use]
     pub fn of(verdict: &Verdict) -> Bytes {
         let id = verdict.id.as_deref();
@@ -107,11 +107,11 @@ impl Receipt<'_> {
     }
 }
 
-/// The text as a receipt has it; `None`: as it is.
-fn cut(text: &str) -> Option<String> {
+/// Shortens a text for a receipt. `None`: it is short enough.
+fn shorten(text: &str) -> Option<String> {
     text.chars().nth(TEXT_CHARS_MAX)?;
-    let kept = text.chars().take(TEXT_CHARS_MAX - 1);
-    Some(kept.chain(['…']).collect())
+    let beginning = text.chars().take(TEXT_CHARS_MAX - 1);
+    Some(beginning.chain(['…']).collect())
 }
 
 #[cfg(test)]
@@ -119,8 +119,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_message_is_cut_so_that_a_device_takes_its_receipt() {
-        for (chars, kept) in [(300, 300), (301, 300), (9_000, 300)] {
+    fn a_long_message_is_shortened_so_that_a_device_accepts_its_receipt() {
+        for (chars, expected) in [(300, 300), (301, 300), (9_000, 300)] {
             let message = "\u{1}".repeat(chars);
             let receipt = Receipt::Refused {
                 id: Some("e1"),
@@ -130,9 +130,9 @@ mod tests {
             let bytes = receipt.to_bytes();
             assert!(bytes.len() < 2_000, "{}", bytes.len());
             let read: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-            let told = read["message"].as_str().unwrap();
-            assert_eq!(told.chars().count(), kept);
-            assert_eq!(told.ends_with('…'), chars > kept);
+            let text = read["message"].as_str().unwrap();
+            assert_eq!(text.chars().count(), expected);
+            assert_eq!(text.ends_with('…'), chars > expected);
         }
     }
 }

@@ -1,19 +1,18 @@
-//! What is wrong with a configuration, and how it is shown.
+//! The faults of a configuration, and their texts.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// One thing that is wrong with the configuration.
+/// A fault of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The key with its path, such as `mqtt.listen.address`; empty where a file as a whole is
-    /// meant.
+    /// The key with its path, such as `mqtt.listen.address`. Empty: the fault is of a whole file.
     pub key: String,
     pub found: String,
     pub accepted: String,
-    /// The file, or the variable of the environment; `None` where nothing was written.
+    /// The file or the environment variable. `None`: the value is missing.
     pub origin: Option<String>,
 }
 
@@ -29,19 +28,19 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Why there is no configuration.
+/// Why the configuration cannot be used.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     #[error(
-        "there is no configuration file {}: write one (/usr/local/share/doc/stockrelay/gateway-defaults.toml has every key), or name another with --config",
+        "configuration file {} does not exist: write it (/usr/local/share/doc/stockrelay/gateway-defaults.toml has every key), or name another file with --config",
         .0.display()
     )]
     Missing(PathBuf),
-    #[error("{}", list(.0))]
+    #[error("{}", list_faults(.0))]
     Faults(Vec<Fault>),
 }
 
-fn list(faults: &[Fault]) -> String {
+fn list_faults(faults: &[Fault]) -> String {
     let lines: Vec<_> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
     let noun = if faults.len() == 1 { "fault" } else { "faults" };
     format!(

@@ -1,5 +1,4 @@
-//! A typed reader on what was written. It remembers the keys it was asked for; what is left over is
-//! unknown.
+//! A typed reader of the written values. It records the keys that are read; all others are unknown.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -13,7 +12,7 @@ use toml::Value;
 use super::fault::Fault;
 use super::written::{Map, Origin, Written};
 
-/// The longest path, name or URL that is taken, in bytes: Linux's own limit on paths.
+/// The longest path, name or URL that is accepted, in bytes: Linux's own limit on paths.
 const TEXT_BYTES_MAX: usize = 4_095;
 
 pub(super) struct Reader {
@@ -36,7 +35,7 @@ impl Reader {
         }
     }
 
-    /// Whether a section is written at all, be it empty.
+    /// Whether a section is written, even an empty one.
     pub fn has(&self, section: &str) -> bool {
         self.written.iter().any(|(key, written)| {
             let below = key
@@ -46,7 +45,7 @@ impl Reader {
         })
     }
 
-    /// A fault of the value at `key`, with what was found told as it may be told.
+    /// Records a fault of the value at `key`. `found` must not contain a secret.
     pub fn fault(&mut self, key: &str, found: impl Into<String>, accepted: impl Into<String>) {
         let origin = self.written.get(key).map(|w| w.origin.to_string());
         self.faults.push(Fault {
@@ -61,7 +60,7 @@ impl Reader {
         self.fault(key, "nothing", accepted);
     }
 
-    /// Reads one key; a value that `read` does not take is a fault.
+    /// Reads one key; a value that `read` does not accept is a fault.
     fn take<T>(
         &mut self,
         key: &'static str,
@@ -78,9 +77,9 @@ impl Reader {
         value
     }
 
-    /// What is accepted, with a word on the quotes where they are what is wrong in a file: a text
-    /// without them, or (`in_quotes` false) a number or boolean with them.
-    fn mind_quotes(&self, key: &str, accepted: &str, in_quotes: bool) -> String {
+    /// Adds a hint to `accepted` if only the quotes are wrong in a file: a text without quotes, or
+    /// (`in_quotes` false) a number or boolean with quotes.
+    fn hint_at_quotes(&self, key: &str, accepted: &str, in_quotes: bool) -> String {
         let Some(written) = self.written.get(key) else {
             return accepted.to_owned();
         };
@@ -99,37 +98,37 @@ impl Reader {
         }
     }
 
-    /// A text that `read` understands.
-    pub fn parsed<T>(
+    /// Reads a text that `read` can parse.
+    pub fn parse_key<T>(
         &mut self,
         key: &'static str,
         accepted: &str,
         read: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        // Quotes alone do not make a port an address.
+        // A port in quotes is not an address yet.
         let quoted = self.written.get(key).map(|it| describe(&it.value));
         let accepted = match quoted {
             Some(text) if read(&text).is_none() => accepted.to_owned(),
-            _ => self.mind_quotes(key, accepted, true),
+            _ => self.hint_at_quotes(key, accepted, true),
         };
         self.take(key, &accepted, |written| {
             written.value.as_str().and_then(read)
         })
     }
 
-    /// A text of 1 to `bytes_max` bytes without control characters.
+    /// Reads a text of 1 to `bytes_max` bytes without control characters.
     pub fn text(&mut self, key: &'static str, bytes_max: usize) -> Option<String> {
         let accepted = format!("a text of 1 to {bytes_max} bytes");
-        self.parsed(key, &accepted, |text| {
+        self.parse_key(key, &accepted, |text| {
             is_text(text, bytes_max).then(|| text.to_owned())
         })
     }
 
-    /// A path; a relative one starts at the configuration file's directory.
+    /// Reads a path; a relative one starts at the configuration file's directory.
     pub fn path(&mut self, key: &'static str) -> Option<PathBuf> {
         self.places.push(key);
         let directory = self.directory.clone();
-        self.parsed(key, "a path", |text| {
+        self.parse_key(key, "a path", |text| {
             is_text(text, TEXT_BYTES_MAX).then(|| directory.join(text))
         })
     }
@@ -148,7 +147,7 @@ impl Reader {
             };
             accepted = format!("{accepted}, in quotes: {name} = \"{host}:{port}\"");
         }
-        self.parsed(key, &accepted, |text| SocketAddr::from_str(text).ok())
+        self.parse_key(key, &accepted, |text| SocketAddr::from_str(text).ok())
     }
 
     pub fn boolean(&mut self, key: &'static str, default: bool) -> bool {
@@ -156,7 +155,7 @@ impl Reader {
             Origin::Variable(_) => written.value.as_str()?.parse().ok(),
             Origin::File(..) => written.value.as_bool(),
         };
-        let accepted = self.mind_quotes(key, "true or false", false);
+        let accepted = self.hint_at_quotes(key, "true or false", false);
         self.take(key, &accepted, read).unwrap_or(default)
     }
 
@@ -167,7 +166,7 @@ impl Reader {
         default: T,
     ) -> T {
         let accepted = format!("a whole number from {} to {}", range.start(), range.end());
-        let accepted = self.mind_quotes(key, &accepted, false);
+        let accepted = self.hint_at_quotes(key, &accepted, false);
         self.take(key, &accepted, |written| {
             let number = match &written.origin {
                 Origin::Variable(_) => written.value.as_str()?.parse().ok()?,
@@ -178,7 +177,7 @@ impl Reader {
         .unwrap_or(default)
     }
 
-    /// A part of a whole, such as 0.2, as hundredths.
+    /// Reads a fraction such as 0.2 as hundredths.
     pub fn hundredths(&mut self, key: &'static str, range: RangeInclusive<u8>, default: u8) -> u8 {
         let written = |hundredths: u8| f64::from(hundredths) / 100.0;
         let accepted = format!(
@@ -186,14 +185,14 @@ impl Reader {
             written(*range.start()),
             written(*range.end())
         );
-        let accepted = self.mind_quotes(key, &accepted, false);
+        let accepted = self.hint_at_quotes(key, &accepted, false);
         self.take(key, &accepted, |written| {
             let number: f64 = match (&written.origin, &written.value) {
                 (Origin::Variable(_), value) => value.as_str()?.parse().ok()?,
                 (Origin::File(..), Value::Integer(whole)) => i32::try_from(*whole).ok()?.into(),
                 (Origin::File(..), value) => value.as_float()?,
             };
-            // Exact to a hundredth: what is finer is a typing error.
+            // Exact to a hundredth: a finer number is a typing error.
             range
                 .clone()
                 .find(|hundredths| (number * 100.0 - f64::from(*hundredths)).abs() < 1e-6)
@@ -201,7 +200,7 @@ impl Reader {
         .unwrap_or(default)
     }
 
-    /// A size in bytes: a whole number, or a text with a unit.
+    /// Reads a size in bytes: a whole number, or a text with a unit.
     pub fn size<T: TryFrom<u64>>(
         &mut self,
         key: &'static str,
@@ -223,8 +222,8 @@ impl Reader {
         .unwrap_or(default)
     }
 
-    /// What was written and never asked for. Its value is not told: it may be a password at the
-    /// wrong place.
+    /// Records a fault for each key that was written and never read. Its value is not shown: it may
+    /// be a password in the wrong place.
     pub fn refuse_unknown(&mut self) {
         let sections: Vec<&str> = self
             .known
@@ -243,10 +242,10 @@ impl Reader {
                 ("a single value".to_owned(), format!("a table [{key}]"))
             } else {
                 let accepted = match nearest(key, &self.known) {
-                    Some(near) => format!("{near}, if that is what is meant"),
+                    Some(near) => format!("{near}, if you mean that key"),
                     None => "a key of the reference, docs/configuration.md".to_owned(),
                 };
-                ("a key that is not known".to_owned(), accepted)
+                ("an unknown key".to_owned(), accepted)
             };
             faults.push(Fault {
                 key: key.clone(),
@@ -259,7 +258,7 @@ impl Reader {
     }
 }
 
-/// Whether a text is a number or boolean that TOML takes without quotes.
+/// Whether a text is a number or boolean, which TOML has without quotes.
 fn is_bare(text: &str) -> bool {
     text.parse::<bool>().is_ok() || text.parse::<f64>().is_ok()
 }
@@ -268,11 +267,11 @@ fn is_text(text: &str, bytes_max: usize) -> bool {
     (1..=bytes_max).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
-/// A value for a fault. A text with an `@` may be a URL with a password in it: it is not shown.
+/// Describes a value in a fault. A text with an `@` may be a URL with a password: it is not shown.
 fn describe(value: &Value) -> String {
     match value {
         Value::String(text) if text.contains('@') => {
-            "a text with an @ in it, not shown because it may hold a password".to_owned()
+            "a text with an @, not shown because it may contain a password".to_owned()
         }
         Value::String(text) => {
             let beginning: String = text.chars().take(80).collect();
@@ -317,7 +316,7 @@ fn parse_size(text: &str) -> Option<u64> {
     bytes.is_integer().then(|| bytes.to_u64())?
 }
 
-/// The known key that was most likely meant.
+/// Finds the known key that was most likely meant.
 fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     let parent = |key: &str| {
@@ -332,25 +331,24 @@ fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
         .map(|(_, candidate)| candidate);
     near.or_else(|| {
         // `odoo.api_key` for `odoo.api_key_file`, then the right name in the wrong section.
-        let begun = |candidate: &&&str| {
+        let is_beginning = |candidate: &&&str| {
             parent(candidate) == parent(key) && last(candidate).starts_with(&last(key))
         };
-        let moved = |candidate: &&&str| last(candidate) == last(key);
+        let is_elsewhere = |candidate: &&&str| last(candidate) == last(key);
         let found = known
             .iter()
-            .find(begun)
-            .or_else(|| known.iter().find(moved));
+            .find(is_beginning)
+            .or_else(|| known.iter().find(is_elsewhere));
         found.copied()
     })
 }
 
-/// How many characters must be put in, taken out or changed to make one text the other
+/// Returns how many characters must be inserted, removed or changed to turn one text into the other
 /// (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    // A long wrong key must not take long: what is beyond 80 characters is far from every key
-    // anyway.
+    // A long key must not take long: one of more than 80 characters is far from every key anyway.
     for (i, a) in a.chars().take(80).enumerate() {
         let mut diagonal = row[0];
         row[0] = i + 1;

@@ -1,10 +1,10 @@
-//! The last configuration that ran: what `run` uses when the configuration has a fault.
+//! The last good configuration, which `run` uses when the configuration has a fault.
 //!
 //! Comes in: a configuration that the daemon has started with, and later the path of one with a
-//! fault. Goes out: `last-config.toml` in `data_dir`, on disk before [`keep`] returns, and the
-//! configuration that it holds. Under systemd a copy stands in the state directory, where it is
-//! found while nothing says what `data_dir` was. The configuration has no secrets (passwords and
-//! keys stand in files of their own), so this file has none.
+//! fault. Goes out: `last-config.toml` in `data_dir`, on disk before [`store`] returns, and the
+//! configuration in it. Under systemd a copy is in the state directory, where it is found even if
+//! `data_dir` is unknown. The configuration has no secrets (passwords and keys are in files of
+//! their own), so this file has none.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::read::{Loaded, understand};
+use super::read::{Loaded, interpret};
 use super::written::{self, Map, Origin, Written};
 
 /// In `data_dir`.
 pub const FILE: &str = super::meaning::LAST_CONFIG;
-/// A file of another version is not used.
+/// The version of the file; a file of another version is not used.
 const VERSION: u32 = 1;
 const FILE_BYTES_MAX: u64 = 4 << 20;
 /// The name of a file has up to 255 bytes (limits.h, `NAME_MAX`); a character up to 4.
@@ -27,62 +27,62 @@ const COPY_NAME_CHARS_MAX: usize = 50;
 const HEAD: &str = "# The last configuration that the gateway ran with. `stockrelay run` writes this file, and uses it\n\
                     # while the configuration has a fault. Do not change it.\n";
 
-/// The form on disk.
+/// The content of the file.
 #[derive(Debug, Serialize, Deserialize, PartialEq)]
 struct Stored {
     version: u32,
     /// The path of the main file: the configuration of another gateway is not used.
     main: PathBuf,
-    /// From dotted key to value, as the files had it.
+    /// From dotted key to value, as written in the files.
     files: Table,
-    /// From dotted key to text, as the variables of the environment had it.
+    /// From dotted key to text, as set in environment variables.
     variables: Table,
 }
 
-/// The last configuration that ran, and where it is kept.
+/// The last good configuration, and its file.
 #[derive(Debug)]
 pub struct Last {
     pub loaded: Loaded,
     pub file: PathBuf,
 }
 
-/// Why no last configuration can be used.
+/// Why there is no last good configuration.
 #[derive(Debug)]
 pub enum NoLast {
-    /// None has run.
+    /// No configuration has run yet.
     Never,
-    /// The file is damaged, or of a version that this one does not understand.
+    /// The file is damaged, or has a version that this program does not know.
     Unusable { file: PathBuf, why: String },
 }
 
 impl NoLast {
-    /// What people are to know; `None` if none has run.
+    /// Describes the fault for people. `None`: no configuration has run yet.
     #[must_use]
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Never => None,
             Self::Unusable { file, why } => Some(format!(
-                "the last configuration that ran cannot be used either: {}: {why}",
+                "the last good configuration cannot be used either: {}: {why}",
                 file.display()
             )),
         }
     }
 }
 
-/// Keeps the configuration in its `data_dir`, and in the state directory of systemd where that is
-/// another one; durable when this returns. Writes nothing where it is kept already.
-pub fn keep(loaded: &Loaded, state_directory: Option<&Path>) -> io::Result<()> {
+/// Stores the configuration in its `data_dir`, and in the state directory of systemd if that is
+/// another directory. It is durable when this returns. An unchanged file is not written again.
+pub fn store(loaded: &Loaded, state_directory: Option<&Path>) -> io::Result<()> {
     let data_dir = &loaded.config.data_dir;
-    keep_as(loaded, &data_dir.join(FILE))?;
+    store_as(loaded, &data_dir.join(FILE))?;
     match state_directory {
         Some(directory) if directory != data_dir => {
-            keep_as(loaded, &directory.join(copy_name(&loaded.main)))
+            store_as(loaded, &directory.join(copy_name(&loaded.main)))
         }
         _ => Ok(()),
     }
 }
 
-/// The name of the copy in the state directory: several gateways may share that directory.
+/// Builds the name of the copy in the state directory, which several gateways may share.
 fn copy_name(main: &Path) -> String {
     let main = identity(main).to_string_lossy().replace('/', "-");
     let skipped = main.chars().count().saturating_sub(COPY_NAME_CHARS_MAX);
@@ -90,15 +90,16 @@ fn copy_name(main: &Path) -> String {
     format!("last-config{end}")
 }
 
-/// The path of the main file without links and `..` in its directory, however it is written.
-/// Relative paths start at the directory, so a link to the file itself is another configuration.
+/// Returns the path of the main file without links and `..` in its directory. Relative paths start
+/// at the directory, so a link to the file itself is another configuration.
 fn identity(main: &Path) -> PathBuf {
     let directory = written::directory(main);
     let directory = directory.canonicalize().unwrap_or(directory);
     directory.join(main.file_name().unwrap_or_default())
 }
 
-/// The state directory that systemd has made for the service (systemd.exec(5), `StateDirectory=`).
+/// Returns the state directory that systemd has created for the service (systemd.exec(5),
+/// `StateDirectory=`).
 #[must_use]
 pub fn state_directory(environment: &[(String, String)]) -> Option<PathBuf> {
     let (_, paths) = environment
@@ -108,7 +109,7 @@ pub fn state_directory(environment: &[(String, String)]) -> Option<PathBuf> {
     (!first.is_empty()).then(|| first.into())
 }
 
-fn keep_as(loaded: &Loaded, path: &Path) -> io::Result<()> {
+fn store_as(loaded: &Loaded, path: &Path) -> io::Result<()> {
     let (mut files, mut variables) = (Table::new(), Table::new());
     for (key, written) in &loaded.written {
         let of = match written.origin {
@@ -127,10 +128,10 @@ fn keep_as(loaded: &Loaded, path: &Path) -> io::Result<()> {
     replace(path, &text)
 }
 
-/// Writes a file for the daemon's user alone, as a whole or not at all; nothing where it has the
-/// text already.
+/// Writes a file that only the daemon's user can read, as a whole or not at all. A file with the
+/// same text is not written again.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    if fs::read_to_string(path).is_ok_and(|kept| kept == text) {
+    if fs::read_to_string(path).is_ok_and(|stored| stored == text) {
         return Ok(());
     }
     let directory = written::directory(path);
@@ -148,7 +149,7 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// The last configuration that ran from the file at `path`.
+/// Finds the last good configuration of the main file at `path`.
 pub fn find(path: &Path, environment: &[(String, String)]) -> Result<Last, NoLast> {
     let main = written::absolute(path);
     let mut places: Vec<_> = data_dirs(&main, environment)
@@ -173,19 +174,19 @@ pub fn find(path: &Path, environment: &[(String, String)]) -> Result<Last, NoLas
     Err(none)
 }
 
-/// The last configuration that ran in the `data_dir` of one that is in order.
+/// Finds the last good configuration in the `data_dir` of a valid configuration.
 pub fn find_of(loaded: &Loaded) -> Result<Last, NoLast> {
     open(&loaded.config.data_dir.join(FILE), &loaded.main)
 }
 
-/// What people are to know where the site is another one than at the last start.
+/// Describes a change of the site since the last start. `None`: the site is the same.
 #[must_use]
 pub fn site_change(loaded: &Loaded) -> Option<String> {
     let last = find_of(loaded).ok()?;
     let (before, now) = (&last.loaded.config.site, &loaded.config.site);
     (before != now).then(|| {
         format!(
-            "site was {before} at the last start and is {now} now: documents that wait were made for {before}, and what devices publish under {before} is rejected. Set site back to {before}, or have the devices publish under {now}"
+            "site was {before} at the last start and is now {now}: messages of devices under {before} are rejected, and waiting documents keep the keys of {before}. Set site back to {before}, or make the devices publish under {now}"
         )
     })
 }
@@ -199,9 +200,9 @@ fn open(file: &Path, main: &Path) -> Result<Last, NoLast> {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => NoLast::Never,
         _ => unusable(error.to_string()),
     })?;
-    // The parser's own text may quote a value.
+    // The parser's message may quote a value.
     let stored: Stored = toml::from_str(&text)
-        .map_err(|_| unusable("it is not what the gateway wrote".to_owned()))?;
+        .map_err(|_| unusable("the gateway did not write this content".to_owned()))?;
     if stored.version != VERSION {
         let version = stored.version;
         return Err(unusable(format!("another version wrote it ({version})")));
@@ -218,7 +219,7 @@ fn open(file: &Path, main: &Path) -> Result<Last, NoLast> {
         let origin = Origin::Variable(format!("of {key} at that time"));
         map.insert(key, Written { value, origin });
     }
-    let loaded = understand(main.to_owned(), map, vec![file.to_owned()])
+    let loaded = interpret(main.to_owned(), map, vec![file.to_owned()])
         .map_err(|_| unusable("this version does not accept its keys and values".to_owned()))?;
     Ok(Last {
         loaded,
@@ -226,8 +227,8 @@ fn open(file: &Path, main: &Path) -> Result<Last, NoLast> {
     })
 }
 
-/// Where `data_dir` may be, while the configuration cannot be read as a whole: as the environment
-/// says, as a readable file says, as a line of a broken file says, or where it is by default.
+/// Lists where `data_dir` may be while the configuration cannot be read as a whole: from the
+/// environment, from a readable file, from a line of a broken file, or the default.
 fn data_dirs(main: &Path, environment: &[(String, String)]) -> Vec<PathBuf> {
     let directory = written::directory(main);
     let mut found: Vec<PathBuf> = environment
@@ -235,9 +236,9 @@ fn data_dirs(main: &Path, environment: &[(String, String)]) -> Vec<PathBuf> {
         .filter(|(name, _)| name == "STOCKRELAY_DATA_DIR")
         .map(|(_, value)| directory.join(value))
         .collect();
-    // The one that is read last wins.
+    // The file that is read last has priority.
     for file in written::list_files(main).iter().rev() {
-        // One byte that is no UTF-8, in a comment perhaps, hides nothing else.
+        // A byte that is not UTF-8, perhaps in a comment, must not hide the rest.
         let bytes = written::read_bytes(file, FILE_BYTES_MAX).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         found.extend(data_dir_in(&text).map(|data_dir| directory.join(data_dir)));
@@ -246,7 +247,7 @@ fn data_dirs(main: &Path, environment: &[(String, String)]) -> Vec<PathBuf> {
     found
 }
 
-/// The `data_dir` of a file that may be broken elsewhere: it stands before the first section.
+/// Finds `data_dir`, which precedes the first section, in a file that may be broken elsewhere.
 fn data_dir_in(text: &str) -> Option<String> {
     let head = text
         .lines()
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_is_found_while_any_file_or_variable_has_a_fault() {
+    fn the_last_configuration_is_found_while_any_file_or_variable_has_a_fault() {
         let (dir, main) = directory();
         let part = dir.path().join("config.d/10.toml");
         fs::write(&part, "odoo.refresh_s = 7\njournal.budget = \"2 GiB\"").unwrap();
@@ -286,11 +287,11 @@ mod tests {
             ("HOME".to_owned(), "/root".to_owned()),
         ];
         let ran = load(&main, &variables).unwrap();
-        keep(&ran, None).unwrap();
+        store(&ran, None).unwrap();
         let is_found = |variables: &[(String, String)]| {
             let faults = load(&main, variables).unwrap_err();
             assert!(matches!(faults, ConfigError::Faults(_)), "{faults}");
-            let last = find(&main, variables).expect("it was kept");
+            let last = find(&main, variables).expect("it was stored");
             assert_eq!(last.loaded.config, ran.config);
             assert_eq!(last.file, dir.path().join("data").join(FILE));
         };
@@ -314,32 +315,32 @@ mod tests {
     #[test]
     fn the_configuration_of_another_gateway_is_not_used() {
         let (dir, main) = directory();
-        keep(&load(&main, &[]).unwrap(), None).unwrap();
+        store(&load(&main, &[]).unwrap(), None).unwrap();
         let other = dir.path().join("other.toml");
         fs::write(&other, MAIN.replace("[odoo]", "[odoo")).unwrap();
         assert!(matches!(find(&other, &[]), Err(NoLast::Never)));
     }
 
     #[test]
-    fn it_is_for_the_daemons_user_alone_and_written_only_when_it_changes() {
+    fn only_the_daemons_user_can_read_the_file_and_it_is_written_only_when_it_changes() {
         use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
         let (dir, main) = directory();
-        let kept = dir.path().join("data").join(FILE);
-        keep(&load(&main, &[]).unwrap(), None).unwrap();
-        let first = fs::metadata(&kept).unwrap();
+        let stored = dir.path().join("data").join(FILE);
+        store(&load(&main, &[]).unwrap(), None).unwrap();
+        let first = fs::metadata(&stored).unwrap();
         assert_eq!(first.permissions().mode() & 0o777, 0o600);
-        keep(&load(&main, &[]).unwrap(), None).unwrap();
-        assert_eq!(fs::metadata(&kept).unwrap().ino(), first.ino());
+        store(&load(&main, &[]).unwrap(), None).unwrap();
+        assert_eq!(fs::metadata(&stored).unwrap().ino(), first.ino());
         fs::write(&main, MAIN.replace("ams1", "ams2")).unwrap();
-        keep(&load(&main, &[]).unwrap(), None).unwrap();
-        assert_ne!(fs::metadata(&kept).unwrap().ino(), first.ino());
+        store(&load(&main, &[]).unwrap(), None).unwrap();
+        assert_ne!(fs::metadata(&stored).unwrap().ino(), first.ino());
         assert!(!dir.path().join("data/last-config.toml.new").exists());
     }
 
     #[test]
-    fn it_is_found_whatever_byte_is_in_a_comment_and_however_the_path_is_written() {
+    fn the_file_is_found_whatever_byte_is_in_a_comment_and_however_the_path_is_written() {
         let (dir, main) = directory();
-        keep(&load(&main, &[]).unwrap(), None).unwrap();
+        store(&load(&main, &[]).unwrap(), None).unwrap();
         let broken = [MAIN.as_bytes(), b"# caf\xe9\n"].concat();
         fs::write(&main, broken).unwrap();
         assert!(load(&main, &[]).is_err());
@@ -351,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn the_copy_in_the_state_directory_is_used_while_nothing_says_what_data_dir_was() {
+    fn the_copy_in_the_state_directory_is_used_while_data_dir_is_unknown() {
         let (dir, main) = directory();
         let state = dir.path().join("state");
         fs::create_dir(&state).unwrap();
@@ -360,7 +361,7 @@ mod tests {
             state.to_string_lossy().into_owned(),
         )];
         let ran = load(&main, &variables).unwrap();
-        keep(&ran, state_directory(&variables).as_deref()).unwrap();
+        store(&ran, state_directory(&variables).as_deref()).unwrap();
         fs::write(&main, MAIN.replace("\"data\"", "12")).unwrap();
         assert_eq!(find(&main, &variables).unwrap().loaded.config, ran.config);
         fs::remove_file(&main).unwrap();
@@ -371,27 +372,27 @@ mod tests {
     }
 
     #[test]
-    fn another_site_than_at_the_last_start_is_told() {
+    fn another_site_than_at_the_last_start_is_reported() {
         let (_dir, main) = directory();
         let ran = load(&main, &[]).unwrap();
         assert_eq!(site_change(&ran), None);
-        keep(&ran, None).unwrap();
+        store(&ran, None).unwrap();
         assert_eq!(site_change(&ran), None);
         fs::write(&main, MAIN.replace("ams1", "ams2")).unwrap();
         let text = site_change(&load(&main, &[]).unwrap()).unwrap();
         assert!(
-            text.contains("was ams1") && text.contains("is ams2"),
+            text.contains("was ams1") && text.contains("is now ams2"),
             "{text}"
         );
     }
 
     #[test]
-    fn a_damaged_one_is_told_as_such() {
+    fn a_damaged_file_is_reported() {
         let (dir, main) = directory();
-        keep(&load(&main, &[]).unwrap(), None).unwrap();
-        let kept = dir.path().join("data").join(FILE);
-        fs::write(&kept, "x[").unwrap();
+        store(&load(&main, &[]).unwrap(), None).unwrap();
+        let stored = dir.path().join("data").join(FILE);
+        fs::write(&stored, "x[").unwrap();
         let text = find(&main, &[]).unwrap_err().text().unwrap();
-        assert!(text.contains(&*kept.to_string_lossy()), "{text}");
+        assert!(text.contains(&*stored.to_string_lossy()), "{text}");
     }
 }

@@ -1,11 +1,11 @@
-//! The names that new lots and serial numbers may have at a site.
+//! The pattern for names of new lots and serial numbers at a site.
 
 use regex_lite::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 /// The longest pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 1_000;
-/// The largest program that a pattern may become, in bytes.
+/// The largest size of a compiled pattern, in bytes.
 const PROGRAM_BYTES_MAX: usize = 1 << 20;
 
 /// A regular expression that the whole name of a new lot or serial number must match.
@@ -20,13 +20,13 @@ impl LotPattern {
     pub const ACCEPTED: &str =
         "a regular expression for whole names, such as [A-Z]{2}[0-9]{6}, without look-around";
 
-    /// `None` where the text is no regular expression.
+    /// Parses a pattern. `None`: the text is not a regular expression.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         if text.is_empty() || text.len() > PATTERN_BYTES_MAX {
             return None;
         }
-        // Alone first: `a)(b` is an expression only between the parentheses that are added.
+        // First without the added parentheses, between which `a)(b` would be valid.
         Regex::new(text).ok()?;
         let whole = RegexBuilder::new(&format!("^(?:{text})$"))
             .size_limit(PROGRAM_BYTES_MAX)
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_expression_is_no_pattern() {
+    fn an_invalid_expression_is_no_pattern() {
         for text in ["", "(", "a)(b", "(?=a)b", &"a".repeat(1_001)] {
             assert_eq!(LotPattern::of(text), None, "{text}");
         }

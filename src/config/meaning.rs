@@ -1,4 +1,4 @@
-//! Every key with its default and limits, and the rules between keys.
+//! Reads every key with its default and limits, and checks the rules between keys.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,9 @@ use super::{
 use crate::event::Name;
 
 pub(super) const DATA_DIR: &str = "/var/lib/stockrelay";
-/// The last configuration that ran, in `data_dir`.
+/// The file of the last good configuration, in `data_dir`.
 pub(super) const LAST_CONFIG: &str = "last-config.toml";
-/// What the gateway makes in `data_dir`.
+/// The files that the gateway creates in `data_dir`.
 const DATA_FILES: [&str; 7] = [
     "journal.redb",
     "journal.ballast",
@@ -28,16 +28,16 @@ const DATA_FILES: [&str; 7] = [
     LAST_CONFIG,
 ];
 const CONTROL_SOCKET: &str = "/run/stockrelay/control.sock";
-/// `sockaddr_un` holds 108 bytes with the one that ends the path (unix(7)).
+/// `sockaddr_un` has 108 bytes, including the one that ends the path (unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 const NAME_ACCEPTED: &str = "1 to 64 characters of A-Z a-z 0-9 _ . -";
 
-/// The configuration as meant. `None` only where a fault was noted; every section is read in any
-/// case, so that all faults are found and all keys are known.
+/// Reads the configuration. `None` only if a fault was recorded. Every section is read in any case,
+/// so that all faults are found and all keys are known.
 pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Config> {
     let site = site(reader);
     let data_dir = reader.path("data_dir").unwrap_or_else(|| DATA_DIR.into());
-    let time_zone = reader.parsed(
+    let time_zone = reader.parse_key(
         "time_zone",
         "a name of the IANA time zone database (package tzdata), such as America/New_York",
         |text| TimeZone::get(text).ok(),
@@ -48,7 +48,7 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
     if !reader.has("mqtt.listen") && !reader.has("mqtt.broker") && scanners.is_none() {
         reader.missing(
             "mqtt",
-            "a section [mqtt.listen] for the gateway's own front door, [mqtt.broker] for a broker that is there, or both; or scanners alone",
+            "a section [mqtt.listen] for the gateway's own MQTT front door, [mqtt.broker] for an existing broker, or both; or only the key scanners",
         );
     }
     let odoo = odoo(reader, warnings);
@@ -67,11 +67,11 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
         if listen.devices.is_some() {
             reader.fault(
                 "mqtt.broker.devices",
-                "another file than in mqtt.listen.devices",
-                "one list for all MQTT devices, named once",
+                "another file than mqtt.listen.devices",
+                "the same file in both keys, or only one of the two keys",
             );
         }
-        // Whom it bars is barred at the front door as well.
+        // The front door uses the same list.
         listen.devices.clone_from(&broker.devices);
     }
     if let (Some(listen), Some(metrics)) = (&listen, control.metrics)
@@ -88,7 +88,7 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
         reader.fault(
             "control.socket",
             format!("{}, a path of data_dir", control.socket.display()),
-            format!("a path of its own, such as {CONTROL_SOCKET}"),
+            format!("a path that the gateway does not use otherwise, such as {CONTROL_SOCKET}"),
         );
     }
     Some(Config {
@@ -109,15 +109,15 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
     })
 }
 
-/// Whether one of the two addresses takes the port from the other (tcp(7), `EADDRINUSE`). With port
-/// 0 each gets a free one.
+/// Whether the two addresses exclude each other (tcp(7), `EADDRINUSE`). With port 0 each gets a
+/// free port.
 fn share_port(one: SocketAddr, other: SocketAddr) -> bool {
     let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
     let is_overlap = one.ip() == other.ip() || is_any && one.is_ipv4() == other.is_ipv4();
     one.port() == other.port() && one.port() != 0 && is_overlap
 }
 
-/// Whether the socket would lie where `data_dir`, a directory above it or a file in it is.
+/// Whether the socket's path is that of `data_dir`, of a directory above it, or of a file in it.
 fn takes_path_of_data(socket: &Path, data_dir: &Path) -> bool {
     let is_file = |name: &str| socket == data_dir.join(name);
     data_dir.starts_with(socket) || DATA_FILES.iter().any(|name| is_file(name))
@@ -125,7 +125,7 @@ fn takes_path_of_data(socket: &Path, data_dir: &Path) -> bool {
 
 fn site(reader: &mut Reader) -> Option<Name> {
     let faults = reader.faults.len();
-    let site = reader.parsed("site", NAME_ACCEPTED, |text| Name::new(text).ok());
+    let site = reader.parse_key("site", NAME_ACCEPTED, |text| Name::new(text).ok());
     if site.is_none() && reader.faults.len() == faults {
         reader.missing(
             "site",
@@ -182,19 +182,19 @@ fn listen(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Listen> {
         reader.fault(
             "mqtt.listen.client_ca",
             "client certificates without TLS",
-            "mqtt.listen.tls_cert and mqtt.listen.tls_key with it",
+            "client_ca together with mqtt.listen.tls_cert and mqtt.listen.tls_key",
         );
     }
     if listen.anonymous {
         warnings.push(format!(
-            "mqtt.listen.anonymous is on: whoever reaches {} can move stock as any device; give the devices passwords (mqtt.listen.devices) and turn it off",
+            "mqtt.listen.anonymous is on: anyone who can connect to {} can move stock as any device; give the devices passwords (mqtt.listen.devices) and turn it off",
             listen.address
         ));
     } else if listen.devices.is_none() && listen.client_ca.is_none() {
         reader.fault(
             "mqtt.listen",
-            "no way in: neither devices nor client_ca",
-            "mqtt.listen.devices, a file of names and password hashes; or mqtt.listen.client_ca; or, on a closed network only, mqtt.listen.anonymous = true",
+            "neither devices nor client_ca, so no device could connect",
+            "mqtt.listen.devices (a file with names and password hashes), mqtt.listen.client_ca, or, only on a closed network, mqtt.listen.anonymous = true",
         );
     }
     Some(listen)
@@ -229,8 +229,8 @@ fn broker(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Broker> {
     if broker.password_file.is_some() && broker.username.is_none() {
         reader.fault(
             "mqtt.broker.password_file",
-            "a password without a name",
-            "mqtt.broker.username with it: MQTT 3.1.1 has no password without one",
+            "a password without a user name",
+            "password_file together with mqtt.broker.username: MQTT 3.1.1 allows no password without a user name",
         );
     }
     let url = url?;
@@ -243,12 +243,12 @@ fn broker(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Broker> {
             reader.fault(
                 key,
                 "certificates for a connection without TLS",
-                "a mqtts:// address in mqtt.broker.url with it",
+                "certificates together with a mqtts:// address in mqtt.broker.url",
             );
         }
         if broker.password_file.is_some() && !is_loopback(&url) {
             warnings.push(format!(
-                "mqtt.broker.url is mqtt:// to {}: the password crosses the network readable; use mqtts://",
+                "mqtt.broker.url is mqtt:// to {}: others on the network can read the password; use mqtts://",
                 url.host_str().unwrap_or_default()
             ));
         }
@@ -278,7 +278,7 @@ fn odoo(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Odoo> {
         refresh_s: reader.integer("odoo.refresh_s", 5..=86_400, default.refresh_s),
         late_commit_s: reader.integer("odoo.late_commit_s", 60..=86_400, default.late_commit_s),
         api: reader
-            .parsed("odoo.api", "auto, json-2 or json-rpc", |text| match text {
+            .parse_key("odoo.api", "auto, json-2 or json-rpc", |text| match text {
                 "auto" => Some(Api::Auto),
                 "json-2" => Some(Api::Json2),
                 "json-rpc" => Some(Api::JsonRpc),
@@ -297,7 +297,7 @@ fn odoo(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Odoo> {
     let url = url?;
     if url.scheme() == "http" && !is_loopback(&url) {
         warnings.push(format!(
-            "odoo.url is http:// to {}: the API key crosses the network readable; use https://",
+            "odoo.url is http:// to {}: others on the network can read the API key; use https://",
             url.host_str().unwrap_or_default()
         ));
     }
@@ -310,7 +310,7 @@ fn documents(reader: &mut Reader) -> Documents {
     let default = Documents::default();
     Documents {
         per: reader
-            .parsed("documents.per", "device or operator", |text| match text {
+            .parse_key("documents.per", "device or operator", |text| match text {
                 "device" => Some(Per::Device),
                 "operator" => Some(Per::Operator),
                 _ => None,
@@ -337,7 +337,7 @@ fn orders(reader: &mut Reader) -> Orders {
 }
 
 fn over(reader: &mut Reader, key: &'static str) -> Option<Over> {
-    reader.parsed(key, "ask, allow or refuse", |text| match text {
+    reader.parse_key(key, "ask, allow or refuse", |text| match text {
         "ask" => Some(Over::Ask),
         "allow" => Some(Over::Allow),
         "refuse" => Some(Over::Refuse),
@@ -347,7 +347,7 @@ fn over(reader: &mut Reader, key: &'static str) -> Option<Over> {
 
 fn under(reader: &mut Reader, key: &'static str) -> Option<Under> {
     let accepted = "as-odoo, ask, backorder, no-backorder or refuse";
-    reader.parsed(key, accepted, |text| match text {
+    reader.parse_key(key, accepted, |text| match text {
         "as-odoo" => Some(Under::AsOdoo),
         "ask" => Some(Under::Ask),
         "backorder" => Some(Under::Backorder),
@@ -361,7 +361,7 @@ fn stock(reader: &mut Reader) -> Stock {
     let default = Stock::default();
     Stock {
         negative: reader
-            .parsed(
+            .parse_key(
                 "stock.negative",
                 "warn, refuse or allow",
                 |text| match text {
@@ -372,7 +372,7 @@ fn stock(reader: &mut Reader) -> Stock {
                 },
             )
             .unwrap_or(default.negative),
-        closed_until: reader.parsed(
+        closed_until: reader.parse_key(
             "stock.closed_until",
             "a day, as the text \"2026-10-31\"",
             |text| text.parse().ok(),
@@ -384,7 +384,7 @@ fn capture(reader: &mut Reader) -> Capture {
     let default = Capture::default();
     Capture {
         check: reader
-            .parsed(
+            .parse_key(
                 "capture.check",
                 "off, lenient or strict",
                 |text| match text {
@@ -396,9 +396,9 @@ fn capture(reader: &mut Reader) -> Capture {
             )
             .unwrap_or(default.check),
         language: reader
-            .parsed("capture.language", "en, de, fr, nl, es or ar", Language::of)
+            .parse_key("capture.language", "en, de, fr, nl, es or ar", Language::of)
             .unwrap_or(default.language),
-        lot_pattern: reader.parsed("capture.lot_pattern", LotPattern::ACCEPTED, LotPattern::of),
+        lot_pattern: reader.parse_key("capture.lot_pattern", LotPattern::ACCEPTED, LotPattern::of),
     }
 }
 
@@ -429,7 +429,9 @@ fn control(reader: &mut Reader) -> Control {
         reader.fault(
             "control.socket",
             format!("a path of {length} bytes"),
-            format!("a path of at most {SOCKET_PATH_BYTES_MAX} bytes: Linux takes no longer one for a socket"),
+            format!(
+                "a path of at most {SOCKET_PATH_BYTES_MAX} bytes, the limit of Linux for a socket"
+            ),
         );
     }
     control
@@ -440,9 +442,9 @@ fn log(reader: &mut Reader) -> Log {
     let accepted = "off, error, warn, info, debug, trace, or directives such as info,stockrelay::forward=debug";
     Log {
         level: reader
-            .parsed("log.level", accepted, |text| {
-                // A single word that is no level would be taken for a module's name, and silence
-                // the rest.
+            .parse_key("log.level", accepted, |text| {
+                // A single word that is not a level would count as a module's name, and silence all
+                // other modules.
                 let words = ["off", "error", "warn", "info", "debug", "trace"];
                 let directives = text.contains('=') && text.parse::<Targets>().is_ok();
                 (words.contains(&text) || directives).then(|| text.to_owned())
@@ -452,8 +454,8 @@ fn log(reader: &mut Reader) -> Log {
     }
 }
 
-/// A URL of a scheme, a host and perhaps a port; noted as missing only where its section is there
-/// or needed.
+/// Reads a URL of a scheme, a host and perhaps a port. It is missing only if its section exists or
+/// is needed.
 fn url(reader: &mut Reader, key: &'static str, schemes: &[&str]) -> Option<Url> {
     let accepted = format!(
         "{}://HOST or {}://HOST:PORT",
@@ -462,14 +464,14 @@ fn url(reader: &mut Reader, key: &'static str, schemes: &[&str]) -> Option<Url> 
     );
     let faults = reader.faults.len();
     reader.places.push(key);
-    let Some(url) = reader.parsed(key, &accepted, |text| Url::parse(text).ok()) else {
+    let Some(url) = reader.parse_key(key, &accepted, |text| Url::parse(text).ok()) else {
         let needed = key == "odoo.url" || reader.has("mqtt.broker");
         if needed && reader.faults.len() == faults {
             reader.missing(key, &accepted);
         }
         return None;
     };
-    // The rest of the URL is not told in any of these: it may hold a password.
+    // The rest of the URL is never shown: it may contain a password.
     let found = if !url.username().is_empty() || url.password().is_some() {
         "a name or password in the URL (not shown)".to_owned()
     } else if !schemes.contains(&url.scheme()) {
@@ -477,15 +479,15 @@ fn url(reader: &mut Reader, key: &'static str, schemes: &[&str]) -> Option<Url> 
     } else if url.host_str().is_none_or(str::is_empty) {
         "no host".to_owned()
     } else if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        "something behind the host and port".to_owned()
+        "a path or query after the host and port".to_owned()
     } else {
         return Some(url);
     };
     let remedy = match key {
         "mqtt.broker.url" => {
-            "; the name goes into mqtt.broker.username, the password into the file of mqtt.broker.password_file"
+            "; put the name into mqtt.broker.username, and the password into the file of mqtt.broker.password_file"
         }
-        _ => "; the API key goes into the file of odoo.api_key_file",
+        _ => "; put the API key into the file of odoo.api_key_file",
     };
     let remedy = if found.starts_with("a name") {
         remedy
@@ -517,7 +519,7 @@ fn both_or_neither(
     };
     reader.fault(
         key,
-        format!("no {lacks} with it"),
-        format!("{one} and {other}, or neither"),
+        format!("it without {lacks}"),
+        format!("both {one} and {other}, or neither"),
     );
 }

@@ -1,14 +1,14 @@
-//! Configuration as written: the file, then `config.d/*.toml` beside it in name order, then the
+//! Reads the configuration: the file, then `config.d/*.toml` beside it in name order, then the
 //! environment.
 //!
-//! Comes in: a path and the process's environment. Goes out: a [`Config`] with what to warn about,
-//! or **every** fault at once, each with its key, what was found, what is accepted and where it was
-//! written. A value that may be a secret is never in a fault: of an unknown key only the name, of a
+//! Comes in: a path and the process's environment. Goes out: a [`Config`] with warnings, or
+//! **every** fault at once, each with its key, the value found, the values accepted, and the file
+//! and line. A value that may be a secret is never in a fault: an unknown key has only its name, a
 //! URL never its password.
 //!
 //! - `fault`: one fault, and the error that lists all of them.
 //! - `written`: files and variables become one flat map from key to value and origin.
-//! - `keys`: a typed reader on that map, which remembers the keys it was asked for.
+//! - `keys`: a typed reader of that map, which records the keys that are read.
 //! - `meaning`: every key with its default and limits, and the rules between keys.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use super::fault::ConfigError;
 use super::{Config, keys, meaning, written};
 
-/// A configuration, what to warn about, and which files it came from.
+/// A configuration, its warnings and its files.
 #[derive(Debug)]
 pub struct Loaded {
     pub config: Config,
@@ -28,16 +28,16 @@ pub struct Loaded {
     pub(super) written: written::Map,
 }
 
-/// Reads the configuration at `path`. `environment` is all of the process's: what does not start
-/// with `STOCKRELAY_` is left alone.
+/// Reads the configuration at `path`. `environment` is that of the process: variables that do not
+/// start with `STOCKRELAY_` are ignored.
 pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Loaded, ConfigError> {
     let (files, mut written) = written::read_files(path)?;
     written::read_environment(environment, &mut written);
-    understand(written::absolute(path), written, files)
+    interpret(written::absolute(path), written, files)
 }
 
-/// What the keys and values mean, which `files` and the environment have.
-pub(super) fn understand(
+/// Interprets the keys and values from `files` and the environment.
+pub(super) fn interpret(
     main: PathBuf,
     written: written::Map,
     files: Vec<PathBuf>,
@@ -58,13 +58,13 @@ pub(super) fn understand(
     }
 }
 
-/// Every key that there is, in the order of the reference.
+/// Returns every key, in the order of the reference.
 #[must_use]
 pub fn known_keys() -> Vec<&'static str> {
     read_nothing().known
 }
 
-/// The keys that name a file, a directory, a port or a host.
+/// Returns the keys that name a file, a directory, a port or a host.
 #[must_use]
 pub fn known_places() -> Vec<&'static str> {
     read_nothing().places

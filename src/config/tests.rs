@@ -142,7 +142,7 @@ fn an_empty_section_opens_the_front_door_and_no_section_does_not() {
     let text = load_one(&format!("{odoo}[mqtt.listen]"))
         .unwrap_err()
         .to_string();
-    assert!(text.contains("no way in"), "{text}");
+    assert!(text.contains("no device could connect"), "{text}");
     let text = load_one(odoo).unwrap_err().to_string();
     assert!(text.contains("a section [mqtt.listen]"), "{text}");
 }
@@ -266,7 +266,7 @@ fn a_text_without_quotes_names_its_key_and_never_its_value() {
         ("yes", "odoo.database", "database = true"),
     ] {
         let text = faults(&[("config.toml", &LEAST.replace("\"prod\"", value))], &[]);
-        let found = format!("{key}: found a fault of syntax: a text without quotes");
+        let found = format!("{key}: found a syntax error: a text without quotes");
         assert!(text.contains(&found) && text.contains(hint), "{text}");
         assert!(!text.contains(value), "{text}");
     }
@@ -303,7 +303,7 @@ fn files_that_cannot_be_read_are_faults_of_their_own() {
     assert!(
         missing
             .to_string()
-            .contains("no configuration file /nonexistent/config.toml")
+            .contains("configuration file /nonexistent/config.toml does not exist")
     );
 
     let dir = tempfile::tempdir().unwrap();

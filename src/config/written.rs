@@ -1,4 +1,5 @@
-//! Files and variables become one flat map from key to value and origin; what is read later wins.
+//! Reads files and variables into one flat map from key to value and origin; a later value replaces
+//! an earlier one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,11 +11,11 @@ use toml::{Table, Value};
 
 use super::fault::{ConfigError, Fault};
 
-/// A configuration file that is longer is something else.
+/// The longest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 const VARIABLE_PREFIX: &str = "STOCKRELAY_";
 
-/// A value, and where it was written.
+/// A value and its origin.
 #[derive(Debug, Clone)]
 pub(super) struct Written {
     pub value: Value,
@@ -23,9 +24,9 @@ pub(super) struct Written {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// The line is that of the key; `None` where it is not known.
+    /// The path, and the line of the key. `None`: the line is unknown.
     File(PathBuf, Option<usize>),
-    /// Its values are always texts, whatever the key wants.
+    /// An environment variable. Its value is always a text, whatever type the key has.
     Variable(String),
 }
 
@@ -39,11 +40,10 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// From dotted key to value. A table is in it only where it is empty: a section that is there with
-/// all defaults.
+/// From dotted key to value. A table is in it only if it is empty: a section with all defaults.
 pub(super) type Map = BTreeMap<String, Written>;
 
-/// What relative paths are relative to, wherever they are written.
+/// Returns the directory at which relative paths start, wherever they are written.
 pub(super) fn directory(path: &Path) -> PathBuf {
     let absolute = absolute(path);
     absolute.parent().unwrap_or(Path::new("/")).to_owned()
@@ -53,14 +53,14 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// The files that there are, readable or not, in the order in which they are read.
+/// Lists the existing files, readable or not, in the order in which they are read.
 pub(super) fn list_files(path: &Path) -> Vec<PathBuf> {
     let mut files = vec![path.to_owned()];
     files.extend(read_parts(&directory(path).join("config.d")).unwrap_or_default());
     files
 }
 
-/// The text of a file, cut one byte after `bytes_max`.
+/// Reads the text of a file, cut one byte after `bytes_max`.
 pub(super) fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
     let mut text = String::new();
     fs::File::open(path)?
@@ -69,7 +69,7 @@ pub(super) fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
     Ok(text)
 }
 
-/// The bytes of a file, cut one byte after `bytes_max`.
+/// Reads the bytes of a file, cut one byte after `bytes_max`.
 pub(super) fn read_bytes(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     fs::File::open(path)?
@@ -78,7 +78,7 @@ pub(super) fn read_bytes(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The file at `path`, then those of `config.d` beside it.
+/// Reads the file at `path`, then those of `config.d` beside it.
 pub(super) fn read_files(path: &Path) -> Result<(Vec<PathBuf>, Map), ConfigError> {
     if let Err(error) = fs::metadata(path)
         && error.kind() == io::ErrorKind::NotFound
@@ -102,7 +102,7 @@ pub(super) fn read_files(path: &Path) -> Result<(Vec<PathBuf>, Map), ConfigError
             Err(fault) => faults.push(fault),
         }
     }
-    // Without one of the files, what is missing or unknown in the others is not known either.
+    // If one file cannot be read, it is uncertain which keys are missing or unknown.
     if faults.is_empty() {
         Ok((files, map))
     } else {
@@ -110,7 +110,7 @@ pub(super) fn read_files(path: &Path) -> Result<(Vec<PathBuf>, Map), ConfigError
     }
 }
 
-/// The TOML files of `config.d`, in name order; none where there is no such directory.
+/// Lists the TOML files of `config.d`, in name order. Empty: the directory does not exist.
 fn read_parts(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
@@ -120,7 +120,7 @@ fn read_parts(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        // Editors leave hidden files such as `.#10-odoo.toml` behind.
+        // Editors create hidden files such as `.#10-odoo.toml`.
         let hidden = path
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -132,7 +132,7 @@ fn read_parts(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The values of a file, and the line of each key.
+/// Reads the values of a file, and the line of each key.
 fn read_file(path: &Path) -> Result<(Table, Lines), Fault> {
     let text = read_text(path, FILE_BYTES_MAX).map_err(|error| unreadable(path, &error))?;
     if text.len() as u64 > FILE_BYTES_MAX {
@@ -142,8 +142,8 @@ fn read_file(path: &Path) -> Result<(Table, Lines), Fault> {
         ));
     }
     let table = text.parse::<Table>().map_err(|error| {
-        // The error's own text shows the line, which may hold a secret: only its place and kind are
-        // told.
+        // The error's own text shows the line, which may contain a secret: only its place and kind
+        // are shown.
         let before = &text[..error.span().map_or(0, |span| floor(&text, span.start))];
         let line = before.matches('\n').count() + 1;
         let column = before
@@ -154,9 +154,9 @@ fn read_file(path: &Path) -> Result<(Table, Lines), Fault> {
             .count()
             + 1;
         let origin = format!("{}:{line}:{column}", path.display());
-        bare_text(&text, line, &origin).unwrap_or_else(|| {
+        find_bare_text(&text, line, &origin).unwrap_or_else(|| {
             let what = error.message().replace('\n', ", ");
-            fault_of_file(origin, format!("a fault of syntax: {what}"))
+            fault_of_file(origin, format!("a syntax error: {what}"))
         })
     })?;
     let mut lines = Lines::new();
@@ -166,21 +166,21 @@ fn read_file(path: &Path) -> Result<(Table, Lines), Fault> {
     Ok((table, lines))
 }
 
-/// The fault of a file that this user cannot read.
+/// Builds the fault of a file that this user cannot read.
 fn unreadable(path: &Path, error: &io::Error) -> Fault {
     let shown = path.display();
     let mut fault = fault_of_file(shown.to_string(), format!("an error: {error}"));
     if error.kind() == io::ErrorKind::PermissionDenied {
         fault.accepted = format!(
-            "a file that the daemon's user may read: chgrp stockrelay {shown} && chmod 640 {shown}"
+            "a file that the daemon's user may read: run chgrp stockrelay {shown} && chmod 640 {shown}"
         );
     }
     fault
 }
 
-/// The fault of a line of broken syntax whose value is a text without quotes: its key, never its
-/// value, which may be a secret.
-fn bare_text(text: &str, line: usize, origin: &str) -> Option<Fault> {
+/// Finds the fault of a line whose value is a text without quotes: with its key, never its value,
+/// which may be a secret.
+fn find_bare_text(text: &str, line: usize, origin: &str) -> Option<Fault> {
     let (name, value) = text.lines().nth(line - 1)?.split_once('=')?;
     let (name, value) = (name.trim(), value.split('#').next()?.trim());
     let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
@@ -197,7 +197,7 @@ fn bare_text(text: &str, line: usize, origin: &str) -> Option<Fault> {
     };
     Some(Fault {
         key: join(sections.last().unwrap_or_default().trim(), name),
-        found: "a fault of syntax: a text without quotes".to_owned(),
+        found: "a syntax error: a text without quotes".to_owned(),
         accepted,
         origin: Some(origin.to_owned()),
     })
@@ -225,7 +225,7 @@ fn join(prefix: &str, name: &str) -> String {
     }
 }
 
-/// The last boundary between characters that is not after `index`.
+/// Returns the last boundary between characters at or before `index`.
 fn floor(text: &str, index: usize) -> usize {
     (0..=index.min(text.len()))
         .rev()

@@ -79,7 +79,7 @@ fn the_new_document_has_what_was_changed_and_the_old_ones_events() {
         [
             "line 1: from LOC-B instead of LOC-A",
             "line 1: lot L1",
-            "line 2: left out, 3 of Q",
+            "line 2: removed, 3 of Q",
             "line 3: quantity 5 instead of 1",
         ]
     );
@@ -193,11 +193,11 @@ fn what_capture_would_not_take_is_refused() {
     for (correction, error) in [
         (
             vec![change(2, Some(1), &[])],
-            "line 2 is not there: the document has 1",
+            "line 2 does not exist: the document has lines 1 to 1",
         ),
         (
             vec![change(0, Some(1), &[])],
-            "line 0 is not there: the document has 1",
+            "line 0 does not exist: the document has lines 1 to 1",
         ),
         (
             vec![change(1, Some(1), &[]), change(1, Some(3), &[])],
@@ -205,17 +205,17 @@ fn what_capture_would_not_take_is_refused() {
         ),
         (
             vec![change(1, None, &[(Field::To, None)])],
-            "line 1: to cannot be taken away",
+            "line 1: to cannot be cleared",
         ),
         (
             vec![change(1, None, &[(Field::Product, None)])],
-            "line 1: product cannot be taken",
+            "line 1: product cannot be cleared",
         ),
         (
             vec![change(1, None, &[(Field::Expiry, Some("2027-01-01"))])],
             "a transfer has no expiry",
         ),
-        (vec![change(1, Some(0), &[])], "no line would be left"),
+        (vec![change(1, Some(0), &[])], "no line would remain"),
     ] {
         let found = apply(&lines(correction), &old).unwrap_err().to_string();
         assert!(found.contains(error), "{found} for {error}");

@@ -122,7 +122,7 @@ impl Assembling {
             received,
         } = heard;
         let now = self.now();
-        self.assembler.hear_clock(device, *at, *received, now);
+        self.assembler.observe_clock(device, *at, *received, now);
     }
 
     fn now(&self) -> Now {
@@ -152,7 +152,7 @@ impl Assembling {
                 self.unused.insert(event.seq);
             }
             match self.undone_by(event)? {
-                Some(undone) => self.assembler.take_back(event, &undone, self.now()),
+                Some(undone) => self.assembler.take_undo(event, &undone, self.now()),
                 None => self.assembler.take(event, self.now()),
             }
         }

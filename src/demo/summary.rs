@@ -283,7 +283,7 @@ mod tests {
         let given_up = closing(|t| {
             (t.posted, t.discarded, t.stored, t.left_out) = (of(6), of(1), 7, 1);
         });
-        let text = "5 movements are in Odoo exactly once. 5 movements are in Odoo; 2 movements were discarded or taken back";
+        let text = "5 movements are in Odoo exactly once. 5 movements are in Odoo; 2 movements were discarded or removed";
         assert_eq!(given_up, text);
     }
 }

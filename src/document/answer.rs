@@ -1,6 +1,6 @@
-//! What people answered when the gateway asked about a document, as it is kept with it: words such
-//! as `backorder`, and `allow:negative-stock` for what the reason `negative-stock` asks. An answer
-//! holds for each try from then on, for its own question alone. Pure.
+//! The answers of people to the gateway's questions about a document, as stored with it: words such
+//! as `backorder`, and `allow:negative-stock` for the question of the reason `negative-stock`. An
+//! answer applies to each later attempt, only for its own question. Pure.
 
 use crate::reason::{Answer, Code, ReasonCode};
 
@@ -9,7 +9,7 @@ use crate::reason::{Answer, Code, ReasonCode};
 pub fn allows(answers: Option<&str>, code: ReasonCode) -> bool {
     let of = |word: &str| match word.split_once(':') {
         Some((word, of)) => word == ALLOW && of == code.as_str(),
-        // An older version kept no code.
+        // An older version stored no code.
         None => word == ALLOW,
     };
     words(answers).any(of)
@@ -21,8 +21,8 @@ pub fn holds(answers: Option<&str>, answer: Answer) -> bool {
     words(answers).any(|word| word == answer.as_str())
 }
 
-/// One more answer, to what this reason asks. A later answer to the same question takes the place
-/// of the earlier one.
+/// Adds an answer to the question of this reason. A later answer to the same question replaces the
+/// earlier one.
 #[must_use]
 pub fn add(answers: Option<&str>, answer: Answer, code: &Code<ReasonCode>) -> String {
     let new = match answer {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_version_kept_answers_every_question() {
+    fn an_answer_that_an_older_version_stored_answers_every_question() {
         assert!(allows(Some("allow"), ReasonCode::CountedTwice));
         assert!(holds(Some("backorder"), Answer::Backorder));
     }

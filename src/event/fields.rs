@@ -1,6 +1,6 @@
 //! The table of event types: which fields each type needs and takes.
 //!
-//! Decoding, flows, storage, corrections, lists and forms all go by it. A new type that moves goods
+//! Decoding, flows, storage, corrections, lists and forms all use it. A new type that moves goods
 //! is a variant of [`Movement`] and a row here.
 
 use super::movement::Movement;
@@ -90,7 +90,7 @@ pub enum Gathering {
 pub struct EventType {
     /// The `type` of `docs/mqtt.md`.
     pub name: &'static str,
-    /// The noun for a person: "a *receipt* was begun".
+    /// The noun in texts for people: "started a *receipt*".
     pub noun: &'static str,
     /// The fields that it takes, in the order in which they are read. All others are ignored.
     pub fields: &'static [(Field, Presence)],
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn needs_are_told_in_words() {
+    fn needs_are_listed_in_words() {
         let needs = |name: &str| EventType::named(name).unwrap().needs();
         assert_eq!(needs("transfer"), "product, from and to");
         assert_eq!(needs("pick"), "order and product");

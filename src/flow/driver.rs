@@ -450,7 +450,7 @@ impl Driver {
         };
         self.stored_cursor = Some(self.cursor);
         for (judged, accepted) in judged.into_iter().zip(&accepted) {
-            drop(judged.and_then(|judged| judged.finish(accepted)));
+            drop(judged.and_then(|judged| judged.confirm(accepted)));
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ pub struct FlagRow {
 }
 
 codes! {
-/// What a person should know of a document although it is not refused.
+/// Notes for people on documents that are not refused.
 Flag, FlagRow {
     TimeCorrected: FlagRow {
         code: "time-corrected",

@@ -15,7 +15,7 @@ pub struct RejectionRow {
     pub meaning: &'static str,
 }
 
-/// What found that no event can be made of a reading.
+/// Which check rejects a reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JudgedBy {
     /// The payload or its topic, for each device.
@@ -35,8 +35,8 @@ const fn rejected(code: &'static str, judged_by: JudgedBy, meaning: &'static str
     }
 }
 
-/// A reading in which nothing was scanned: a scanner that read nothing, or that reported something
-/// else than a read; and messages that hold nothing, such as those that clear a topic.
+/// A reading without a scan: the scanner read no code or sent another message, or the message is
+/// empty, such as one that clears a topic.
 const fn no_fault(code: &'static str, judged_by: JudgedBy, meaning: &'static str) -> RejectionRow {
     RejectionRow {
         needs_person: false,
@@ -45,7 +45,7 @@ const fn no_fault(code: &'static str, judged_by: JudgedBy, meaning: &'static str
 }
 
 codes! {
-/// Why no event could be made of a reading.
+/// Why a reading was rejected.
 RejectionCode, RejectionRow {
     BadUtf8: rejected("bad-utf8", Payload,
         "The payload is not UTF-8 text."),
@@ -76,7 +76,7 @@ RejectionCode, RejectionRow {
     NotFinished: rejected("not-finished", Payload,
         "A device scanned products in a flow and did not end it within `idle_s` \
          ([flows.md](flows.md)); the payload has the events, and the message what they lack. Send \
-         the reading again with that, or scan anew and dismiss the reading."),
+         the reading again with what they lack, or scan again and dismiss the reading."),
     NoRead: no_fault("no-read", Profile,
         "The scanner reports that it could not read a barcode."),
     NotAScan: no_fault("not-a-scan", Profile,

@@ -72,7 +72,7 @@ fn the_documentation_has_each_code_with_its_choices() {
             rejection_rows(&[JudgedBy::Payload, JudgedBy::Profile]),
         ),
         (
-            "Readings that are turned away",
+            "Readings that the check rejects",
             rejection_rows(&[JudgedBy::Check]),
         ),
     ] {

@@ -352,7 +352,7 @@ impl Driver {
             Some(Topic::State(device)) => {
                 self.presence.state(&self.board, &device, &publish.payload);
                 if let Some(capture) = self.intake.capture() {
-                    capture.heard_state(&device, &publish.payload);
+                    capture.read_language(&device, &publish.payload);
                 }
                 // A retained message has the time of an earlier moment.
                 if !publish.retain {

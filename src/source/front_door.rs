@@ -171,7 +171,7 @@ impl FrontDoor {
         warn_of(config, &auth.list().current(), &board);
         if let Some(capture) = intake.capture() {
             for (device, payload) in stored::states(&site, &values) {
-                capture.heard_state(&device, payload);
+                capture.read_language(&device, payload);
             }
         }
         // Before anybody reads on in the journal: scans that wait there are read by these profiles,

@@ -1,6 +1,6 @@
-//! `stockrelay check`: what is wrong with this gateway, and what to do. Changes nothing.
+//! `stockrelay check`: finds faults of this gateway and says how to fix them. Changes nothing.
 //!
-//! Each finding is one line: `ok`, `warn` or `FAIL`, what was looked at, and the remedy.
+//! Each finding is one line: `ok`, `warn` or `FAIL`, what was checked, and the remedy.
 
 mod gateway;
 mod journal;
@@ -29,9 +29,9 @@ use crate::event::Name;
 use crate::opens::{Effect, Opened};
 use crate::source::{broker, devices, front_door};
 
-/// A clock that is behind this year was never set: the gateway is younger.
+/// A clock that shows an earlier year was never set: this version is from this year.
 const YEAR_MIN: i16 = 2026;
-/// Below so much free disk, in bytes, nothing works for long.
+/// The minimum of free disk space, in bytes.
 const FREE_BYTES_MIN: u64 = 64 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +45,7 @@ pub enum Level {
 pub struct Finding {
     pub level: Level,
     pub what: String,
-    /// Empty where there is nothing to do.
+    /// Empty: there is nothing to do.
     pub remedy: String,
 }
 
@@ -90,8 +90,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What the machine itself shows; the daemon and Odoo are asked by [`daemon`] and [`odoo()`].
-/// `opened` is the list of [`crate::opens`].
+/// Checks the machine; [`daemon`] and [`odoo()`] check the rest. `opened` is the list of
+/// [`crate::opens`].
 #[must_use]
 pub fn machine(
     config: &Config,
@@ -126,16 +126,16 @@ fn level(effect: Effect) -> Level {
 
 fn effect(effect: Effect) -> &'static str {
     match effect {
-        Effect::NoStart => "`stockrelay run` does not start with this",
-        Effect::LinkHeld => "`stockrelay run` starts, and sends nothing to Odoo",
+        Effect::NoStart => "`stockrelay run` does not start until you correct it",
+        Effect::LinkHeld => "`stockrelay run` starts, but sends nothing to Odoo; correct it",
         Effect::LastList => {
-            "`stockrelay run` starts with the list that was in order last, and raises an alarm"
+            "`stockrelay run` starts with the last valid list and raises an alarm; correct the file"
         }
-        Effect::Without => "`stockrelay run` starts without it, and tries again",
+        Effect::Without => "`stockrelay run` starts without it and retries",
     }
 }
 
-/// What `run` does while this configuration cannot be used.
+/// Describes what `run` does while this configuration cannot be used.
 #[must_use]
 pub fn otherwise(of_run: &Otherwise) -> Vec<Finding> {
     let no_last = match of_run {
@@ -145,17 +145,17 @@ pub fn otherwise(of_run: &Otherwise) -> Vec<Finding> {
     let then = match of_run {
         Otherwise::Last(last) => Finding::warn(
             format!(
-                "`stockrelay run` uses the last configuration that ran, {}",
+                "`stockrelay run` uses the last good configuration, {}",
                 last.file.display()
             ),
-            "correct the faults above and restart",
+            "correct the faults above, then restart stockrelay",
         ),
         Otherwise::Retry => Finding::fail(
-            "`stockrelay run` ends with exit code 1, and systemd starts it again until it can open everything",
+            "`stockrelay run` ends with exit code 1, and systemd restarts it until it can open everything",
             "correct the faults above",
         ),
         Otherwise::Person(_) => Finding::fail(
-            "`stockrelay run` uses no configuration: it ends with exit code 64, and systemd does not start it again",
+            "`stockrelay run` has no configuration that it can use: it ends with exit code 64, and systemd does not restart it",
             "correct the faults above, then run `systemctl start stockrelay`",
         ),
     };
@@ -163,7 +163,7 @@ pub fn otherwise(of_run: &Otherwise) -> Vec<Finding> {
     no_last.into_iter().chain([then]).collect()
 }
 
-/// Whether the disk has room for what the journal may still grow.
+/// Checks whether the journal can grow to its budget on this disk.
 fn disk(config: &Config) -> Option<Finding> {
     let there = config.data_dir.ancestors().find(|path| path.exists())?;
     let stat = rustix::fs::statvfs(there).ok()?;
@@ -184,12 +184,12 @@ fn room(free: u64, journal: u64, budget: u64) -> Finding {
     if free < FREE_BYTES_MIN {
         Finding::fail(
             what,
-            format!("make room: at least {}", size(FREE_BYTES_MIN)),
+            format!("free at least {} of disk space", size(FREE_BYTES_MIN)),
         )
     } else if free < to_grow {
         Finding::warn(
             what,
-            "make room, or lower journal.budget, so that the limit is reached in order",
+            "free disk space or lower journal.budget, so that the journal reaches its budget before the disk is full",
         )
     } else {
         Finding::ok(what)
@@ -200,16 +200,16 @@ fn clock(now: Timestamp) -> Finding {
     let year = now.to_zoned(TimeZone::UTC).year();
     if year < YEAR_MIN {
         Finding::fail(
-            format!("clock says {now}: it was never set"),
-            "set it and keep it with NTP: movements carry the time at which they were done",
+            format!("the clock shows {now}: it was never set"),
+            "set it, and turn on NTP: movements have the time of this clock",
         )
     } else {
-        Finding::ok(format!("clock says {}", super::table::time(now)))
+        Finding::ok(format!("the clock shows {}", super::table::time(now)))
     }
 }
 
-/// The key where no file is named, and who may read a file that is named. Whether that file can be
-/// read is in the list of `opens`.
+/// Checks the systemd credential, or who may read `odoo.api_key_file`. The list of `opens` has
+/// whether the daemon can read the file.
 fn key(odoo: &config::Odoo, credentials: &Credentials) -> Option<Finding> {
     let Some(path) = &odoo.api_key_file else {
         return Some(credentials.finding());
@@ -219,9 +219,9 @@ fn key(odoo: &config::Odoo, credentials: &Credentials) -> Option<Finding> {
     (mode & 0o077 != 0).then(|| {
         Finding::warn(
             format!(
-                "Odoo API key {shown} has mode {mode:04o}: others than the daemon can reach it"
+                "the file with the Odoo API key, {shown}, has mode {mode:04o}: other users than the daemon can read or change it"
             ),
-            format!("chown stockrelay {shown} && chmod 600 {shown}"),
+            format!("run chown stockrelay {shown} && chmod 600 {shown}"),
         )
     })
 }
@@ -231,33 +231,36 @@ fn listen(listen: &config::Listen) -> Vec<Finding> {
     if listen.tls_cert.is_none() && !listen.address.ip().is_loopback() {
         findings.push(Finding::warn(
             format!(
-                "mqtt.listen at {} speaks without TLS: passwords can be read on the way",
+                "mqtt.listen at {} has no TLS: others on the network can read passwords",
                 listen.address
             ),
-            "set mqtt.listen.tls_cert and tls_key, unless the network is yours alone",
+            "set mqtt.listen.tls_cert and tls_key, unless you trust everyone on the network",
         ));
     }
-    // A file that cannot be read is in the list of [`opens`].
+    // The list of [`opens`] has a file that cannot be read.
     let devices = listen.devices.as_deref().map(devices::read).transpose();
     let nobody = devices.map(|known| front_door::nobody(listen, &known.unwrap_or_default()));
     if let Ok(Some(nobody)) = nobody {
         findings.push(Finding::warn(
             nobody,
-            "`stockrelay run` starts, and reads the list again when it has changed",
+            "add the devices to the list; a running daemon reads a changed list by itself",
         ));
     }
     findings
 }
 
-/// Whether the MQTT broker takes the gateway.
+/// Checks whether the MQTT broker accepts the gateway.
 pub async fn broker(config: &config::Broker, site: &Name) -> Finding {
     match broker::log_in(config, site).await {
-        Ok(()) => Finding::ok(format!("the broker {} takes the gateway", config.url)),
+        Ok(()) => Finding::ok(format!(
+            "the MQTT broker {} accepts the gateway",
+            config.url
+        )),
         Err(why) => Finding::warn(why, effect(Effect::Without)),
     }
 }
 
-/// Whether a daemon is running, and what it says of itself.
+/// Checks whether a daemon is running, and reports its alarms.
 pub async fn daemon(socket: &Path) -> Vec<Finding> {
     let status = match Client::new(socket).get::<Status>("/v1/status").await {
         Ok(status) => status,
@@ -278,7 +281,7 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
     if status.journal.disk_full {
         findings.push(Finding::fail(
             "the disk of the journal is full: nothing is acknowledged",
-            "remove files or enlarge the disk that data_dir is on",
+            "free disk space, or enlarge the disk of data_dir",
         ));
     } else if status.journal.full {
         findings.push(Finding::fail(
@@ -292,14 +295,14 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
             .view
             .detail
             .as_deref()
-            .unwrap_or("no reason is known");
+            .unwrap_or("the reason is unknown");
         let what = format!("{} is down: {detail}", source.name);
-        Finding::warn(what, "the daemon tries again")
+        Finding::warn(what, "the daemon retries; fix the cause if it persists")
     }));
     if let (Link::Down | Link::Held, Some(detail)) = (&status.odoo.link, &status.odoo.detail) {
         findings.push(Finding::warn(detail, "see `stockrelay status`"));
     }
-    // What the configuration says by itself was said above.
+    // The findings about the configuration have these two already.
     let alarms = status
         .alarms
         .into_iter()
@@ -327,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_judged_against_what_the_journal_may_still_grow() {
+    fn free_disk_is_compared_with_the_growth_of_the_journal() {
         let gib = 1 << 30;
         assert_eq!(room(2 * gib, 0, gib).level, Level::Ok);
         assert_eq!(room(gib / 2, 0, gib).level, Level::Warn);
@@ -351,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_finding_is_one_line_with_its_remedy() {
-        let text = Finding::fail("disk\nfull", "make room").to_string();
-        assert_eq!(text, "FAIL  disk·full — make room");
+        let text = Finding::fail("disk\nfull", "free space").to_string();
+        assert_eq!(text, "FAIL  disk·full — free space");
     }
 }

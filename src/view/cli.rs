@@ -1,4 +1,4 @@
-//! The arguments as written. What they mean is in `commands`, `check` and `main`.
+//! The command line arguments. `commands`, `check` and `main` carry them out.
 
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -10,15 +10,15 @@ use std::path::PathBuf;
 use crate::event::RejectedNumber;
 use clap::{Args, Parser, Subcommand};
 
-/// Where the configuration is, if nobody says otherwise.
+/// The configuration file that is used without `--config`.
 pub const CONFIG_DEFAULT: &str = "/etc/stockrelay/config.toml";
-/// Where the socket is, if there is no configuration to tell.
+/// The control socket that is used when no configuration names one.
 pub const SOCKET_DEFAULT: &str = "/run/stockrelay/control.sock";
 
 /// The line of the examples for the demo; empty in a build without it.
 #[cfg(feature = "demo")]
 const DEMO_EXAMPLE: &str = "
-  stockrelay demo                        see all of it work, with made-up devices and a stand-in Odoo";
+  stockrelay demo                        try everything, with simulated devices and a stand-in Odoo";
 #[cfg(not(feature = "demo"))]
 const DEMO_EXAMPLE: &str = "";
 
@@ -26,9 +26,9 @@ fn after_help() -> String {
     format!(
         "\
 Examples:{DEMO_EXAMPLE}
-  stockrelay check                       what is wrong with this gateway, and what to do
-  stockrelay status                      where everything is, in one screen
-  stockrelay trace pda-07/8c1f           what became of one scan
+  stockrelay check                       find faults of this gateway, and how to fix them
+  stockrelay status                      show the state of the gateway on one screen
+  stockrelay trace pda-07/8c1f           follow one scan from the device to Odoo
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration cannot be used, 65 the journal is damaged, 69 the daemon is not running, 77 `check` needs root."
     )
@@ -38,14 +38,14 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration cannot be used
 #[command(
     name = "stockrelay",
     version,
-    about = "Keeps every scan of a warehouse on disk and posts each stock movement to Odoo exactly once",
+    about = "Stores every scan of a warehouse on disk and posts each stock movement to Odoo exactly once",
     after_help = after_help(),
     arg_required_else_help = true,
     max_term_width = 110
 )]
 pub struct Cli {
-    /// Configuration file; `config.d/*.toml` beside it and `STOCKRELAY_SECTION__KEY` from the
-    /// environment come after it
+    /// Configuration file; `config.d/*.toml` beside it and environment variables
+    /// `STOCKRELAY_SECTION__KEY` override it
     #[arg(long, global = true, value_name = "PATH", env = "STOCKRELAY_CONFIG", default_value = CONFIG_DEFAULT)]
     pub config: PathBuf,
 
@@ -61,11 +61,11 @@ pub struct Cli {
 pub enum Command {
     /// Run the daemon
     #[command(
-        after_help = "SIGTERM and SIGINT finish what is under way and end it within 10 seconds. SIGHUP does nothing."
+        after_help = "SIGTERM and SIGINT stop the daemon: it finishes its current work within 10 seconds. SIGHUP has no effect."
     )]
     Run,
     #[cfg(feature = "demo")]
-    /// Run everything at once with made-up devices and a stand-in Odoo, and watch it
+    /// Run the daemon with simulated devices and a stand-in Odoo, and watch it
     #[command(after_help = "\
 Examples:
   stockrelay demo
@@ -82,7 +82,7 @@ Examples:
     /// Watch the daemon in the terminal
     #[command(after_help = "Press ? for the keys.")]
     Top,
-    /// Where everything is, in one screen
+    /// Show the state of the gateway on one screen
     #[command(after_help = "\
 The numbers always add up: stored = open + waiting + sending + posted + parked + no document.
 
@@ -90,17 +90,17 @@ Examples:
   stockrelay status
   stockrelay status --json | jq .oldest_waiting_s")]
     Status {
-        /// As the control API answers it
+        /// Print the JSON answer of the control API
         #[arg(long)]
         json: bool,
     },
-    /// List what was scanned, oldest first
+    /// List events, oldest first
     #[command(after_help = "\
 Examples:
   stockrelay events --device pda-07 --state parked
   stockrelay events --after 4711 --limit 1000 --json
   stockrelay events --follow
-  stockrelay events --rejected            readings that no event could be made of")]
+  stockrelay events --rejected            rejected readings instead of events")]
     Events(EventsArgs),
     /// List documents (each becomes one picking in Odoo), oldest first
     #[command(after_help = "\
@@ -108,7 +108,7 @@ Examples:
   stockrelay documents --state waiting
   stockrelay documents --json | jq -r 'select(.state == \"posted\") | .odoo'")]
     Documents(DocumentsArgs),
-    /// An event's whole life, from reading to Odoo
+    /// Follow an event from its reading to Odoo
     #[command(after_help = "\
 ID is an event's id, DEVICE/ID, its number (seq), or a document's key.
 
@@ -117,13 +117,13 @@ Examples:
   stockrelay trace 4711 --json")]
     Trace {
         id: String,
-        /// As the control API answers it
+        /// Print the JSON answer of the control API
         #[arg(long)]
         json: bool,
     },
-    /// What is wrong with this gateway, and what to do: configuration, disk, clock, key, Odoo
+    /// Find faults in configuration, disk, clock, API key and Odoo, and how to fix them
     #[command(after_help = "\
-It opens everything that the daemon opens, as the daemon's user if root starts it.
+`check` opens everything that the daemon opens. Started by root, it does so as the daemon's user.
 
 Exit code 0 without a FAIL, 1 with one, 64 if the configuration has a fault or `run` would end with 64, 65 if the journal is damaged or of an unknown format, 77 if this user may not read the configuration.")]
     Check {
@@ -131,27 +131,27 @@ Exit code 0 without a FAIL, 1 with one, 64 if the configuration has a fault or `
         #[arg(long, value_name = "NAME", default_value = "stockrelay")]
         user: String,
     },
-    /// Decide about documents that Odoo or the gateway refused
+    /// Decide about parked documents: retry, edit or discard them
     #[command(after_help = "\
-Each says why it is parked, what Odoo has, and what can be done: `parked show ID`.
+`parked show ID` shows why a document is parked, what Odoo has, and the choices.
 
 Examples:
-  stockrelay parked list                                       what needs somebody
-  stockrelay parked show 17                                    why, and the choices
-  stockrelay parked retry --code unknown-product               all that wait for a product
+  stockrelay parked list                                       all parked documents
+  stockrelay parked show 17                                    why it is parked, and the choices
+  stockrelay parked retry --code unknown-product               all with this reason code
   stockrelay parked edit 17 --line 1 to=LOC-B --reason \"scanned the wrong bin\"
   stockrelay parked discard 17 --reason \"counted by hand, corrected in Odoo by anna\"")]
     Parked {
         #[command(subcommand)]
         command: ParkedCommand,
     },
-    /// Decide about readings that no event could be made of
+    /// Decide about rejected readings: send them again or dismiss them
     #[command(after_help = "\
-An open one stays on the first screen until somebody dismisses it or sends it again.
+`status` counts an open rejected reading until a person dismisses it or sends it again.
 
 Examples:
-  stockrelay rejected list                                     what is open
-  stockrelay rejected resend 4                                 as it came, after the fault is mended
+  stockrelay rejected list                                     all open rejected readings
+  stockrelay rejected resend 4                                 unchanged, after you have fixed the cause
   stockrelay rejected resend 4 --payload 4006381333931 --reason \"read from the label\"
   stockrelay rejected dismiss 4 --reason \"test of a new scanner\"
   stockrelay rejected dismiss --code not-your-topic --upto 90 --reason \"site name corrected\"")]
@@ -159,17 +159,17 @@ Examples:
         #[command(subcommand)]
         command: RejectedCommand,
     },
-    /// Help with devices.toml
+    /// Create entries for devices.toml
     Devices {
         #[command(subcommand)]
         command: DevicesCommand,
     },
-    /// Scanner profiles: how a family of scanners says what it read
+    /// Check, test and list scanner profiles
     Profile {
         #[command(subcommand)]
         command: ProfileCommand,
     },
-    /// Look at the configuration
+    /// Show or check the configuration
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -178,13 +178,13 @@ Examples:
 
 #[derive(Debug, Clone, Args)]
 pub struct PageArgs {
-    /// Begin behind this number
+    /// Start after this number
     #[arg(long, value_name = "SEQ")]
     pub after: Option<u64>,
-    /// At most so many
+    /// Show at most N
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: u64,
-    /// One JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
 }
@@ -193,20 +193,21 @@ pub struct PageArgs {
 pub struct EventsArgs {
     #[command(flatten)]
     pub page: PageArgs,
-    /// Only this device's
+    /// Show only events of this device
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
-    /// Only this type: scan, transfer, pick, receive, count, scrap, return, pack, ship, validate,
-    /// undo
+    /// Show only events of this type: scan, transfer, pick, receive, count, scrap, return, pack,
+    /// ship, validate, undo
     #[arg(long = "type", value_name = "TYPE")]
     pub kind: Option<String>,
-    /// Only in this state: open, waiting, sending, posted, parked, discarded, `no_document`
+    /// Show only events in this state: open, waiting, sending, posted, parked, discarded,
+    /// `no_document`
     #[arg(long)]
     pub state: Option<String>,
-    /// Go on with what is scanned from now on (or behind --after), until Ctrl-C
+    /// Show new events as they are stored (with --after: all after that number), until Ctrl-C
     #[arg(long, conflicts_with = "limit")]
     pub follow: bool,
-    /// Readings that no event could be made of, instead
+    /// List rejected readings instead of events
     #[arg(long, conflicts_with_all = ["device", "kind", "state", "follow"])]
     pub rejected: bool,
 }
@@ -215,14 +216,14 @@ pub struct EventsArgs {
 pub struct DocumentsArgs {
     #[command(flatten)]
     pub page: PageArgs,
-    /// Only in this state: waiting, sending, posted, parked, discarded, replaced
+    /// Show only documents in this state: waiting, sending, posted, parked, discarded, replaced
     #[arg(long)]
     pub state: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum ParkedCommand {
-    /// List them, oldest first
+    /// List parked documents, oldest first
     #[command(after_help = "\
 Examples:
   stockrelay parked list --code unknown-product
@@ -230,46 +231,46 @@ Examples:
     List {
         #[command(flatten)]
         page: PageArgs,
-        /// Only those that are parked for this reason code
+        /// Show only documents with this reason code
         #[arg(long)]
         code: Option<String>,
     },
-    /// One of them: why it is parked, what Odoo has, the choices, its lines and its life so far
+    /// Show one document: why it is parked, what Odoo has, the choices, its lines and its history
     #[command(
         after_help = "ID is the document's number, its key, or at least six digits of the key."
     )]
     Show {
         id: String,
-        /// As the control API answers it
+        /// Print the JSON answer of the control API
         #[arg(long)]
         json: bool,
     },
-    /// Try one again, or all that are parked for one reason
+    /// Retry one document, or all with the same reason code
     #[command(after_help = "\
 ID is the document's number, its key, or at least six digits of the key.
-`parked show ID` says whether its reason takes an answer, and which: backorder, no-backorder or allow.
+Some reasons take an answer: backorder, no-backorder or allow. `parked show ID` lists them.
 
 Examples:
   stockrelay parked retry 17
-  stockrelay parked retry 17 --with backorder       the rest of the order comes later
-  stockrelay parked retry --code unknown-product    after the product was made in Odoo")]
+  stockrelay parked retry 17 --with backorder       post now, and create a backorder for the rest
+  stockrelay parked retry --code unknown-product    after you have created the product in Odoo")]
     Retry {
         id: Option<String>,
-        /// All that are parked for this reason code
+        /// Retry all documents with this reason code
         #[arg(long, alias = "all", conflicts_with = "id")]
         code: Option<String>,
-        /// What the gateway asks: backorder, no-backorder or allow
+        /// The answer to the gateway's question: backorder, no-backorder or allow
         #[arg(long, value_name = "ANSWER")]
         with: Option<String>,
-        /// Why; it is kept with the document
+        /// Why; stored with the document
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Put one right: a corrected document takes its place, and the old one is kept
+    /// Edit one document: a corrected document replaces it, and the old one stays in the history
     #[command(after_help = "\
 ID is the document's number, its key, or at least six digits of the key. `parked show ID` numbers the lines.
-The fields are product, quantity, from, to, lot, package, owner, expiry and best_before, as the type of the document has them.
-FIELD= takes an optional one away; quantity=0 leaves the line out (of a count: nothing is there).
+The fields are product, quantity, from, to, lot, package, owner, expiry and best_before, where the document's type has them.
+FIELD= clears an optional field; quantity=0 removes the line (in a count: nothing was found).
 
 Examples:
   stockrelay parked edit 17 --line 1 from=LOC-A-02 --reason \"label fell off, was scanned by hand\"
@@ -277,25 +278,25 @@ Examples:
   stockrelay parked edit 17 --order WH/OUT/00042 --reason \"went with the other delivery\"")]
     Edit {
         id: String,
-        /// Why; it is kept with both documents
+        /// Why; stored with both documents
         #[arg(long)]
         reason: String,
-        /// The number of a line, and what to change in it; more than once for more lines
+        /// The number of a line, and the fields to change; repeat it for other lines
         #[arg(long = "line", num_args = 2.., value_names = ["N", "FIELD=VALUE"], value_parser = edit_word)]
         lines: Vec<EditWord>,
-        /// Another order, for the whole document; empty for none
+        /// Another order for the whole document; empty removes the order
         #[arg(long)]
         order: Option<String>,
     },
-    /// Leave one for good: it will never be posted
+    /// Discard one document: it will never be posted
     #[command(after_help = "\
-What Odoo holds open for it is cancelled there.
+The gateway also cancels what it has created for the document in Odoo and not posted.
 
 Example:
   stockrelay parked discard 17 --reason \"counted by hand, corrected in Odoo by anna\"")]
     Discard {
         id: String,
-        /// Why; it is kept with the document
+        /// Why; stored with the document
         #[arg(long)]
         reason: String,
     },
@@ -303,61 +304,61 @@ Example:
 
 #[derive(Debug, Subcommand)]
 pub enum RejectedCommand {
-    /// List the open ones, oldest first
+    /// List open rejected readings, oldest first
     List {
         #[command(flatten)]
         page: PageArgs,
-        /// The dismissed ones and those that were sent again, too
+        /// Also list readings that were dismissed or sent again
         #[arg(long)]
         all: bool,
     },
-    /// One of them: what came, why no event could be made of it, and who settled it
+    /// Show one rejected reading: its payload, why it was rejected, and who settled it
     Show {
         number: RejectedNumber,
-        /// As the control API answers it
+        /// Print the JSON answer of the control API
         #[arg(long)]
         json: bool,
     },
-    /// Send one again: it becomes an event with the time at which it was received
+    /// Send one rejected reading again: its event gets the time at which the reading was received
     Resend {
         number: RejectedNumber,
-        /// What to send in its place: a barcode, or a JSON event
+        /// Send this instead of the stored payload: a barcode, or a JSON event
         #[arg(long)]
         payload: Option<String>,
-        /// The same, from a file; - for standard input
+        /// Read that payload from a file; - reads standard input
         #[arg(long, value_name = "FILE", conflicts_with = "payload")]
         payload_file: Option<PathBuf>,
-        /// What it is: event or scan; without it, an event where it names the type of one, else
-        /// what it came as
+        /// Read the payload as event or scan. Default: a changed payload with an event type is an
+        /// event; any other keeps the channel of the reading
         #[arg(long)]
         channel: Option<String>,
-        /// Why; it is stored with the reading
+        /// Why; stored with the reading
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Dismiss one, or all up to a number: nothing is made of them
+    /// Dismiss one rejected reading, or all up to a number: they create no event
     Dismiss {
         #[arg(required_unless_present_any = ["upto", "scans", "code", "device"], conflicts_with_all = ["upto", "code", "device", "scans"])]
         number: Option<RejectedNumber>,
-        /// All open ones up to this number
+        /// Dismiss all open rejected readings up to this number
         #[arg(long, value_name = "NUMBER")]
         upto: Option<RejectedNumber>,
-        /// With --upto: only those with this reason code
+        /// With --upto: only readings with this reason code
         #[arg(long, conflicts_with = "scans")]
         code: Option<String>,
-        /// With --upto: only this device's
+        /// With --upto: only readings of this device
         #[arg(long, value_name = "NAME", conflicts_with = "scans")]
         device: Option<String>,
-        /// Raw scans that nothing was made of, because their devices have no flow
+        /// Dismiss all raw scans of devices without a flow
         #[arg(long, conflicts_with = "upto")]
         scans: bool,
-        /// Why; it is stored with the reading
+        /// Why; stored with the reading
         #[arg(long)]
         reason: String,
     },
 }
 
-/// A word behind `--line`.
+/// A value after `--line`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EditWord {
     Line(usize),
@@ -367,8 +368,9 @@ pub enum EditWord {
 fn edit_word(text: &str) -> Result<EditWord, String> {
     match text.split_once('=') {
         Some((field, value)) => Ok(EditWord::Field(field.to_owned(), value.to_owned())),
-        None => (text.parse().map(EditWord::Line))
-            .map_err(|_| "neither a line's number nor FIELD=VALUE".to_owned()),
+        None => (text.parse().map(EditWord::Line)).map_err(|_| {
+            "expected a line's number or FIELD=VALUE, such as --line 1 from=LOC-A".to_owned()
+        }),
     }
 }
 
@@ -386,7 +388,7 @@ Example:
 
 #[derive(Debug, Subcommand)]
 pub enum ProfileCommand {
-    /// Print every fault of profile files, and which of their samples are not read as they must be
+    /// Check profile files: print every fault, and every sample that is not read as it should be
     Check {
         /// Files, or names that `profile list` shows
         #[arg(required = true)]
@@ -394,26 +396,26 @@ pub enum ProfileCommand {
     },
     /// Show how a profile reads a code, step by step
     #[command(after_help = "\
-CODE is what the scanner sends; \\x1d, \\r, \\n, \\t and \\\\ in it are understood. `-` takes lines from standard input.
-Without the profile's end marks it is a code all the same; a bare code is put where a JSON payload has it.
+CODE is what the scanner sends, with the escapes \\x1d, \\r, \\n, \\t and \\\\. `-` reads lines from standard input.
+The profile's end marks may be missing. Where a profile reads JSON, the command puts a bare code into a JSON payload.
 
 Examples:
   stockrelay profile test zebra-serial ']C10104006381333931\\x1d10LOT-7'
-  stockrelay profile test zebra-serial LOC-A-01 --copy       as this site's flows understand it, and why
+  stockrelay profile test zebra-serial LOC-A-01 --copy       its meaning at this site, and why
   stockrelay profile test ./my-scanner.toml --json - < codes.txt")]
     Test {
         /// A file, or a name that `profile list` shows
         file: String,
-        /// What the scanner sends; `-`: lines of standard input
+        /// What the scanner sends; `-` reads lines from standard input
         code: String,
-        /// Ask the running daemon as well: by the site's copy of Odoo's data and its nomenclature,
-        /// with what each step says
+        /// Also ask the running daemon, which uses its copy of Odoo's data and nomenclature, and
+        /// print the result of each step
         #[arg(long)]
         copy: bool,
-        /// With --copy: the product that was scanned before, whose lots are known
+        /// With --copy: the product that was scanned before; CODE may be one of its lots
         #[arg(long, value_name = "CODE", requires = "copy")]
         last: Option<String>,
-        /// One JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
@@ -426,7 +428,7 @@ Examples:
 Example:
   stockrelay profile sheet --operator anna --operator ben > sheet.svg")]
     Sheet {
-        /// A badge besides, for an operator
+        /// Add a badge for this operator; may be repeated
         #[arg(long = "operator", value_name = "NAME")]
         operators: Vec<String>,
     },
@@ -434,9 +436,9 @@ Example:
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Print the configuration as it is meant, defaults and all
+    /// Print the configuration with all defaults
     Show,
-    /// Print every fault and warning at once
+    /// Print every fault and warning of the configuration
     Check,
 }
 

@@ -1,7 +1,7 @@
-//! The other end of the control socket, for the commands and the terminal UI.
+//! The client of the control socket, for the commands and the terminal UI.
 //!
-//! A connection a request: they are few, and a daemon that was restarted meanwhile makes no
-//! difference.
+//! Each request uses a connection of its own: requests are few, and a restart of the daemon between
+//! two of them has no effect.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,11 @@ use tokio::net::UnixStream;
 
 use super::records::Refusal;
 
-/// The largest answer that is taken, in bytes: a page of the longest events and lines is smaller.
+/// The largest answer that the client accepts, in bytes: a page of the longest events and lines is
+/// smaller.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
 /// How long one request may take.
-const WITHIN: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -28,25 +29,25 @@ pub enum ClientError {
     )]
     NotRunning { socket: PathBuf },
     #[error(
-        "{} is not for this user: run as a user of the socket's group, or as root", .0.display()
+        "this user may not connect to {}: run the command as a user of the socket's group, or as root", .0.display()
     )]
-    NoRight(PathBuf),
+    NotPermitted(PathBuf),
     #[error(
-        "no daemon answers on {}, which is no socket: remove it or correct control.socket, then start stockrelay", .0.display()
+        "no daemon answers on {}, because the file is not a socket: remove the file or correct control.socket, then start stockrelay", .0.display()
     )]
     NoSocket(PathBuf),
-    /// The daemon said no, and why.
+    /// The daemon refused the request; the refusal has the reason.
     #[error("{}; {}", .refusal.error, .refusal.remedy)]
     Refused {
         status: StatusCode,
         refusal: Refusal,
     },
-    #[error("the daemon on {} did not answer within {WITHIN:?}: look into its log", .0.display())]
+    #[error("the daemon on {} did not answer within {TIMEOUT:?}: see its log", .0.display())]
     Slow(PathBuf),
-    #[error("the daemon on {} broke off ({why}): try again, or look into its log", socket.display())]
+    #[error("the daemon on {} closed the connection ({why}): try again, or see its log", socket.display())]
     Broken { socket: PathBuf, why: String },
     #[error(
-        "the answer of the daemon is not understood ({0}): is it another version than this command?"
+        "cannot read the daemon's answer ({0}): use a `stockrelay` command of the same version as the daemon"
     )]
     NotUnderstood(String),
 }
@@ -83,12 +84,12 @@ impl Client {
         path: &str,
         body: Body,
     ) -> Result<T, ClientError> {
-        let answer = tokio::time::timeout(WITHIN, self.exchange(method, path, body)).await;
+        let answer = tokio::time::timeout(TIMEOUT, self.exchange(method, path, body)).await;
         let (status, bytes) = answer.map_err(|_| ClientError::Slow(self.socket.clone()))??;
         if !status.is_success() {
             let refusal = serde_json::from_slice(&bytes).unwrap_or_else(|_| Refusal {
                 error: format!("the daemon answered {status}"),
-                remedy: "look into its log".to_owned(),
+                remedy: "see the daemon's log".to_owned(),
                 journal_damaged: false,
             });
             return Err(ClientError::Refused { status, refusal });
@@ -132,7 +133,7 @@ impl Client {
             Ok((status, bytes))
         };
         let mut exchange = std::pin::pin!(exchange);
-        // The connection's own end may come first: what it has read by then is still delivered.
+        // The connection may end first: the answer that it has read by then is still delivered.
         tokio::select! {
             biased;
             answer = exchange.as_mut() => answer,
@@ -150,7 +151,7 @@ impl Client {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 ClientError::NotRunning { socket }
             }
-            io::ErrorKind::PermissionDenied => ClientError::NoRight(socket),
+            io::ErrorKind::PermissionDenied => ClientError::NotPermitted(socket),
             _ => ClientError::Broken {
                 socket,
                 why: error.to_string(),
@@ -159,9 +160,9 @@ impl Client {
     }
 }
 
-/// An id as a part of a path: whatever is not plain is percent-encoded.
+/// Percent-encodes an id so that it can be a part of a path.
 #[must_use]
-pub fn path_part(id: &str) -> String {
+pub fn encode_for_path(id: &str) -> String {
     let mut part = String::new();
     for byte in id.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn something_else_than_a_socket_is_told_as_such() {
+    async fn a_file_that_is_not_a_socket_is_reported() {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("control.sock");
         std::fs::write(&socket, "").unwrap();
@@ -207,6 +208,6 @@ mod tests {
 
     #[test]
     fn ids_of_any_kind_fit_into_a_path() {
-        assert_eq!(path_part("pda-1/a b?ü"), "pda-1%2Fa%20b%3F%C3%BC");
+        assert_eq!(encode_for_path("pda-1/a b?ü"), "pda-1%2Fa%20b%3F%C3%BC");
     }
 }

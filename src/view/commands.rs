@@ -1,5 +1,5 @@
-//! The commands that ask a running daemon: a request or a few, then a table for people or a JSON
-//! object a line.
+//! The commands that query a running daemon. Each sends one request or a few, then prints a table
+//! for people, or one JSON object per line.
 
 mod lists;
 mod parked;
@@ -18,25 +18,25 @@ pub use parked::parked;
 pub(super) use parked::retry_all;
 pub use profile::profile;
 pub use rejected::rejected;
-pub(super) use rejected::{describe as describe_resent, dismiss_many};
+pub(super) use rejected::{describe_resent, dismiss_many};
 pub use status::status;
 pub use trace::trace;
 
 /// Done.
 pub const EXIT_DONE: u8 = 0;
-/// Tried, and failed.
+/// The command failed.
 pub const EXIT_FAILED: u8 = 1;
 /// The arguments or the configuration are wrong.
 pub const EXIT_USAGE: u8 = 2;
 pub const EXIT_CONFIG: u8 = 64;
-/// The journal is damaged, or of a version that this one does not know.
+/// The journal is damaged, or has a format that this version does not know.
 pub const EXIT_DAMAGED: u8 = 65;
 /// The daemon is not running.
 pub const EXIT_NO_DAEMON: u8 = 69;
 /// `check` was run by a user who may not read the configuration (sysexits.h, `EX_NOPERM`).
-pub const EXIT_NO_RIGHT: u8 = 77;
+pub const EXIT_NO_PERMISSION: u8 = 77;
 
-/// Entries of one page, as many as the daemon gives.
+/// Entries of one page: the most that the daemon sends.
 const PAGE: u64 = 1_000;
 
 #[derive(Debug, thiserror::Error)]
@@ -45,20 +45,20 @@ pub enum CommandError {
     Client(ClientError),
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
-    /// Arguments that are well formed each, but not together.
+    /// Each argument is well formed, but not their combination.
     #[error("{0}")]
     Usage(String),
 }
 
 impl From<ClientError> for CommandError {
-    /// With the commands in place of what a program would send.
+    /// Rewrites the remedy: it names commands instead of requests.
     fn from(error: ClientError) -> Self {
         Self::Client(match error {
             ClientError::Refused {
                 status,
                 mut refusal,
             } => {
-                refusal.remedy = in_commands(&refusal.remedy);
+                refusal.remedy = rewrite_for_commands(&refusal.remedy);
                 ClientError::Refused { status, refusal }
             }
             other => other,
@@ -66,10 +66,10 @@ impl From<ClientError> for CommandError {
     }
 }
 
-/// A remedy of the control API for somebody who types commands.
-fn in_commands(remedy: &str) -> String {
+/// Rewrites a remedy of the control API for a person who types commands.
+fn rewrite_for_commands(remedy: &str) -> String {
     if remedy.starts_with("send {") {
-        return "correct the arguments: the command with --help has the fields and examples"
+        return "correct the arguments; run the command with --help to see the fields and examples"
             .to_owned();
     }
     remedy
@@ -94,17 +94,17 @@ impl CommandError {
             Self::Client(ClientError::Refused { refusal, .. }) if refusal.journal_damaged => {
                 EXIT_DAMAGED
             }
-            // A parameter that the daemon does not take was an argument here.
+            // The daemon did not accept a parameter, which was an argument of the command.
             Self::Client(ClientError::Refused { status, .. }) if status.as_u16() == 400 => {
                 EXIT_USAGE
             }
-            // Whoever reads has seen enough, as `head` does.
+            // The reader closed the pipe, as `head` does.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => EXIT_DONE,
             _ => EXIT_FAILED,
         }
     }
 
-    /// Whether there is nobody left to tell.
+    /// Whether the command prints no error.
     #[must_use]
     pub fn is_silent(&self) -> bool {
         self.exit_code() == EXIT_DONE
@@ -118,7 +118,7 @@ fn json_line(out: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<(
     writeln!(out, "{line}")
 }
 
-/// A path with its parameters, percent-encoded; those without a value are left out.
+/// Builds a path with its parameters, percent-encoded, without those that have no value.
 fn path(base: &str, parameters: &[(&str, Option<&str>)]) -> String {
     let mut path = base.to_owned();
     let given = parameters
@@ -129,12 +129,12 @@ fn path(base: &str, parameters: &[(&str, Option<&str>)]) -> String {
         path.push(mark);
         path.push_str(key);
         path.push('=');
-        path.push_str(&super::client::path_part(value));
+        path.push_str(&super::client::encode_for_path(value));
     }
     path
 }
 
-/// The parameters of a request with borrowed values.
+/// Borrows the values of a request's parameters.
 fn borrow<'a, const N: usize>(
     owned: &'a [(&'a str, Option<String>); N],
 ) -> [(&'a str, Option<&'a str>); N] {
@@ -154,14 +154,14 @@ mod tests {
             ("give a number, as /v1/parked lists them", "parked list"),
             ("give a number, as /v1/rejected lists them", "rejected list"),
         ] {
-            let told = in_commands(remedy);
-            assert!(told.contains(word) && !told.contains("/v1"), "{told}");
-            assert!(!told.contains('{'), "{told}");
+            let text = rewrite_for_commands(remedy);
+            assert!(text.contains(word) && !text.contains("/v1"), "{text}");
+            assert!(!text.contains('{'), "{text}");
         }
     }
 
     #[test]
-    fn a_reader_who_has_seen_enough_is_no_failure() {
+    fn a_closed_pipe_is_no_failure() {
         let error = CommandError::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert!(error.is_silent());
         let error = CommandError::from(io::Error::from(io::ErrorKind::StorageFull));
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_parameters_that_were_given_are_asked_for() {
+    fn a_path_has_only_the_parameters_that_were_given() {
         let path = path(
             "/v1/events",
             &[

@@ -1,9 +1,9 @@
 //! The control socket: HTTP/1.1 on a Unix socket, and the metrics' TCP address beside it.
 //!
-//! Requests come in from the commands, the terminal UI and scripts; answers are JSON. All of it
-//! reads short transactions of the journal, the board and the copy of Odoo's data; only `decide`,
-//! `edit` and `settle` change anything, through the journal's inbox. `docs/control-api.md` is
-//! its reference.
+//! Requests come in from the commands, the terminal UI and scripts; answers are JSON. They are read
+//! from the journal in short transactions, from the board and from the copy of Odoo's data. Only
+//! `decide`, `edit` and `settle` change anything, through the journal's inbox.
+//! `docs/control-api.md` is the reference.
 
 mod decide;
 mod edit;
@@ -41,35 +41,34 @@ use problem::Problem;
 
 /// The largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 16_384;
-/// The same, where a whole payload is sent again: the longest that is read, written as a text in
-/// JSON.
+/// The largest body that sends a payload again, in bytes: the longest payload as a JSON string.
 const RESEND_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX + BODY_BYTES_MAX;
-/// The same, where the words of a scanner profile come with it.
+/// The largest body with the prefixes of a scanner profile, in bytes.
 const MEANING_BYTES_MAX: usize = 2 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     #[error(
-        "control.socket {}: another process answers there; stop it, or give this one a socket of its own", .0.display()
+        "control.socket {}: another process uses it; stop that process, or set another path", .0.display()
     )]
     InUse(PathBuf),
     #[error(
-        "control.socket {}: something that is no socket is there; remove it or choose another path", .0.display()
+        "control.socket {}: the file exists and is not a socket; remove it or set another path", .0.display()
     )]
     NotASocket(PathBuf),
     #[error(
-        "control.socket {}: {error}; the directory must be there and writable for the daemon, the path at most 107 bytes",
+        "control.socket {}: {error}; give a path of at most 107 bytes in a directory that the daemon may write",
         path.display()
     )]
     Socket { path: PathBuf, error: io::Error },
-    #[error("control.metrics {address}: {error}; choose a free address")]
+    #[error("control.metrics {address}: {error}; set an address that is free")]
     Metrics {
         address: SocketAddr,
         error: io::Error,
     },
 }
 
-/// The bound addresses, ready to be served.
+/// The bound addresses, ready to serve.
 pub struct Control {
     gateway: Gateway,
     socket: UnixListener,
@@ -95,14 +94,14 @@ impl Control {
         })
     }
 
-    /// Codes are explained by these.
+    /// Sets the copies of Odoo's data, by which codes are explained.
     #[must_use]
     pub fn with_copies(mut self, copies: watch::Receiver<Option<Catalog>>) -> Self {
         self.gateway.copies = Some(copies);
         self
     }
 
-    /// Scans that people send again are read by these, as their device's own.
+    /// Sets the profiles, by which scans that people send again are read like their device's own.
     #[must_use]
     pub fn with_profiles(mut self, profiles: Profiles) -> Self {
         self.gateway.profiles = profiles;
@@ -116,7 +115,7 @@ impl Control {
         self.metrics.as_ref().and_then(|tcp| tcp.local_addr().ok())
     }
 
-    /// Serves until `cancel`, finishes the answers under way and removes the socket's file.
+    /// Serves until `cancel`, then finishes the answers in progress and removes the socket's file.
     pub async fn run(self, cancel: CancellationToken) {
         let control = http::serve(
             http::Listener::Unix(self.socket),
@@ -142,7 +141,7 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         .route("/v1/events", get(read::events))
         .route("/v1/rejected", get(read::rejected))
         .route("/v1/rejected/dismiss", post(settle::dismiss_many))
-        .route("/v1/rejected/{id}", get(settle::one))
+        .route("/v1/rejected/{id}", get(settle::show))
         .route("/v1/rejected/{id}/dismiss", post(settle::dismiss))
         .route(
             "/v1/rejected/{id}/resend",
@@ -177,7 +176,9 @@ where
     let (gateway, pages) = (gateway.clone(), Arc::clone(&gateway.pages));
     match blocking(pages, move || read(&gateway)).await {
         Some(result) => result,
-        None => Err(Problem::internal("the answer could not be made")),
+        None => Err(Problem::internal(
+            "the daemon could not create the answer, because it is stopping",
+        )),
     }
 }
 
@@ -201,14 +202,14 @@ struct SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if std::fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
-            // Left behind, it is taken for stale at the next start: no harm.
+            // If it remains, the next start removes it as a stale file.
             drop(std::fs::remove_file(&self.path));
         }
     }
 }
 
-/// Binds the socket for its owner and group. A stale file, where nobody answers, makes room; a live
-/// one does not.
+/// Binds the socket for its owner and group. Replaces a stale file, on which no process answers,
+/// but not a live one.
 fn bind_unix(path: &Path) -> Result<(UnixListener, SocketFile), ControlError> {
     let failed = |error| ControlError::Socket {
         path: path.to_owned(),
@@ -229,7 +230,7 @@ fn bind_unix(path: &Path) -> Result<(UnixListener, SocketFile), ControlError> {
                 std::fs::remove_file(path).map_err(failed)?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // A full queue or a lack of rights shows that somebody is there.
+            // A full queue or missing rights show that a process listens there.
             Ok(_) | Err(_) => return Err(ControlError::InUse(path.to_owned())),
         },
     }

@@ -1,4 +1,4 @@
-//! What the control socket and the metrics answer from.
+//! The parts of the daemon from which the control API and the metrics answer.
 
 use std::sync::Arc;
 
@@ -11,26 +11,26 @@ use crate::decode::profiles::Profiles;
 use crate::event::Name;
 use crate::journal::{Journal, JournalError};
 
-/// Answers that are made at once: each holds a thread and a page of records. A status does not wait
+/// Limits on answers in progress: each holds a thread and a page of records. A status does not wait
 /// for pages.
 const STATUSES_MAX: usize = 2;
 const PAGES_MAX: usize = 4;
-/// Streams at once: the other connections stay free for requests.
+/// Limit on open streams: the other connections stay free for requests.
 pub const STREAMS_MAX: usize = 16;
 
-/// What all answers are made from; cheap to clone.
+/// The sources of all answers; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Gateway {
     pub site: Name,
     pub journal: Journal,
     pub board: Board,
-    /// By which scans are read that people send again.
+    /// The profiles for scans that people send again.
     pub(super) profiles: Profiles,
-    /// The copy of Odoo's data, once there is one.
+    /// The copy of Odoo's data; `None` until the first refresh.
     pub(super) copies: Option<watch::Receiver<Option<Catalog>>>,
-    /// One permit a stream that is open.
+    /// One permit for each open stream.
     pub(super) streams: Arc<Semaphore>,
-    /// One permit a status, and one a page, that is being read.
+    /// One permit for each status that is being read.
     statuses: Arc<Semaphore>,
     pub(super) pages: Arc<Semaphore>,
 }
@@ -50,7 +50,7 @@ impl Gateway {
         }
     }
 
-    /// The status as it is now; `None` where it cannot be made.
+    /// Reads the current status. `None`: the runtime is shutting down.
     pub(super) async fn status(&self) -> Option<Result<Status, JournalError>> {
         let (gateway, statuses) = (self.clone(), Arc::clone(&self.statuses));
         let take = move || Status::take(&gateway.site, &gateway.journal, &gateway.board);
@@ -58,7 +58,7 @@ impl Gateway {
     }
 }
 
-/// Runs blocking work on a thread of its own, when there is a permit.
+/// Runs blocking work on a thread of its own, as soon as a permit is free.
 pub(super) async fn blocking<T, F>(permits: Arc<Semaphore>, work: F) -> Option<T>
 where
     T: Send + 'static,
@@ -67,8 +67,7 @@ where
     let permit = permits.acquire_owned().await.ok()?;
     let working = move || {
         let done = work();
-        // Held by the work itself: a client that hangs up does not make room for a second one
-        // beside it.
+        // The work holds the permit: a client that hangs up does not free it before the work ends.
         drop(permit);
         done
     };

@@ -9,24 +9,24 @@ use crate::board::Link;
 /// How urgent a sentence is; a screen may colour it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mood {
-    /// All is well, or on its way to be.
+    /// All is well, or documents are on the way to Odoo.
     Good,
-    /// It needs a person some time, or mends itself.
+    /// It needs a person at some time, or recovers by itself.
     Watch,
     /// It needs a person now.
     Bad,
 }
 
-/// The alarm that a site has chosen: it needs nobody.
+/// The code of the alarm about anonymous access, which the site has chosen: it needs no person.
 const ANONYMOUS: &str = "anonymous";
 
-/// What matters most, in the words of the floor.
+/// Describes the state of the gateway: what matters most comes first.
 #[must_use]
 pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
     let waiting = status.events.on_the_way() + status.events.undecided();
     let safe = match waiting {
-        0 => "nothing waits here".to_owned(),
-        _ => format!("{} safe here", be(waiting, "scan")),
+        0 => "nothing is waiting".to_owned(),
+        _ => format!("{} safe here", count_is(waiting, "scan")),
     };
     let (mood, mut sentence) = if status.journal.full {
         let what = if status.journal.disk_full {
@@ -34,13 +34,13 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
         } else {
             "The journal is full"
         };
-        let sentence = format!("{what}: nothing more is taken until there is room; {safe}");
+        let sentence = format!("{what}: the gateway stores no scans until there is space; {safe}");
         (Mood::Bad, sentence)
     } else {
         match status.odoo.link {
             Link::Held => (
                 Mood::Bad,
-                format!("Nothing goes to Odoo until a person puts the link right; {safe}"),
+                format!("Nothing is sent to Odoo until a person fixes the link; {safe}"),
             ),
             Link::Down => {
                 let down = status.odoo.since.map_or(String::new(), |since| {
@@ -52,100 +52,110 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
             Link::Up => return with_link(status),
         }
     };
-    for more in [need(status), begun(status), down(status)]
-        .into_iter()
-        .flatten()
+    for more in [
+        describe_need(status),
+        describe_unfinished(status),
+        describe_down(status),
+    ]
+    .into_iter()
+    .flatten()
     {
         sentence = format!("{sentence}; {more}");
     }
     (mood, sentence)
 }
 
-/// The same while the link to Odoo is up.
+/// Describes the state of the gateway while the link to Odoo is up.
 #[must_use]
 pub fn with_link(status: &Status) -> (Mood, String) {
     let is_alarmed = status.alarms.keys().any(|code| code != ANONYMOUS);
-    let need = need(status);
+    let need = describe_need(status);
     let mood = if need.is_some() || is_alarmed || status.sources_down().next().is_some() {
         Mood::Watch
     } else {
         Mood::Good
     };
-    let parts: Vec<String> = [need, on_the_way(status), begun(status)]
-        .into_iter()
-        .flatten()
-        .collect();
-    let begun_alone = begun(status).is_some_and(|begun| parts == [begun]);
+    let parts: Vec<String> = [
+        need,
+        describe_on_the_way(status),
+        describe_unfinished(status),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let unfinished_alone = describe_unfinished(status).is_some_and(|text| parts == [text]);
     let mut sentence = match parts.as_slice() {
-        [] => all_settled(status, true),
-        [begun] if begun_alone => format!("{}; {begun}", all_settled(status, false)),
+        [] => describe_settled(status, true),
+        [unfinished] if unfinished_alone => {
+            format!("{}; {unfinished}", describe_settled(status, false))
+        }
         parts => parts.join("; "),
     };
-    if let Some(down) = down(status) {
+    if let Some(down) = describe_down(status) {
         sentence = format!("{sentence}, but {down}");
     }
     (mood, sentence)
 }
 
-/// What is in the gateway and needs nobody: scans of which nobody knows yet what becomes of them,
-/// and movements.
-fn on_the_way(status: &Status) -> Option<String> {
+/// Describes the work in progress: scans that are not movements yet, and movements on the way to
+/// Odoo.
+fn describe_on_the_way(status: &Status) -> Option<String> {
     let (scans, movements) = (status.events.undecided(), status.events.on_the_way());
-    let scans = (scans > 0).then(|| format!("{} being worked out", be(scans, "scan")));
+    let scans = (scans > 0).then(|| format!("{} being processed", count_is(scans, "scan")));
     let movements =
-        (movements > 0).then(|| format!("{} on the way to Odoo", be(movements, "movement")));
+        (movements > 0).then(|| format!("{} on the way to Odoo", count_is(movements, "movement")));
     match (scans, movements) {
         (Some(scans), Some(movements)) => Some(format!("{movements}; {scans}")),
         (scans, movements) => scans.or(movements),
     }
 }
 
-/// What devices have begun in a flow and not ended.
-fn begun(status: &Status) -> Option<String> {
-    let devices: u64 = status.begun.values().sum();
+/// Describes the unfinished movements of devices with a flow.
+fn describe_unfinished(status: &Status) -> Option<String> {
+    let devices: u64 = status.unfinished.values().sum();
     let have = if devices == 1 { "has" } else { "have" };
-    let what = match status.begun.keys().collect::<Vec<_>>().as_slice() {
+    let what = match status.unfinished.keys().collect::<Vec<_>>().as_slice() {
         [what] => plain(what),
         _ => "movement".to_owned(),
     };
-    (devices > 0).then(|| format!("{} {have} begun a {what}", counted(devices, "device")))
+    (devices > 0).then(|| format!("{} {have} started a {what}", counted(devices, "device")))
 }
 
-/// Which sources are down.
-fn down(status: &Status) -> Option<String> {
+/// Describes the sources that are down.
+fn describe_down(status: &Status) -> Option<String> {
     let names: Vec<&str> = status.sources_down().collect();
     let first = plain(names.first()?);
-    let be = be(names.len() as u64, "source");
+    let be = count_is(names.len() as u64, "source");
     let more = if names.len() > 1 { ", ..." } else { "" };
     Some(format!("{be} down: {first}{more}"))
 }
 
-/// Nothing waits, for Odoo or for a person: what is in Odoo, and what people decided is not to be.
-/// `is_all`: nothing else was begun.
-fn all_settled(status: &Status, is_all: bool) -> String {
+/// Describes a gateway in which nothing waits for Odoo or for a person: movements in Odoo, and
+/// those that people discarded. `is_all`: no movement is unfinished.
+fn describe_settled(status: &Status, is_all: bool) -> String {
     let events = &status.events;
     let posted = events.posted.saturating_sub(events.left_out);
     let given_up = events.discarded + events.left_out;
     let sentence = match (posted, given_up) {
-        (0, 0) if events.stored > 0 => "No scan has made a movement yet".to_owned(),
-        (0, 0) => "Nothing was scanned yet".to_owned(),
+        (0, 0) if events.stored > 0 => "No scan has become a movement yet".to_owned(),
+        (0, 0) => "Nothing has been scanned yet".to_owned(),
         (0, _) => "No movement is in Odoo".to_owned(),
         (1, 0) if is_all => "The movement is in Odoo".to_owned(),
         (_, 0) if is_all => format!("All {} movements are in Odoo", grouped(posted)),
-        (_, _) => format!("{} in Odoo", be(posted, "movement")),
+        (_, _) => format!("{} in Odoo", count_is(posted, "movement")),
     };
     match given_up {
         0 => sentence,
         _ => format!(
-            "{sentence}; {} discarded or taken back",
-            be_past(given_up, "movement")
+            "{sentence}; {} discarded or removed",
+            count_was(given_up, "movement")
         ),
     }
 }
 
-/// What waits for a person: parked documents, readings that no event could be made of, and scans
-/// that no movement was made of.
-fn need(status: &Status) -> Option<String> {
+/// Describes what waits for a person: parked documents, rejected readings, and scans of devices
+/// without a flow.
+fn describe_need(status: &Status) -> Option<String> {
     let scans = status.events.unused_scans;
     let things = [
         (status.documents.parked, "document", ""),
@@ -167,12 +177,12 @@ fn need(status: &Status) -> Option<String> {
     Some(format!("{all} {needs} you"))
 }
 
-fn be_past(number: u64, thing: &str) -> String {
+fn count_was(number: u64, thing: &str) -> String {
     let be = if number == 1 { "was" } else { "were" };
     format!("{} {be}", counted(number, thing))
 }
 
-fn be(number: u64, thing: &str) -> String {
+fn count_is(number: u64, thing: &str) -> String {
     let be = if number == 1 { "is" } else { "are" };
     format!("{} {be}", counted(number, thing))
 }
@@ -181,7 +191,7 @@ fn be(number: u64, thing: &str) -> String {
 mod tests {
     use super::*;
 
-    fn told(change: impl FnOnce(&mut Status)) -> (Mood, String) {
+    fn describe(change: impl FnOnce(&mut Status)) -> (Mood, String) {
         let mut status = Status::default();
         status.odoo.link = Link::Up;
         change(&mut status);
@@ -189,13 +199,13 @@ mod tests {
     }
 
     #[test]
-    fn what_matters_most_is_said_first() {
-        let all = told(|s| s.events.posted = 4_812);
+    fn what_matters_most_comes_first() {
+        let all = describe(|s| s.events.posted = 4_812);
         assert_eq!(
             all,
             (Mood::Good, "All 4,812 movements are in Odoo".to_owned())
         );
-        let (mood, down) = told(|s| {
+        let (mood, down) = describe(|s| {
             s.odoo.link = Link::Down;
             s.odoo.since = "2026-11-23T08:00:00Z".parse().ok();
             s.events.waiting = 312;
@@ -206,58 +216,61 @@ mod tests {
             down,
             "Link to Odoo is down for 02:14; 312 scans are safe here; 1 document needs you"
         );
-        let (mood, full) = told(|s| {
+        let (mood, full) = describe(|s| {
             s.journal.full = true;
             s.odoo.link = Link::Down;
         });
         assert_eq!(mood, Mood::Bad);
         assert!(full.starts_with("The journal is full"), "{full}");
-        let parked = told(|s| s.documents.parked = 3);
+        let parked = describe(|s| s.documents.parked = 3);
         assert_eq!(parked, (Mood::Watch, "3 documents need you".to_owned()));
-        assert_eq!(told(|s| s.events.open = 1).1, "1 scan is being worked out");
-        assert_eq!(told(|_| ()).1, "Nothing was scanned yet");
+        assert_eq!(
+            describe(|s| s.events.open = 1).1,
+            "1 scan is being processed"
+        );
+        assert_eq!(describe(|_| ()).1, "Nothing has been scanned yet");
     }
 
     #[test]
     fn all_is_well_only_when_each_scan_is_in_odoo_or_a_person_has_settled_it() {
-        let one = told(|s| {
+        let one = describe(|s| {
             (s.events.posted, s.events.stored, s.events.rejected_open) = (6, 6, 1);
         });
         assert_eq!(
             one,
             (Mood::Watch, "1 rejected reading needs you".to_owned())
         );
-        let both = told(|s| {
+        let both = describe(|s| {
             (s.documents.parked, s.events.rejected_open, s.events.waiting) = (1, 2, 1);
         });
         let text = "1 document and 2 rejected readings need you; 1 movement is on the way to Odoo";
         assert_eq!(both, (Mood::Watch, text.to_owned()));
-        let down = told(|s| {
+        let down = describe(|s| {
             (s.odoo.link, s.events.rejected_open) = (Link::Down, 1);
         });
-        let text = "Link to Odoo is down; nothing waits here; 1 rejected reading needs you";
+        let text = "Link to Odoo is down; nothing is waiting; 1 rejected reading needs you";
         assert_eq!(down, (Mood::Watch, text.to_owned()));
         // A person has settled the rest, and it is not called posted.
-        let settled = told(|s| {
+        let settled = describe(|s| {
             (s.events.posted, s.events.left_out, s.events.discarded) = (6, 1, 1);
         });
-        let text = "5 movements are in Odoo; 2 movements were discarded or taken back";
+        let text = "5 movements are in Odoo; 2 movements were discarded or removed";
         assert_eq!(settled, (Mood::Good, text.to_owned()));
-        let none = told(|s| s.events.discarded = 1);
-        let text = "No movement is in Odoo; 1 movement was discarded or taken back";
+        let none = describe(|s| s.events.discarded = 1);
+        let text = "No movement is in Odoo; 1 movement was discarded or removed";
         assert_eq!(none, (Mood::Good, text.to_owned()));
-        let scans = told(|s| s.events.stored = 3);
-        assert_eq!(scans.1, "No scan has made a movement yet");
+        let scans = describe(|s| s.events.stored = 3);
+        assert_eq!(scans.1, "No scan has become a movement yet");
     }
 
     #[test]
-    fn scans_that_became_nothing_are_not_called_movements_in_odoo() {
-        let five = told(|s| {
+    fn scans_without_a_flow_are_not_called_movements_in_odoo() {
+        let five = describe(|s| {
             (s.events.stored, s.events.posted, s.events.unused_scans) = (11, 6, 5);
         });
         let text = "5 scans without a flow need you";
         assert_eq!(five, (Mood::Watch, text.to_owned()));
-        let all = told(|s| {
+        let all = describe(|s| {
             (
                 s.documents.parked,
                 s.events.rejected_open,
@@ -266,47 +279,47 @@ mod tests {
         });
         let text = "1 document, 2 rejected readings and 1 scan without a flow need you";
         assert_eq!(all.1, text);
-        let one = told(|s| s.events.unused_scans = 1);
+        let one = describe(|s| s.events.unused_scans = 1);
         assert_eq!(one.1, "1 scan without a flow needs you");
     }
     #[test]
-    fn what_a_device_has_begun_is_not_called_all() {
-        let begun = |devices: &[(&str, u64)], change: fn(&mut Status)| {
-            told(|s| {
+    fn an_unfinished_movement_is_not_called_all() {
+        let unfinished = |devices: &[(&str, u64)], change: fn(&mut Status)| {
+            describe(|s| {
                 let devices = devices.iter().map(|(what, n)| ((*what).to_owned(), *n));
-                (s.begun, s.events.posted) = (devices.collect(), 3);
+                (s.unfinished, s.events.posted) = (devices.collect(), 3);
                 change(s);
             })
         };
-        let one = begun(&[("transfer", 1)], |_| ());
-        let text = "3 movements are in Odoo; 1 device has begun a transfer";
+        let one = unfinished(&[("transfer", 1)], |_| ());
+        let text = "3 movements are in Odoo; 1 device has started a transfer";
         assert_eq!(one, (Mood::Good, text.to_owned()));
-        let many = begun(&[("pick", 1), ("transfer", 2)], |s| s.events.waiting = 1);
-        let text = "1 movement is on the way to Odoo; 3 devices have begun a movement";
+        let many = unfinished(&[("pick", 1), ("transfer", 2)], |s| s.events.waiting = 1);
+        let text = "1 movement is on the way to Odoo; 3 devices have started a movement";
         assert_eq!(many, (Mood::Good, text.to_owned()));
-        let down = begun(&[("count", 2)], |s| s.odoo.link = Link::Down);
-        let text = "Link to Odoo is down; nothing waits here; 2 devices have begun a count";
+        let down = unfinished(&[("count", 2)], |s| s.odoo.link = Link::Down);
+        let text = "Link to Odoo is down; nothing is waiting; 2 devices have started a count";
         assert_eq!(down.1, text);
-        let need = begun(&[("count", 1)], |s| s.events.rejected_open = 1);
-        let text = "1 rejected reading needs you; 1 device has begun a count";
+        let need = unfinished(&[("count", 1)], |s| s.events.rejected_open = 1);
+        let text = "1 rejected reading needs you; 1 device has started a count";
         assert_eq!(need, (Mood::Watch, text.to_owned()));
     }
 
     #[test]
-    fn what_is_not_decided_yet_is_called_a_scan() {
-        let new = told(|s| (s.events.stored, s.events.open) = (3, 3));
-        assert_eq!(new.1, "3 scans are being worked out");
-        let both = told(|s| (s.events.open, s.events.sending) = (3, 2));
-        let text = "2 movements are on the way to Odoo; 3 scans are being worked out";
+    fn a_scan_is_not_called_a_movement_before_it_is_one() {
+        let new = describe(|s| (s.events.stored, s.events.open) = (3, 3));
+        assert_eq!(new.1, "3 scans are being processed");
+        let both = describe(|s| (s.events.open, s.events.sending) = (3, 2));
+        let text = "2 movements are on the way to Odoo; 3 scans are being processed";
         assert_eq!(both, (Mood::Good, text.to_owned()));
-        // Of a device without a flow it is known at once that nothing becomes of it.
-        let unused = told(|s| {
+        // A scan of a device without a flow never becomes a movement.
+        let unused = describe(|s| {
             (s.events.open, s.events.open_unused, s.events.unused_scans) = (3, 3, 3);
         });
         let text = "3 scans without a flow need you";
         assert_eq!(unused, (Mood::Watch, text.to_owned()));
-        let waiting = told(|s| (s.events.posted, s.events.waiting_scans) = (4, 2));
-        assert_eq!(waiting.1, "2 scans are being worked out");
+        let waiting = describe(|s| (s.events.posted, s.events.waiting_scans) = (4, 2));
+        assert_eq!(waiting.1, "2 scans are being processed");
     }
 
     #[test]
@@ -317,27 +330,27 @@ mod tests {
             state.clone_into(&mut source.view.state);
             source
         };
-        let down = told(|s| {
+        let down = describe(|s| {
             s.events.posted = 3;
             s.sources = vec![source("mqtt.broker", "down"), source("mqtt.listen", "up")];
         });
         let text = "All 3 movements are in Odoo, but 1 source is down: mqtt.broker";
         assert_eq!(down, (Mood::Watch, text.to_owned()));
-        let two = told(|s| {
+        let two = describe(|s| {
             s.odoo.link = Link::Down;
             s.sources = vec![
                 source("mqtt.broker", "down"),
                 source("scanner:dock", "down"),
             ];
         });
-        let text = "Link to Odoo is down; nothing waits here; 2 sources are down: mqtt.broker, ...";
+        let text = "Link to Odoo is down; nothing is waiting; 2 sources are down: mqtt.broker, ...";
         assert_eq!(two.1, text);
         let alarm = |code: &str| {
             let alarm = (code.to_owned(), "It is so.".to_owned());
-            told(|s| s.alarms.extend([alarm])).0
+            describe(|s| s.alarms.extend([alarm])).0
         };
         assert_eq!(alarm("device-config"), Mood::Watch);
-        // Who let everybody in knows it.
+        // The site has chosen anonymous access.
         assert_eq!(alarm("anonymous"), Mood::Good);
     }
 }

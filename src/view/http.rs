@@ -1,10 +1,10 @@
-//! HTTP/1.1 on a listener of either kind, with the limits that `axum::serve` leaves out.
+//! Serves HTTP/1.1 on a Unix or TCP listener, with the limits that `axum::serve` lacks.
 //!
-//! Takes connections until it is cancelled, at most [`CONNECTIONS_MAX`] at once (for more, one that
-//! stands still makes room), answers one request on each, then lets the answers under way finish
-//! within [`DRAIN`].
+//! It accepts at most [`CONNECTIONS_MAX`] connections at once (for one more, an idle connection is
+//! closed) and answers one request on each. When it is cancelled, the answers in progress may
+//! finish within [`DRAIN`].
 
-mod guests;
+mod connections;
 
 use std::io;
 use std::net::IpAddr;
@@ -24,22 +24,23 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::clock;
-use guests::{Guests, Seat, Watched};
+use connections::{Connections, Slot, Watched};
 
-/// Connections of one listener at once.
+/// The limit of open connections of one listener.
 pub const CONNECTIONS_MAX: usize = 64;
-/// How long a client may take to send its request's head.
+/// The time within which a client must send the head of its request.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
-/// How long a client may read nothing of its answer.
+/// The time after which a client that reads nothing of its answer is disconnected.
 const STUCK_MAX: Duration = Duration::from_secs(10);
-/// What is buffered of requests and answers, in bytes.
+/// The buffer of a connection, in bytes.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
-/// How long answers under way may take at the end.
+/// The time that answers in progress may take at the end.
 const DRAIN: Duration = Duration::from_secs(2);
-/// After a failed accept (out of file descriptors, mostly), so that the loop does not spin.
+/// The pause after a failed accept (mostly for lack of file descriptors), so that the loop does not
+/// spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Who is at the other end of a Unix socket.
+/// The user at the other end of a Unix socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     pub uid: Option<u32>,
@@ -69,14 +70,14 @@ impl Listener {
     }
 }
 
-/// Serves until `cancel`. A connection is closed after `lifetime`, where there is one.
+/// Serves until `cancel`. `lifetime`: a connection is closed after this time.
 pub async fn serve(
     listener: Listener,
     router: Router,
     lifetime: Option<Duration>,
     cancel: CancellationToken,
 ) {
-    let guests = Arc::new(Guests::new(CONNECTIONS_MAX));
+    let open = Arc::new(Connections::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     while let Some(accepted) = cancel.run_until_cancelled(listener.accept()).await {
         while connections.try_join_next().is_some() {}
@@ -88,10 +89,10 @@ pub async fn serve(
                 continue;
             }
         };
-        let Some(seat) = cancel.run_until_cancelled(guests.admit(address)).await else {
+        let Some(slot) = cancel.run_until_cancelled(open.admit(address)).await else {
             break;
         };
-        let activity = seat.activity.clone();
+        let activity = slot.activity.clone();
         let router = router.clone().layer(Extension(peer)).layer(from_fn(
             move |request: Request, next: Next| {
                 let serving = activity.serve();
@@ -103,18 +104,18 @@ pub async fn serve(
             },
         ));
         let cancel = cancel.clone();
-        connections.spawn(connection(stream, seat, router, lifetime, cancel));
+        connections.spawn(connection(stream, slot, router, lifetime, cancel));
     }
-    // What is not done by then is cut off when the set goes.
+    // Connections that are still open are closed when the set is dropped.
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN, drained).await.is_err() {
-        debug!("answers under way were cut off");
+        debug!("answers in progress were cut off");
     }
 }
 
 async fn connection(
     stream: Stream,
-    seat: Seat,
+    slot: Slot,
     router: Router,
     lifetime: Option<Duration>,
     cancel: CancellationToken,
@@ -122,11 +123,12 @@ async fn connection(
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
-        // Requests that are sent ahead of their answers would keep a connection at work for ever.
+        // With keep-alive, a client could occupy a connection forever by sending requests ahead of
+        // their answers.
         .keep_alive(false)
         .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(
-            TokioIo::new(Watched::new(stream, seat.activity.clone())),
+            TokioIo::new(Watched::new(stream, slot.activity.clone())),
             TowerToHyperService::new(router),
         );
     let mut serving = std::pin::pin!(serving);
@@ -139,24 +141,24 @@ async fn connection(
     let result = tokio::select! {
         result = serving.as_mut() => result,
         () = end => return,
-        () = seat.evicted.cancelled() => return,
-        () = stuck(&seat) => return,
+        () = slot.evicted.cancelled() => return,
+        () = stuck(&slot) => return,
         () = cancel.cancelled() => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }
     };
     if let Err(error) = result {
-        debug!(%error, "a connection ended early");
+        debug!(%error, "a connection ended before its answer was complete");
     }
 }
 
 /// Resolves when the client has read nothing of its answer for too long.
-async fn stuck(seat: &Seat) {
+async fn stuck(slot: &Slot) {
     let mut look = tokio::time::interval(STUCK_MAX / 10);
     loop {
         look.tick().await;
-        if seat.activity.stuck_for(clock::instant()) >= STUCK_MAX {
+        if slot.activity.stuck_for(clock::instant()) >= STUCK_MAX {
             return;
         }
     }

@@ -1,8 +1,8 @@
-//! `/metrics` in the form that the scraper asks for, and `/healthz`, on `control.metrics`.
+//! `/metrics`, in the format that the scraper requests, and `/healthz`, on `control.metrics`.
 //!
-//! Both are made from one [`Status`] at the time of asking, so they add up as it does.
-//! `docs/metrics.md` lists the names. Healthy means that the gateway takes what is scanned: a link
-//! to Odoo that is down is what it is built to outlast, and no reason to restart it.
+//! Each scrape reads one [`Status`], so the numbers add up. `docs/metrics.md` lists the names.
+//! Healthy means that the gateway stores events: a link to Odoo that is down is no reason to
+//! restart it.
 
 mod format;
 
@@ -27,7 +27,7 @@ use super::gateway::Gateway;
 use super::snapshot::Status;
 use crate::board::Link;
 
-/// A scrape is short: a connection that lasts longer is of no use to anyone.
+/// The longest time that a connection may last: a scrape is short.
 pub const CONNECTION_LIFETIME: Duration = Duration::from_mins(1);
 
 pub fn router(gateway: Gateway) -> Router {
@@ -38,7 +38,7 @@ pub fn router(gateway: Gateway) -> Router {
 }
 
 async fn metrics(State(gateway): State<Gateway>, asked: HeaderMap) -> impl IntoResponse {
-    // A header may come in several lines, which are one list (RFC 9110, 5.3).
+    // A header may have several lines, which form one list (RFC 9110, 5.3).
     let accept: Vec<&str> = asked
         .get_all(header::ACCEPT)
         .iter()
@@ -51,7 +51,9 @@ async fn metrics(State(gateway): State<Gateway>, asked: HeaderMap) -> impl IntoR
             (StatusCode::OK, headers, text(status, format))
         }
         Some(Err(error)) => failed(format!("{error}\n")),
-        None => failed("the metrics could not be made\n".to_owned()),
+        None => {
+            failed("the daemon could not create the metrics, because it is stopping\n".to_owned())
+        }
     }
 }
 
@@ -61,7 +63,7 @@ fn failed(why: String) -> (StatusCode, [(header::HeaderName, &'static str); 1], 
 }
 
 async fn healthz(State(gateway): State<Gateway>) -> impl IntoResponse {
-    // The writer holds the other end of the watch: when it is gone, so is the writer.
+    // The writer owns the other end of the watch, which is closed when the writer has ended.
     let stopped = gateway.journal.watch().has_changed().is_err();
     let totals = gateway.journal.totals();
     let reasons = reasons(totals.full, totals.disk_full, stopped);
@@ -86,12 +88,12 @@ fn reasons(full: bool, disk_full: bool, stopped: bool) -> Vec<&'static str> {
     reasons
 }
 
-/// All metrics of one status.
+/// Encodes all metrics of one status.
 fn text(status: Status, format: Format) -> String {
     let mut registry = Registry::with_prefix("stockrelay");
     registry.register_collector(Box::new(Metrics(status)));
     let mut text = String::new();
-    // Writing into a string fails only if an encoder of ours does.
+    // Writing into a string fails only if `Metrics` fails.
     if encode(&mut text, &registry).is_err() {
         text.clear();
     }
@@ -121,7 +123,7 @@ impl Out<'_> {
         let events = &status.events;
         self.counter(
             "events_stored",
-            "Events stored since the journal began",
+            "Events stored since the journal was created",
             events.stored,
         )?;
         self.counter(
@@ -131,14 +133,10 @@ impl Out<'_> {
         )?;
         self.counter(
             "events_duplicate",
-            "Readings that were an event which came before",
+            "Readings that were duplicates of a stored event",
             events.duplicates,
         )?;
-        self.counter(
-            "events_rejected",
-            "Readings that no event could be made of",
-            events.rejected,
-        )?;
+        self.counter("events_rejected", "Rejected readings", events.rejected)?;
         self.gauge(
             "rejected_open",
             "Rejected readings that no person has dismissed or sent again",
@@ -161,7 +159,7 @@ impl Out<'_> {
         ];
         self.states(
             "events",
-            "Stored events by state; they add up to the stored ones",
+            "Stored events by state; the states add up to stockrelay_events_stored",
             &counts,
         )?;
         let journal = &status.journal;
@@ -235,26 +233,26 @@ impl Out<'_> {
             let seconds = Duration::from_millis(latency_ms).as_secs_f64();
             self.gauge(
                 "odoo_latency",
-                "How long the last call took",
+                "Duration of the last call",
                 Some(&Unit::Seconds),
                 seconds,
             )?;
         }
         self.gauge(
             "odoo_batch_lines",
-            "Lines that the next call may hold",
+            "Maximum of lines in the next call",
             None,
             odoo.batch_lines as u64,
         )?;
         for (name, help, at) in [
             (
                 "odoo_last_success_timestamp",
-                "When Odoo last answered as it should, in Unix time",
+                "When Odoo last answered without an error, in Unix time",
                 odoo.last_success,
             ),
             (
                 "odoo_copy_refreshed_timestamp",
-                "When the copy of master data was last brought up to date, in Unix time",
+                "When the copy of master data was last refreshed, in Unix time",
                 odoo.copy_refreshed,
             ),
         ] {
@@ -281,7 +279,7 @@ impl Out<'_> {
         )?;
         self.gauge(
             "devices_known",
-            "Devices heard of since the start",
+            "Devices that have connected or sent something since the daemon started",
             None,
             status.devices.known,
         )?;
@@ -296,21 +294,16 @@ impl Out<'_> {
             .keys()
             .map(|code| (code.as_str(), 1))
             .collect();
-        self.family(
-            "alarm",
-            "1 for each thing that a person should look at",
-            "code",
-            &alarms,
-        )?;
+        self.family("alarm", "1 for each alarm that is raised", "code", &alarms)?;
         self.gauge(
             "uptime",
-            "Since the daemon started",
+            "Time since the daemon started",
             Some(&Unit::Seconds),
             status.uptime_s,
         )?;
         let descriptor = self.0.encode_descriptor(
             "build_info",
-            "1, with the version and the site",
+            "Always 1, with the version and the site as labels",
             None,
             prometheus_client::metrics::MetricType::Gauge,
         );

@@ -1,4 +1,4 @@
-//! What a person can decide about a parked document, as the control API lists it.
+//! The choices of a person about a parked document, as the control API lists them.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::reason::{ANY, Choice};
 pub struct ChoiceView {
     /// `retry`, `retry with backorder`, `edit`, ...
     pub action: String,
-    /// When the action is the right one.
+    /// When to choose the action.
     pub what: String,
 }
 
@@ -23,8 +23,8 @@ impl From<&Choice> for ChoiceView {
     }
 }
 
-/// What a person can do about a document that is parked for this reason. `None`: the reason is not
-/// known.
+/// Returns the choices for a document that is parked for this reason. `None`: the reason is
+/// unknown.
 #[must_use]
 pub fn choices_for(reason: Option<&Reason>) -> &'static [Choice] {
     reason.map_or(ANY, |reason| reason.code.choices())

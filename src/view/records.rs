@@ -1,6 +1,6 @@
-//! Events, documents and their steps in the JSON of the control API.
+//! Events, documents and their audit records in the JSON of the control API.
 //!
-//! Quantities are JSON numbers, as devices write them and as Odoo keeps them.
+//! Quantities are JSON numbers, as in the messages of devices and in Odoo.
 
 mod answers;
 
@@ -21,7 +21,7 @@ pub use answers::{
     Trace,
 };
 
-/// Lists show this much of a rejected reading's payload, in bytes.
+/// The most that lists show of a rejected reading's payload, in bytes.
 const PAYLOAD_SHOWN_BYTES_MAX: usize = 1_024;
 
 /// An event and its state.
@@ -31,7 +31,7 @@ pub struct EventView {
     pub site: String,
     pub device: String,
     pub id: String,
-    /// The gateway made `id`, because the device gave none.
+    /// The gateway created `id`, because the device sent none.
     pub id_derived: bool,
     /// Warnings about how the event arrived: `possible-repeat`.
     #[serde(default)]
@@ -46,7 +46,7 @@ pub struct EventView {
     pub received: Timestamp,
     pub source: String,
     pub operator: Option<String>,
-    /// `open`, the state of its document, or `no_document`.
+    /// `open`, `no_document`, or the state of its document.
     pub state: String,
     /// The key of its document.
     pub document: Option<String>,
@@ -91,9 +91,9 @@ impl Place {
 }
 
 impl EventView {
-    /// Describes what was done in a few words: `2 of P from A to B`.
+    /// Describes the event in a few words: `2 of P from A to B`.
     #[must_use]
-    pub fn in_words(&self) -> String {
+    pub fn describe(&self) -> String {
         let field = |key: &str| {
             self.what.get(key).map(|value| match value {
                 serde_json::Value::String(text) => text.clone(),
@@ -148,13 +148,13 @@ impl EventView {
             state: place.state().to_owned(),
             document,
             odoo,
-            what: what(&event.action),
+            what: list_fields(&event.action),
         }
     }
 }
 
 /// The fields of the event's type, without those that the event left out.
-fn what(action: &Action) -> Map<String, Value> {
+fn list_fields(action: &Action) -> Map<String, Value> {
     let value = |field: Field| match action.number(field) {
         Some(value) => number(value),
         None => action.text(field).into(),
@@ -164,7 +164,7 @@ fn what(action: &Action) -> Map<String, Value> {
     without_nulls(values.collect())
 }
 
-/// A whole number is written as one, so that 2 does not become 2.0.
+/// Writes a whole number without decimals: 2, not 2.0.
 fn number(quantity: Decimal) -> Value {
     match (quantity.is_integer(), quantity.to_i64(), quantity.to_f64()) {
         (true, Some(whole), _) => whole.into(),
@@ -181,7 +181,7 @@ pub struct DocumentView {
     pub state: String,
     /// The event type that it comes from.
     pub purpose: String,
-    /// The order it is about, as it was scanned.
+    /// The order that it belongs to, as scanned.
     pub order: Option<String>,
     /// Other fields of its type: `reason`, `package`, `carrier_ref`, `weight_kg`, `parcels`; the
     /// `event` that an undo undoes, and the type `of` that event.
@@ -190,13 +190,13 @@ pub struct DocumentView {
     /// The number of the document that this one corrects and replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrects: Option<DocumentNumber>,
-    /// What a person answered when the gateway asked.
+    /// The answer of a person to the gateway's question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<String>,
-    /// Warnings about a document, even a posted one.
+    /// Warnings about the document, also after it is posted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
-    /// The `seq` of each of its events that was undone since.
+    /// The `seq` of each of its events that was undone after posting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undone: Vec<Seq>,
     /// The device or operator that did the work.
@@ -207,7 +207,7 @@ pub struct DocumentView {
     /// The true time of the movement.
     pub occurred: Timestamp,
     pub sealed: Timestamp,
-    /// Since when it has been in its state.
+    /// When it entered its state.
     pub since: Timestamp,
     pub attempts: u32,
     pub reason: Option<Reason>,
@@ -222,7 +222,7 @@ pub struct DocumentView {
 pub struct LineView {
     pub product: String,
     pub quantity: Value,
-    /// `None`: the order or the type says it.
+    /// `None`: the order or the document's type determines it.
     pub from: Option<String>,
     pub to: Option<String>,
     pub lot: Option<String>,
@@ -233,7 +233,7 @@ pub struct LineView {
     pub expiry: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_before: Option<String>,
-    /// The `seq` of each event that made this line; lists leave them out.
+    /// The `seq` of each event of this line; lists omit them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seqs: Vec<Seq>,
 }
@@ -335,32 +335,31 @@ impl LineView {
     }
 }
 
-/// A reading that could not become an event.
+/// A rejected reading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedView {
     pub number: RejectedNumber,
     pub device: String,
     pub source: String,
-    /// `scan` or `event`; `None` where the topic named neither.
+    /// `scan` or `event`; `None`: the topic named neither.
     #[serde(default)]
     pub channel: Option<String>,
     pub received: Timestamp,
     pub id: Option<String>,
     pub code: String,
     pub message: String,
-    /// The bytes that arrived; in a list, the beginning of them. Bytes that are no text are
-    /// replaced.
+    /// The payload; in a list, its beginning. Bytes that are not text are replaced by U+FFFD.
     pub payload: String,
-    /// Whether `payload` is exactly what arrived.
+    /// Whether `payload` is exactly what the gateway received.
     #[serde(default)]
     pub whole: bool,
     /// How many bytes are stored.
     #[serde(default)]
     pub bytes: u64,
-    /// Whether only the beginning is stored.
+    /// Only the beginning of the payload is stored.
     #[serde(default)]
     pub cut: bool,
-    /// `open`, `dismissed`, `resent`; `no-fault`: nothing was scanned.
+    /// `open`, `dismissed` or `resent`; `no-fault`: the scanner reported that it read no code.
     #[serde(default)]
     pub state: String,
     /// Who settled it, when and why; `None` while it is open.
@@ -369,15 +368,15 @@ pub struct RejectedView {
 }
 
 impl RejectedView {
-    /// With the whole payload that is stored.
+    /// Builds the view with the whole stored payload.
     #[must_use]
     pub fn of(rejected: &Rejected) -> Self {
         Self::with(rejected, &rejected.payload)
     }
 
-    /// With the beginning of the payload.
+    /// Builds the view for a list, with the beginning of the payload.
     #[must_use]
-    pub fn listed(rejected: &Rejected) -> Self {
+    pub fn for_list(rejected: &Rejected) -> Self {
         let shown = rejected.payload.len().min(PAYLOAD_SHOWN_BYTES_MAX);
         Self::with(rejected, &rejected.payload[..shown])
     }
@@ -425,11 +424,11 @@ impl From<Repeats> for RepeatsView {
     }
 }
 
-/// One step of a document.
+/// An audit record: one state change of a document or a rejected reading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepView {
     pub at: Timestamp,
-    /// The state after the step.
+    /// The state after the change.
     pub state: String,
     /// `assemble`, `forward`, or a person as `user:NAME`.
     pub by: String,
@@ -453,7 +452,7 @@ mod tests {
     use crate::event::{Goods, Move, Movement};
 
     #[test]
-    fn quantities_are_written_as_devices_write_them() {
+    fn whole_quantities_have_no_decimals() {
         for (quantity, written) in [("2", "2"), ("2.000", "2"), ("0.5", "0.5"), ("-3", "-3")] {
             let quantity: Decimal = quantity.parse().unwrap();
             assert_eq!(number(quantity).to_string(), written);
@@ -469,7 +468,7 @@ mod tests {
             to: Some("B".to_owned()),
             ..Goods::default()
         };
-        let fields = what(&Action::Move(Move::new(Movement::Transfer, goods)));
+        let fields = list_fields(&Action::Move(Move::new(Movement::Transfer, goods)));
         assert_eq!(
             Value::Object(fields),
             json!({"product": "P", "quantity": 2, "from": "A", "to": "B"})

@@ -1,8 +1,7 @@
-//! `stockrelay config show`: the configuration as it is meant, defaults and all, as TOML that reads
-//! back as the same.
+//! `stockrelay config show`: writes the configuration with all defaults, as TOML that parses to the
+//! same configuration.
 //!
-//! It holds no secrets, only the files that do; a password that somebody put into a URL is left
-//! out.
+//! It contains no secrets, only the paths of files with secrets. A password in a URL is left out.
 
 use std::path::Path;
 
@@ -145,18 +144,12 @@ fn without_password(url: &str) -> String {
     }
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "a key that is set, beside those that are not"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "keys without a value are `None`")]
 fn text(text: &str) -> Option<Value> {
     Some(Value::String(text.to_owned()))
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "a key that is set, beside those that are not"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "keys without a value are `None`")]
 fn flag(flag: bool) -> Option<Value> {
     Some(Value::Boolean(flag))
 }

@@ -1,7 +1,7 @@
-//! One look at the whole gateway: the answer of `GET /v1/status`.
+//! The status of the whole gateway: the answer of `GET /v1/status`.
 //!
-//! Comes from the journal's counts (one transaction) and the board's live state; goes out as JSON
-//! to programs, the commands and the terminal UI, which read it back into the same type. **The
+//! It comes from the journal's counts (one transaction) and the board's live state, and goes out as
+//! JSON to programs, the commands and the terminal UI, which parse it into the same type. **The
 //! numbers always add up:** `events.stored` = open + waiting + sending + posted + parked +
 //! `no_document`.
 
@@ -15,11 +15,11 @@ use crate::document::DocumentNumber;
 use crate::event::{Name, RejectedNumber, Seq, SourceKind};
 use crate::journal::{Journal, JournalError, Totals};
 
-/// Devices that a status lists at most: the connected ones first, then the ones heard of last.
+/// The limit of devices in a status: connected devices first, then those with the newest messages.
 pub const DEVICES_LISTED_MAX: usize = 200;
-/// The alarm that tells of sources that are down.
+/// The code of the alarm about sources that are down.
 pub const SOURCE_DOWN: &str = "source-down";
-/// What the name of a source begins with that is a scanner of the gateway's own.
+/// The beginning of the name of a source that is a scanner on the gateway's own ports.
 const SCANNER: &str = "scanner:";
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -30,26 +30,25 @@ pub struct Status {
     pub events: EventCounts,
     pub documents: DocumentCounts,
     pub lines: LineCounts,
-    /// Age of the oldest event that is neither posted, parked nor discarded; 0 when there is none.
+    /// Age of the oldest event that is neither posted, parked nor discarded; 0: there is none.
     pub oldest_waiting_s: f64,
     pub odoo: OdooView,
     pub journal: JournalSize,
     pub sources: Vec<Source>,
     pub devices: Devices,
-    /// How many devices have begun what in a flow, and not ended it: `transfer`, `pick`, ... to a
-    /// number.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub begun: BTreeMap<String, u64>,
-    /// What a person should know at once: code to sentence.
+    /// Unfinished movements of devices with a flow: from `transfer`, `pick`, ... to the number of
+    /// devices.
+    #[serde(default, rename = "begun", skip_serializing_if = "BTreeMap::is_empty")]
+    pub unfinished: BTreeMap<String, u64>,
+    /// The raised alarms, from code to sentence.
     pub alarms: BTreeMap<String, String>,
 }
 
-/// Counts since the journal began; pruning takes nothing away.
+/// Counts since the journal was created; pruning does not lower them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCounts {
     pub stored: u64,
-    /// Stored events that their devices may have sent twice, without an id. Missing where there are
-    /// none.
+    /// Stored events that their devices may have sent twice, without an id. Absent if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub possible_repeats: u64,
     pub duplicates: u64,
@@ -57,31 +56,32 @@ pub struct EventCounts {
     /// Rejected readings that no person has dismissed or sent again yet.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rejected_open: u64,
-    /// How many of them were removed for room, so that no list has them, and the number of the
-    /// newest.
+    /// Open rejected readings that were deleted to save space, so that no list has them, and the
+    /// number of the newest.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rejected_dropped: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rejected_dropped_upto: RejectedNumber,
-    /// Raw scans of devices without a flow, which nothing was made of and no person has dismissed.
+    /// Raw scans of devices without a flow that no person has dismissed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unused_scans: u64,
-    /// Those of them that `open` still counts.
+    /// The unused scans that `open` still counts.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub open_unused: u64,
-    /// Scans that flows have answered as wrong since the daemon started: they changed nothing.
+    /// Scans that flows have answered with an error since the daemon started: they changed nothing.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub wrong_scans: u64,
-    /// Scans that wait for the first copy of Odoo's data, because a flow makes movements of them.
+    /// Scans of devices with a flow that wait for the first copy of Odoo's data.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waiting_scans: u64,
-    /// Events of posted documents whose movements a person edited out: they are not in Odoo.
+    /// Events of posted documents whose movements a person removed by an edit: they are not in
+    /// Odoo.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
-    /// Events of discarded documents; `no_document` has them, too.
+    /// Events of discarded documents; `no_document` includes them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub discarded: u64,
-    /// Not in a sealed document yet.
+    /// Events that are not in a sealed document yet.
     pub open: u64,
     pub waiting: u64,
     pub sending: u64,
@@ -99,8 +99,8 @@ pub struct DocumentCounts {
     pub posted: u64,
     pub parked: u64,
     pub discarded: u64,
-    /// The number of the newest one. It is higher than all of them where a person replaced some,
-    /// which are in no count.
+    /// The number of the newest document. It is higher than the sum of the counts if a person
+    /// replaced documents, which are in no count.
     pub newest: DocumentNumber,
 }
 
@@ -125,9 +125,9 @@ pub struct LineCounts {
 pub struct JournalSize {
     pub bytes: u64,
     pub budget_bytes: u64,
-    /// At the limit: nothing is acknowledged.
+    /// The journal is at its limit: nothing is acknowledged.
     pub full: bool,
-    /// It is the disk that is full, and not the budget.
+    /// The disk is full, not the budget.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disk_full: bool,
     /// Durable commits since the daemon started.
@@ -143,7 +143,7 @@ pub struct Source {
     pub view: SourceView,
 }
 
-/// Devices that the daemon heard of since it started.
+/// Devices that have connected or sent something since the daemon started.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Devices {
     pub known: u64,
@@ -160,7 +160,7 @@ pub struct Device {
 }
 
 impl Status {
-    /// Reads the journal: a blocking call, though a short one.
+    /// Reads the journal: a short blocking call.
     pub fn take(site: &Name, journal: &Journal, board: &Board) -> Result<Self, JournalError> {
         let oldest = journal.oldest_waiting()?;
         let mut status = Self::build(
@@ -184,7 +184,7 @@ impl Status {
         uptime_s: u64,
         now: Timestamp,
     ) -> Self {
-        let down = down(&live.sources);
+        let down = filter_down(&live.sources);
         let mut events = EventCounts::of(totals);
         // The board may be a moment behind the journal.
         events.open_unused = live.open_unused.min(events.open);
@@ -229,7 +229,7 @@ impl Status {
                 .map(|(name, view)| Source { name, view })
                 .collect(),
             devices: Devices::of(live.devices, &down),
-            begun: live.begun,
+            unfinished: live.unfinished,
             alarms,
         }
     }
@@ -242,16 +242,16 @@ impl Status {
 }
 
 /// The sources that are down.
-fn down(sources: &BTreeMap<String, SourceView>) -> BTreeMap<String, SourceView> {
+fn filter_down(sources: &BTreeMap<String, SourceView>) -> BTreeMap<String, SourceView> {
     let down = sources.iter().filter(|(_, view)| view.is_down());
     down.map(|(name, view)| (name.clone(), view.clone()))
         .collect()
 }
 
-/// What is down, why, and what to do about it.
+/// Describes the sources that are down, why, and what to do about it.
 fn down_alarm(down: &BTreeMap<String, SourceView>) -> Option<String> {
     let (name, view) = down.first_key_value()?;
-    let why = view.detail.as_deref().unwrap_or("no reason is known");
+    let why = view.detail.as_deref().unwrap_or("the reason is unknown");
     let remedy = if name.starts_with(SCANNER) {
         "Plug the scanner in, or correct its port in the file of scanners"
     } else if name == SourceKind::Broker.name() {
@@ -264,7 +264,7 @@ fn down_alarm(down: &BTreeMap<String, SourceView>) -> Option<String> {
         many => format!(" (and {} more)", many - 1),
     };
     Some(format!(
-        "Nothing comes in by {name}{others}: {}. {remedy}; the gateway tries again by itself.",
+        "Nothing is received from {name}{others}: {}. {remedy}; the gateway retries by itself.",
         why.trim_end_matches('.')
     ))
 }
@@ -299,8 +299,8 @@ impl EventCounts {
         }
     }
 
-    /// Stored events of which nobody knows yet what becomes of them, and scans that wait for the
-    /// first copy of Odoo's data.
+    /// Stored events that are not in a sealed document yet, and scans that wait for the first copy
+    /// of Odoo's data.
     #[must_use]
     pub fn undecided(&self) -> u64 {
         self.open.saturating_sub(self.open_unused) + self.waiting_scans
@@ -314,7 +314,7 @@ impl EventCounts {
 }
 
 impl Devices {
-    /// Nobody is online through a source that is `down`.
+    /// A device is not online if its source is `down`.
     fn of(devices: BTreeMap<Name, DeviceView>, down: &BTreeMap<String, SourceView>) -> Self {
         let known = devices.len() as u64;
         let device = |(name, mut view): (Name, DeviceView)| {
@@ -325,8 +325,8 @@ impl Devices {
         let online = listed.iter().filter(|device| device.view.online).count() as u64;
         if listed.len() > DEVICES_LISTED_MAX {
             listed.sort_by_key(|device| {
-                let heard = device.view.last_event.max(device.view.since);
-                std::cmp::Reverse((device.view.online, heard))
+                let newest = device.view.last_event.max(device.view.since);
+                std::cmp::Reverse((device.view.online, newest))
             });
             listed.truncate(DEVICES_LISTED_MAX);
         }
@@ -336,7 +336,7 @@ impl Devices {
             (key(one), &one.name).cmp(&(key(other), &other.name))
         });
         for device in &mut listed {
-            device.view.state = device.view.state.take().map(crate::board::brief);
+            device.view.state = device.view.state.take().map(crate::board::shorten_state);
         }
         Self {
             known,
@@ -450,13 +450,13 @@ mod tests {
         assert_eq!((devices.known, devices.online), (205, 1));
         assert_eq!(devices.listed.len(), DEVICES_LISTED_MAX);
         let names: Vec<_> = devices.listed.iter().map(|d| d.name.as_str()).collect();
-        // The one that was heard of last is kept, in the order of the names.
+        // The device with the newest message stays; the list is ordered by name.
         assert_eq!(names[..3], ["pda-204", "pda-000", "pda-001"]);
         assert_eq!(names.last(), Some(&"pda-203"));
     }
 
     #[test]
-    fn nobody_is_online_through_a_source_that_is_down_and_an_alarm_says_what_to_do() {
+    fn no_device_is_online_through_a_source_that_is_down_and_an_alarm_has_the_remedy() {
         let mut live = Live::default();
         for (source, state) in [("mqtt.broker", "down"), ("mqtt.listen", "up")] {
             let view = live.sources.entry(source.to_owned()).or_default();
@@ -475,7 +475,7 @@ mod tests {
         assert_eq!(status.devices.listed[0].name.as_str(), "pda-mqtt.listen");
         assert_eq!(
             status.alarms[SOURCE_DOWN],
-            "Nothing comes in by mqtt.broker: connection refused. Start the broker, or correct [mqtt.broker]; the gateway tries again by itself."
+            "Nothing is received from mqtt.broker: connection refused. Start the broker, or correct [mqtt.broker]; the gateway retries by itself."
         );
         assert_eq!(status.sources_down().collect::<Vec<_>>(), ["mqtt.broker"]);
     }

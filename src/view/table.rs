@@ -1,7 +1,7 @@
-//! Text for people: aligned tables, grouped numbers, sizes, spans of time. Pure.
+//! Formats text for people: aligned tables, grouped numbers, sizes, spans of time. Pure.
 //!
-//! What devices and Odoo sent is shown with its control characters replaced, so that no barcode
-//! commands a terminal.
+//! Control characters that devices or Odoo sent are replaced, so that no barcode controls a
+//! terminal.
 
 use std::io::{self, Write};
 
@@ -28,7 +28,8 @@ impl Table {
             .push(cells.into_iter().map(|cell| plain(&cell)).collect());
     }
 
-    /// Numbers stand to the right, all else to the left; the last column ends the line.
+    /// Writes the rows. Numbers are aligned to the right, all else to the left; the last column
+    /// ends the line.
     pub fn write(&self, out: &mut impl Write, with_headings: bool) -> io::Result<()> {
         let mut widths: Vec<usize> = self.headings.iter().map(|h| h.chars().count()).collect();
         for row in &self.rows {
@@ -67,7 +68,7 @@ fn is_number(cell: &str) -> bool {
             .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b',' | b'-'))
 }
 
-/// Text without control characters, nor those that turn the direction of writing.
+/// Replaces control characters, and characters that change the direction of writing.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let unsafe_here = |c: char| {
@@ -107,7 +108,7 @@ pub fn size(bytes: u64) -> String {
     if bytes < 1_024 {
         return format!("{bytes} B");
     }
-    // A tenth is all that is shown: whole numbers are exact enough.
+    // Only one decimal is shown: whole tenths are exact enough.
     let mut tenths = u128::from(bytes) * 10 / 1_024;
     let mut unit = 0;
     while tenths >= 10_240 && unit + 1 < UNITS.len() {
@@ -145,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_line_up_and_numbers_stand_to_the_right() {
+    fn columns_line_up_and_numbers_are_aligned_to_the_right() {
         let mut table = Table::new(&["seq", "device", "what"]);
         table.row(["7".into(), "pda-1".into(), "a b".into()]);
         table.row(["4711".into(), "x".into(), "c".into()]);

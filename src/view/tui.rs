@@ -1,12 +1,12 @@
-//! `stockrelay top`: the gateway in a terminal, one panel a file.
+//! `stockrelay top`: the gateway in a terminal. Each panel has a file of its own.
 //!
 //! ```text
 //! feed (asks the control socket each second) ─┐
 //! keys (a thread: reading a terminal blocks) ─┼─▶ App ─▶ draw
-//! decisions that were sent                   ─┘    └─▶ wishes: retry, edit, discard, quit
+//! decisions that were sent                   ─┘    └─▶ requests: retry, edit, discard, quit
 //! ```
-//! [`App`] knows neither terminal nor socket nor clock, so that its frames can be tested. The
-//! terminal is put back as it was also after a panic, SIGTERM, SIGINT and SIGHUP.
+//! [`App`] uses neither terminal nor socket nor clock, so that its frames can be tested. The
+//! terminal is restored also after a panic, SIGTERM, SIGINT and SIGHUP.
 
 mod app;
 mod detail;
@@ -22,13 +22,13 @@ mod link;
 mod parked;
 mod parts;
 mod rates;
+mod request;
 mod retry;
 mod screen;
 mod settle;
 mod texts;
 mod theme;
 mod typing;
-mod wish;
 mod wrap;
 
 use std::io::{self, IsTerminal};
@@ -43,44 +43,45 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-pub use app::{App, Panel, Seen, Snapshot};
+pub use app::{App, Panel, Snapshot, Update};
+pub use request::Request;
 pub use screen::draw;
-pub use wish::Wish;
 
-use super::client::{Client, ClientError, path_part};
+use super::client::{Client, ClientError, encode_for_path};
 use super::commands::{describe_resent, dismiss_many, retry_all};
 use super::records::{DocumentDetail, RejectedView, Resent};
 use super::table::counted;
 use crate::clock;
 
-/// Messages that wait to be shown; their senders wait then.
+/// The limit of messages that wait to be shown; at the limit their senders wait.
 const MESSAGES_MAX: usize = 64;
-/// Ages on the screen go on also when nothing else happens.
+/// The time between two redraws: ages on the screen advance also when nothing else happens.
 const REDRAW_EACH: Duration = Duration::from_millis(500);
-/// How soon the thread that reads keys sees that it is over.
+/// The time within which the thread that reads keys notices that the screen has ended.
 const KEY_WAIT: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 enum Message {
-    Seen(Seen),
+    Update(Update),
     Key(event::KeyEvent),
     /// Draw again: the size has changed.
     Resized,
-    /// What became of a wish.
+    /// The result of a request.
     Notice(String),
 }
 
 /// Shows the gateway that answers on this socket until `q`, or a signal to stop.
 pub async fn run(socket: &Path) -> io::Result<()> {
     if !io::stdout().is_terminal() {
-        let text = "standard output is no terminal; `stockrelay status` prints one screen anywhere";
+        let text =
+            "standard output is not a terminal; use `stockrelay status` to print the state once";
         return Err(io::Error::other(text));
     }
     let mut stop = Stop::new()?;
     let mut terminal = ratatui::try_init()?;
     let result = tokio::select! {
         result = watch(&mut terminal, socket) => result,
-        () = stop.told() => Ok(()),
+        () = stop.wait() => Ok(()),
     };
     ratatui::restore();
     result
@@ -102,37 +103,41 @@ async fn watch(terminal: &mut DefaultTerminal, socket: &Path) -> io::Result<()> 
             _ = redraw.tick() => continue,
         };
         match message {
-            Message::Seen(seen) => app.see(seen, clock::now()),
+            Message::Update(update) => app.update(update, clock::now()),
             Message::Notice(notice) => app.notice = Some(notice),
             Message::Resized => {}
             Message::Key(key) => match app.press(key) {
-                Some(Wish::Quit) => return Ok(()),
-                Some(wish) => drop(tokio::spawn(fulfil(client.clone(), wish, sender.clone()))),
+                Some(Request::Quit) => return Ok(()),
+                Some(request) => drop(tokio::spawn(execute(
+                    client.clone(),
+                    request,
+                    sender.clone(),
+                ))),
                 None => {}
             },
         }
     }
 }
 
-/// Sends a decision; what became of it is told on the screen.
-async fn fulfil(client: Client, wish: Wish, sender: mpsc::Sender<Message>) {
-    let notice = match send(&client, wish).await {
+/// Sends a request and shows its result on the screen.
+async fn execute(client: Client, request: Request, sender: mpsc::Sender<Message>) {
+    let notice = match send(&client, request).await {
         Ok(notice) => notice,
         Err(error) => error.to_string(),
     };
-    // Nobody reads it only if the screen is gone.
+    // The receiver is gone only when the screen has ended.
     drop(sender.send(Message::Notice(notice)).await);
 }
 
-async fn send(client: &Client, wish: Wish) -> Result<String, ClientError> {
-    let (key, decision, body) = match wish {
-        Wish::Quit => return Ok(String::new()),
-        Wish::RetryAll { code, with } => {
+async fn send(client: &Client, request: Request) -> Result<String, ClientError> {
+    let (key, decision, body) = match request {
+        Request::Quit => return Ok(String::new()),
+        Request::RetryAll { code, with } => {
             let retried = retry_all(client, json!({ "code": code, "with": with })).await?;
             let documents = counted(retried, "document");
-            return Ok(format!("{documents} to be sent again"));
+            return Ok(format!("{documents} will be sent again"));
         }
-        Wish::Resend {
+        Request::Resend {
             number,
             payload,
             reason,
@@ -143,12 +148,12 @@ async fn send(client: &Client, wish: Wish) -> Result<String, ClientError> {
                 .await?;
             return Ok(describe_resent(&resent));
         }
-        Wish::Dismiss { number, reason } => {
+        Request::Dismiss { number, reason } => {
             let path = format!("/v1/rejected/{number}/dismiss");
             let _: RejectedView = client.post(&path, &json!({ "reason": reason })).await?;
             return Ok(format!("Rejected reading {number} is dismissed"));
         }
-        Wish::DismissAll { upto, code, reason } => {
+        Request::DismissAll { upto, code, reason } => {
             let body = json!({ "upto": upto, "code": code, "reason": reason });
             let dismissed = dismiss_many(client, &body).await?;
             return Ok(format!(
@@ -156,35 +161,35 @@ async fn send(client: &Client, wish: Wish) -> Result<String, ClientError> {
                 counted(dismissed, "rejected reading")
             ));
         }
-        Wish::Retry { key, with } => (key, "retry", json!({ "with": with })),
-        Wish::Edit { key, body } => (key, "edit", body),
-        Wish::Discard { key, reason } => (key, "discard", json!({ "reason": reason })),
+        Request::Retry { key, with } => (key, "retry", json!({ "with": with })),
+        Request::Edit { key, body } => (key, "edit", body),
+        Request::Discard { key, reason } => (key, "discard", json!({ "reason": reason })),
     };
-    let path = format!("/v1/parked/{}/{decision}", path_part(&key));
+    let path = format!("/v1/parked/{}/{decision}", encode_for_path(&key));
     let detail: DocumentDetail = client.post(&path, &body).await?;
     let (number, state) = (detail.document.number, detail.document.state);
     Ok(match detail.replaces.filter(|_| decision == "edit") {
-        Some(old) => format!("Document {number} takes the place of {old}, and is {state} now"),
-        None => format!("Document {number} is {state} now"),
+        Some(old) => format!("Document {number} replaces document {old} and is now {state}"),
+        None => format!("Document {number} is now {state}"),
     })
 }
 
-/// The thread that waits for keys; it ends soon after this goes.
+/// The thread that waits for keys; it ends soon after this value is dropped.
 struct Keys(Arc<AtomicBool>);
 
 impl Keys {
     fn start(sender: mpsc::Sender<Message>) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&over);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&is_over);
         std::thread::spawn(move || {
-            while !seen.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) {
                 let message = match event::poll(KEY_WAIT)
                     .and_then(|ready| ready.then(event::read).transpose())
                 {
                     Ok(Some(Event::Key(key))) if key.is_press() => Message::Key(key),
                     Ok(Some(Event::Resize(..))) => Message::Resized,
                     Ok(_) => continue,
-                    // The terminal is gone; SIGHUP ends the rest.
+                    // The terminal is gone; SIGHUP stops the rest.
                     Err(_) => break,
                 };
                 if sender.blocking_send(message).is_err() {
@@ -192,7 +197,7 @@ impl Keys {
                 }
             }
         });
-        Self(over)
+        Self(is_over)
     }
 }
 
@@ -217,7 +222,7 @@ impl Stop {
         })
     }
 
-    async fn told(&mut self) {
+    async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -160,7 +160,7 @@ async fn the_daemon_is_asked_and_decisions_are_made() {
             .contains("counted by hand")
     );
     let retried = done(&socket, &["parked", "retry", "--code", "unknown-product"]).await;
-    assert_eq!(retried, "1 document to be sent again\n");
+    assert_eq!(retried, "1 document will be sent again\n");
     assert_eq!(done(&socket, &["parked", "list", "--json"]).await, "");
     assert_eq!(
         run(on(&socket, &["parked", "retry", "2"])).await.0,
@@ -190,7 +190,7 @@ async fn a_parked_document_is_put_right_by_hand() {
     let shown = done(&socket, &["parked", "show", "2"]).await;
     for told in [
         "unknown-product: no product has the barcode P",
-        "The choices:",
+        "Choices:",
         "    edit: to name another product",
         "LINE  QUANTITY  PRODUCT",
     ] {
@@ -210,7 +210,7 @@ async fn a_parked_document_is_put_right_by_hand() {
     ];
     assert_eq!(
         done(&socket, &edit).await,
-        "document 5 takes the place of document 2 and is waiting to be sent\n"
+        "document 5 replaces document 2 and waits to be sent\n"
     );
     assert_eq!(run(on(&socket, &edit)).await.0, 1, "not parked any more");
     let trace = done(&socket, &["trace", "pda-1/e2"]).await;
@@ -220,8 +220,8 @@ async fn a_parked_document_is_put_right_by_hand() {
             .unwrap_or_else(|| panic!("{text:?} in\n{trace}"))
     };
     assert!(at("document 2 ") < at("document 5 "), "{trace}");
-    at("document 5 took its place");
-    at("in the place of document 2");
+    at("replaced by document 5");
+    at("replaces document 2");
     at("line 1: product Q instead of P, line 1: lot L1: wrong label");
     let replaced = done(&socket, &["documents", "--state", "replaced", "--json"]).await;
     assert!(replaced.contains("\"number\":2,"), "{replaced}");
@@ -229,7 +229,7 @@ async fn a_parked_document_is_put_right_by_hand() {
     for (arguments, said) in [
         (
             &["edit", "3", "--reason", "x", "--line", "to=C", "lot=L"][..],
-            "before the number of its line",
+            "has no line number",
         ),
         (
             &["edit", "3", "--reason", "x", "--line", "1", "colour=red"],

@@ -1,9 +1,10 @@
 //! The power goes at every moment it can: at each sync, with what was written since the last one
 //! lost, kept, or kept in part.
 //!
-//! The journal runs on storage that logs each write and sync. Each moment is then opened anew, as
-//! after a power cut. **Invariants 1, 3, 4 and 5:** what was acknowledged by then is there, under
-//! its number; no sealed document differs; the numbers add up; the journal works on.
+//! The journal runs on storage that logs each write and sync. Each moment is then opened again, as
+//! after a power cut. **Invariants 1, 3, 4 and 5:** every event that was acknowledged by then
+//! exists under its number; no sealed document differs; the numbers add up; the journal keeps
+//! working.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -102,7 +103,7 @@ impl StorageBackend for LoggedDisk {
     }
 }
 
-/// What the workload was told, and after how many syncs.
+/// The answers that the workload received, and after how many syncs.
 #[derive(Debug, Default)]
 struct Told {
     events: Vec<(usize, Seq, Event)>,
@@ -183,8 +184,8 @@ async fn work(disk: &LoggedDisk) -> Told {
     told
 }
 
-/// Opens what was left on the disk when so many syncs had ended, and looks for all that was told by
-/// then.
+/// Opens the disk as it was after this number of syncs, and looks for every answer that the
+/// workload had received by then.
 async fn look(bytes: Vec<u8>, syncs: usize, told: &Told, what: &str) {
     let disk = LoggedDisk::holding(bytes);
     let (journal, writer) = Journal::open_on(disk, &config::Journal::default())
@@ -210,7 +211,7 @@ async fn look(bytes: Vec<u8>, syncs: usize, told: &Told, what: &str) {
         .unwrap();
     for entry in &found {
         let number = entry.document.number;
-        // Not yet told of, perhaps, but never other than it was told to be in the end.
+        // Perhaps not yet confirmed, but never different from what is confirmed in the end.
         if let Some(document) = documents.get(&number) {
             assert_eq!(
                 entry.document, **document,

@@ -3,7 +3,7 @@
 //!
 //! `tests/flows/*.toml` hold the sequences; each is played by a real MQTT client, on the stand-in
 //! and on a real Odoo. `cuts`: the power goes while flows run. `dock`: a serial scanner, and the
-//! daemon as a process that is killed. `broker`: a device on a broker that was there already.
+//! daemon as a process that is killed. `broker`: a device on an existing broker of the site.
 
 mod again;
 mod broker;
@@ -158,7 +158,7 @@ impl Ring {
             .unwrap();
     }
 
-    /// Until the gateway has the code; nothing may be said meanwhile.
+    /// Waits until the gateway has the code; no text may arrive meanwhile.
     async fn acknowledged(&mut self) {
         let acknowledged = async {
             loop {
@@ -182,7 +182,7 @@ impl Ring {
             }
         };
         let said = tokio::time::timeout(PATIENCE, said).await;
-        said.unwrap_or_else(|_| panic!("{place}: nothing was said"))
+        said.unwrap_or_else(|_| panic!("{place}: no text arrived"))
     }
 }
 
@@ -201,7 +201,7 @@ async fn play(name: &str, target: Target) {
     let mut ring = Ring::on(&stage).await;
     for (number, step) in script.step.iter().enumerate() {
         match step.happens {
-            // The connection goes without a word.
+            // The connection breaks without a DISCONNECT.
             Some(Happening::Battery) => ring = Ring::on(&stage).await,
             Some(Happening::Restart) => {
                 stage.stop().await;
@@ -416,7 +416,7 @@ async fn events_whose_flow_was_cut_off_before_its_state_was_written_are_not_doub
     stage.start().await;
     stage
         .until("the event is made again, and found to be there", |daemon| {
-            // The state is written last: by then all is said, too.
+            // The state is written last: by then all texts are sent, too.
             let read = daemon
                 .journal()
                 .read_namespace(Namespace::FlowCursor)

@@ -12,7 +12,7 @@ use stockrelay::odoo_id::PickingId;
 use stockrelay::outcome::Failure;
 use tokio::net::TcpListener;
 
-/// What Odoo knows of the key's user.
+/// Odoo's data of the key's user.
 #[derive(Debug, Clone, Copy)]
 struct User {
     /// Of the rights that sending needs.
@@ -59,7 +59,7 @@ fn router(user: User) -> IntoMakeService<Router> {
         .into_make_service()
 }
 
-/// What becomes of a call that is forbidden.
+/// The outcome of a forbidden call.
 async fn forbidden(user: User) -> Failure {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

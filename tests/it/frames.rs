@@ -11,7 +11,7 @@ use stockrelay::board::Link;
 use stockrelay::document::Reason;
 use stockrelay::event::RejectedNumber;
 use stockrelay::view::records::RejectedView;
-use stockrelay::view::tui::{App, Seen, Snapshot, Wish, draw};
+use stockrelay::view::tui::{App, Request, Snapshot, Update, draw};
 
 /// The frame at 80×24 and at 120×40.
 fn both(name: &str, app: &mut App) {
@@ -86,7 +86,7 @@ fn what_is_left_of_a_pause_stands_beside_the_link() {
         let line = shown.lines().find(|line| line.contains("odoo     "));
         let line = line.unwrap();
         assert!(
-            line.contains(word) && line.contains("next try in 11 s"),
+            line.contains(word) && line.contains("retry in 11 s"),
             "{shown}"
         );
     }
@@ -148,21 +148,27 @@ fn nothing_has_happened_yet() {
     snapshot.status.version = "0.1.0".to_owned();
     let mut app = App::new(Path::new("/run/stockrelay/control.sock"), true);
     app.tick(at("08:15:30"));
-    app.see(Seen::Gateway(Box::new(snapshot)), at("08:15:30"));
+    app.update(Update::Gateway(Box::new(snapshot)), at("08:15:30"));
     both("empty", &mut app);
 }
 
 #[test]
 fn the_daemon_is_away() {
     let mut seen = app(well());
-    seen.see(Seen::Away("no daemon answers".to_owned()), at("08:15:31"));
+    seen.update(
+        Update::NoAnswer("no daemon answers".to_owned()),
+        at("08:15:31"),
+    );
     seen.tick(at("08:15:42"));
     both("away", &mut seen);
     let mut never = App::new(Path::new("/run/stockrelay/control.sock"), true);
-    never.see(Seen::Away("no daemon answers".to_owned()), at("08:15:31"));
+    never.update(
+        Update::NoAnswer("no daemon answers".to_owned()),
+        at("08:15:31"),
+    );
     both("away_from_the_start", &mut never);
     // It comes back by itself.
-    seen.see(Seen::Gateway(Box::new(well())), at("08:15:43"));
+    seen.update(Update::Gateway(Box::new(well())), at("08:15:43"));
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
     terminal.draw(|frame| draw(frame, &mut seen)).unwrap();
     assert!(
@@ -218,14 +224,14 @@ fn a_retry_asks_with_what_where_the_reason_takes_answers() {
     let with = Some("no-backorder");
     assert_eq!(
         app.press(KeyEvent::from(KeyCode::Enter)),
-        Some(Wish::Retry { key, with })
+        Some(Request::Retry { key, with })
     );
     // The other one takes no answer.
     press(&mut app, "j");
     let key = format!("{:032x}", 64);
     assert_eq!(
         app.press(KeyEvent::from(KeyCode::Char('r'))),
-        Some(Wish::Retry { key, with: None })
+        Some(Request::Retry { key, with: None })
     );
 }
 
@@ -237,7 +243,7 @@ fn all_of_one_reason_are_tried_again_after_a_second_look() {
     let code = "unknown-product".to_owned();
     assert_eq!(
         app.press(KeyEvent::from(KeyCode::Enter)),
-        Some(Wish::RetryAll { code, with: None })
+        Some(Request::RetryAll { code, with: None })
     );
     press(&mut app, "R");
     assert_eq!(app.press(KeyEvent::from(KeyCode::Esc)), None);
@@ -263,13 +269,13 @@ fn a_document_is_edited_field_by_field() {
     press(&mut app, "\n");
     press(&mut app, "as on the slip");
     both("edit_reason", &mut app);
-    let wish = app.press(KeyEvent::from(KeyCode::Enter));
+    let request = app.press(KeyEvent::from(KeyCode::Enter));
     let body = serde_json::json!({
         "reason": "as on the slip",
         "lines": [{"line": 1, "quantity": "30"}, {"line": 2, "lot": null}]
     });
     let key = format!("{:032x}", 61);
-    assert_eq!(wish, Some(Wish::Edit { key, body }));
+    assert_eq!(request, Some(Request::Edit { key, body }));
     // The last field is reached, and the box leaves it parked.
     press(&mut app, "e");
     press(&mut app, &"j".repeat(40));
@@ -297,7 +303,7 @@ fn all_faults_of_a_document_are_read_by_scrolling() {
     for (columns, rows) in [(80, 24), (120, 40)] {
         let screen = shown(&mut app, columns, rows);
         assert!(screen.contains("choices: retry, edit, discard"), "{screen}");
-        assert!(screen.contains("Enter shows all of it"), "{screen}");
+        assert!(screen.contains("press Enter to see all"), "{screen}");
     }
     press(&mut app, "\n");
     let mut screens = shown(&mut app, 80, 24);
@@ -320,11 +326,11 @@ fn all_faults_of_a_document_are_read_by_scrolling() {
     // It goes along with what is known, and decides about what it shows.
     let mut snapshot = many_faults();
     snapshot.parked[0].reason.as_mut().unwrap().message = "UNK-77 alone".to_owned();
-    app.see(Seen::Gateway(Box::new(snapshot.clone())), at("08:15:31"));
+    app.update(Update::Gateway(Box::new(snapshot.clone())), at("08:15:31"));
     press(&mut app, "g");
     assert!(shown(&mut app, 80, 24).contains("UNK-77 alone"));
     snapshot.parked.remove(0);
-    app.see(Seen::Gateway(Box::new(snapshot)), at("08:15:32"));
+    app.update(Update::Gateway(Box::new(snapshot)), at("08:15:32"));
     press(&mut app, "d");
     assert!(app.dialog.is_none(), "another document is selected by now");
     assert_eq!(app.press(KeyEvent::from(KeyCode::Esc)), None);
@@ -347,7 +353,7 @@ fn a_large_payload_hides_no_choice() {
     let end = shown(&mut app, 80, 24);
     assert!(end.contains("xEND") && end.contains("Esc close"), "{end}");
     // The list cuts long payloads. To send what is left of one would lose the rest.
-    assert!(end.contains("More may have come"), "{end}");
+    assert!(end.contains("may be longer"), "{end}");
     press(&mut app, "e");
     assert!(app.dialog.is_none());
     assert!(shown(&mut app, 80, 24).contains("--payload-file FILE"));
@@ -360,21 +366,21 @@ fn sending_a_reading_again_asks_first() {
     both("resend_reason", &mut app);
     press(&mut app, "\nr");
     both("resend_confirm", &mut app);
-    let wish = Wish::Resend {
+    let request = Request::Resend {
         number: RejectedNumber::new(1),
         payload: None,
         reason: Some("set the topic".to_owned()),
     };
-    assert_eq!(app.press(KeyEvent::from(KeyCode::Char('y'))), Some(wish));
+    assert_eq!(app.press(KeyEvent::from(KeyCode::Char('y'))), Some(request));
 }
 
 #[test]
 fn what_is_asked_can_be_answered_in_a_small_terminal() {
     for (keys, choices) in [
         ("dwhy\n", &["y yes", "n no"][..]),
-        ("d", &["Enter go on", "Esc"]),
-        ("rj", &["> no-backorder", "Enter try", "Esc"]),
-        ("R", &["Enter try", "Esc"]),
+        ("d", &["Enter continue", "Esc"]),
+        ("rj", &["> no-backorder", "Enter retry", "Esc"]),
+        ("R", &["Enter retry", "Esc"]),
         ("e", &["Enter change", "s send", "Esc"]),
     ] {
         let mut app = app(asking());
@@ -388,7 +394,7 @@ fn what_is_asked_can_be_answered_in_a_small_terminal() {
     for (keys, choices) in [
         ("r\n", &["y yes", "n no"][..]),
         ("dwhy\n", &["y yes", "a all shown", "n no"]),
-        ("e", &["Enter send it", "Esc"]),
+        ("e", &["Enter send again", "Esc"]),
     ] {
         let mut app = app(rejected_with("4006381333931".to_owned()));
         press(&mut app, "\t\t");
@@ -407,8 +413,8 @@ fn help_alarms_and_notices_are_read_to_their_end() {
     for (columns, rows) in [(80, 24), (120, 40)] {
         let screen = shown(&mut app, columns, rows);
         for end in [
-            "of the reading; it scrolls",
-            "or the reading, right",
+            "or of the reading",
+            "or correct the reading",
             "any other key",
         ] {
             assert!(screen.contains(end), "{end}: {screen}");
@@ -429,7 +435,7 @@ fn help_alarms_and_notices_are_read_to_their_end() {
     let mut snapshot = well();
     let alarms = &mut snapshot.status.alarms;
     alarms.insert("clock".to_owned(), alarm.to_owned());
-    app.see(Seen::Gateway(Box::new(snapshot)), at("08:15:31"));
+    app.update(Update::Gateway(Box::new(snapshot)), at("08:15:31"));
     app.notice = Some("Document 61 is waiting now; ".repeat(4) + "and that is all");
     let screen = shown(&mut app, 80, 24);
     assert!(screen.contains("a time server"), "{screen}");
@@ -454,7 +460,7 @@ fn no_size_is_too_small_to_draw() {
 #[test]
 fn without_colours_nothing_is_coloured() {
     let mut mono = App::new(Path::new("/run/stockrelay/control.sock"), false);
-    mono.see(Seen::Gateway(Box::new(parked())), at("08:15:30"));
+    mono.update(Update::Gateway(Box::new(parked())), at("08:15:30"));
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
     terminal.draw(|frame| draw(frame, &mut mono)).unwrap();
     let reset = ratatui::style::Color::Reset;

@@ -88,7 +88,10 @@ async fn a_keyboard_scanner_is_grabbed_read_and_found_again() {
 
     until("up", is("up")).await;
     let grabbed = evdev::Device::open(&node).unwrap().grab();
-    assert!(grabbed.is_err(), "nobody else may have what it types");
+    assert!(
+        grabbed.is_err(),
+        "no other program may receive what it types"
+    );
     let code = [KeyCode::KEY_4, KeyCode::KEY_0, KeyCode::KEY_ENTER];
     type_keys(&mut scanner, &code);
     until("stored", || {

@@ -320,7 +320,7 @@ async fn at_its_budget_the_journal_refuses_says_so_and_takes_again_when_there_is
     };
     assert_eq!(full, AppendError::Full);
     assert!(journal.totals().full);
-    // What is there can still be moved on: that is the way out.
+    // Stored documents can still change their state: that makes room.
     let mut documents = Vec::new();
     for first in (1..=sent).step_by(500) {
         documents.push(document(

@@ -1,5 +1,5 @@
-//! A configuration with a fault does not stop the site: the last one that ran is used, and
-//! everybody hears of it.
+//! A configuration with a fault does not stop the site: the daemon uses the last good
+//! configuration, and log, alarm and `check` report it.
 
 use std::fs;
 use std::net::TcpListener;
@@ -134,7 +134,7 @@ async fn a_bad_file_in_config_d_does_not_stop_the_site_at_the_next_restart() {
         (
             b"[orders]\nblind_receipts = yes\n",
             ":2:18: ",
-            "a fault of syntax",
+            "a syntax error",
         ),
         (b"site = \"\xff\"\n", ": ", "UTF-8"),
     ];

@@ -176,7 +176,8 @@ impl Place {
     }
 }
 
-/// What the daemon says of what it does without: alarms, sources that are down, and Odoo.
+/// What the daemon reports about parts that it starts without: alarms, sources that are down, and
+/// Odoo.
 fn complaints(status: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let alarms = status["alarms"].as_object().into_iter().flatten();
@@ -203,7 +204,7 @@ async fn check_and_run_are_content_with_a_gateway_that_is_in_order() {
     let (code, said) = place.check().await;
     assert_eq!(code, 0, "all is in order: {said}");
     let asks = format!(
-        "asking Odoo at {}: each answer may take 10 s",
+        "checking Odoo at {}: each answer may take 10 s",
         place.odoo.url()
     );
     assert!(said.contains(&asks), "{said}");
@@ -292,7 +293,7 @@ async fn a_wrong_configuration_is_64_for_both_and_check_says_what_run_would_use(
     let (code, said) = place.check().await;
     assert_eq!(code, 64, "{said}");
     assert!(
-        said.contains("`stockrelay run` uses no configuration"),
+        said.contains("`stockrelay run` has no configuration that it can use"),
         "{said}"
     );
     assert_eq!(place.output(&["run"]).await.0, 64);
@@ -304,10 +305,7 @@ async fn a_wrong_configuration_is_64_for_both_and_check_says_what_run_would_use(
     fs::write(place.path("config.d/x.toml"), "site = 12\n").unwrap();
     let (code, said) = place.check().await;
     assert_eq!(code, 64, "{said}");
-    assert!(
-        said.contains("uses the last configuration that ran"),
-        "{said}"
-    );
+    assert!(said.contains("uses the last good configuration"), "{said}");
     place
         .run_until(|status| !status["alarms"]["configuration"].is_null())
         .await;

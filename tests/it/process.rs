@@ -108,8 +108,8 @@ impl Process {
         assert!(acked.eq(std::iter::repeat_n(0x40, usize::from(count))));
     }
 
-    /// Sends one QoS 2 scan without an id in a session that stays, and packets behind it; reads so
-    /// many bytes besides the CONNACK.
+    /// Sends one QoS 2 scan without an id in a persistent session, and packets after it; reads this
+    /// number of bytes after the CONNACK.
     async fn scan_once(&self, dup: bool, behind: &[u8], answers: usize) -> Vec<u8> {
         let mut bytes = BytesMut::new();
         let mut connect = Connect::new("pda");
@@ -251,7 +251,7 @@ async fn equal_scans_without_an_id_count_each_also_over_a_kill_and_those_with_du
     assert!(says(&["trace", "42"]).contains("note: possible-repeat"));
     assert!(!says(&["trace", "40"]).contains("note"));
     assert_eq!(says(&["events"]).matches("[possible-repeat]").count(), 2);
-    assert!(says(&["status"]).contains("2 of the stored may have been sent twice"));
+    assert!(says(&["status"]).contains("2 of the stored events may have been sent twice"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -357,7 +357,7 @@ async fn top_asks_before_it_sends_a_reading_again() {
     stream.write_all(&bytes).await.unwrap();
     let begun = clock::instant();
     while process.status().await["events"]["rejected_open"] != 1 {
-        assert!(begun.elapsed() < SOON, "it is no rejected reading");
+        assert!(begun.elapsed() < SOON, "no rejected reading is open");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
@@ -385,7 +385,7 @@ async fn top_asks_before_it_sends_a_reading_again() {
     let steps: [(&[&str], &str); 5] = [
         (&[], "rejected reading"),
         (&["Tab", "Tab", "Enter"], "Rejected reading"),
-        (&["End"], "More may have come"),
+        (&["End"], "may be longer"),
         (&["r", "t", "y", "p", "o", "Enter"], "y yes"),
         (&["r", "r", "C-u", "y"], "missing-field: "),
     ];

@@ -158,8 +158,7 @@ fn the_sample_of_scanners_is_valid_with_its_comments_and_without() {
     assert_eq!(list::read(&path).unwrap().len(), 2);
 }
 
-/// systemd's own word on the unit, with a program in the place of the one that is not installed
-/// here.
+/// systemd's own check of the unit, with a program instead of the one that is not installed here.
 #[test]
 #[ignore = "needs systemd-analyze: on a machine with systemd, cargo test -- --ignored shipped"]
 fn systemd_understands_the_unit() {

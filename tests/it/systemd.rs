@@ -13,7 +13,7 @@ use crate::readme::{bridge, copy_dir, root};
 /// systemd starts, and the steps are done, within this time.
 const WITHIN: Duration = Duration::from_mins(2);
 
-/// Each step prints one line; a state is what `systemctl show` says of the unit.
+/// Each step prints one line; a state is the unit's in `systemctl show`.
 const STEPS: &str = r#"
 exec 2>log
 config=/etc/stockrelay/config.toml

@@ -64,7 +64,7 @@ fn monotonic(received: Timestamp) -> Duration {
 impl Rig {
     fn take(&mut self, event: &Event) -> Done {
         self.seq = self.seq.next();
-        let when = (self.clocks).happened(self.seq, event, monotonic(event.received));
+        let when = (self.clocks).time_of(self.seq, event, monotonic(event.received));
         self.keep();
         match when.other {
             Some(other) => InDoubt(second(when.time), second(other)),
@@ -78,10 +78,11 @@ impl Rig {
         self.take(&event(time(at), time(received)))
     }
 
-    fn hear(&mut self, at: i64, received: i64) {
+    fn observe(&mut self, at: i64, received: i64) {
         let (at, received) = (time(at), time(received));
         let now = monotonic(received);
-        self.clocks.hear(self.seq, &name("pda"), at, received, now);
+        self.clocks
+            .observe(self.seq, &name("pda"), at, received, now);
         self.keep();
     }
 
@@ -213,7 +214,7 @@ fn a_lag_that_stays_the_same_is_a_clock_that_is_behind() {
         rig.resolved(later + 100 - 6 * HOUR, later + 100),
         Some(later + 100 - HOUR)
     );
-    // Set right.
+    // Corrected.
     assert_eq!(
         rig.said(later + 300 - 6 * HOUR, later + 300),
         InDoubt(later + 300 - HOUR, later + 300 - 6 * HOUR)
@@ -312,16 +313,16 @@ fn a_restart_changes_nothing() {
 #[test]
 fn a_state_shows_the_clock_as_an_event_does() {
     let mut rig = Rig::default();
-    rig.hear(2 * HOUR, 0);
+    rig.observe(2 * HOUR, 0);
     assert_eq!(rig.said(100 - 30, 100), InDoubt(70 - 2 * HOUR, 70));
-    rig.hear(200, 200);
+    rig.observe(200, 200);
     assert_eq!(rig.resolved(70, 100), Some(70));
     // Received before the state, and assembled after it.
     assert_eq!(rig.said(150 - 30, 150), Given(120));
     assert_eq!(rig.said(90 + 2 * HOUR, 90), Corrected(90));
     assert_eq!(rig.said(300 - 30, 300), Given(270));
     // A state that was sent late shows nothing.
-    rig.hear(400 - HOUR, 400);
+    rig.observe(400 - HOUR, 400);
     assert_eq!(rig.said(500 - HOUR, 500), Given(500 - HOUR));
 }
 
@@ -329,7 +330,7 @@ fn a_state_shows_the_clock_as_an_event_does() {
 fn a_state_does_not_overtake_what_was_received_before_it() {
     let mut rig = Rig::default();
     rig.behind(0, 6, 30, 5 * HOUR);
-    rig.hear(301, 301);
+    rig.observe(301, 301);
     // By the clock as it was then.
     assert_eq!(rig.said(300 - 5 * HOUR, 300), Corrected(300));
     assert_eq!(rig.said(302 - 5 * HOUR, 302), Given(302 - 5 * HOUR));
@@ -385,10 +386,10 @@ fn a_gateway_without_a_clock_takes_the_device_s_word() {
     let received = Timestamp::from_second(9).unwrap();
     let when = rig
         .clocks
-        .happened(Seq::new(1), &event(time(600), received), Duration::ZERO);
+        .time_of(Seq::new(1), &event(time(600), received), Duration::ZERO);
     assert_eq!((when.time, when.other), (time(600), None));
     assert!(!when.is_corrected);
-    rig.clocks.hear(
+    rig.clocks.observe(
         Seq::new(1),
         &name("pda"),
         time(600),

@@ -1,12 +1,12 @@
-//! What the messages of one device show of its clock.
+//! Finds out what the messages of one device show of its clock.
 //!
 //! An offset above zero shows a clock that is ahead, and an offset of about zero a clock that is
-//! right. An offset below zero may be a delay as well; but delays differ as the times of the work
-//! do, so an offset that stays the same while time goes on is the clock's.
+//! right. An offset below zero may also be a delay; but delays vary, so an offset that stays the
+//! same over time shows the clock.
 //!
 //! A device that was offline sends its backlog in one go. The offsets of a backlog rise up to the
-//! clock's own, and any of them may happen to look like a right clock. So what a message of a
-//! backlog shows counts only when no higher offset follows it.
+//! clock's offset, and any of them may look like a right clock by chance. So a message of a backlog
+//! shows the clock only if no higher offset follows it.
 
 use std::time::Duration;
 
@@ -16,31 +16,31 @@ use super::When;
 use crate::device_clock::{DeviceClock, STEADY, TOLERANCE, allows, correct, is_wrong};
 use crate::event::{CLOCK_MIN, Seq};
 
-/// A steady lag below this is a delay: a scan waits so long for a better place in the hall.
+/// A steady lag below this is a delay: a scan may wait this long until the device has a connection.
 const BEHIND_MIN: SignedDuration = SignedDuration::from_secs(60);
-/// An offset has to stay the same for so long, and in so many messages, to be the clock's.
+/// An offset shows the clock if it stays the same for this time and in this number of messages.
 const STEADY_FOR: SignedDuration = SignedDuration::from_mins(2);
 const STEADY_MESSAGES: u32 = 5;
-/// Messages that follow one another within this time may be a backlog.
+/// Messages with gaps below this may be a backlog.
 const BACKLOG_GAP: SignedDuration = SignedDuration::from_secs(10);
-/// The backlog is over when nothing has followed for so long.
+/// A backlog ends when no message has followed for this time.
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(3);
-/// The gateway's clock was set back where an event is received so long before the last sighting.
+/// The gateway's clock was set back if an event is received this long before the last sighting.
 const SET_BACK_MIN: SignedDuration = SignedDuration::from_mins(10);
 
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     clock: DeviceClock,
     run: Option<Run>,
-    /// What a message of a backlog showed.
+    /// What the last message of a possible backlog showed.
     unsettled: Option<Unsettled>,
     /// When the last message was received.
     last: Option<Timestamp>,
-    /// The journal does not have the clock as it is here.
+    /// The clock has changed since the journal stored it.
     has_news: bool,
 }
 
-/// Messages one after the other with the same offset.
+/// Consecutive messages with the same offset.
 #[derive(Debug)]
 struct Run {
     least: SignedDuration,
@@ -48,15 +48,15 @@ struct Run {
     since: Timestamp,
     until: Timestamp,
     messages: u32,
-    /// Its first message came soon after another one.
+    /// The first message followed soon after another one.
     is_close: bool,
 }
 
 /// What a message showed.
 enum Observed {
-    /// The clock is ahead by so much.
+    /// The clock is ahead by this much.
     Shown(SignedDuration),
-    /// Nothing; the clock was ahead by so much before.
+    /// Nothing; before the message, the clock was ahead by this much.
     Unclear(Option<SignedDuration>),
 }
 
@@ -64,7 +64,7 @@ enum Observed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sent {
     AtOnce,
-    /// It is one of a backlog.
+    /// The message may be part of a backlog.
     Perhaps,
     Late,
 }
@@ -89,13 +89,13 @@ impl Watch {
         &self.clock
     }
 
-    /// When the device was last heard of.
-    pub fn heard(&self) -> Option<Timestamp> {
+    /// Returns when the last message of the device was received.
+    pub fn last_message(&self) -> Option<Timestamp> {
         let seen = self.clock.sightings.last().map(|seen| seen.to);
         self.last.max(seen)
     }
 
-    /// Whether the clock is to be kept anew; asked once for each change.
+    /// Returns, once for each change, whether the journal must store the clock.
     pub fn take_news(&mut self) -> bool {
         std::mem::take(&mut self.has_news)
     }
@@ -117,7 +117,7 @@ impl Watch {
         }
     }
 
-    /// Takes an event: what it shows of the clock, and when it was done.
+    /// Takes an event, which may show the clock, and returns when it was done.
     pub fn take(&mut self, seq: Seq, at: Timestamp, received: Timestamp, now: Duration) -> When {
         if !self.is_new(seq, received) {
             return self.look_up(at, received);
@@ -142,23 +142,22 @@ impl Watch {
         when
     }
 
-    /// The device said that it is `at`: a message like any other, but no event. `seq`: of the last
-    /// event before it.
-    pub fn hear(&mut self, seq: Seq, at: Timestamp, received: Timestamp, now: Duration) {
+    /// Takes the time `at` in a message that is not an event. `seq`: of the last event before it.
+    pub fn observe_time(&mut self, seq: Seq, at: Timestamp, received: Timestamp, now: Duration) {
         let last = self.clock.sightings.last();
         if last.is_none_or(|last| received > last.to) {
             self.observe(seq, at, received, now);
         }
     }
 
-    /// What a message shows of the clock.
+    /// Returns what a message shows of the clock.
     fn observe(&mut self, seq: Seq, at: Timestamp, received: Timestamp, now: Duration) -> Observed {
         let offset = at.duration_since(received);
         self.settle(now);
-        let sent = self.follow(offset, received);
+        let sent = self.add_to_run(offset, received);
         let before = self.clock.ahead_at(received);
-        // A clock that is ahead shows itself: only a clock that is further ahead could make a delay
-        // look like it.
+        // A clock that is ahead shows at once: a delayed message can have this offset only if the
+        // clock is even further ahead.
         let is_still_ahead = before.is_some_and(|ahead| {
             is_wrong(ahead) && ahead.is_positive() && (offset - ahead).abs() <= STEADY
         });
@@ -167,7 +166,7 @@ impl Watch {
         } else {
             sent
         };
-        match (self.shown(offset, before), sent) {
+        match (self.find_ahead(offset, before), sent) {
             (Some(ahead), Sent::AtOnce) => {
                 self.show(ahead, received, seq);
                 let known = self.clock.ahead_at(received);
@@ -186,8 +185,8 @@ impl Watch {
         Observed::Unclear(before)
     }
 
-    /// When an event was done that shows nothing new: a flow made it of a scan, or it is assembled
-    /// again after a restart.
+    /// Returns when an event was done that shows nothing new: a flow created it from a scan, or it
+    /// is assembled again after a restart.
     pub fn look_up(&self, at: Timestamp, received: Timestamp) -> When {
         let offset = at.duration_since(received);
         let before = self.clock.ahead_at(received);
@@ -204,7 +203,7 @@ impl Watch {
         Self::weigh(at, received, before)
     }
 
-    /// Whether this event was not seen before this start.
+    /// Whether this event is new since the start of the daemon.
     fn is_new(&mut self, seq: Seq, received: Timestamp) -> bool {
         let Some(last) = self.clock.sightings.last() else {
             return true;
@@ -213,21 +212,21 @@ impl Watch {
             return received > last.to;
         }
         if last.to.duration_since(received) < SET_BACK_MIN {
-            // A `state` that came later was faster; or several events of one message.
+            // A later `state` message overtook the event, or one message has several events.
             return received == last.to;
         }
-        // The gateway's clock was set back: no offset from before says anything.
+        // The gateway's clock was set back: earlier offsets show nothing.
         *self = Self::default();
         self.has_news = true;
         true
     }
 
-    /// Adds a message to the run. Answers whether it was sent when its event was done.
-    fn follow(&mut self, offset: SignedDuration, received: Timestamp) -> Sent {
+    /// Adds a message to the run. Returns whether it was sent when its event was done.
+    fn add_to_run(&mut self, offset: SignedDuration, received: Timestamp) -> Sent {
         let gap = self.last.map(|last| received.duration_since(last));
         self.last = self.last.max(Some(received));
         match &self.unsettled {
-            // The clock is further ahead than that.
+            // The clock is further ahead than the last message showed.
             Some(unsettled) if !allows(unsettled.ahead, offset) => self.unsettled = None,
             Some(unsettled) if received.duration_since(unsettled.received) >= SETTLED_AFTER => {
                 self.end_backlog();
@@ -235,14 +234,14 @@ impl Watch {
             _ => {}
         }
         let most = self.run.as_ref().map(|run| run.most);
-        if !(self.run.as_mut()).is_some_and(|run| run.goes_on(offset, received)) {
+        if !(self.run.as_mut()).is_some_and(|run| run.extend(offset, received)) {
             let is_close = gap.is_some_and(|gap| gap < BACKLOG_GAP);
             self.run = Some(Run::new(offset, received, is_close));
         }
         let is_backlog =
             |run: &Run| run.is_close && received.duration_since(run.since) < BACKLOG_GAP;
         if gap.is_some_and(|gap| gap.is_zero()) && most.is_some_and(|most| offset < most) {
-            // It came together with a later one.
+            // It arrived together with a later event.
             Sent::Late
         } else if self.run.as_ref().is_some_and(is_backlog) {
             Sent::Perhaps
@@ -251,9 +250,9 @@ impl Watch {
         }
     }
 
-    /// By how much the clock is ahead if the message was sent at once; `None` where it may have
-    /// waited.
-    fn shown(
+    /// Returns by how much the clock is ahead if the message was sent at once. `None`: the message
+    /// may have waited.
+    fn find_ahead(
         &self,
         offset: SignedDuration,
         before: Option<SignedDuration>,
@@ -280,8 +279,8 @@ impl Watch {
         self.has_news |= self.clock.show(ahead, received, seq);
     }
 
-    /// When an event was done, by the clock as it was before: sent late by the same clock, or by
-    /// one that was set right meanwhile.
+    /// Returns when an event was done, by the clock before it: the message was sent late, or the
+    /// clock was corrected meanwhile.
     fn weigh(at: Timestamp, received: Timestamp, before: Option<SignedDuration>) -> When {
         let offset = at.duration_since(received);
         let given = When::given(at, received);
@@ -295,8 +294,8 @@ impl Watch {
         let (time, other) = if is_wrong(ahead) && allows(ahead, offset) {
             (correct(at, ahead, received), given.time)
         } else {
-            // The clock was changed, or a backlog shows that it is ahead: how far, the next message
-            // says.
+            // The clock was changed, or a backlog shows that it is ahead: the next message shows
+            // how far.
             (given.time, received)
         };
         if at < CLOCK_MIN && time < CLOCK_MIN {
@@ -323,8 +322,8 @@ impl Run {
         }
     }
 
-    /// Whether the next message's offset is the same; then it is counted.
-    fn goes_on(&mut self, offset: SignedDuration, received: Timestamp) -> bool {
+    /// Adds the next message if its offset is the same. Returns whether it is.
+    fn extend(&mut self, offset: SignedDuration, received: Timestamp) -> bool {
         let (least, most) = (self.least.min(offset), self.most.max(offset));
         if most - least > STEADY {
             return false;

@@ -347,7 +347,7 @@ fn an_order_counts_what_is_in_odoo_and_what_was_captured_since() {
         judgement.counts.order,
         Some((PickingId::new(5), ProductId::new(10), 2.into()))
     );
-    memory.note(EventKey::of(&pick(2, None)), judgement.counts);
+    memory.add(EventKey::of(&pick(2, None)), judgement.counts);
     let judgement = judge(&pick(2, None), &facts, &memory);
     let said = text(
         Language::German,
@@ -371,7 +371,7 @@ fn a_serial_number_comes_in_once_and_goes_out_once() {
         };
         let judgement = judge(&event, facts, &memory);
         if judgement.refused.is_none() {
-            memory.note(EventKey::of(&event), judgement.counts);
+            memory.add(EventKey::of(&event), judgement.counts);
         }
         judgement.refused
     };

@@ -362,7 +362,7 @@ mod tests {
         let before = rig.journal.totals().clocks;
         let (at, received) = (time(2_000), time(2_001));
         rig.assembler
-            .hear_clock(&device(), at, received, now(2_001));
+            .observe_clock(&device(), at, received, now(2_001));
         rig.seal(now(2_001)).await;
         assert_eq!(rig.journal.totals().clocks, before + 1);
         rig.queue().replace_doubtful().await.unwrap();

@@ -10,7 +10,7 @@ use rumqttc::{Publish, QoS};
 use tokio::sync::mpsc;
 
 use super::link::Link;
-use crate::board::brief;
+use crate::board::shorten_state;
 use crate::board::{Board, DEVICES_MAX};
 use crate::channel::receipt::Receipt;
 use crate::channel::{Outbound, Reading, Verdict};
@@ -170,7 +170,7 @@ impl Presence {
             // device.
             .unwrap_or(!payload.is_empty());
         self.set(board, device, online);
-        let state = state.map(brief);
+        let state = state.map(shorten_state);
         board.device(device, SourceKind::Broker, |view| view.state = state);
     }
 

@@ -121,7 +121,7 @@ impl DeviceList {
             let settings = list
                 .iter()
                 .map(|(name, device)| (name.clone(), device.settings.clone()));
-            capture.know_devices(settings.collect());
+            capture.set_devices(settings.collect());
         }
         told.0 = Some(list);
     }

@@ -26,7 +26,7 @@ use super::session::{PendingWill, Session};
 use super::topics::Target;
 use super::turned_away::{TurnedAway, Why};
 use crate::board::Board;
-use crate::board::brief;
+use crate::board::shorten_state;
 use crate::channel::Outbound;
 use crate::clock;
 use crate::config::Listen;
@@ -151,12 +151,14 @@ impl Shared {
         if target == Target::State {
             let payload = &content.payload;
             if let Some(capture) = self.intake.capture() {
-                capture.heard_state(device, payload);
+                capture.read_language(device, payload);
             }
             let state = match serde_json::from_slice(payload) {
-                Ok(value) => Some(brief(value)),
+                Ok(value) => Some(shorten_state(value)),
                 Err(_) if payload.is_empty() => None,
-                Err(_) => Some(brief(String::from_utf8_lossy(payload).into_owned().into())),
+                Err(_) => Some(shorten_state(
+                    String::from_utf8_lossy(payload).into_owned().into(),
+                )),
             };
             self.board.device(device, SourceKind::Listen, |view| {
                 view.state = state;

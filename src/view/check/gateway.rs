@@ -1,5 +1,4 @@
-//! All that `check` looks at once the configuration is in order: machine, broker, journal, Odoo,
-//! daemon.
+//! Runs all checks of a configuration without faults: machine, broker, journal, Odoo, daemon.
 
 use std::path::Path;
 
@@ -10,11 +9,11 @@ use crate::clock;
 use crate::config::{Loaded, last};
 use crate::opens;
 
-/// What `check` has found.
+/// The findings of `check`.
 #[derive(Debug)]
 pub struct Report {
     pub findings: Vec<Finding>,
-    /// What `run` does, where it does not start with this configuration.
+    /// What `run` does if it cannot start with this configuration. `None`: it starts.
     pub of_run: Option<Otherwise>,
     pub is_damaged: bool,
 }
@@ -27,7 +26,8 @@ impl Report {
     }
 }
 
-/// Looks at everything; `socket` is that of the daemon. `say` tells at once what may take a while.
+/// Runs all checks; `socket` is the daemon's. `say` prints a line before each check that may take
+/// long.
 pub async fn gateway(
     loaded: &Loaded,
     credentials: &Credentials,
@@ -52,7 +52,7 @@ pub async fn gateway(
     let of_run = (!faults.is_empty()).then(|| choice::otherwise(loaded, &faults, running));
     findings.extend(of_run.iter().flat_map(super::otherwise));
     if let (Some(broker), true) = (&config.broker, reads_broker) {
-        say(&format!("asking the MQTT broker at {}", broker.url));
+        say(&format!("checking the MQTT broker at {}", broker.url));
         findings.push(super::broker(broker, &config.site).await);
     }
     let journal = super::journal(&config.data_dir);
@@ -62,19 +62,19 @@ pub async fn gateway(
     let key = credentials.key().filter(|_| odoo.api_key_file.is_none());
     if odoo.api_key_file.is_some() || key.is_some() {
         say(&format!(
-            "asking Odoo at {}: each answer may take {} s",
+            "checking Odoo at {}: each answer may take {} s",
             odoo.url,
             odoo.timeout_s.min(ANSWER_S_MAX)
         ));
         findings.extend(super::odoo_with_key(odoo, key, &config.orders).await);
     } else {
         findings.push(Finding::warn(
-            "Odoo is not asked: only the service sees the key",
-            "run `stockrelay status` while the service runs: it says whether the link to Odoo is up",
+            "Odoo is not checked: only the service can read the API key",
+            "run `stockrelay status` while the service runs: it shows whether the link to Odoo is up",
         ));
     }
     for finding in super::daemon(socket).await {
-        // The daemon's words are those of the findings above.
+        // Skip what a finding above reports already.
         let (what, mut others) = (&finding.what, findings.iter().map(|other| &other.what));
         let is_new = others.all(|other| !what.ends_with(other) && !other.ends_with(what));
         findings.extend(is_new.then_some(finding));

@@ -1,4 +1,4 @@
-//! The journal's pages against their checksums.
+//! Verifies the checksums of the journal's pages.
 
 use std::path::Path;
 
@@ -7,9 +7,8 @@ use crate::config::last;
 use crate::journal::{self, Verified};
 use crate::view::table::size;
 
-/// The finding, and whether `run` ends with 65: the journal is damaged, or of a format that this
-/// version does not know. `None` before there is a journal. Takes as long as the disk takes to read
-/// it.
+/// Returns the finding, and whether `run` ends with 65: the journal is damaged, or has a format
+/// that this version does not know. `None`: no journal exists yet. It reads the whole file.
 #[must_use]
 pub fn journal(data_dir: &Path) -> Option<(Finding, bool)> {
     let file = data_dir.join("journal.redb");
@@ -17,11 +16,11 @@ pub fn journal(data_dir: &Path) -> Option<(Finding, bool)> {
     let finding = match journal::verify(data_dir) {
         Ok(Verified::Missing) if !data_dir.join(last::FILE).exists() => return None,
         Ok(Verified::Missing) => Finding::warn(
-            format!("journal {shown} is missing or empty although this gateway ran before"),
-            "look for journal.redb.damaged or a backup; `stockrelay run` begins with an empty one, and events that devices send again are stored, and perhaps posted, again",
+            format!("journal {shown} is missing or empty, although this gateway has run before"),
+            "look for journal.redb.damaged or a backup before you start: `stockrelay run` creates an empty journal, and events that devices then send again may be posted twice",
         ),
         Ok(Verified::InUse) => Finding::ok(format!(
-            "journal {shown} is open in the daemon; to verify its pages, run the check while the daemon is stopped"
+            "journal {shown} is open in the daemon; stop the daemon and run `stockrelay check` again to verify its pages"
         )),
         Ok(Verified::Sound { bytes }) => Finding::ok(format!(
             "journal {shown} ({}) has no damaged page",
@@ -36,7 +35,7 @@ pub fn journal(data_dir: &Path) -> Option<(Finding, bool)> {
         }
         Err(error) => Finding::fail(
             format!("journal {shown} cannot be read: {error}"),
-            "run the check as root or as the daemon's user, and see that the disk is well",
+            "run `stockrelay check` as root or as the daemon's user; if it fails again, check the disk",
         ),
     };
     Some((finding, false))
@@ -48,7 +47,7 @@ mod tests {
     use crate::view::check::Level;
 
     #[test]
-    fn a_journal_that_is_gone_where_the_gateway_ran_before_is_warned_about() {
+    fn a_missing_journal_is_a_warning_if_the_gateway_has_run_before() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(journal(dir.path()), None);
         std::fs::write(dir.path().join(last::FILE), "version = 1").unwrap();

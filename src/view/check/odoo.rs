@@ -1,4 +1,4 @@
-//! Odoo, as far as `check` may go: it asks, and changes nothing.
+//! Checks Odoo without changing anything there.
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -12,18 +12,19 @@ use crate::outcome::Failure;
 use crate::tls;
 use crate::view::table::counted;
 
-/// So much between the two clocks is the network; more shows in the movements' times.
+/// The difference of the two clocks that the network explains; a larger one shows in the times of
+/// movements.
 const SKEW_S_MAX: i64 = 30;
 /// How long `check` waits for one answer of Odoo.
 pub(super) const ANSWER_S_MAX: u64 = 10;
 
-/// Reachable, the right version, database and key, rights, warehouse, clock, barcodes: in the order
-/// in which each needs the one before.
+/// Checks address, version, database and key, rights, warehouse, clock and barcodes, in this order:
+/// each check needs the one before.
 pub async fn odoo(config: &config::Odoo, orders: &config::Orders) -> Vec<Finding> {
     odoo_with_key(config, None, orders).await
 }
 
-/// The same with the key of a systemd credential, where no file is named.
+/// Checks Odoo with the key of a systemd credential, if the configuration names no file.
 pub async fn odoo_with_key(
     config: &config::Odoo,
     key: Option<SecretString>,
@@ -31,7 +32,7 @@ pub async fn odoo_with_key(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     if tls::client_config(config.ca.as_deref()).is_err() {
-        // What the daemon opens tells this fault.
+        // The list of `opens` has this fault.
         return findings;
     }
     let config = &config::Odoo {
@@ -60,13 +61,13 @@ async fn ask(
 ) -> Result<(), Failure> {
     let version = client.version().await?;
     findings.push(Finding::ok(format!(
-        "Odoo {version} answers at {}, and is spoken to by {}",
+        "Odoo {version} answers at {}; the gateway uses its API {}",
         config.url,
         client.api().unwrap_or_default()
     )));
     let file = config.api_key_file.as_deref();
     if file.is_some_and(|file| key::read(Some(file)).is_err()) {
-        // What the daemon opens tells this fault.
+        // The list of `opens` has this fault.
         return Ok(());
     }
     let warehouse = client.warehouse(&config.warehouse).await?;
@@ -74,15 +75,15 @@ async fn ask(
         "Odoo accepts the key for database {:?} and has the warehouse {:?}",
         config.database, config.warehouse
     )));
-    // Right after an answer, so that its age is not taken for a difference.
+    // Right after an answer, so that its age does not count as a difference.
     findings.push(skew(clock::now(), client.server_time()));
     findings.push(rights(&client.missing_rights().await?));
     if client.lacks_email().await? {
         findings.push(Finding::warn(
             format!(
-                "the key's user has no e-mail address, and Odoo {version} then refuses each validation that makes a backorder"
+                "the user of the API key has no e-mail address, so Odoo {version} refuses each validation that creates a backorder"
             ),
-            "give the user an e-mail address in Odoo",
+            "set the user's e-mail address in Odoo",
         ));
     }
     findings.extend(barcodes(&mut client, &warehouse).await?);
@@ -91,7 +92,8 @@ async fn ask(
     Ok(())
 }
 
-/// A rule of the site that Odoo does not follow, because the operation type says otherwise.
+/// Finds a rule of the site that Odoo does not follow, because the operation type is set
+/// differently.
 fn backorders(of: &OperationType, orders: &config::Orders) -> Option<Finding> {
     let (key, under) = match of.code {
         Direction::Incoming => ("orders.receive_under", orders.receive_under),
@@ -103,7 +105,7 @@ fn backorders(of: &OperationType, orders: &config::Orders) -> Option<Finding> {
         Under::Backorder => ("backorder", of.backorders != Backorders::Never),
         Under::NoBackorder => ("no-backorder", of.backorders != Backorders::Always),
     };
-    let says = match of.backorders {
+    let setting = match of.backorders {
         Backorders::Always => "always",
         Backorders::Never => "never",
         Backorders::Ask => "ask",
@@ -111,10 +113,10 @@ fn backorders(of: &OperationType, orders: &config::Orders) -> Option<Finding> {
     (!is_followed).then(|| {
         Finding::warn(
             format!(
-                "{key} is \"{value}\", and Odoo does not follow it: its operation type {:?} has Create Backorder {says:?}",
+                "{key} is \"{value}\", but Odoo does not follow it: its operation type {:?} has Create Backorder {setting:?}",
                 of.name
             ),
-            format!("set {key} = \"as-odoo\", or change the operation type in Odoo"),
+            format!("set {key} = \"as-odoo\", or change Create Backorder in Odoo's operation type"),
         )
     })
 }
@@ -122,14 +124,14 @@ fn backorders(of: &OperationType, orders: &config::Orders) -> Option<Finding> {
 fn failed(failure: &Failure) -> Finding {
     match failure {
         Failure::Stop { message, remedy } => Finding::fail(format!("Odoo: {message}"), remedy),
-        // The message says what to do, because the status has nothing else.
+        // The message has the remedy, because the status shows nothing else.
         Failure::Wait { message, .. } => Finding::fail(
             format!("Odoo: {message}"),
-            "`stockrelay run` starts, and what is scanned waits until Odoo answers",
+            "`stockrelay run` starts, and events wait until Odoo answers",
         ),
         Failure::Person { message, .. } => Finding::fail(
             format!("Odoo: {message}"),
-            "see that the key's user is an Inventory / User of this company",
+            "in Odoo, give the user of the API key the role Inventory / User in this company",
         ),
     }
 }
@@ -140,15 +142,15 @@ fn skew(now: Timestamp, server: Timestamp) -> Finding {
         let side = if seconds > 0 { "ahead of" } else { "behind" };
         let much = human(seconds.unsigned_abs());
         Finding::warn(
-            format!("this clock is {much} {side} Odoo's"),
-            "keep both with NTP: movements carry the time at which they were done",
+            format!("the clock of this gateway is {much} {side} Odoo's"),
+            "turn on NTP for both: movements have the time of the gateway's clock",
         )
     } else {
-        Finding::ok("this clock and Odoo's agree")
+        Finding::ok("the clocks of this gateway and of Odoo agree")
     }
 }
 
-/// A span in its two largest units: `3 minutes 20 seconds`, `2 hours`, `12 days 4 hours`.
+/// Describes a span in its two largest units: `3 minutes 20 seconds`, `2 hours`, `12 days 4 hours`.
 fn human(seconds: u64) -> String {
     let units = [
         (seconds / 86_400, "day"),
@@ -168,11 +170,14 @@ fn human(seconds: u64) -> String {
 
 fn rights(missing: &[String]) -> Finding {
     if missing.is_empty() {
-        return Finding::ok("the key's user has the rights that sending needs");
+        return Finding::ok("the user of the API key has the rights that posting needs");
     }
     Finding::fail(
-        format!("the key's user may not: {}", missing.join(", ")),
-        "make the user an Inventory / User in Odoo",
+        format!(
+            "the user of the API key lacks the rights: {}",
+            missing.join(", ")
+        ),
+        "in Odoo, give the user the role Inventory / User",
     )
 }
 
@@ -184,7 +189,7 @@ async fn barcodes(client: &mut Client, warehouse: &Warehouse) -> Result<Vec<Find
         findings.push(if count == 0 {
             Finding::warn(
                 what,
-                format!("make {things} with barcodes; what is scanned before is parked"),
+                format!("create {things} with barcodes in Odoo; until then the gateway parks what is scanned"),
             )
         } else {
             Finding::ok(what)
@@ -199,8 +204,8 @@ mod tests {
     use crate::view::check::Level;
 
     #[test]
-    fn a_rule_that_an_operation_type_overrides_is_told() {
-        let told = |under, backorders| {
+    fn a_rule_that_an_operation_type_overrides_is_reported() {
+        let is_reported = |under, backorders| {
             let of = OperationType {
                 name: "Pick".to_owned(),
                 code: Direction::Internal,
@@ -220,12 +225,16 @@ mod tests {
             (Under::NoBackorder, [false, true, false]),
         ] {
             let kinds = [Backorders::Ask, Backorders::Always, Backorders::Never];
-            assert_eq!(kinds.map(|kind| told(under, kind)), warns, "{under:?}");
+            assert_eq!(
+                kinds.map(|kind| is_reported(under, kind)),
+                warns,
+                "{under:?}"
+            );
         }
     }
 
     #[test]
-    fn clocks_that_differ_are_told() {
+    fn clocks_that_differ_are_reported() {
         let at = |second| Timestamp::from_second(second).unwrap();
         assert_eq!(skew(at(1_000), at(1_020)).level, Level::Ok);
         assert_eq!(skew(at(1_000), at(900)).level, Level::Warn);
@@ -233,13 +242,19 @@ mod tests {
         let what = |now, server| skew(at(now), at(server)).what;
         assert_eq!(
             what(200, 0),
-            "this clock is 3 minutes 20 seconds ahead of Odoo's"
+            "the clock of this gateway is 3 minutes 20 seconds ahead of Odoo's"
         );
-        assert_eq!(what(0, 7_200), "this clock is 2 hours behind Odoo's");
-        assert_eq!(what(0, 90_001), "this clock is 1 day 1 hour behind Odoo's");
+        assert_eq!(
+            what(0, 7_200),
+            "the clock of this gateway is 2 hours behind Odoo's"
+        );
+        assert_eq!(
+            what(0, 90_001),
+            "the clock of this gateway is 1 day 1 hour behind Odoo's"
+        );
         assert_eq!(
             what(0, 86_400 * 9_000),
-            "this clock is 9,000 days behind Odoo's"
+            "the clock of this gateway is 9,000 days behind Odoo's"
         );
     }
 }

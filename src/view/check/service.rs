@@ -1,5 +1,4 @@
-//! Whom `check` answers for: the user that the service runs as, with the credentials that systemd
-//! hands it.
+//! The user that `check` runs as: the service's, with the credentials that systemd gives it.
 
 use std::path::{Path, PathBuf};
 
@@ -8,9 +7,9 @@ use secrecy::SecretString;
 
 use super::Finding;
 
-/// The systemd credential that holds the key where no file is named.
+/// The systemd credential with the key, used if the configuration names no file.
 const CREDENTIAL: &str = "odoo-api-key";
-/// What a running service has been handed, and where systemd looks for credentials
+/// The credentials of the running service, and the stores in which systemd looks for credentials
 /// (systemd.exec(5), `LoadCredential=`).
 const STORES: [&str; 8] = [
     "/run/credentials/stockrelay.service",
@@ -23,15 +22,15 @@ const STORES: [&str; 8] = [
     "/usr/lib/credstore.encrypted",
 ];
 
-/// Where the API key is as a systemd credential. Look before [`become_service`]: only root sees the
-/// stores.
+/// The systemd credential with the API key. Find it before [`become_service`]: only root can read
+/// the stores.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
     found: Option<PathBuf>,
-    /// The key, unless it is encrypted: the service's user may not read it, and systemd hands it
-    /// over.
+    /// The key; `None` if it is encrypted. The service's user may not read the store: systemd
+    /// passes the key on.
     key: Option<SecretString>,
-    /// Whether a store exists that this user may not read.
+    /// A store exists that this user may not read.
     is_hidden: bool,
 }
 
@@ -72,18 +71,18 @@ impl Credentials {
                 Finding::ok(format!("Odoo API key is the credential {}", path.display()))
             }
             (None, true) => Finding::warn(
-                "only root sees whether there is a systemd credential odoo-api-key",
+                "only root can see whether the systemd credential odoo-api-key exists",
                 "run `stockrelay check` as root",
             ),
             (None, false) => Finding::fail(
-                "no Odoo API key: odoo.api_key_file is not set, and there is no systemd credential odoo-api-key",
-                "name the file in odoo.api_key_file, or write the key into /etc/credstore/odoo-api-key",
+                "there is no Odoo API key: odoo.api_key_file is not set, and the systemd credential odoo-api-key does not exist",
+                "set odoo.api_key_file, or write the key into /etc/credstore/odoo-api-key",
             ),
         }
     }
 }
 
-/// The text of a credential that is not encrypted.
+/// Reads a credential. `None`: it is encrypted or cannot be read.
 fn read_key(path: &Path) -> Option<SecretString> {
     if path.to_string_lossy().contains("credstore.encrypted") {
         return None;
@@ -92,24 +91,23 @@ fn read_key(path: &Path) -> Option<SecretString> {
     Some(SecretString::from(text.trim()))
 }
 
-/// Gives up root's rights for those of the service's user. Call it while the process has one
-/// thread.
+/// Changes from root to the service's user. Call it while the process has one thread.
 #[must_use]
 pub fn become_service(user: &str) -> Finding {
     let me = rustix::process::geteuid();
     let text = |path| std::fs::read_to_string(path).unwrap_or_default();
     let Some((uid, gid)) = find_user(&text("/etc/passwd"), user) else {
         return Finding::warn(
-            format!("there is no user {user} here: the answers are for the present user"),
+            format!("this machine has no user {user}: the findings are for the current user"),
             "run systemd-sysusers with stockrelay.sysusers, or name the service's user with --user",
         );
     };
     if me.as_raw() == uid {
-        return Finding::ok(format!("the answers are for user {user}"));
+        return Finding::ok(format!("the findings are for user {user}"));
     }
     if !me.is_root() {
         return Finding::warn(
-            format!("the answers are for the present user, not for the service's user {user}"),
+            format!("the findings are for the current user, not for the service's user {user}"),
             "run `stockrelay check` as root",
         );
     }
@@ -120,12 +118,12 @@ pub fn become_service(user: &str) -> Finding {
         .and_then(|()| rustix::thread::set_thread_res_uid(uid, uid, uid));
     match became {
         Ok(()) => Finding::ok(format!(
-            "the answers are for user {user}, which the service runs as"
+            "the findings are for user {user}, as which the service runs"
         )),
         Err(error) => Finding::warn(
-            format!("cannot become user {user} ({error}): the answers are for root"),
+            format!("cannot become user {user} ({error}): the findings are for root"),
             format!(
-                "run it as that user: setpriv --reuid {user} --regid {user} --init-groups stockrelay check"
+                "run `check` as that user: setpriv --reuid {user} --regid {user} --init-groups stockrelay check"
             ),
         ),
     }
@@ -152,7 +150,7 @@ fn find_groups(group: &str, user: &str, own: u32) -> Vec<Gid> {
     groups.into_iter().map(Gid::from_raw).collect()
 }
 
-/// The process that answers on the control socket.
+/// Finds the process that answers on the control socket.
 pub async fn running(socket: &Path) -> Option<i32> {
     let stream = tokio::net::UnixStream::connect(socket).await.ok()?;
     stream.peer_cred().ok()?.pid()
@@ -165,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_credential_that_systemd_would_hand_over_is_found() {
+    fn a_credential_that_systemd_would_pass_on_is_found() {
         let dir = tempfile::tempdir().unwrap();
         let find = || Credentials::find_in([dir.path()].into_iter());
         assert_eq!(find().finding().level, super::super::Level::Fail);

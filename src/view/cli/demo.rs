@@ -9,32 +9,32 @@ pub struct DemoArgs {
     /// Print progress and a summary instead of the terminal UI
     #[arg(long)]
     pub headless: bool,
-    /// End after so many seconds
+    /// Stop after N seconds
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: Option<u64>,
-    /// A real Odoo instead of the stand-in
+    /// Use this Odoo instead of the stand-in
     #[arg(long, value_name = "URL", requires_all = ["database", "api_key_file"])]
     pub odoo: Option<String>,
-    /// Its database
+    /// Database of that Odoo
     #[arg(long, value_name = "DB", requires = "odoo")]
     pub database: Option<String>,
-    /// File that holds the API key, alone
+    /// File that contains only the API key
     #[arg(long, value_name = "F", requires = "odoo")]
     pub api_key_file: Option<PathBuf>,
-    /// Made-up devices, besides the two that only beep
+    /// Number of simulated devices, in addition to the two that only beep
     #[arg(long, value_name = "N", default_value = "8", value_parser = count_of_devices)]
     pub devices: usize,
-    /// Events a second of each device
+    /// Events per second of each device
     #[arg(long, value_name = "R", default_value = "2", value_parser = rate)]
     pub rate: f64,
-    /// Keep the data in this directory, which holds none yet
+    /// Keep the data in this directory, which must not contain data yet
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 }
 
 fn count_of_devices(text: &str) -> Result<usize, String> {
     let count = text.parse().ok().filter(|count| (1..=500).contains(count));
-    count.ok_or_else(|| "1 to 500 devices".to_owned())
+    count.ok_or_else(|| "give 1 to 500 devices".to_owned())
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -42,5 +42,5 @@ fn rate(text: &str) -> Result<f64, String> {
         .parse()
         .ok()
         .filter(|rate| (0.01..=1_000.0).contains(rate));
-    rate.ok_or_else(|| "0.01 to 1000 events a second".to_owned())
+    rate.ok_or_else(|| "give 0.01 to 1000 events per second".to_owned())
 }

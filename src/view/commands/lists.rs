@@ -1,5 +1,5 @@
-//! `stockrelay events` and `stockrelay documents`: pages until the limit is reached or there is no
-//! more.
+//! `stockrelay events` and `stockrelay documents`: fetch pages until the limit is reached or the
+//! list ends.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::view::records::{DocumentPage, DocumentView, EventPage, EventView};
 use crate::view::snapshot::Status;
 use crate::view::table::{Table, time};
 
-/// Between two looks for new events.
+/// Pause between two requests for new events.
 const FOLLOW_EACH: Duration = Duration::from_millis(500);
 
 pub async fn events(client: &Client, args: &EventsArgs, out: &mut dyn Write) -> Done {
@@ -77,7 +77,7 @@ fn write_events(
             event.device.clone(),
             event.id.clone(),
             event.kind.clone(),
-            with_notes(event.in_words(), &event.flags),
+            append_flags(event.describe(), &event.flags),
             event.state.clone(),
             event.odoo.clone().unwrap_or_default(),
         ]);
@@ -85,8 +85,8 @@ fn write_events(
     table.write(&mut &mut *out, headings)
 }
 
-/// A text, with the flags of its event or document behind it.
-fn with_notes(text: String, flags: &[String]) -> String {
+/// Appends the flags of an event or document to a text.
+fn append_flags(text: String, flags: &[String]) -> String {
     if flags.is_empty() {
         return text;
     }
@@ -96,14 +96,13 @@ fn with_notes(text: String, flags: &[String]) -> String {
 
 pub async fn documents(client: &Client, args: &DocumentsArgs, out: &mut dyn Write) -> Done {
     let filter = ("state", args.state.clone());
-    let all = document_pages(client, "/v1/documents", &args.page, filter).await?;
+    let all = fetch_documents(client, "/v1/documents", &args.page, filter).await?;
     write_documents(&all, args.page.json, out)?;
     Ok(())
 }
 
-/// Pages of a list of documents. They are held until the last has come, so that the table's columns
-/// fit.
-pub(super) async fn document_pages(
+/// Fetches all pages of a list of documents before any is printed, so that the table's columns fit.
+pub(super) async fn fetch_documents(
     client: &Client,
     base: &str,
     args: &PageArgs,
@@ -154,7 +153,7 @@ pub(super) fn write_documents(
             document.lines.len().to_string(),
             document.events.to_string(),
             document.odoo.clone().unwrap_or_default(),
-            with_notes(
+            append_flags(
                 reason.map_or(String::new(), |r| format!("{}: {}", r.code, r.message)),
                 &document.flags,
             ),

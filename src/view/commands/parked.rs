@@ -1,14 +1,14 @@
-//! `stockrelay parked`: what was refused, and a person's decision about it.
+//! `stockrelay parked`: lists parked documents, and sends a person's decision about them.
 
 use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
-use super::lists::{document_pages, write_documents};
+use super::lists::{fetch_documents, write_documents};
 use super::write::write_detail;
 use super::{Client, CommandError, Done, json_line};
 use crate::view::cli::{EditWord, ParkedCommand};
-use crate::view::client::{ClientError, path_part};
+use crate::view::client::{ClientError, encode_for_path};
 use crate::view::records::{DocumentDetail, Retried};
 use crate::view::table::counted;
 
@@ -16,11 +16,11 @@ pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Writ
     match command {
         ParkedCommand::List { page, code } => {
             let filter = ("code", code.clone());
-            let all = document_pages(client, "/v1/parked", page, filter).await?;
+            let all = fetch_documents(client, "/v1/parked", page, filter).await?;
             write_documents(&all, page.json, out)?;
         }
         ParkedCommand::Show { id, json } => {
-            let path = format!("/v1/parked/{}", path_part(id));
+            let path = format!("/v1/parked/{}", encode_for_path(id));
             if *json {
                 let value: Value = client.get(&path).await?;
                 json_line(out, &value)?;
@@ -39,13 +39,13 @@ pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Writ
             let detail = decide(client, id, "retry", &body).await?;
             writeln!(
                 out,
-                "document {} is waiting to be sent again",
+                "document {} waits to be sent again",
                 detail.document.number
             )?;
         }
         ParkedCommand::Retry { code: None, .. } => {
             return Err(CommandError::Usage(
-                "parked retry: name a document, as `stockrelay parked retry 17`, or all of one reason: `stockrelay parked retry --code CODE`".to_owned(),
+                "parked retry: name a document (`stockrelay parked retry 17`) or a reason code (`stockrelay parked retry --code CODE`)".to_owned(),
             ));
         }
         ParkedCommand::Retry {
@@ -53,7 +53,7 @@ pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Writ
         } => {
             let body = json!({ "code": code, "reason": reason, "with": with });
             let retried = retry_all(client, body).await?;
-            writeln!(out, "{} to be sent again", counted(retried, "document"))?;
+            writeln!(out, "{} will be sent again", counted(retried, "document"))?;
         }
         ParkedCommand::Edit {
             id,
@@ -61,11 +61,11 @@ pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Writ
             lines,
             order,
         } => {
-            let body = correction(reason, lines, order.as_deref())?;
+            let body = build_correction(reason, lines, order.as_deref())?;
             let detail = decide(client, id, "edit", &body).await?;
             writeln!(
                 out,
-                "document {} takes the place of document {} and is waiting to be sent",
+                "document {} replaces document {} and waits to be sent",
                 detail.document.number,
                 detail.replaces.unwrap_or_default()
             )?;
@@ -88,11 +88,12 @@ async fn decide(
     decision: &str,
     body: &Value,
 ) -> Result<DocumentDetail, ClientError> {
-    let path = format!("/v1/parked/{}/{decision}", path_part(id));
+    let path = format!("/v1/parked/{}/{decision}", encode_for_path(id));
     client.post(&path, body).await
 }
 
-/// A bounded number at a time. What is parked again meanwhile lies behind: it is tried once.
+/// Retries all documents with one reason code, a bounded number per request. Each document is
+/// retried once, even if it is parked again meanwhile.
 pub(in crate::view) async fn retry_all(
     client: &Client,
     mut body: Value,
@@ -108,9 +109,9 @@ pub(in crate::view) async fn retry_all(
     }
 }
 
-/// The words behind `--line`, put together line by line. What the fields and values may be, the
-/// daemon says.
-fn correction(
+/// Builds the request from the values after `--line`, line by line. The daemon checks fields and
+/// values.
+fn build_correction(
     reason: &str,
     words: &[EditWord],
     order: Option<&str>,
@@ -130,7 +131,7 @@ fn correction(
             }
             (EditWord::Field(field, _), None) => {
                 return Err(CommandError::Usage(format!(
-                    "{field} stands before the number of its line: write --line N {field}=VALUE"
+                    "{field} has no line number: write --line N {field}=VALUE"
                 )));
             }
         }

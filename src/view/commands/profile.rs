@@ -1,5 +1,5 @@
-//! `stockrelay profile`: what a scanner profile is, and how it reads a code. It needs no daemon and
-//! no Odoo, unless it is asked to read by the site's copy of Odoo's data.
+//! `stockrelay profile`: checks scanner profiles and shows how a profile reads a code. Only
+//! `--copy`, which uses the site's copy of Odoo's data, needs a daemon.
 
 mod code128;
 mod sheet;
@@ -21,12 +21,12 @@ use crate::view::cli::ProfileCommand;
 use crate::view::client::Client;
 use crate::view::control::Code;
 
-/// A profile is shorter; what is longer is something else.
+/// The most that is read of a profile file, in bytes: every profile is shorter.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// The longest line of standard input, in bytes.
 const LINE_BYTES_MAX: u64 = 64 << 10;
 
-/// Codes are read by the data of the daemon, if one is given.
+/// Runs the command. With a `daemon`, its data explain the codes.
 pub async fn profile(
     command: &ProfileCommand,
     daemon: Option<Client>,
@@ -45,23 +45,23 @@ pub async fn profile(
             ..
         } => match load(file) {
             Ok(profile) => {
-                let way = Test {
+                let settings = Test {
                     profile,
                     daemon,
                     last: last.clone(),
                     year,
                     json: *json,
                 };
-                test(&way, code, input, out).await
+                test(&settings, code, input, out).await
             }
-            Err(faults) => told(&faults, out),
+            Err(faults) => write_faults(&faults, out),
         },
         ProfileCommand::List => list(out),
         ProfileCommand::Schema => {
             write!(out, "{SCHEMA}")?;
             Ok(EXIT_DONE)
         }
-        ProfileCommand::Sheet { operators } => match sheet::sheet(operators) {
+        ProfileCommand::Sheet { operators } => match sheet::draw_sheet(operators) {
             Ok(svg) => {
                 write!(out, "{svg}")?;
                 Ok(EXIT_DONE)
@@ -74,14 +74,15 @@ pub async fn profile(
     }
 }
 
-/// The profile in a file, or a shipped one by its name; else what is wrong, a line each.
+/// Loads a profile from a file, or a shipped one by its name. Else returns the faults, one per
+/// line.
 fn load(file: &str) -> Result<Profile, Vec<String>> {
     let faults = |wrong: String| vec![format!("{file}: {wrong}")];
     let text = match SHIPPED.iter().find(|(name, _)| *name == file) {
         Some((_, text)) if !Path::new(file).is_file() => (*text).to_owned(),
         _ => read(file).map_err(|error| {
             faults(format!(
-                "cannot be read: {error}; `stockrelay profile list` names those that are shipped"
+                "cannot be read: {error}; give a readable file, or a name that `stockrelay profile list` shows"
             ))
         })?,
     };
@@ -97,7 +98,7 @@ fn read(file: &str) -> io::Result<String> {
     Ok(text)
 }
 
-fn told(faults: &[String], out: &mut dyn Write) -> Result<u8, CommandError> {
+fn write_faults(faults: &[String], out: &mut dyn Write) -> Result<u8, CommandError> {
     for fault in faults {
         writeln!(out, "{fault}")?;
     }
@@ -118,7 +119,7 @@ fn check(files: &[String], out: &mut dyn Write) -> Result<u8, CommandError> {
         if faults.is_empty() {
             writeln!(out, "{file} is in order")?;
         } else {
-            code = told(&faults, out)?;
+            code = write_faults(&faults, out)?;
         }
     }
     Ok(code)
@@ -132,26 +133,26 @@ fn list(out: &mut dyn Write) -> Result<u8, CommandError> {
     Ok(EXIT_DONE)
 }
 
-/// How codes are tried.
+/// The settings of `profile test`.
 struct Test {
     profile: Profile,
-    /// Whom to ask for what a code means; none: nothing is known of Odoo.
+    /// The daemon that explains codes. `None`: codes are explained without Odoo's data.
     daemon: Option<Client>,
     last: Option<String>,
     year: i16,
     json: bool,
 }
 
-/// What became of one code.
-struct Tried {
+/// The result of one code.
+struct Trial {
     steps: Vec<Step>,
     symbology: Option<String>,
-    /// Or why the profile refuses it.
+    /// The error is why the profile refuses the code.
     explained: Result<Explained, String>,
 }
 
-/// A code of the command line fails the command when it is refused; lines of standard input have
-/// their answers.
+/// Tries the code of the command line, or each line of standard input. Only a refused code of the
+/// command line fails the command.
 async fn test(
     test: &Test,
     code: &str,
@@ -159,11 +160,11 @@ async fn test(
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
     if code != "-" {
-        let all = test.code(code).await?;
-        for tried in &all {
-            test.write(tried, out)?;
+        let all = test.try_code(code).await?;
+        for trial in &all {
+            test.write(trial, out)?;
         }
-        let is_refused = all.iter().any(|tried| tried.refused().is_some());
+        let is_refused = all.iter().any(|trial| trial.refusal().is_some());
         return Ok(if is_refused { EXIT_FAILED } else { EXIT_DONE });
     }
     loop {
@@ -177,26 +178,26 @@ async fn test(
             return Ok(EXIT_DONE);
         }
         let line = String::from_utf8_lossy(&line);
-        for tried in test.code(line.trim_end_matches(['\r', '\n'])).await? {
-            test.write(&tried, out)?;
+        for trial in test.try_code(line.trim_end_matches(['\r', '\n'])).await? {
+            test.write(&trial, out)?;
         }
     }
 }
 
 impl Test {
-    /// Each read of what is typed.
-    async fn code(&self, code: &str) -> Result<Vec<Tried>, CommandError> {
-        let mut bytes = unescaped(code);
+    /// Tries each scan that the profile reads from a typed code.
+    async fn try_code(&self, code: &str) -> Result<Vec<Trial>, CommandError> {
+        let mut bytes = unescape(code);
         if let Some(payload) = &self.profile.payload
             && !code.trim_start().starts_with(['{', '['])
         {
-            bytes = in_payload(payload, &String::from_utf8_lossy(&bytes));
+            bytes = wrap_in_payload(payload, &String::from_utf8_lossy(&bytes));
         }
         let mut all = Vec::new();
         for read in self.profile.read_all(&bytes) {
             all.push(match read {
-                Ok(scan) => self.scan(scan).await?,
-                Err(refusal) => Tried {
+                Ok(scan) => self.explain(scan).await?,
+                Err(refusal) => Trial {
                     symbology: None,
                     explained: Err(refusal.to_string()),
                     steps: refusal.steps,
@@ -206,9 +207,11 @@ impl Test {
         Ok(all)
     }
 
-    async fn scan(&self, scan: Scan) -> Result<Tried, CommandError> {
+    async fn explain(&self, scan: Scan) -> Result<Trial, CommandError> {
         let explained = if let Some(daemon) = &self.daemon {
-            daemon.post("/v1/meaning", &self.asked(&scan)).await?
+            daemon
+                .post("/v1/meaning", &self.build_request(&scan))
+                .await?
         } else {
             let context = Context {
                 means: &self.profile.code.means,
@@ -219,14 +222,14 @@ impl Test {
             };
             context.explain(&scan.text, scan.symbology.as_ref())
         };
-        Ok(Tried {
+        Ok(Trial {
             explained: Ok(explained),
             symbology: scan.symbology.map(|symbology| symbology.to_string()),
             steps: scan.steps,
         })
     }
 
-    fn asked(&self, scan: &Scan) -> Value {
+    fn build_request(&self, scan: &Scan) -> Value {
         json!(Code {
             text: scan.text.clone(),
             symbology: scan.symbology.as_ref().map(ToString::to_string),
@@ -236,83 +239,83 @@ impl Test {
         })
     }
 
-    fn write(&self, tried: &Tried, out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, trial: &Trial, out: &mut dyn Write) -> io::Result<()> {
         if self.json {
-            return json_line(out, &tried.json(self.daemon.is_some()));
+            return json_line(out, &trial.json(self.daemon.is_some()));
         }
         let mut line = |what: &str, text: &str| writeln!(out, "{what:<21} {text}");
-        line("connection", &connection(&self.profile.connection))?;
+        line("connection", &describe_connection(&self.profile.connection))?;
         for Step {
             what,
             before,
             after,
-        } in &tried.steps
+        } in &trial.steps
         {
             line(what, &format!("{before} -> {after}"))?;
         }
         line(
             "symbology",
-            tried.symbology.as_deref().unwrap_or("not told"),
+            trial.symbology.as_deref().unwrap_or("not reported"),
         )?;
         line(
             "repeats",
             &match self.profile.repeats.within_ms {
-                0 => "each read counts".to_owned(),
+                0 => "each scan counts".to_owned(),
                 ms => format!("the same code within {ms} ms is a duplicate of its first"),
             },
         )?;
         line(
             "flow",
             &match &self.profile.flow.start {
-                Some(flow) => format!("begins in {flow}"),
-                None => "none: codes are kept as they are".to_owned(),
+                Some(flow) => format!("starts with {flow}"),
+                None => "none: codes are stored unchanged".to_owned(),
             },
         )?;
-        if let Ok(explained) = &tried.explained {
+        if let Ok(explained) = &trial.explained {
             if let Some(elements) = &explained.gs1 {
                 line("GS1 elements", elements)?;
             }
-            // Without a copy the steps say no more than the meaning does.
+            // Without a copy of Odoo's data the steps add nothing to the meaning.
             for asked in explained.asked.iter().filter(|_| self.daemon.is_some()) {
-                line(&asked.who, &says(asked))?;
+                line(&asked.who, &describe_answer(asked))?;
             }
             if let Some((meaning, by)) = explained.meaning.as_ref().zip(explained.by.as_ref()) {
                 line("meaning", &format!("{}: {by}", meaning.get()))?;
             }
         }
-        match tried.refused() {
+        match trial.refusal() {
             Some(reason) => line("refused", reason),
             None => Ok(()),
         }
     }
 }
 
-/// What one of those who are asked says by itself.
-fn says(asked: &Asked) -> String {
+/// Describes the answer of one source.
+fn describe_answer(asked: &Asked) -> String {
     match (&asked.meaning, &asked.refused) {
         (Some(meaning), _) => meaning.get().to_owned(),
-        (None, Some(reason)) => format!("refuses it: {reason}"),
+        (None, Some(reason)) => format!("refuses the code: {reason}"),
         (None, None) => "nothing".to_owned(),
     }
 }
 
-impl Tried {
-    fn refused(&self) -> Option<&String> {
+impl Trial {
+    fn refusal(&self) -> Option<&String> {
         match &self.explained {
             Ok(explained) => explained.reason.as_ref(),
             Err(reason) => Some(reason),
         }
     }
 
-    /// The form that scripts rely on.
+    /// The JSON that scripts rely on.
     fn json(&self, steps: bool) -> Value {
         let explained = self.explained.as_ref().ok();
         let mut json = json!({
-            "accepted": self.refused().is_none(),
+            "accepted": self.refusal().is_none(),
             "symbology": self.symbology,
             "elements": explained.map_or(&[][..], |explained| &explained.elements),
             "meaning": explained.and_then(|explained| explained.meaning.as_ref()),
-            "reason": self.refused(),
+            "reason": self.refusal(),
         });
         if steps {
             json["asked"] = json!(explained.map(|explained| &explained.asked));
@@ -321,8 +324,8 @@ impl Tried {
     }
 }
 
-/// A code as typed, with its escapes as the bytes they stand for.
-fn unescaped(code: &str) -> Vec<u8> {
+/// Replaces the escapes in a typed code with their bytes.
+fn unescape(code: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(code.len());
     let mut rest = code;
     while let Some((before, behind)) = rest.split_once('\\') {
@@ -336,7 +339,7 @@ fn unescaped(code: &str) -> Vec<u8> {
             (None, Some(b'n')) => (b'\n', 1),
             (None, Some(b't')) => (b'\t', 1),
             (None, Some(b'\\')) => (b'\\', 1),
-            // Any other backslash is one of the code.
+            // Any other backslash belongs to the code.
             _ => (b'\\', 0),
         };
         bytes.push(byte);
@@ -346,14 +349,15 @@ fn unescaped(code: &str) -> Vec<u8> {
     bytes
 }
 
-/// The payload that has a code where the profile looks for it, and what a scan must have besides.
-fn in_payload(payload: &Payload, code: &str) -> Vec<u8> {
+/// Builds the JSON payload that has the code where the profile reads it, and the other fields that
+/// a scan must have.
+fn wrap_in_payload(payload: &Payload, code: &str) -> Vec<u8> {
     let mut json = Value::Object(Map::new());
     let others = payload
         .only
         .iter()
         .map(|(pointer, text)| (pointer, text.as_str()));
-    // A read alone stands for an array of one.
+    // Without an array, the payload is a single scan.
     let each = payload.each.as_deref().unwrap_or_default();
     let at = format!("{each}{}", payload.code);
     for (pointer, text) in others.chain([(&at, code)]) {
@@ -370,10 +374,14 @@ fn in_payload(payload: &Payload, code: &str) -> Vec<u8> {
     json.to_string().into_bytes()
 }
 
-fn connection(connection: &Connection) -> String {
+fn describe_connection(connection: &Connection) -> String {
     match connection {
         Connection::Serial(serial) => {
-            format!("serial, {}, {}", line(serial), end(&serial.framing.end))
+            format!(
+                "serial, {}, {}",
+                describe_line(serial),
+                describe_end(&serial.framing.end)
+            )
         }
         Connection::Hid(hid) => format!(
             "USB keyboard, layout {:?}, ends with {:?}",
@@ -382,15 +390,13 @@ fn connection(connection: &Connection) -> String {
         .to_lowercase(),
         Connection::Mqtt(mqtt) => format!(
             "MQTT, {}",
-            mqtt.topic
-                .as_deref()
-                .unwrap_or("any topic of the gateway's")
+            mqtt.topic.as_deref().unwrap_or("any topic of the gateway")
         ),
     }
 }
 
-/// Such as `9600 8N1`.
-fn line(serial: &Serial) -> String {
+/// Describes a serial line, such as `9600 8N1`.
+fn describe_line(serial: &Serial) -> String {
     let parity = match serial.parity {
         Parity::None => 'N',
         Parity::Even => 'E',
@@ -407,7 +413,7 @@ fn line(serial: &Serial) -> String {
     )
 }
 
-fn end(end: &End) -> String {
+fn describe_end(end: &End) -> String {
     match end {
         End::Terminator(mark) => format!("ends with {}", mark.0.escape_ascii()),
         End::Enclosed { stx, etx } => format!(

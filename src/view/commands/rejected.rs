@@ -1,5 +1,4 @@
-//! `stockrelay rejected`: readings that no event could be made of, and a person's decision about
-//! them.
+//! `stockrelay rejected`: lists rejected readings, and sends a person's decision about them.
 
 use std::io::Write;
 use std::path::Path;
@@ -40,7 +39,7 @@ pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn 
             let body = json!({ "payload": payload, "channel": channel, "reason": reason });
             let path = format!("/v1/rejected/{number}/resend");
             let resent: Resent = client.post(&path, &body).await?;
-            writeln!(out, "{}", describe(&resent))?;
+            writeln!(out, "{}", describe_resent(&resent))?;
         }
         RejectedCommand::Dismiss {
             number: Some(number),
@@ -69,7 +68,7 @@ pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn 
         } => {
             let Some(upto) = upto else {
                 return Err(CommandError::Usage(
-                    "--code and --device need --upto, the newest number that you have looked at: stockrelay rejected dismiss --upto NUMBER --code CODE --reason TEXT".to_owned(),
+                    "--code and --device need --upto: give the newest number that you have checked, as in `stockrelay rejected dismiss --upto NUMBER --code CODE --reason TEXT`".to_owned(),
                 ));
             };
             let body = json!({ "upto": upto, "code": code, "device": device, "reason": reason });
@@ -89,27 +88,29 @@ fn read_payload(file: &Path) -> Result<String, CommandError> {
     };
     text.map_err(|error| {
         CommandError::Usage(format!(
-            "--payload-file {}: {error}; give a file of UTF-8 text that can be read, or - for standard input",
+            "cannot read --payload-file {}: {error}; give a readable file of UTF-8 text, or - for standard input",
             file.display()
         ))
     })
 }
 
-/// What a reading became that was sent again.
-pub(in crate::view) fn describe(resent: &Resent) -> String {
+/// Describes the result of sending a rejected reading again.
+pub(in crate::view) fn describe_resent(resent: &Resent) -> String {
     let number = resent.number;
     match (resent.events.as_slice(), resent.duplicates.as_slice()) {
-        ([seq], []) => format!("rejected reading {number} is event {seq} now"),
-        ([], [seq]) => format!("rejected reading {number} was stored before, as event {seq}"),
+        ([seq], []) => format!("rejected reading {number} is now event {seq}"),
+        ([], [seq]) => format!(
+            "rejected reading {number} is a duplicate of event {seq}, which is already stored"
+        ),
         (events, duplicates) => format!(
-            "rejected reading {number} is {} now; {} stored before",
+            "rejected reading {number} is now {}, and a duplicate of {} already stored",
             counted(events.len() as u64, "event"),
             counted(duplicates.len() as u64, "event")
         ),
     }
 }
 
-/// A bounded number at a time. Answers how many.
+/// Dismisses rejected readings, a bounded number per request. Returns how many.
 pub(in crate::view) async fn dismiss_many(
     client: &Client,
     body: &serde_json::Value,
@@ -172,7 +173,7 @@ pub(super) async fn list_rejected(
         if events.rejected_dropped > 0 {
             writeln!(
                 out,
-                "{} removed for room before anybody settled them: `stockrelay rejected dismiss --upto {} --reason TEXT`",
+                "{} deleted to save space before a person settled them; to acknowledge: `stockrelay rejected dismiss --upto {} --reason TEXT`",
                 counted(events.rejected_dropped, "rejected reading"),
                 events.rejected_dropped_upto
             )?;

@@ -1,4 +1,4 @@
-//! `stockrelay status`: one screen.
+//! `stockrelay status`: the state of the gateway on one screen.
 
 use std::io::{self, Write};
 
@@ -45,9 +45,9 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
         out,
         "events     {} stored = {}",
         grouped(e.stored),
-        list(&parts, " + ")
+        join_counts(&parts, " + ")
     )?;
-    beside(e, out)?;
+    write_other_counts(e, out)?;
     let d = &status.documents;
     let parts = [
         (d.open, "open"),
@@ -57,7 +57,7 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
         (d.parked, "parked"),
         (d.discarded, "discarded"),
     ];
-    writeln!(out, "documents  {}", list(&parts, ", "))?;
+    writeln!(out, "documents  {}", join_counts(&parts, ", "))?;
     if d.parked > 0 {
         let parked = grouped(d.parked);
         writeln!(
@@ -73,16 +73,16 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
             status.oldest_waiting_s
         )?;
     }
-    let begun: Vec<_> = (status.begun.iter())
+    let unfinished: Vec<_> = (status.unfinished.iter())
         .map(|(what, devices)| format!("{} a {}", counted(*devices, "device"), plain(what)))
         .collect();
-    if !begun.is_empty() {
-        writeln!(out, "begun      {}", begun.join(", "))?;
+    if !unfinished.is_empty() {
+        writeln!(out, "started    {}", unfinished.join(", "))?;
     }
-    odoo(status, now, out)?;
+    write_odoo(status, now, out)?;
     let journal = &status.journal;
     let full = if journal.disk_full {
-        ", the disk is FULL: nothing is acknowledged until it has room"
+        ", the disk is FULL: nothing is acknowledged until you free space"
     } else if journal.full {
         ", FULL: nothing is acknowledged"
     } else {
@@ -119,10 +119,10 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
     Ok(())
 }
 
-/// What the sum of the stored events does not show.
-fn beside(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the counts that are not in the sum of the stored events.
+fn write_other_counts(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
     let (again, rejected) = (counted(e.duplicates, "duplicate"), grouped(e.rejected));
-    writeln!(out, "           besides {again}, {rejected} rejected")?;
+    writeln!(out, "           also {again}, {rejected} rejected")?;
     if e.rejected_open > 0 {
         writeln!(
             out,
@@ -133,7 +133,7 @@ fn beside(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
     if e.rejected_dropped > 0 {
         writeln!(
             out,
-            "           {} of them removed for room: `stockrelay rejected dismiss --upto {} --reason TEXT`",
+            "           {} of them deleted to save space; to acknowledge: `stockrelay rejected dismiss --upto {} --reason TEXT`",
             grouped(e.rejected_dropped),
             e.rejected_dropped_upto
         )?;
@@ -141,21 +141,21 @@ fn beside(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
     if e.unused_scans > 0 {
         writeln!(
             out,
-            "           {} of devices without a flow: give them one, or `stockrelay rejected dismiss --scans`",
+            "           {} of devices without a flow: give the devices a flow, or run `stockrelay rejected dismiss --scans --reason TEXT`",
             counted(e.unused_scans, "scan")
         )?;
     }
     if e.wrong_scans > 0 {
         writeln!(
             out,
-            "           {} answered as wrong in flows since the start: they changed nothing",
+            "           {} answered with an error by flows since the start: they changed nothing",
             counted(e.wrong_scans, "scan")
         )?;
     }
     if e.left_out > 0 {
         writeln!(
             out,
-            "           {} of the posted edited out by a person: not in Odoo",
+            "           {} of the posted events removed by a person's edit: not in Odoo",
             grouped(e.left_out)
         )?;
     }
@@ -163,37 +163,37 @@ fn beside(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
         let count = grouped(e.possible_repeats);
         writeln!(
             out,
-            "           {count} of the stored may have been sent twice: see `possible-repeat`"
+            "           {count} of the stored events may have been sent twice: they have the flag possible-repeat"
         )?;
     }
     Ok(())
 }
 
-fn odoo(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+fn write_odoo(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
     let odoo = &status.odoo;
     let link = match odoo.link {
         Link::Starting => "connecting",
         Link::Up => "up",
-        Link::Down => "down, trying again by itself",
-        Link::Held => "held until somebody mends it",
+        Link::Down => "down, the gateway retries",
+        Link::Held => "held until a person fixes it",
     };
     let mut parts = vec![link.to_owned()];
     parts.extend(
         odoo.pause_s(now)
-            .map(|seconds| format!("next try in {seconds} s")),
+            .map(|seconds| format!("next attempt in {seconds} s")),
     );
     parts.extend(
         odoo.version
             .as_ref()
             .map(|version| format!("version {}", plain(version))),
     );
-    parts.extend(odoo.api.as_ref().map(|api| format!("by {}", plain(api))));
+    parts.extend(odoo.api.as_ref().map(|api| format!("API {}", plain(api))));
     parts.extend(
         odoo.last_success
             .map(|at| format!("last answer {}", time(at))),
     );
     parts.extend(odoo.latency_ms.map(|ms| format!("{} ms", grouped(ms))));
-    parts.push(format!("{} lines a call", odoo.batch_lines));
+    parts.push(format!("{} lines per call", odoo.batch_lines));
     writeln!(out, "odoo       {}", parts.join(", "))?;
     if let Some(detail) = &odoo.detail {
         writeln!(out, "           {}", plain(detail))?;
@@ -201,7 +201,7 @@ fn odoo(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()> 
     Ok(())
 }
 
-fn list(parts: &[(u64, &str)], between: &str) -> String {
+fn join_counts(parts: &[(u64, &str)], between: &str) -> String {
     let parts: Vec<String> = (parts.iter())
         .map(|(number, what)| format!("{} {what}", grouped(*number)))
         .collect();
@@ -214,14 +214,14 @@ mod tests {
     use crate::view::snapshot::Source;
 
     #[test]
-    fn one_is_no_plural_and_what_is_parked_has_its_command() {
+    fn one_has_no_plural_and_parked_documents_have_their_command() {
         let mut status = Status::default();
         status.events.duplicates = 1;
         status.documents.parked = 3;
         let mut out = Vec::new();
         write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();
         let out = String::from_utf8(out).unwrap();
-        assert!(out.contains("besides 1 duplicate, 0 rejected"), "{out}");
+        assert!(out.contains("also 1 duplicate, 0 rejected"), "{out}");
         assert!(
             out.contains("3 parked: see `stockrelay parked list`"),
             "{out}"
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn one_screen_says_it_all_and_adds_up() {
+    fn one_screen_shows_everything_and_adds_up() {
         let mut status = Status {
             site: "ams1".to_owned(),
             version: "0.1.0".to_owned(),
@@ -257,22 +257,22 @@ mod tests {
         status
             .alarms
             .insert("anonymous".to_owned(), "Anyone may publish".to_owned());
-        status.begun.insert("transfer".to_owned(), 1);
+        status.unfinished.insert("transfer".to_owned(), 1);
         status.events.wrong_scans = 2;
         let mut out = Vec::new();
         write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         ams1: stockrelay 0.1.0, up 1:02:14
-        Link to Odoo is down for 02:14; 312 scans are safe here; 1 device has begun a transfer.
+        Link to Odoo is down for 02:14; 312 scans are safe here; 1 device has started a transfer.
 
         events     4,812 stored = 0 open + 312 waiting + 0 sending + 4,500 posted + 0 parked + 0 no document
-                   besides 0 duplicates, 0 rejected
-                   2 scans answered as wrong in flows since the start: they changed nothing
+                   also 0 duplicates, 0 rejected
+                   2 scans answered with an error by flows since the start: they changed nothing
         documents  0 open, 0 waiting, 0 sending, 0 posted, 0 parked, 0 discarded
         lines      0 posted
         oldest     waiting for 3.2 s
-        begun      1 device a transfer
-        odoo       down, trying again by itself, next try in 12 s, version 18.0, by JSON-RPC, 0 lines a call
+        started    1 device a transfer
+        odoo       down, the gateway retries, next attempt in 12 s, version 18.0, API JSON-RPC, 0 lines per call
                    connection refused·[0m
         journal    0 B of 1.0 GiB
         source     mqtt.listen up, 3 devices

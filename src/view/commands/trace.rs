@@ -1,15 +1,15 @@
-//! `stockrelay trace ID`: a whole life, told in order.
+//! `stockrelay trace ID`: everything that happened to an event or document, in order.
 
 use std::io::{self, Write};
 
 use super::write::{write_detail, write_document, write_rejected};
 use super::{Client, Done, json_line};
-use crate::view::client::path_part;
+use crate::view::client::encode_for_path;
 use crate::view::records::{EventView, Trace};
 use crate::view::table::{counted, plain, time};
 
 pub async fn trace(client: &Client, id: &str, json: bool, out: &mut dyn Write) -> Done {
-    let path = format!("/v1/trace/{}", path_part(id));
+    let path = format!("/v1/trace/{}", encode_for_path(id));
     if json {
         let value: serde_json::Value = client.get(&path).await?;
         json_line(out, &value)?;
@@ -28,7 +28,7 @@ fn write(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
         let (first, last) = (time(repeats.first), time(repeats.last));
         writeln!(
             out,
-            "  came again {}, {first} to {last}: not counted twice",
+            "  received again {}, {first} to {last}: not counted twice",
             counted(repeats.count, "time")
         )?;
     }
@@ -39,7 +39,7 @@ fn write(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
             .map_or(("", ""), |step| (step.by.as_str(), step.note.as_str()));
         writeln!(
             out,
-            "  made of rejected reading {} ({}) by {}: {}",
+            "  created from rejected reading {} ({}) by {}: {}",
             reading.number,
             plain(&reading.code),
             plain(by),
@@ -62,7 +62,7 @@ fn write(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
         (None, Some(event)) if event.state == "open" => {
             writeln!(
                 out,
-                "  not in a document yet: it is sealed when its device pauses"
+                "  not in a document yet: the gateway seals one when the device pauses"
             )?;
         }
         (None, Some(_)) => writeln!(out, "  needs no document")?,
@@ -86,7 +86,7 @@ fn write_event(event: &EventView, out: &mut dyn Write) -> io::Result<()> {
         event.seq,
         plain(&id),
         plain(&event.kind),
-        plain(&event.in_words())
+        plain(&event.describe())
     )?;
     let by = event
         .operator

@@ -1,4 +1,4 @@
-//! Documents and rejected readings as text for people.
+//! Writes documents and rejected readings as text for people.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use crate::event::Seq;
 use crate::view::records::{DocumentDetail, DocumentView, LineView, RejectedView, StepView};
 use crate::view::table::{Table, counted, plain};
 
-/// Writes a rejected reading and what can be done about it.
+/// Writes a rejected reading and its choices.
 pub(super) fn write_rejected(rejected: &RejectedView, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
@@ -30,11 +30,11 @@ pub(super) fn write_rejected(rejected: &RejectedView, out: &mut dyn Write) -> io
     if rejected.cut {
         writeln!(
             out,
-            "  only the first {} of it are stored",
+            "  only the first {} of the payload are stored",
             counted(rejected.bytes, "byte")
         )?;
     } else if !rejected.whole {
-        writeln!(out, "  it holds bytes that are no text")?;
+        writeln!(out, "  the payload contains bytes that are not text")?;
     }
     match &rejected.settled {
         Some(step) => writeln!(
@@ -96,10 +96,10 @@ pub(super) fn write_document(
     }
     if !document.undone.is_empty() {
         let seqs: Vec<String> = document.undone.iter().map(Seq::to_string).collect();
-        writeln!(out, "  taken back since: event {}", seqs.join(", "))?;
+        writeln!(out, "  undone since: event {}", seqs.join(", "))?;
     }
     if let Some(number) = document.corrects {
-        writeln!(out, "  in the place of document {number}")?;
+        writeln!(out, "  replaces document {number}")?;
     }
     if let Some(decision) = &document.decision {
         writeln!(out, "  decided: {}", plain(decision))?;
@@ -122,10 +122,10 @@ pub(super) fn write_document(
 pub(super) fn write_detail(detail: &DocumentDetail, out: &mut dyn Write) -> io::Result<()> {
     write_document(&detail.document, &detail.audit, out)?;
     if let Some(number) = detail.replaced_by {
-        writeln!(out, "  document {number} took its place")?;
+        writeln!(out, "  replaced by document {number}")?;
     }
     if !detail.choices.is_empty() {
-        writeln!(out, "  The choices:")?;
+        writeln!(out, "  Choices:")?;
         for choice in &detail.choices {
             writeln!(out, "    {}: {}", choice.action, choice.what)?;
         }
@@ -133,8 +133,8 @@ pub(super) fn write_detail(detail: &DocumentDetail, out: &mut dyn Write) -> io::
     Ok(())
 }
 
-/// Writes the lines with their numbers, as `parked edit` names them; the columns that few documents have only where one line
-/// has a value.
+/// Writes the lines with the numbers that `parked edit` takes. Rare columns appear only if a line
+/// has a value for them.
 fn write_lines(lines: &[LineView], out: &mut dyn Write) -> io::Result<()> {
     let owners = lines.iter().any(|line| line.owner.is_some());
     let expiries = lines.iter().any(|line| line.expiry.is_some());

@@ -1,7 +1,7 @@
-//! What a person decides about parked documents: to try them again, or to leave one.
+//! The decisions of a person about parked documents: retry and discard.
 //!
 //! The decision goes through the journal's inbox like every other change, with its audit record,
-//! and holds only if the document is still parked. Corrections are in `edit`.
+//! and takes effect only if the document is still parked. Corrections are in `edit`.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -11,8 +11,8 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 
 use super::problem::Problem;
-use super::query::{Id, cut};
-use super::read::{detail, find_document, parked_for};
+use super::query::{Id, shorten};
+use super::read::{detail, find_document, find_parked_with};
 use super::{Gateway, reading};
 use crate::clock;
 use crate::document::{self, DocumentNumber, Progress, Reason, answer};
@@ -25,7 +25,7 @@ use crate::view::records::{DocumentDetail, Retried};
 const BY_CHARS_MAX: usize = 64;
 const REASON_CHARS_MAX: usize = 500;
 
-/// The body of a decision; without one, the person is whom the socket knows.
+/// The body of a decision. Without `by`, the person is the user at the other end of the socket.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
@@ -40,23 +40,23 @@ struct Body {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     by: String,
-    /// Whom the socket saw, where `by` names another.
+    /// The user at the other end of the socket, if `by` names another person.
     over: Option<String>,
     pub reason: Option<String>,
 }
 
-pub type Decided = Result<Json<DocumentDetail>, Problem>;
-pub type Taken = Result<Bytes, BytesRejection>;
+pub type DecisionAnswer = Result<Json<DocumentDetail>, Problem>;
+pub type RawBody = Result<Bytes, BytesRejection>;
 
 pub async fn retry(
     State(gateway): State<Gateway>,
     Extension(peer): Extension<Peer>,
     Id(id): Id,
-    body: Taken,
-) -> Decided {
+    body: RawBody,
+) -> DecisionAnswer {
     let body = Body::read(body, &["by", "reason", "with"])?;
     let decision = Decision::of(body.by, body.reason, peer)?;
-    let entry = parked(&gateway, id).await?;
+    let entry = find_parked(&gateway, id).await?;
     let change = decision.retry(&entry, body.with.as_deref())?;
     decide(&gateway, change).await
 }
@@ -65,17 +65,17 @@ pub async fn discard(
     State(gateway): State<Gateway>,
     Extension(peer): Extension<Peer>,
     Id(id): Id,
-    body: Taken,
-) -> Decided {
+    body: RawBody,
+) -> DecisionAnswer {
     let body = Body::read(body, &["by", "reason"])?;
     let decision = Decision::of(body.by, body.reason, peer)?;
     let Some(reason) = decision.reason.clone() else {
         return Err(Problem::bad(
-            "discarding needs a reason",
-            "say why in \"reason\": it is kept with the document for whoever asks later",
+            "a discard needs a reason",
+            "give it in \"reason\"; it is stored with the document",
         ));
     };
-    let entry = parked(&gateway, id).await?;
+    let entry = find_parked(&gateway, id).await?;
     let change = decision.end(
         &entry,
         document::State::Discarded,
@@ -86,29 +86,30 @@ pub async fn discard(
     decide(&gateway, change).await
 }
 
-/// Tries all again that are parked for one reason, a bounded number at once: `more` tells that
-/// `after` goes on.
+/// Retries the documents with one reason code, a bounded number per request. If the answer has
+/// `more`, the next request continues from its `next`.
 pub async fn retry_all(
     State(gateway): State<Gateway>,
     Extension(peer): Extension<Peer>,
-    body: Taken,
+    body: RawBody,
 ) -> Result<Json<Retried>, Problem> {
     let body = Body::read(body, &["code", "by", "reason", "with", "after"])?;
     let decision = Decision::of(body.by, body.reason, peer)?;
     let Some(code) = body.code else {
         return Err(Problem::bad(
-            "code is missing",
-            r#"say which reason in "code", such as {"code": "unknown-product"}"#,
+            "\"code\" is missing",
+            r#"give the reason code of the documents, such as {"code": "unknown-product"}"#,
         ));
     };
     let code = Code::from(code);
     check_answer(&code, body.with.as_deref())?;
     let after = body.after.unwrap_or(DocumentNumber::ZERO);
-    let (entries, next, more) = reading(&gateway, move |g| parked_for(g, &code, after)).await?;
+    let (entries, next, more) =
+        reading(&gateway, move |g| find_parked_with(g, &code, after)).await?;
     let changes = (entries.iter())
         .map(|entry| decision.retry(entry, body.with.as_deref()))
         .collect::<Result<_, _>>()?;
-    // Those that another person decided meanwhile are left as they are.
+    // Documents that another person has decided meanwhile stay unchanged.
     let made = gateway.journal.inbox().change(changes).await?;
     Ok(Json(Retried {
         retried: made.into_iter().filter(|made| *made).count() as u64,
@@ -117,8 +118,8 @@ pub async fn retry_all(
     }))
 }
 
-/// The document that the id means, if it is parked.
-pub async fn parked(gateway: &Gateway, id: String) -> Result<Entry, Problem> {
+/// Finds the document with this id, if it is parked.
+pub async fn find_parked(gateway: &Gateway, id: String) -> Result<Entry, Problem> {
     let entry = reading(gateway, move |g| find_document(g, &id)).await?;
     match entry.progress.state {
         document::State::Parked => Ok(entry),
@@ -126,25 +127,27 @@ pub async fn parked(gateway: &Gateway, id: String) -> Result<Entry, Problem> {
     }
 }
 
-async fn decide(gateway: &Gateway, change: Change) -> Decided {
+async fn decide(gateway: &Gateway, change: Change) -> DecisionAnswer {
     let number = change.number;
     let made = gateway.journal.inbox().change(vec![change]).await?;
     if made != [true] {
         return Err(changed_meanwhile(gateway, number).await?);
     }
-    told(gateway, number).await
+    answer_with(gateway, number).await
 }
 
-/// All of a document, as it is after a decision.
-pub async fn told(gateway: &Gateway, number: DocumentNumber) -> Decided {
+/// Answers with the whole document as it is after a decision.
+pub async fn answer_with(gateway: &Gateway, number: DocumentNumber) -> DecisionAnswer {
     let detail = move |g: &Gateway| match g.journal.document(number)? {
         Some(entry) => detail(g, entry),
-        None => Err(Problem::internal(format!("document {number} is gone"))),
+        None => Err(Problem::internal(format!(
+            "document {number} no longer exists"
+        ))),
     };
     reading(gateway, detail).await.map(Json)
 }
 
-/// What is answered where somebody else decided between the look and the change.
+/// Builds the refusal if another decision came between reading the document and changing it.
 pub async fn changed_meanwhile(
     gateway: &Gateway,
     number: DocumentNumber,
@@ -152,13 +155,13 @@ pub async fn changed_meanwhile(
     reading(gateway, move |g| {
         Ok(match g.journal.document(number)? {
             Some(entry) => not_parked(&entry),
-            None => Problem::internal(format!("document {number} is gone")),
+            None => Problem::internal(format!("document {number} no longer exists")),
         })
     })
     .await
 }
 
-/// The answer that a request gives, if the reason asks for it.
+/// Checks that the reason code takes the answer of the request.
 fn check_answer(code: &Code<ReasonCode>, with: Option<&str>) -> Result<Option<Answer>, Problem> {
     let Some(with) = with else {
         return Ok(None);
@@ -168,12 +171,15 @@ fn check_answer(code: &Code<ReasonCode>, with: Option<&str>) -> Result<Option<An
         return Ok(Some(*answer));
     }
     Err(Problem::bad(
-        format!("with: found {:?}, and the reason is {code:?}", cut(with)),
+        format!(
+            "\"with\" is {:?}, which a document with reason {code:?} does not take",
+            shorten(with)
+        ),
         if answers.is_empty() {
-            "this reason takes no answer: leave \"with\" out".to_owned()
+            "this reason takes no answer: omit --with (\"with\")".to_owned()
         } else {
             let answers: Vec<_> = answers.iter().map(|answer| answer.as_str()).collect();
-            format!("this reason takes {}", answers.join(" or "))
+            format!("give --with (\"with\") {}", answers.join(" or "))
         },
     ))
 }
@@ -186,48 +192,50 @@ fn not_parked(entry: &Entry) -> Problem {
             "document {} is not parked but {}",
             document.number, progress.state
         ),
-        "nothing was changed; only a parked document waits for a decision",
+        "nothing was changed: only parked documents take a decision",
     )
 }
 
 impl Body {
-    /// `accepted` are the keys that this decision takes; no body at all is one without keys.
-    fn read(body: Taken, accepted: &[&str]) -> Result<Self, Problem> {
-        let bytes = bytes(body)?;
+    /// Parses the body. `accepted` are the keys that this decision takes; an empty body has none.
+    fn read(body: RawBody, accepted: &[&str]) -> Result<Self, Problem> {
+        let bytes = read_bytes(body)?;
         if bytes.is_empty() {
             return Ok(Self::default());
         }
         let remedy = format!("send a JSON object with the keys {}", accepted.join(", "));
-        let body: Self = serde_json::from_slice(&bytes).map_err(|error| {
-            Problem::bad(format!("the body is not understood: {error}"), &remedy)
-        })?;
+        let body: Self = serde_json::from_slice(&bytes)
+            .map_err(|error| Problem::bad(format!("cannot read the body: {error}"), &remedy))?;
         for (key, there) in [
             ("with", body.with.is_some()),
             ("code", body.code.is_some()),
             ("after", body.after.is_some()),
         ] {
             if there && !accepted.contains(&key) {
-                return Err(Problem::bad(format!("{key} is not for this"), remedy));
+                return Err(Problem::bad(
+                    format!("this request does not take \"{key}\""),
+                    remedy,
+                ));
             }
         }
         Ok(body)
     }
 }
 
-pub fn bytes(body: Taken) -> Result<Bytes, Problem> {
+pub fn read_bytes(body: RawBody) -> Result<Bytes, Problem> {
     body.map_err(|rejection| {
         Problem::new(
             rejection.status(),
             rejection.body_text(),
-            "send a small JSON object",
+            "send a JSON object within the size limit",
         )
     })
 }
 
 impl Decision {
     pub fn of(by: Option<String>, reason: Option<String>, peer: Peer) -> Result<Self, Problem> {
-        let by = text("by", by, BY_CHARS_MAX)?;
-        let reason = text("reason", reason, REASON_CHARS_MAX)?;
+        let by = check_text("by", by, BY_CHARS_MAX)?;
+        let reason = check_text("reason", reason, REASON_CHARS_MAX)?;
         let seen = user_name(peer.uid);
         Ok(match by {
             Some(by) => Self {
@@ -259,14 +267,14 @@ impl Decision {
                 None => before.decision.clone(),
             },
             since: clock::now(),
-            // What the last attempt came to stays until the next one has come to something.
+            // The result of the last attempt stays until the next attempt has one.
             ..before
         };
         Ok(self.change(entry, progress, note))
     }
 
-    /// Ends the document: it will never be posted. `what` was changed stands in the note before the
-    /// reason.
+    /// Ends the document: it will never be posted. `what` is the change, which precedes the reason
+    /// in the note.
     pub fn end(
         &self,
         entry: &Entry,
@@ -288,8 +296,8 @@ impl Decision {
         self.change(entry, progress, what.unwrap_or_else(|| code.to_string()))
     }
 
-    /// Who decided, and a note with the reason, for an audit record.
-    pub fn signed(&self, mut note: String) -> (String, String) {
+    /// Returns who decided, and the note with the reason, for an audit record.
+    pub fn sign(&self, mut note: String) -> (String, String) {
         if let Some(reason) = &self.reason {
             note = format!("{note}: {reason}");
         }
@@ -300,7 +308,7 @@ impl Decision {
     }
 
     fn change(&self, entry: &Entry, progress: Progress, note: String) -> Change {
-        let (by, note) = self.signed(note);
+        let (by, note) = self.sign(note);
         Change {
             number: entry.document.number,
             expect: document::State::Parked,
@@ -311,31 +319,35 @@ impl Decision {
     }
 }
 
-/// A text of a person: trimmed, bounded, on one line; blank is none.
-fn text(key: &str, value: Option<String>, chars_max: usize) -> Result<Option<String>, Problem> {
+/// Checks a text of a person: one line, not too long. `None`: it is absent or blank.
+fn check_text(
+    key: &str,
+    value: Option<String>,
+    chars_max: usize,
+) -> Result<Option<String>, Problem> {
     let Some(value) = value else {
         return Ok(None);
     };
     let value = value.trim();
     if value.chars().count() > chars_max || value.chars().any(char::is_control) {
         return Err(Problem::bad(
-            format!("{key} is too long or holds control characters"),
-            format!("{key} is one line of at most {chars_max} characters"),
+            format!("\"{key}\" is too long or has control characters"),
+            format!("give one line of at most {chars_max} characters"),
         ));
     }
     Ok((!value.is_empty()).then(|| value.to_owned()))
 }
 
-/// The name of a user of this machine, or the number where it has none.
+/// Finds the name of a user of this machine; the number if the user has no name.
 fn user_name(uid: Option<u32>) -> String {
     let Some(uid) = uid else {
         return "unknown".to_owned();
     };
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    named(&users, uid).unwrap_or_else(|| uid.to_string())
+    find_user(&users, uid).unwrap_or_else(|| uid.to_string())
 }
 
-fn named(users: &str, uid: u32) -> Option<String> {
+fn find_user(users: &str, uid: u32) -> Option<String> {
     users.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
@@ -357,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_name_it_is_the_user_at_the_other_end() {
+    fn without_a_name_the_person_is_the_user_at_the_other_end() {
         let decision = read("").unwrap();
         assert_eq!((decision.by.as_str(), decision.over), ("root", None));
         let decision = read(r#"{"by": "anna", "reason": " broken "}"#).unwrap();
@@ -367,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_not_understood_is_refused() {
+    fn a_body_that_cannot_be_read_is_refused() {
         let long = format!(r#"{{"reason": "{}"}}"#, "x".repeat(501));
         for bad in [
             "{",
@@ -384,7 +396,7 @@ mod tests {
     #[test]
     fn users_are_found_by_their_number() {
         let users = "root:x:0:0::/root:/bin/sh\nbroken\nanna:x:1000:1000::/:/bin/sh\n";
-        assert_eq!(named(users, 1000).as_deref(), Some("anna"));
-        assert_eq!(named(users, 1), None);
+        assert_eq!(find_user(users, 1000).as_deref(), Some("anna"));
+        assert_eq!(find_user(users, 1), None);
     }
 }

@@ -1,15 +1,18 @@
-//! A person puts a parked document right: a corrected one takes its place.
+//! Edits a parked document: a corrected document replaces it.
 //!
-//! The old document never changes (**invariant 4**). In one transaction it is *replaced*, and the
-//! new one has its events and a key that follows from the old one's, so there is at most one.
+//! The old document never changes (**invariant 4**). In one transaction it becomes *replaced*, and
+//! the new document gets its events and a key that is derived from the old key, so that there is at
+//! most one.
 
 use axum::Extension;
 use axum::extract::State;
 
-use super::decide::{Decided, Decision, Taken, bytes, changed_meanwhile, parked, told};
+use super::decide::{
+    Decision, DecisionAnswer, RawBody, answer_with, changed_meanwhile, find_parked, read_bytes,
+};
 use super::problem::Problem;
 use super::query::Id;
-use super::read::alive;
+use super::read::with_lines_of_event;
 use super::{Gateway, reading};
 use crate::clock;
 use crate::decode;
@@ -18,19 +21,21 @@ use crate::journal::Entry;
 use crate::reason::ReasonCode;
 use crate::view::http::Peer;
 
-/// What was changed stands in the audit record up to here, in characters; the documents have all of
-/// it.
+/// The longest list of changes in the audit record, in characters; the documents have all changes.
 const CHANGES_CHARS_MAX: usize = 2_000;
 
 pub async fn edit(
     State(gateway): State<Gateway>,
     Extension(peer): Extension<Peer>,
     Id(id): Id,
-    body: Taken,
-) -> Decided {
-    let bytes = bytes(body)?;
+    body: RawBody,
+) -> DecisionAnswer {
+    let bytes = read_bytes(body)?;
     let text = std::str::from_utf8(&bytes).map_err(|error| {
-        Problem::bad(format!("the body is not understood: {error}"), "send UTF-8")
+        Problem::bad(
+            format!("cannot read the body: {error}"),
+            "send the body in UTF-8",
+        )
     })?;
     let mut correction = decode::correction(text).map_err(|error| {
         Problem::bad(
@@ -41,27 +46,28 @@ pub async fn edit(
     let decision = Decision::of(correction.by.take(), correction.reason.take(), peer)?;
     let Some(reason) = decision.reason.clone() else {
         return Err(Problem::bad(
-            "editing needs a reason",
-            "say why in \"reason\": it is kept with both documents for whoever asks later",
+            "an edit needs a reason",
+            "give it in \"reason\"; it is stored with both documents",
         ));
     };
-    let entry = parked(&gateway, id).await?;
-    let entry = reading(&gateway, move |g| Ok(alive(g, entry)?)).await?;
+    let entry = find_parked(&gateway, id).await?;
+    let entry = reading(&gateway, move |g| Ok(with_lines_of_event(g, entry)?)).await?;
     let (new, changes) = (correction.apply(&entry.document, clock::now())).map_err(|error| {
         Problem::bad(
             error.to_string(),
-            "nothing was changed; correct the request",
+            "correct the request; nothing was changed",
         )
     })?;
-    // What somebody cancelled in Odoo is made again, under another key, as it was.
+    // An unchanged document is created again, under another key, if a user has cancelled it in
+    // Odoo.
     if changes.is_empty() && !is_cancelled(&entry) {
         return Err(Problem::bad(
-            "nothing would be changed: all of it is so already",
-            "name a field with another value, or retry the document as it is",
+            "the edit changes nothing: all fields have these values already",
+            "give a field another value, or retry the document",
         ));
     }
     let number = entry.document.number;
-    let what = brief(&changes);
+    let what = shorten(&changes);
     let mut change = decision.end(
         &entry,
         document::State::Replaced,
@@ -69,10 +75,10 @@ pub async fn edit(
         reason,
         Some(what),
     );
-    // One thing happened, at one time.
+    // The two changes are one decision and have the same time.
     change.progress.since = new.sealed;
     match gateway.journal.inbox().replace(change, new).await? {
-        Some(new) => told(&gateway, new).await,
+        Some(new) => answer_with(&gateway, new).await,
         None => Err(changed_meanwhile(&gateway, number).await?),
     }
 }
@@ -82,22 +88,22 @@ fn is_cancelled(entry: &Entry) -> bool {
     reason.is_some_and(|reason| reason.code == ReasonCode::CancelledInOdoo)
 }
 
-fn brief(changes: &[String]) -> String {
-    let mut told = String::new();
+fn shorten(changes: &[String]) -> String {
+    let mut text = String::new();
     if changes.is_empty() {
         return "as it was".to_owned();
     }
     for (done, change) in changes.iter().enumerate() {
-        if told.chars().count() + change.chars().count() > CHANGES_CHARS_MAX {
+        if text.chars().count() + change.chars().count() > CHANGES_CHARS_MAX {
             let left = changes.len() - done;
-            return format!("{told}, and {left} more");
+            return format!("{text}, and {left} more");
         }
         if done > 0 {
-            told.push_str(", ");
+            text.push_str(", ");
         }
-        told.push_str(change);
+        text.push_str(change);
     }
-    told
+    text
 }
 
 #[cfg(test)]
@@ -106,14 +112,14 @@ mod tests {
 
     #[test]
     fn an_audit_record_stays_short() {
-        assert_eq!(brief(&["a".to_owned(), "b".to_owned()]), "a, b");
+        assert_eq!(shorten(&["a".to_owned(), "b".to_owned()]), "a, b");
         let many: Vec<String> = (0..500)
             .map(|line| format!("line {line}: left out"))
             .collect();
-        let told = brief(&many);
+        let text = shorten(&many);
         assert!(
-            told.len() < CHANGES_CHARS_MAX + 20 && told.ends_with(" more"),
-            "{told}"
+            text.len() < CHANGES_CHARS_MAX + 20 && text.ends_with(" more"),
+            "{text}"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! What a code means at this site: by the copy of Odoo's data and its nomenclature, as flows read
-//! it.
+//! Explains what a code means at this site, by the copy of Odoo's data and its nomenclature, as
+//! flows do.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::decide::{Taken, bytes};
+use super::decide::{RawBody, read_bytes};
 use super::problem::Problem;
 use super::{Gateway, reading};
 use crate::catalog::known::{InCatalog, nomenclature};
@@ -15,7 +15,7 @@ use crate::clock;
 use crate::decode::meaning::{Context, Explained};
 use crate::decode::profile::{Means, Symbology};
 
-/// A code as its profile reads it, and the profile's own words.
+/// A code as its profile reads it, and the profile's prefixes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Code {
@@ -27,18 +27,18 @@ pub struct Code {
     /// The profile's `code.data_identifiers`.
     #[serde(default)]
     pub data_identifiers: bool,
-    /// The product that was scanned before it, whose lots are known.
+    /// The product that was scanned before: the code may be one of its lots.
     #[serde(default)]
     pub last: Option<String>,
 }
 
 pub async fn meaning(
     State(gateway): State<Gateway>,
-    body: Taken,
+    body: RawBody,
 ) -> Result<Json<Explained>, Problem> {
-    let code: Code = serde_json::from_slice(&bytes(body)?).map_err(|error| {
+    let code: Code = serde_json::from_slice(&read_bytes(body)?).map_err(|error| {
         Problem::bad(
-            format!("the body is not understood: {error}"),
+            format!("cannot read the body: {error}"),
             r#"send {"text": "CODE", "symbology": "gs1-128", "means": [{"prefix": "P", "is": "product"}], "last": "CODE"}; all but text are optional"#,
         )
     })?;
@@ -46,7 +46,7 @@ pub async fn meaning(
     let copy = copy.ok_or_else(|| {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "there is no copy of Odoo's data yet",
+            "the gateway has no copy of Odoo's data yet",
             "wait until Odoo has answered once: `stockrelay status` shows the link",
         )
     })?;

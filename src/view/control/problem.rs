@@ -1,4 +1,4 @@
-//! What is answered when a request cannot be done: a status, what is wrong, and the remedy.
+//! The answer to a request that fails: a status, the error, and the remedy.
 
 use axum::Json;
 use axum::http::{Method, StatusCode, Uri};
@@ -34,7 +34,7 @@ impl Problem {
     }
 
     pub fn internal(error: impl Into<String>) -> Self {
-        let remedy = "look into the daemon's log";
+        let remedy = "see the daemon's log";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, error, remedy)
     }
 }
@@ -61,9 +61,11 @@ impl From<AppendError> for Problem {
     fn from(error: AppendError) -> Self {
         let remedy = match error {
             AppendError::Full | AppendError::Disk | AppendError::Share => {
-                "make room, then try again: nothing was changed"
+                "free disk space or raise journal.budget, then send the request again; nothing was changed"
             }
-            AppendError::Stopped => "try again when the daemon has started: nothing was changed",
+            AppendError::Stopped => {
+                "send the request again when the daemon has restarted; nothing was changed"
+            }
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), remedy)
     }
@@ -72,8 +74,8 @@ impl From<AppendError> for Problem {
 pub async fn unknown_path(uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(200).collect();
     Problem::missing(
-        format!("there is nothing at {path:?}"),
-        "the paths are /v1/status, /v1/events, /v1/rejected, /v1/documents, /v1/parked, /v1/trace/ID, /v1/stream, /v1/meaning",
+        format!("unknown path {path:?}"),
+        "use /v1/status, /v1/events, /v1/rejected, /v1/documents, /v1/parked, /v1/trace/ID, /v1/stream or /v1/meaning",
     )
 }
 
@@ -81,7 +83,7 @@ pub async fn wrong_method(method: Method, uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(200).collect();
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        format!("{method} is not for {path:?}"),
-        "GET reads; POST is for /v1/parked/ID/retry, /edit and /discard, /v1/parked/retry, /v1/rejected/NUMBER/dismiss and /resend, /v1/rejected/dismiss, and /v1/meaning",
+        format!("{path:?} does not take {method}"),
+        "use GET to read; POST is for /v1/parked/ID/retry, /edit and /discard, /v1/parked/retry, /v1/rejected/NUMBER/dismiss and /resend, /v1/rejected/dismiss, and /v1/meaning",
     )
 }

@@ -1,4 +1,4 @@
-//! The parameters of lists: as written, then as meant. Pure.
+//! Parses the parameters of lists. Pure.
 
 use axum::extract::{FromRequestParts, Path, Query as UrlQuery};
 use axum::http::request::Parts;
@@ -9,7 +9,7 @@ use crate::view::control::problem::Problem;
 pub const LIMIT_DEFAULT: usize = 100;
 pub const LIMIT_MAX: usize = 1_000;
 
-/// The states that a list of rejected readings can be asked for.
+/// The states by which a list of rejected readings can be filtered.
 pub const REJECTED_STATES: [&str; 1] = ["open"];
 /// The states that an event can be in.
 pub const EVENT_STATES: [&str; 7] = [
@@ -24,7 +24,7 @@ pub const EVENT_STATES: [&str; 7] = [
 
 pub type Pairs = Vec<(String, String)>;
 
-/// The id in a request's path. axum's own refusals are text: these are ours.
+/// The id in a request's path. A fault is answered as a [`Problem`], not as axum's plain text.
 pub struct Id(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
@@ -34,34 +34,31 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         match Path::from_request_parts(parts, state).await {
             Ok(Path(id)) => Ok(Self(id)),
             Err(rejection) => Err(Problem::bad(
-                format!("the id is not understood: {}", rejection.body_text()),
-                "percent-encode it, as UTF-8",
+                format!("cannot read the id: {}", rejection.body_text()),
+                "send it in UTF-8, percent-encoded",
             )),
         }
     }
 }
 
-/// The parameters of a request, as written.
-pub struct Asked(pub Pairs);
+/// The parameters of a request as text.
+pub struct Parameters(pub Pairs);
 
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
+impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match UrlQuery::from_request_parts(parts, state).await {
             Ok(UrlQuery(pairs)) => Ok(Self(pairs)),
             Err(rejection) => Err(Problem::bad(
-                format!(
-                    "the parameters are not understood: {}",
-                    rejection.body_text()
-                ),
-                "write ?key=value&key=value, percent-encoded",
+                format!("cannot read the parameters: {}", rejection.body_text()),
+                "send ?key=value&key=value, percent-encoded",
             )),
         }
     }
 }
 
-/// What a list was asked for.
+/// The filter and the page of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
     pub after: u64,
@@ -69,12 +66,13 @@ pub struct Query {
     pub device: Option<Name>,
     pub kind: Option<String>,
     pub state: Option<String>,
-    /// Reason code of a parked document.
+    /// The reason code of parked documents.
     pub code: Option<String>,
 }
 
 impl Query {
-    /// `accepted` are the parameters that the path takes besides `after` and `limit`.
+    /// Parses the parameters. `accepted` are those that the path takes in addition to `after` and
+    /// `limit`.
     pub fn parse(pairs: Pairs, accepted: &[&str], states: &[&str]) -> Result<Self, Problem> {
         let mut query = Self {
             limit: LIMIT_DEFAULT,
@@ -100,15 +98,15 @@ impl Query {
                 "state" if accepted.contains(&"state") => {
                     query.state = Some(word("state", value, states)?);
                 }
-                "code" if accepted.contains(&"code") => query.code = Some(cut(&value)),
+                "code" if accepted.contains(&"code") => query.code = Some(shorten(&value)),
                 other => return Err(unknown(other, accepted)),
             }
         }
         Ok(query)
     }
 
-    /// Whether an event is asked for, as far as it tells by itself.
-    pub fn takes(&self, recorded: &Recorded) -> bool {
+    /// Whether an event passes the filter, except for its state.
+    pub fn matches(&self, recorded: &Recorded) -> bool {
         let event = &recorded.event;
         self.device
             .as_ref()
@@ -124,8 +122,8 @@ fn number(key: &str, value: &str, least: u64, most: u64) -> Result<u64, Problem>
     match value.parse() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         _ => Err(Problem::bad(
-            format!("{key}: found {:?}", cut(value)),
-            format!("{key} is a whole number from {least} to {most}"),
+            format!("{key} is {:?}", shorten(value)),
+            format!("give a whole number from {least} to {most}"),
         )),
     }
 }
@@ -135,8 +133,8 @@ fn word(key: &str, value: String, accepted: &[&str]) -> Result<String, Problem> 
         return Ok(value);
     }
     Err(Problem::bad(
-        format!("{key}: found {:?}", cut(&value)),
-        format!("{key} is one of {}", accepted.join(", ")),
+        format!("{key} is {:?}", shorten(&value)),
+        format!("give one of {}", accepted.join(", ")),
     ))
 }
 
@@ -144,13 +142,13 @@ fn unknown(key: &str, accepted: &[&str]) -> Problem {
     let mut known = vec!["after", "limit"];
     known.extend(accepted);
     Problem::bad(
-        format!("unknown parameter {:?}", cut(key)),
-        format!("the parameters here are {}", known.join(", ")),
+        format!("unknown parameter {:?}", shorten(key)),
+        format!("use {}", known.join(", ")),
     )
 }
 
-/// What came in is shown in errors, but not all of it.
-pub fn cut(text: &str) -> String {
+/// Shortens a value for an error message.
+pub fn shorten(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
@@ -175,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_named_with_what_would_be() {
+    fn a_wrong_parameter_is_named_with_the_accepted_ones() {
         for (key, value, remedy) in [
             ("limit", "0", "1 to 1000"),
             ("limit", "1001", "1 to 1000"),

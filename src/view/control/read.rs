@@ -1,5 +1,5 @@
-//! Answers that only read. Each list is a page: bounded in entries, in lines and in what it looks
-//! through.
+//! Answers the requests that only read. Each list is a page: its entries, its lines and the entries
+//! that it reads are limited.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::problem::Problem;
-use super::query::{Asked, EVENT_STATES, Id, Query, REJECTED_STATES, cut};
+use super::query::{EVENT_STATES, Id, Parameters, Query, REJECTED_STATES, shorten};
 use super::{Gateway, reading};
 use crate::assemble;
 use crate::document::{self, DocumentKey, DocumentNumber, Purpose};
@@ -20,21 +20,21 @@ use crate::view::records::{
 };
 use crate::view::snapshot::Status;
 
-/// Entries of one read transaction: it is short, so that it does not hold the file's old pages.
+/// Entries per read transaction: it is short, because it prevents the reuse of old pages of the
+/// file.
 const EVENTS_AT_ONCE: usize = 256;
 const DOCUMENTS_AT_ONCE: usize = 16;
-/// Entries that one request looks through for the few that a filter takes; `next` goes on from
-/// there.
-const LOOKED_THROUGH_MAX: usize = 20_000;
+/// Entries that one request reads to find those that pass its filter; `next` continues from there.
+const READ_MAX: usize = 20_000;
 /// Lines in one page of documents: a document may have hundreds.
 const LINES_MAX: usize = 5_000;
-/// A beginning of a document's key means the document when it has so many digits.
+/// The minimum of digits in the beginning of a document's key.
 const PREFIX_DIGITS_MIN: usize = 6;
-/// Rejected readings that `trace` looks through, newest first: they have no index by id.
-const REJECTED_LOOKED_THROUGH: u64 = 10_000;
-/// Documents that one request tries again: the writer does nothing else meanwhile.
+/// Rejected readings that `trace` reads, the newest ones: they have no index by id.
+const REJECTED_READ_MAX: u64 = 10_000;
+/// Documents that one request retries: the writer does nothing else meanwhile.
 const RETRIED_MAX: usize = 500;
-/// Documents before and after a corrected one that its trace has.
+/// The limit of documents before, and of documents after, a corrected one in its trace.
 const CHAIN_MAX: usize = 20;
 
 type Answer<T> = Result<Json<T>, Problem>;
@@ -46,11 +46,16 @@ pub async fn status(State(gateway): State<Gateway>) -> Answer<Status> {
 pub async fn take_status(gateway: &Gateway) -> Result<Status, Problem> {
     match gateway.status().await {
         Some(status) => Ok(status?),
-        None => Err(Problem::internal("the status could not be made")),
+        None => Err(Problem::internal(
+            "the daemon could not read the status, because it is stopping",
+        )),
     }
 }
 
-pub async fn events(State(gateway): State<Gateway>, Asked(pairs): Asked) -> Answer<EventPage> {
+pub async fn events(
+    State(gateway): State<Gateway>,
+    Parameters(pairs): Parameters,
+) -> Answer<EventPage> {
     let query = Query::parse(pairs, &["device", "type", "state"], &EVENT_STATES)?;
     reading(&gateway, move |g| event_page(g, &query))
         .await
@@ -64,13 +69,13 @@ fn event_page(gateway: &Gateway, query: &Query) -> Result<EventPage, Problem> {
         next: Seq::new(query.after),
         more: true,
     };
-    for _ in 0..LOOKED_THROUGH_MAX.div_ceil(EVENTS_AT_ONCE) {
+    for _ in 0..READ_MAX.div_ceil(EVENTS_AT_ONCE) {
         let chunk = gateway.journal.events(page.next, EVENTS_AT_ONCE)?;
         let last = chunk.len() < EVENTS_AT_ONCE;
         let newest = chunk.last().map(|recorded| recorded.seq);
         for recorded in chunk {
             page.next = recorded.seq;
-            if !query.takes(&recorded) {
+            if !query.matches(&recorded) {
                 continue;
             }
             let place = places.of(recorded.seq)?;
@@ -96,7 +101,7 @@ fn event_page(gateway: &Gateway, query: &Query) -> Result<EventPage, Problem> {
     Ok(page)
 }
 
-/// Where events are, asking the journal once for each document of a page.
+/// Finds the documents of events; reads each document of a page only once.
 struct Places<'a> {
     gateway: &'a Gateway,
     documents: HashMap<DocumentNumber, Place>,
@@ -119,8 +124,7 @@ impl<'a> Places<'a> {
             EventDocument::NotNeeded => Place::NoDocument,
             EventDocument::Sealed(number) => {
                 if !self.documents.contains_key(&number) {
-                    // Pruned between the two reads: an event without its document is as good as
-                    // gone.
+                    // The document was pruned between the two reads; its event follows.
                     let place =
                         (journal.document(number)?).map_or(Place::NoDocument, |e| Place::of(&e));
                     if self.documents.len() >= EVENTS_AT_ONCE {
@@ -135,10 +139,13 @@ impl<'a> Places<'a> {
     }
 }
 
-pub async fn rejected(State(gateway): State<Gateway>, Asked(pairs): Asked) -> Answer<RejectedPage> {
+pub async fn rejected(
+    State(gateway): State<Gateway>,
+    Parameters(pairs): Parameters,
+) -> Answer<RejectedPage> {
     let query = Query::parse(pairs, &["state"], &REJECTED_STATES)?;
     let page = move |g: &Gateway| -> Result<RejectedPage, Problem> {
-        // One more than asked for tells whether there is more.
+        // One more than requested shows whether there are more.
         let after = RejectedNumber::new(query.after);
         let mut found = match query.state {
             Some(_) => g.journal.rejected_open(after, query.limit + 1)?,
@@ -148,7 +155,7 @@ pub async fn rejected(State(gateway): State<Gateway>, Asked(pairs): Asked) -> An
         found.truncate(query.limit);
         Ok(RejectedPage {
             next: found.last().map_or(after, |rejected| rejected.number),
-            rejected: found.iter().map(RejectedView::listed).collect(),
+            rejected: found.iter().map(RejectedView::for_list).collect(),
             more,
         })
     };
@@ -157,7 +164,7 @@ pub async fn rejected(State(gateway): State<Gateway>, Asked(pairs): Asked) -> An
 
 pub async fn documents(
     State(gateway): State<Gateway>,
-    Asked(pairs): Asked,
+    Parameters(pairs): Parameters,
 ) -> Answer<DocumentPage> {
     let states = document::State::ALL.map(document::State::as_str);
     let query = Query::parse(pairs, &["state"], &states)?;
@@ -170,7 +177,7 @@ pub async fn documents(
 
 pub async fn parked(
     State(gateway): State<Gateway>,
-    Asked(pairs): Asked,
+    Parameters(pairs): Parameters,
 ) -> Answer<serde_json::Value> {
     let query = Query::parse(pairs, &["code"], &[])?;
     let state = Some(document::State::Parked);
@@ -191,7 +198,7 @@ fn document_page(
         more: true,
     };
     let mut lines = 0;
-    for _ in 0..LOOKED_THROUGH_MAX.div_ceil(DOCUMENTS_AT_ONCE) {
+    for _ in 0..READ_MAX.div_ceil(DOCUMENTS_AT_ONCE) {
         let chunk = gateway
             .journal
             .documents(state, page.next, DOCUMENTS_AT_ONCE)?;
@@ -205,8 +212,10 @@ fn document_page(
                 continue;
             }
             lines += entry.document.lines.len();
-            page.documents
-                .push(DocumentView::of(&alive(gateway, entry)?, false));
+            page.documents.push(DocumentView::of(
+                &with_lines_of_event(gateway, entry)?,
+                false,
+            ));
             if page.documents.len() == query.limit || lines >= LINES_MAX {
                 page.more = !last || newest > Some(page.next);
                 return Ok(page);
@@ -225,18 +234,19 @@ pub async fn parked_one(State(gateway): State<Gateway>, Id(id): Id) -> Answer<Do
     reading(&gateway, found).await.map(Json)
 }
 
-/// A document with its life, what stands in its place, and what can be decided.
+/// Returns a document with its history, the number of the document that replaces it, and the
+/// choices.
 pub fn detail(gateway: &Gateway, entry: Entry) -> Result<DocumentDetail, Problem> {
     let journal = &gateway.journal;
-    let entry = alive(gateway, entry)?;
+    let entry = with_lines_of_event(gateway, entry)?;
     let audit = journal.audit(entry.document.number)?;
-    let next = corrected(gateway, &entry)?;
+    let next = find_replacement(gateway, &entry)?;
     let next = next.map(|next| next.document.number);
     Ok(DocumentDetail::of(&entry, audit, next))
 }
 
-/// The document that a person put in the place of this one.
-fn corrected(gateway: &Gateway, entry: &Entry) -> Result<Option<Entry>, JournalError> {
+/// Finds the document that replaces this one.
+fn find_replacement(gateway: &Gateway, entry: &Entry) -> Result<Option<Entry>, JournalError> {
     if entry.progress.state != document::State::Replaced {
         return Ok(None);
     }
@@ -244,9 +254,9 @@ fn corrected(gateway: &Gateway, entry: &Entry) -> Result<Option<Entry>, JournalE
     gateway.journal.document_by_key(key)
 }
 
-/// A document that was sealed without lines, by a version that could not post its type, with the
-/// lines of its event.
-pub fn alive(gateway: &Gateway, mut entry: Entry) -> Result<Entry, JournalError> {
+/// Adds the lines of its event to a document that was sealed without lines, by a version that could
+/// not post its type.
+pub fn with_lines_of_event(gateway: &Gateway, mut entry: Entry) -> Result<Entry, JournalError> {
     if let (Purpose::Unsupported { .. }, Some(seq)) =
         (&entry.document.purpose, entry.document.events.first())
         && let Some(event) = gateway.journal.event(*seq)?
@@ -256,15 +266,15 @@ pub fn alive(gateway: &Gateway, mut entry: Entry) -> Result<Entry, JournalError>
     Ok(entry)
 }
 
-/// Documents that are parked for one reason, above `after`: as many as one request retries, where
-/// to go on, and whether there may be more.
-pub fn parked_for(
+/// Finds the documents that are parked with one reason code, after number `after`: at most as many
+/// as one request retries. Returns also where to continue, and whether there may be more.
+pub fn find_parked_with(
     gateway: &Gateway,
     code: &Code<ReasonCode>,
     after: DocumentNumber,
 ) -> Result<(Vec<Entry>, DocumentNumber, bool), Problem> {
     let (mut found, mut next) = (Vec::new(), after);
-    for _ in 0..LOOKED_THROUGH_MAX.div_ceil(DOCUMENTS_AT_ONCE) {
+    for _ in 0..READ_MAX.div_ceil(DOCUMENTS_AT_ONCE) {
         let state = Some(document::State::Parked);
         let chunk = gateway.journal.documents(state, next, DOCUMENTS_AT_ONCE)?;
         let Some(newest) = chunk.last().map(|entry| entry.document.number) else {
@@ -289,7 +299,8 @@ pub fn parked_for(
     Ok((found, next, true))
 }
 
-/// The document that an id means: its number, its key, or the beginning of a parked one's key.
+/// Finds the document with this id: its number, its key, or the beginning of a parked document's
+/// key.
 pub fn find_document(gateway: &Gateway, id: &str) -> Result<Entry, Problem> {
     let journal = &gateway.journal;
     if let Ok(key) = id.parse::<DocumentKey>()
@@ -306,7 +317,7 @@ pub fn find_document(gateway: &Gateway, id: &str) -> Result<Entry, Problem> {
     if (PREFIX_DIGITS_MIN..32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_hexdigit()) {
         let prefix = id.to_ascii_lowercase();
         let mut after = DocumentNumber::ZERO;
-        for _ in 0..LOOKED_THROUGH_MAX.div_ceil(DOCUMENTS_AT_ONCE) {
+        for _ in 0..READ_MAX.div_ceil(DOCUMENTS_AT_ONCE) {
             let state = Some(document::State::Parked);
             let chunk = journal.documents(state, after, DOCUMENTS_AT_ONCE)?;
             let Some(newest) = chunk.last().map(|entry| entry.document.number) else {
@@ -320,10 +331,10 @@ pub fn find_document(gateway: &Gateway, id: &str) -> Result<Entry, Problem> {
                 if let Some(first) = found {
                     return Err(Problem::bad(
                         format!(
-                            "{id:?} begins the keys of documents {} and {}, at least",
+                            "several keys begin with {id:?}, among them those of documents {} and {}",
                             first.document.number, entry.document.number
                         ),
-                        "give more of the key, or the document's number",
+                        "give more digits of the key, or the document's number",
                     ));
                 }
                 found = Some(entry);
@@ -332,20 +343,20 @@ pub fn find_document(gateway: &Gateway, id: &str) -> Result<Entry, Problem> {
     }
     found.ok_or_else(|| {
         Problem::missing(
-            format!("there is no document {:?}", cut(id)),
-            format!("give a document's number, its key, or at least {PREFIX_DIGITS_MIN} digits of a parked one's key, as /v1/parked lists them"),
+            format!("document {:?} does not exist", shorten(id)),
+            format!("give a document's number, its key, or at least {PREFIX_DIGITS_MIN} digits of a parked document's key, as /v1/parked lists them"),
         )
     })
 }
 
 pub async fn trace(State(gateway): State<Gateway>, Id(id): Id) -> Answer<Trace> {
-    reading(&gateway, move |g| trace_of(g, &id)).await.map(Json)
+    reading(&gateway, move |g| trace_id(g, &id)).await.map(Json)
 }
 
-/// An id may be an event's, `DEVICE/ID`, a `seq`, or a document's: the first of them that is there
-/// is told, and what else it could mean is named.
-fn trace_of(gateway: &Gateway, id: &str) -> Result<Trace, Problem> {
-    let mut found = candidates(gateway, id)?.into_iter();
+/// Traces an id, which may be an event's, `DEVICE/ID`, a `seq`, or a document's. The first that
+/// exists is traced; `others` has the rest.
+fn trace_id(gateway: &Gateway, id: &str) -> Result<Trace, Problem> {
+    let mut found = find_candidates(gateway, id)?.into_iter();
     if let Some(recorded) = found.next() {
         let mut trace = trace_event(gateway, &recorded)?;
         trace.others = found.map(|other| format!("seq:{}", other.seq)).collect();
@@ -361,8 +372,8 @@ fn trace_of(gateway: &Gateway, id: &str) -> Result<Trace, Problem> {
         Ok(entry) => trace_document(gateway, &entry),
         Err(problem) if problem.status == 404 => Err(Problem::missing(
             format!(
-                "there is no event, rejected reading or document {:?}",
-                cut(id)
+                "no event, rejected reading or document has the id {:?}",
+                shorten(id)
             ),
             "give an event's id, DEVICE/ID, its seq, or a document's key",
         )),
@@ -370,8 +381,8 @@ fn trace_of(gateway: &Gateway, id: &str) -> Result<Trace, Problem> {
     }
 }
 
-/// The events that an id can mean, each once, the likeliest first.
-fn candidates(gateway: &Gateway, id: &str) -> Result<Vec<Recorded>, JournalError> {
+/// Finds the events that an id can mean, each once, the likeliest first.
+fn find_candidates(gateway: &Gateway, id: &str) -> Result<Vec<Recorded>, JournalError> {
     let journal = &gateway.journal;
     if let Some(seq) = id.strip_prefix("seq:").and_then(|seq| seq.parse().ok()) {
         return Ok(journal.event(seq)?.into_iter().collect());
@@ -424,22 +435,22 @@ fn trace_document(gateway: &Gateway, entry: &Entry) -> Result<Trace, Problem> {
     };
     let mut before = entry.document.corrects;
     while let Some(number) = before.filter(|_| trace.earlier.len() < CHAIN_MAX) {
-        // Past its time, it is gone before the one that took its place.
+        // The old document may be pruned before the one that replaced it.
         let Some(old) = journal.document(number)? else {
             break;
         };
         before = old.document.corrects;
         trace.earlier.insert(0, detail(gateway, old)?);
     }
-    let mut after = corrected(gateway, entry)?;
+    let mut after = find_replacement(gateway, entry)?;
     while let Some(new) = after.filter(|_| trace.later.len() < CHAIN_MAX) {
-        after = corrected(gateway, &new)?;
+        after = find_replacement(gateway, &new)?;
         trace.later.push(detail(gateway, new)?);
     }
     Ok(trace)
 }
 
-/// The newest rejected reading with this id, or `DEVICE/ID`.
+/// Finds the newest rejected reading with this id, or `DEVICE/ID`.
 fn find_rejected(gateway: &Gateway, id: &str) -> Result<Option<RejectedView>, JournalError> {
     let same =
         |own: &str, device: &Name| own == id || id.split_once('/') == Some((device.as_str(), own));
@@ -448,13 +459,13 @@ fn find_rejected(gateway: &Gateway, id: &str) -> Result<Option<RejectedView>, Jo
     })
 }
 
-/// The newest rejected reading of which something holds, among the newest ones.
+/// Finds the newest rejected reading that matches, among the newest ones.
 fn find_newest(
     gateway: &Gateway,
-    is_meant: impl Fn(&Rejected) -> bool,
+    matches: impl Fn(&Rejected) -> bool,
 ) -> Result<Option<RejectedView>, JournalError> {
     let last = RejectedNumber::new(gateway.journal.totals().rejected);
-    let mut after = last.back_by(REJECTED_LOOKED_THROUGH);
+    let mut after = last.back_by(REJECTED_READ_MAX);
     let mut newest = None;
     loop {
         let chunk = gateway.journal.rejected(after, EVENTS_AT_ONCE)?;
@@ -464,7 +475,7 @@ fn find_newest(
             return Ok(found.as_ref().map(RejectedView::of));
         };
         after = last.number;
-        let found = chunk.iter().rev().find(|rejected| is_meant(rejected));
+        let found = chunk.iter().rev().find(|rejected| matches(rejected));
         newest = found.map(|rejected| rejected.number).or(newest);
     }
 }

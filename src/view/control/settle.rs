@@ -1,8 +1,8 @@
-//! What a person decides about rejected readings: to dismiss them, or to send one again, as it is
-//! or corrected.
+//! The decisions of a person about rejected readings: dismiss them, or send one again, unchanged or
+//! corrected.
 //!
-//! In one transaction the reading is settled, with its audit record, and what was sent again is
-//! stored: nobody can send it twice.
+//! One transaction settles the reading, with its audit record, and stores the events: it cannot be
+//! sent again twice.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use axum::{Extension, Json};
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::decide::{Decision, Taken, bytes};
+use super::decide::{Decision, RawBody, read_bytes};
 use super::problem::Problem;
 use super::query::Id;
 use super::{Gateway, reading};
@@ -35,14 +35,14 @@ const RESENT: &str = "resent";
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct One {
+struct DismissBody {
     by: Option<String>,
     reason: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Again {
+struct ResendBody {
     by: Option<String>,
     reason: Option<String>,
     payload: Option<String>,
@@ -51,19 +51,19 @@ struct Again {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Many {
+struct DismissManyBody {
     by: Option<String>,
     reason: Option<String>,
-    /// The number of the newest reading that the person has seen.
+    /// The number of the newest reading that the person has checked.
     upto: Option<RejectedNumber>,
-    /// Dismisses the raw scans that nothing was made of, and no reading.
+    /// Dismisses the raw scans of devices without a flow, and no reading.
     #[serde(default)]
     scans: bool,
     code: Option<String>,
     device: Option<String>,
 }
 
-pub async fn one(
+pub async fn show(
     State(gateway): State<Gateway>,
     Id(id): Id,
 ) -> Result<Json<RejectedView>, Problem> {
@@ -74,12 +74,12 @@ pub async fn dismiss(
     State(gateway): State<Gateway>,
     Extension(peer): Extension<Peer>,
     Id(id): Id,
-    body: Taken,
+    body: RawBody,
 ) -> Result<Json<RejectedView>, Problem> {
-    let body: One = read(body, r#"send {"reason": "TEXT"}"#)?;
+    let body: DismissBody = read(body, r#"send {"reason": "TEXT"}"#)?;
     let decision = Decision::of(body.by, body.reason, peer)?;
-    let reason = needed(&decision)?;
-    let found = open(&gateway, &id).await?;
+    let reason = require_reason(&decision)?;
+    let found = find_open(&gateway, &id).await?;
     let settlement = Settlement {
         number: found.number,
         record: record(&decision, DISMISSED, reason),
@@ -91,22 +91,22 @@ pub async fn dismiss(
         .settle(vec![settlement], None)
         .await?;
     match settled.readings.as_slice() {
-        [Outcome::Settled(_)] => one(State(gateway), Id(id)).await,
+        [Outcome::Settled(_)] => show(State(gateway), Id(id)).await,
         _ => Err(not_open(&find(&gateway, &id).await?)),
     }
 }
 
-/// Dismisses all open ones up to a number, of one code or device where the request names it; and,
-/// where it names none, those that were removed for room.
+/// Dismisses all open readings up to a number; with `code` or `device`, only those. Without either,
+/// it also acknowledges the readings that were deleted to save space.
 pub async fn dismiss_many(
     State(gateway): State<Gateway>,
     Extension(peer): Extension<Peer>,
-    body: Taken,
+    body: RawBody,
 ) -> Result<Json<Dismissed>, Problem> {
     let remedy = r#"send {"upto": NUMBER, "reason": "TEXT"}, and "code" or "device""#;
-    let body: Many = read(body, remedy)?;
+    let body: DismissManyBody = read(body, remedy)?;
     let decision = Decision::of(body.by.clone(), body.reason.clone(), peer)?;
-    let reason = needed(&decision)?;
+    let reason = require_reason(&decision)?;
     if body.scans {
         let record = record(&decision, DISMISSED, reason);
         let dismissed = gateway.journal.inbox().dismiss_scans(record).await?;
@@ -117,13 +117,13 @@ pub async fn dismiss_many(
     }
     let Some(upto) = body.upto else {
         return Err(Problem::bad(
-            "upto is missing",
-            "give the number of the newest rejected reading that you have looked at",
+            "\"upto\" is missing",
+            "give the number of the newest rejected reading that you have checked",
         ));
     };
     let is_all = body.code.is_none() && body.device.is_none();
     let record = record(&decision, DISMISSED, reason);
-    let (numbers, more) = reading(&gateway, move |g| chosen(g, &body, upto)).await?;
+    let (numbers, more) = reading(&gateway, move |g| choose_readings(g, &body, upto)).await?;
     let settlement = |number| Settlement {
         number,
         record: record.clone(),
@@ -140,10 +140,11 @@ pub async fn dismiss_many(
     }))
 }
 
-/// The numbers of the open readings that a request means, and whether there are more.
-fn chosen(
+/// Finds the open readings that a request dismisses. Returns their numbers, and whether there are
+/// more.
+fn choose_readings(
     gateway: &Gateway,
-    body: &Many,
+    body: &DismissManyBody,
     upto: RejectedNumber,
 ) -> Result<(Vec<RejectedNumber>, bool), Problem> {
     let (mut numbers, mut after) = (Vec::new(), RejectedNumber::ZERO);
@@ -158,11 +159,11 @@ fn chosen(
             if after > upto {
                 return Ok((numbers, false));
             }
-            let is_meant = |wanted: &Option<String>, found: &str| {
+            let matches = |wanted: &Option<String>, found: &str| {
                 wanted.as_ref().is_none_or(|wanted| wanted == found)
             };
-            if is_meant(&body.code, rejected.code.as_str())
-                && is_meant(&body.device, rejected.device.as_str())
+            if matches(&body.code, rejected.code.as_str())
+                && matches(&body.device, rejected.device.as_str())
             {
                 if numbers.len() == DISMISSED_MAX {
                     return Ok((numbers, true));
@@ -173,17 +174,17 @@ fn chosen(
     }
 }
 
-/// Sends one again: what came, or what the person gives in its place.
+/// Sends a reading again: the stored payload, or the one that the person gives instead.
 pub async fn resend(
     State(gateway): State<Gateway>,
     Extension(peer): Extension<Peer>,
     Id(id): Id,
-    body: Taken,
+    body: RawBody,
 ) -> Result<Json<Resent>, Problem> {
     let remedy = r#"send {"reason": "TEXT", "payload": "TEXT", "channel": "event" or "scan"}"#;
-    let body: Again = read(body, remedy)?;
+    let body: ResendBody = read(body, remedy)?;
     let decision = Decision::of(body.by, body.reason, peer)?;
-    let found = open(&gateway, &id).await?;
+    let found = find_open(&gateway, &id).await?;
     let payload = payload_of(&found, body.payload)?;
     let channel = channel_of(&found, &payload, body.channel.as_deref())?;
     let what = if payload == found.payload {
@@ -194,7 +195,7 @@ pub async fn resend(
     let settlement = Settlement {
         number: found.number,
         record: record(&decision, RESENT, what.to_owned()),
-        events: decoded(&gateway, &found, channel, payload)?,
+        events: decode_again(&gateway, &found, channel, payload)?,
     };
     let settled = gateway
         .journal
@@ -204,7 +205,7 @@ pub async fn resend(
     let accepted = match settled.readings.into_iter().next() {
         Some(Outcome::Settled(accepted)) => accepted,
         Some(Outcome::Differs { id, original }) => {
-            return Err(differs(&gateway, &found, &id, original).await?);
+            return Err(refuse_conflict(&gateway, &found, &id, original).await?);
         }
         Some(Outcome::NotOpen) | None => return Err(not_open(&find(&gateway, &id).await?)),
     };
@@ -223,13 +224,17 @@ pub async fn resend(
     }))
 }
 
-/// What is sent: all that came, or what the person gives in its place.
+/// Returns the payload to send: the stored one if it is whole, or the one that the person gives
+/// instead.
 fn payload_of(found: &Rejected, given: Option<String>) -> Result<Bytes, Problem> {
     let Some(given) = given else {
         if found.cut {
             return Err(Problem::bad(
-                format!("only the first {} bytes of it are stored", found.bytes),
-                "give all of it with --payload-file (\"payload\"); nothing was changed",
+                format!(
+                    "only the first {} bytes of the payload of rejected reading {} are stored",
+                    found.bytes, found.number
+                ),
+                "give the whole payload with --payload-file (\"payload\"); nothing was changed",
             ));
         }
         return Ok(Bytes::from(found.payload.clone()));
@@ -237,30 +242,35 @@ fn payload_of(found: &Rejected, given: Option<String>) -> Result<Bytes, Problem>
     let is_mark = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
     if is_mark(&given) && !std::str::from_utf8(&found.payload).is_ok_and(is_mark) {
         return Err(Problem::bad(
-            "the payload has the mark (U+FFFD) that stands for bytes that are no text",
-            "write in its place what the device should have sent; nothing was changed",
+            "the payload has the character U+FFFD, which the gateway shows for bytes that are not text",
+            "replace it by what the device should have sent; nothing was changed",
         ));
     }
     Ok(Bytes::from(given))
 }
 
-/// How it is read: as the person says; else as an event where it names the type of one; else as it
-/// came. What came is read as it came first.
+/// Returns the channel on which the payload is read: the one that the person names; for an
+/// unchanged payload, the one on which it arrived; else event if it has an event type.
 fn channel_of(found: &Rejected, payload: &[u8], given: Option<&str>) -> Result<Channel, Problem> {
-    let remedy = "give --channel (\"channel\"): event for a JSON object with a type, scan for a barcode; nothing was changed";
+    let remedy = "give --channel (\"channel\") event for a JSON object with a type, or scan for a barcode; nothing was changed";
     if let Some(given) = given {
         return Channel::named(given)
-            .ok_or_else(|| Problem::bad("channel is neither event nor scan", remedy));
+            .ok_or_else(|| Problem::bad("\"channel\" is neither event nor scan", remedy));
     }
-    let as_it_came = found.channel.filter(|_| payload == found.payload);
+    let as_received = found.channel.filter(|_| payload == found.payload);
     let as_written = is_event(payload).then_some(Channel::Event);
-    let channel = as_it_came.or(as_written).or(found.channel);
-    channel.ok_or_else(|| Problem::bad("nothing says whether it is an event or a scan", remedy))
+    let channel = as_received.or(as_written).or(found.channel);
+    channel.ok_or_else(|| {
+        Problem::bad(
+            "the gateway does not know whether the payload is an event or a scan",
+            remedy,
+        )
+    })
 }
 
-/// The events of what is sent again, read as its device's own and done when the rejected reading
-/// was received; a fault refuses all of it.
-fn decoded(
+/// Decodes the payload with its device's profile. The events have the time at which the rejected
+/// reading was received. One fault refuses the whole payload.
+fn decode_again(
     gateway: &Gateway,
     found: &Rejected,
     channel: Channel,
@@ -279,35 +289,38 @@ fn decoded(
     let events: Vec<Event> = entries.collect::<Result<_, _>>().map_err(|rejection| {
         Problem::bad(
             format!(
-                "read as {}: {}: {}",
-                article(channel),
+                "as {}, the payload is rejected: {}: {}",
+                describe_channel(channel),
                 rejection.code,
                 rejection.message
             ),
-            "correct it with --payload (\"payload\"), or say what it is with --channel event or scan (\"channel\"); nothing was changed",
+            "correct it with --payload (\"payload\"), or choose --channel event or scan (\"channel\"); nothing was changed",
         )
     })?;
     let is_scan = |event: &Event| matches!(event.action, Action::Scan { .. });
-    // What the flow has begun by now has nothing to do with an old scan.
+    // An old scan does not belong to the movement that the flow has started since.
     if events.iter().any(is_scan) && gateway.profiles.has_flow(&found.device) {
         return Err(Problem::new(
             StatusCode::CONFLICT,
-            "this device has a flow: send it as an event (type, product, from, to)",
-            "an old scan would go into what the flow has begun now; give the whole movement with --payload (\"payload\"). Nothing was changed",
+            format!(
+                "device {} has a flow, in which an old scan would join the current movement",
+                found.device
+            ),
+            "send the whole movement as an event (type, product, from, to) with --payload (\"payload\"); nothing was changed",
         ));
     }
     Ok(events)
 }
 
-fn article(channel: Channel) -> &'static str {
+fn describe_channel(channel: Channel) -> &'static str {
     match channel {
         Channel::Event => "an event",
         Channel::Scan => "a scan",
     }
 }
 
-/// Another event has the id, and says something else.
-async fn differs(
+/// Builds the refusal if a stored event has the same id but other fields.
+async fn refuse_conflict(
     gateway: &Gateway,
     found: &Rejected,
     id: &str,
@@ -317,24 +330,24 @@ async fn differs(
     let Some(seq) = original else {
         return Ok(Problem::new(
             StatusCode::CONFLICT,
-            format!("two events of this payload have the id {id:?} and say different things"),
-            "give each event an id of its own; nothing was changed",
+            format!("two events of this payload have the id {id:?} but different fields"),
+            "give each event a different id; nothing was changed",
         ));
     };
     let stored = reading(gateway, move |g| Ok(g.journal.event(seq)?)).await?;
-    let says = stored.map_or(String::new(), |stored| {
+    let fields = stored.map_or(String::new(), |stored| {
         let what = EventView::of(&gateway.site, &stored, &Place::Open);
-        format!(": {} {}", what.kind, what.in_words())
+        format!(": {} {}", what.kind, what.describe())
     });
     Ok(Problem::new(
         StatusCode::CONFLICT,
-        format!("event {seq} of {device} has the id {id:?} and says something else{says}"),
-        "if this is another movement, send it with an id of its own in --payload (\"payload\"); else dismiss it. Nothing was changed",
+        format!("event {seq} of {device} has the id {id:?} but other fields{fields}"),
+        "if this is another movement, send it with a new id in --payload (\"payload\"), else dismiss it; nothing was changed",
     ))
 }
 
 fn record(decision: &Decision, state: &str, note: String) -> AuditRecord {
-    let (by, note) = decision.signed(note);
+    let (by, note) = decision.sign(note);
     AuditRecord {
         at: clock::now(),
         state: state.to_owned(),
@@ -343,17 +356,17 @@ fn record(decision: &Decision, state: &str, note: String) -> AuditRecord {
     }
 }
 
-fn needed(decision: &Decision) -> Result<String, Problem> {
+fn require_reason(decision: &Decision) -> Result<String, Problem> {
     if decision.reason.is_none() {
         return Err(Problem::bad(
-            "dismissing needs a reason",
-            "say why in \"reason\": it is stored with the reading for whoever asks later",
+            "a dismissal needs a reason",
+            "give it in \"reason\"; it is stored with the reading",
         ));
     }
     Ok(DISMISSED.to_owned())
 }
 
-async fn open(gateway: &Gateway, id: &str) -> Result<Rejected, Problem> {
+async fn find_open(gateway: &Gateway, id: &str) -> Result<Rejected, Problem> {
     let found = find(gateway, id).await?;
     match found.settled {
         None => Ok(found),
@@ -364,8 +377,11 @@ async fn open(gateway: &Gateway, id: &str) -> Result<Rejected, Problem> {
 async fn find(gateway: &Gateway, id: &str) -> Result<Rejected, Problem> {
     let missing = || {
         Problem::missing(
-            format!("there is no rejected reading {:?}", super::query::cut(id)),
-            "give the number of one, as /v1/rejected lists them",
+            format!(
+                "rejected reading {:?} does not exist",
+                super::query::shorten(id)
+            ),
+            "give a number, as /v1/rejected lists them",
         )
     };
     let Ok(number) = id.parse::<RejectedNumber>() else {
@@ -382,15 +398,15 @@ fn not_open(found: &Rejected) -> Problem {
     Problem::new(
         StatusCode::CONFLICT,
         format!("rejected reading {} is not open{by}", found.number),
-        "nothing was changed; only an open one waits for a decision",
+        "nothing was changed: only open rejected readings take a decision",
     )
 }
 
-fn read<T: Default + for<'a> Deserialize<'a>>(body: Taken, remedy: &str) -> Result<T, Problem> {
-    let bytes = bytes(body)?;
+fn read<T: Default + for<'a> Deserialize<'a>>(body: RawBody, remedy: &str) -> Result<T, Problem> {
+    let bytes = read_bytes(body)?;
     if bytes.is_empty() {
         return Ok(T::default());
     }
     serde_json::from_slice(&bytes)
-        .map_err(|error| Problem::bad(format!("the body is not understood: {error}"), remedy))
+        .map_err(|error| Problem::bad(format!("cannot read the body: {error}"), remedy))
 }

@@ -39,8 +39,8 @@ pub async fn stream(
     let Ok(permit) = gateway.streams.clone().try_acquire_owned() else {
         return Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("{STREAMS_MAX} streams are open already"),
-            "close one, or ask /v1/status from time to time",
+            format!("the limit of {STREAMS_MAX} open streams is reached"),
+            "close a stream, or poll /v1/status",
         ));
     };
     let watch = Watch {
@@ -53,8 +53,8 @@ pub async fn stream(
     Ok(Sse::new(unfold(watch, next)))
 }
 
-/// A client that reads slowly is asked for less: the next status is taken when it has had the last
-/// one.
+/// The next status is read when the client has received the last one, so that a slow client gets
+/// fewer.
 async fn next(mut watch: Watch) -> Option<(Result<Event, Infallible>, Watch)> {
     let cancel = watch.cancel.clone();
     cancel.run_until_cancelled(watch.due()).await?;
@@ -63,7 +63,7 @@ async fn next(mut watch: Watch) -> Option<(Result<Event, Infallible>, Watch)> {
         Ok(status) => Event::default().event("status").json_data(status),
         Err(problem) => Event::default().event("error").json_data(problem.refusal),
     };
-    // Types of our own with text keys: they can be written.
+    // These types always serialize: their keys are text.
     Some((Ok(event.unwrap_or_default()), watch))
 }
 

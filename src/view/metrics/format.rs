@@ -1,4 +1,4 @@
-//! The two forms of the metrics, and which of them a scraper asks for. Pure.
+//! The two formats of the metrics, and which of them a scraper requests. Pure.
 
 /// [`OpenMetrics` 1.0](https://prometheus.io/docs/specs/om/open_metrics_spec/), or Prometheus'
 /// older [text format](https://prometheus.io/docs/instrumenting/exposition_formats/) 0.0.4.
@@ -17,8 +17,8 @@ impl Format {
         }
     }
 
-    /// The form that an `Accept` header prefers: `OpenMetrics` only where the header names it, with
-    /// a weight that is not below that of text/plain (RFC 9110, 12.5.1).
+    /// Returns the format that an `Accept` header prefers: `OpenMetrics` only where the header
+    /// names it, with a weight that is not below that of text/plain (RFC 9110, 12.5.1).
     #[must_use]
     pub fn of(accept: &str) -> Self {
         let weight = |wanted: &str| {
@@ -45,8 +45,8 @@ impl Format {
     }
 }
 
-/// `OpenMetrics` in the older form. There a counter's help and type go by its full name, with
-/// `_total`; units and the end are not written.
+/// Converts `OpenMetrics` to the older format, in which a counter's help and type use its full name
+/// with `_total`, and units and the end mark are absent.
 #[must_use]
 pub fn to_text(open_metrics: &str) -> String {
     let counters: Vec<&str> = open_metrics
@@ -69,7 +69,7 @@ pub fn to_text(open_metrics: &str) -> String {
     text
 }
 
-/// A line of help or type of a counter, in its parts.
+/// Splits a line with the help or type of a counter.
 fn of_counter<'l>(line: &'l str, counters: &[&str]) -> Option<(&'static str, &'l str, &'l str)> {
     let (keyword, rest) = ["# HELP ", "# TYPE "]
         .into_iter()
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scraper_gets_the_form_that_it_asks_for() {
+    fn a_scraper_gets_the_format_that_it_requests() {
         let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
         for (accept, format) in [
             ("", Format::Text),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn in_the_older_form_a_counters_help_is_of_its_full_name() {
+    fn in_the_older_format_a_counters_help_has_its_full_name() {
         let open = "# HELP a_b What.\n# TYPE a_b counter\na_b_total 1\n\
                     # HELP a_size Size.\n# TYPE a_size gauge\n# UNIT a_size bytes\na_size 2\n# EOF\n";
         let text = "# HELP a_b_total What.\n# TYPE a_b_total counter\na_b_total 1\n\

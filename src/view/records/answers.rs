@@ -1,5 +1,4 @@
-//! Whole answers of the control API: pages, a document with all that is known of it, a trace, a
-//! refusal.
+//! The answers of the control API: pages, a document with its history, a trace, a refusal.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,43 +9,43 @@ use crate::journal::{AuditRecord, Entry};
 use crate::reason::Action;
 use crate::view::reasons::{ChoiceView, choices_for};
 
-/// A whole life: of an event, of a document, or of a reading that was rejected.
+/// The history of an event, of a document, or of a rejected reading.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
     pub event: Option<EventView>,
     pub repeats: Option<RepeatsView>,
     pub rejected: Option<RejectedView>,
-    /// The rejected reading that the event was made of: who sent it again, how and why.
+    /// The rejected reading that a person sent again and that became this event: who, when and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_of: Option<RejectedView>,
     pub document: Option<DocumentView>,
-    /// The document's steps, oldest first.
+    /// The document's audit records, oldest first.
     pub audit: Vec<StepView>,
-    /// What a person can decide about the document, where it is parked.
+    /// The choices, if the document is parked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<ChoiceView>,
-    /// The documents in whose place a person put this one, oldest first.
+    /// The documents that this one replaces, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<DocumentDetail>,
-    /// The documents that a person put in the place of this one, oldest first.
+    /// The documents that replace this one, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub later: Vec<DocumentDetail>,
-    /// What else the id could mean, as ids that `trace` takes.
+    /// The other events that the id can mean, as ids that `trace` takes.
     pub others: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventPage {
     pub events: Vec<EventView>,
-    /// Go on with `after` = this.
+    /// Continue with `after` = this.
     pub next: Seq,
-    /// Whether there was more when this was answered.
+    /// Whether there were more entries at the time of the answer.
     pub more: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DocumentPage {
-    /// `/v1/parked` calls them by their state.
+    /// `/v1/parked` names this list `parked`.
     #[serde(alias = "parked")]
     pub documents: Vec<DocumentView>,
     pub next: DocumentNumber,
@@ -60,35 +59,35 @@ pub struct RejectedPage {
     pub more: bool,
 }
 
-/// What became of a request to dismiss rejected readings.
+/// The result of a request to dismiss rejected readings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dismissed {
     pub dismissed: u64,
-    /// Whether there are more: send the request again.
+    /// More remain: send the request again.
     pub more: bool,
 }
 
-/// What a rejected reading became that a person sent again.
+/// The result of sending a rejected reading again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resent {
     /// The rejected reading.
     pub number: RejectedNumber,
-    /// The `seq`s of the events that were stored.
+    /// The `seq` of each event that was stored.
     pub events: Vec<Seq>,
-    /// The `seq`s of events that were stored before with the same id.
+    /// The `seq` of each earlier event with the same id.
     pub duplicates: Vec<Seq>,
 }
 
-/// A document with all that is known of it.
+/// A document with its history and its choices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DocumentDetail {
     pub document: DocumentView,
     pub audit: Vec<StepView>,
-    /// What a person can decide, where it is parked.
+    /// The choices, if the document is parked.
     pub choices: Vec<ChoiceView>,
-    /// The number of the document in whose place a person put this one.
+    /// The number of the document that this one replaces.
     pub replaces: Option<DocumentNumber>,
-    /// The number of the document that a person put in its place.
+    /// The number of the document that replaces this one.
     pub replaced_by: Option<DocumentNumber>,
 }
 
@@ -109,7 +108,7 @@ impl DocumentDetail {
     }
 }
 
-/// An undo has nothing of its own to correct.
+/// Lists the choices. An undo has no fields that a person can edit.
 fn choices(entry: &Entry) -> Vec<ChoiceView> {
     let is_undo = matches!(entry.document.purpose, Purpose::Undo { .. });
     (choices_for(entry.progress.reason.as_ref()).iter())
@@ -118,17 +117,17 @@ fn choices(entry: &Entry) -> Vec<ChoiceView> {
         .collect()
 }
 
-/// What became of retrying all that are parked for one reason.
+/// The result of a request to retry all documents with one reason code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retried {
     pub retried: u64,
-    /// Go on with `after` = this.
+    /// Continue with `after` = this.
     pub next: DocumentNumber,
-    /// Whether there may be more behind it.
+    /// Whether there may be more after `next`.
     pub more: bool,
 }
 
-/// What went wrong with a request, and what to do about it.
+/// Why a request failed, and what to do about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     pub error: String,

@@ -1,4 +1,5 @@
-//! What the screen shows and what keys do to it. Pure: times and snapshots come in, wishes go out.
+//! What the screen shows, and what keys change. Pure: times, updates and keys come in, requests go
+//! out.
 
 mod opened;
 
@@ -13,27 +14,29 @@ use super::detail::Detail;
 use super::dialog::Dialog;
 use super::discard::Discard;
 use super::edit::Edit;
-use super::keys::{self, Act};
+use super::keys::{self, KeyAction};
+use super::request::{Request, Step};
 use super::retry::Retry;
 use super::settle::{Correct, Dismiss, Resend};
 use super::theme::Theme;
 use super::typing::CLEAR;
-use super::wish::{Step, Wish};
 use super::wrap::Scroll;
+use crate::document::DocumentNumber;
+use crate::event::RejectedNumber;
 use crate::view::records::{DocumentView, RejectedView};
 use crate::view::snapshot::Status;
 
-/// Seconds of rates that are kept for the curve.
+/// The number of rates that the curve shows: one for each second.
 const RATES_KEPT: usize = 240;
 /// Rows of one page up or down.
 const PAGE: usize = 10;
 
-/// What the feed got.
+/// The result of one poll of the daemon.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Seen {
+pub enum Update {
     Gateway(Box<Snapshot>),
-    /// Nobody answers, and why.
-    Away(String),
+    /// No answer; the text is the reason.
+    NoAnswer(String),
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,7 +46,7 @@ pub struct Snapshot {
     pub documents: Vec<DocumentView>,
     /// The oldest first.
     pub parked: Vec<DocumentView>,
-    /// Open rejected readings, the oldest first. The panel of the parked ones lists them below
+    /// Open rejected readings, the oldest first. The panel of parked documents lists them below
     /// those.
     pub rejected: Vec<RejectedView>,
 }
@@ -73,7 +76,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    fn take(&mut self, status: &Status, now: Timestamp) {
+    fn add(&mut self, status: &Status, now: Timestamp) {
         let (stored, posted) = (status.events.stored, status.events.posted);
         if let Some((then, stored_then, posted_then)) = self.last.replace((now, stored, posted)) {
             let Ok(millis @ 1..) = u64::try_from(now.duration_since(then).as_millis()) else {
@@ -98,10 +101,10 @@ pub struct App {
     pub socket: PathBuf,
     pub theme: Theme,
     pub now: Timestamp,
-    /// The last that was seen of the gateway, and when.
+    /// The last snapshot of the gateway, and its time.
     pub snapshot: Option<(Snapshot, Timestamp)>,
-    /// Why nobody answers now.
-    pub away: Option<String>,
+    /// Why the daemon does not answer. `None`: it answers.
+    pub no_answer: Option<String>,
     pub rates: Rates,
     pub panel: Panel,
     /// The selected row of each panel.
@@ -110,7 +113,7 @@ pub struct App {
     pub(super) help_scroll: Scroll,
     pub detail: Option<Detail>,
     pub dialog: Option<Dialog>,
-    /// What became of the last wish; the next key takes it away.
+    /// The result of the last request; the next key removes it.
     pub notice: Option<String>,
 }
 
@@ -122,7 +125,7 @@ impl App {
             theme: Theme { colour },
             now: Timestamp::UNIX_EPOCH,
             snapshot: None,
-            away: None,
+            no_answer: None,
             rates: Rates::default(),
             panel: Panel::Devices,
             rows: Default::default(),
@@ -138,23 +141,23 @@ impl App {
         self.now = now;
     }
 
-    pub fn see(&mut self, seen: Seen, now: Timestamp) {
-        match seen {
-            Seen::Gateway(snapshot) => {
-                self.rates.take(&snapshot.status, now);
-                self.away = None;
-                let chosen = self.selected_parked().map(|document| document.key.clone());
+    pub fn update(&mut self, update: Update, now: Timestamp) {
+        match update {
+            Update::Gateway(snapshot) => {
+                self.rates.add(&snapshot.status, now);
+                self.no_answer = None;
+                let selected = self.selected_parked().map(|document| document.key.clone());
                 let reading = self.selected_rejected().map(|rejected| rejected.number);
                 let parked = snapshot.parked.len();
                 let row = (snapshot.parked.iter())
-                    .position(|document| Some(&document.key) == chosen.as_ref());
+                    .position(|document| Some(&document.key) == selected.as_ref());
                 let row = row.or_else(|| {
                     let mut rejected = snapshot.rejected.iter();
                     let place = rejected.position(|other| Some(other.number) == reading);
                     place.map(|place| parked + place)
                 });
                 self.snapshot = Some((*snapshot, now));
-                // A decision is about the document that was chosen, wherever it stands by now.
+                // The selection follows its document or reading when rows move.
                 if row.is_some() {
                     self.rows[Panel::Parked as usize].select(row);
                 }
@@ -163,15 +166,15 @@ impl App {
                 }
                 self.refresh_detail();
             }
-            Seen::Away(why) => self.away = Some(why),
+            Update::NoAnswer(why) => self.no_answer = Some(why),
         }
     }
 
-    /// Does what the key says; answers what is to be done outside.
-    pub fn press(&mut self, key: KeyEvent) -> Option<Wish> {
+    /// Handles a key. Returns a request for the caller to carry out.
+    pub fn press(&mut self, key: KeyEvent) -> Option<Request> {
         self.notice = None;
         if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
-            return Some(Wish::Quit);
+            return Some(Request::Quit);
         }
         if let Some(dialog) = &mut self.dialog {
             let key = match (key.modifiers.contains(KeyModifiers::CONTROL), key.code) {
@@ -185,9 +188,9 @@ impl App {
                     self.dialog = None;
                     None
                 }
-                Step::Done(wish) => {
+                Step::Done(request) => {
                     self.dialog = None;
-                    Some(wish)
+                    Some(request)
                 }
             };
         }
@@ -196,30 +199,36 @@ impl App {
                 return None;
             }
             (self.help, self.help_scroll) = (false, Scroll::default());
-            return (keys::act(key.code) == Some(Act::Quit)).then_some(Wish::Quit);
+            return (keys::action_of(key.code) == Some(KeyAction::Quit)).then_some(Request::Quit);
         }
         if self.detail.is_some() {
             return self.press_in_detail(key.code);
         }
-        self.act(keys::act(key.code)?)
+        self.act(keys::action_of(key.code)?)
     }
 
-    fn act(&mut self, act: Act) -> Option<Wish> {
+    fn act(&mut self, act: KeyAction) -> Option<Request> {
         let panel = self.panel;
         match act {
-            Act::Quit => return Some(Wish::Quit),
-            Act::Help => self.help = true,
-            Act::NextPanel => self.panel = panel.at(1),
-            Act::PreviousPanel => self.panel = panel.at(Panel::ALL.len() - 1),
-            Act::Up => self.select(panel, 0, 1),
-            Act::Down => self.select(panel, 1, 0),
-            Act::PageUp => self.select(panel, 0, PAGE),
-            Act::PageDown => self.select(panel, PAGE, 0),
-            Act::First => self.select(panel, 0, usize::MAX),
-            Act::Last => self.select(panel, usize::MAX, 0),
-            Act::Open if panel == Panel::Parked => self.open_detail(),
-            Act::Open => self.notice = Some("Enter opens what is parked or rejected".to_owned()),
-            Act::Retry | Act::RetryAll | Act::Edit | Act::Discard => return self.decide(act),
+            KeyAction::Quit => return Some(Request::Quit),
+            KeyAction::Help => self.help = true,
+            KeyAction::NextPanel => self.panel = panel.at(1),
+            KeyAction::PreviousPanel => self.panel = panel.at(Panel::ALL.len() - 1),
+            KeyAction::Up => self.select(panel, 0, 1),
+            KeyAction::Down => self.select(panel, 1, 0),
+            KeyAction::PageUp => self.select(panel, 0, PAGE),
+            KeyAction::PageDown => self.select(panel, PAGE, 0),
+            KeyAction::First => self.select(panel, 0, usize::MAX),
+            KeyAction::Last => self.select(panel, usize::MAX, 0),
+            KeyAction::Open if panel == Panel::Parked => self.open_detail(),
+            KeyAction::Open => {
+                self.notice = Some(
+                    "Select a parked document or rejected reading, then press Enter".to_owned(),
+                )
+            }
+            KeyAction::Retry | KeyAction::RetryAll | KeyAction::Edit | KeyAction::Discard => {
+                return self.decide(act);
+            }
         }
         None
     }
@@ -234,7 +243,7 @@ impl App {
             })
     }
 
-    /// Moves a panel's selection, within the rows that are there now.
+    /// Moves a panel's selection within the rows that exist now.
     fn select(&mut self, panel: Panel, down: usize, up: usize) {
         let last = self.rows_of(panel).checked_sub(1);
         let state = &mut self.rows[panel as usize];
@@ -246,7 +255,7 @@ impl App {
         state.select(last.map(|last| row.min(last)));
     }
 
-    /// The parked document that a decision would be about.
+    /// The selected parked document, if a document is selected.
     #[must_use]
     pub fn selected_parked(&self) -> Option<&DocumentView> {
         let (snapshot, _) = self.snapshot.as_ref()?;
@@ -255,7 +264,7 @@ impl App {
             .get(self.rows[Panel::Parked as usize].selected()?)
     }
 
-    /// The rejected reading that a decision would be about.
+    /// The selected rejected reading, if a reading is selected.
     #[must_use]
     pub fn selected_rejected(&self) -> Option<&RejectedView> {
         let (snapshot, _) = self.snapshot.as_ref()?;
@@ -264,10 +273,12 @@ impl App {
         snapshot.rejected.get(row)
     }
 
-    pub(super) fn decide(&mut self, act: Act) -> Option<Wish> {
+    pub(super) fn decide(&mut self, act: KeyAction) -> Option<Request> {
         if self.panel != Panel::Parked {
             self.panel = Panel::Parked;
-            self.notice = Some("Choose a parked document, then press it again".to_owned());
+            self.notice = Some(
+                "Select a document or reading under Parked, then press the key again".to_owned(),
+            );
             return None;
         }
         if let Some(rejected) = self.selected_rejected().cloned() {
@@ -278,37 +289,37 @@ impl App {
             return None;
         };
         let dialog = match act {
-            Act::Edit => Dialog::Edit(Edit::new(document)),
-            Act::Discard => Dialog::Discard(Discard::new(document)),
-            _ => match Retry::new(document, act == Act::RetryAll) {
+            KeyAction::Edit => Dialog::Edit(Edit::new(document)),
+            KeyAction::Discard => Dialog::Discard(Discard::new(document)),
+            _ => match Retry::new(document, act == KeyAction::RetryAll) {
                 Ok(retry) => Dialog::Retry(retry),
-                Err(wish) => return Some(wish),
+                Err(request) => return Some(request),
             },
         };
         self.dialog = Some(dialog);
         None
     }
 
-    /// A decision about a rejected reading.
-    fn settle(&mut self, act: Act, rejected: &RejectedView) -> Option<Wish> {
+    /// Opens the dialog of a decision about a rejected reading.
+    fn settle(&mut self, act: KeyAction, rejected: &RejectedView) -> Option<Request> {
         match act {
-            Act::Edit if rejected.whole => {
+            KeyAction::Edit if rejected.whole => {
                 self.dialog = Some(Dialog::Correct(Correct::new(rejected)));
             }
-            Act::Edit => {
+            KeyAction::Edit => {
                 self.notice = Some(format!(
-                    "Its payload is too long or no text: correct it with `stockrelay rejected show {0}` and `rejected resend {0} --payload-file FILE`",
+                    "The payload of rejected reading {0} is too long or not text: correct it in a file, and run `stockrelay rejected resend {0} --payload-file FILE`",
                     rejected.number
                 ));
             }
-            Act::Discard => {
+            KeyAction::Discard => {
                 let shown = self.snapshot.as_ref().map(|(snapshot, _)| snapshot);
                 let newest = shown.and_then(|shown| shown.rejected.last());
                 let newest = newest.map_or(rejected.number, |newest| newest.number);
                 self.dialog = Some(Dialog::Dismiss(Dismiss::new(rejected, newest)));
             }
-            Act::RetryAll => {
-                self.notice = Some("r sends this reading again, d dismisses it".to_owned());
+            KeyAction::RetryAll => {
+                self.notice = Some("R is for documents. For this rejected reading press r to send it again, or d to dismiss it".to_owned());
             }
             _ => self.dialog = Some(Dialog::Resend(Resend::new(rejected))),
         }
@@ -322,7 +333,7 @@ mod tests {
     use crate::document::DocumentNumber;
     use crate::event::RejectedNumber;
 
-    fn press(app: &mut App, keys: &str) -> Option<Wish> {
+    fn press(app: &mut App, keys: &str) -> Option<Request> {
         keys.chars().fold(None, |_, c| {
             let code = if c == '\n' {
                 KeyCode::Enter
@@ -335,12 +346,12 @@ mod tests {
 
     fn app_with_parked(parked: usize) -> App {
         let mut app = App::new(Path::new("/run/x.sock"), false);
-        see(&mut app, parked, 0);
+        update(&mut app, parked, 0);
         app.panel = Panel::Parked;
         app
     }
 
-    fn see(app: &mut App, parked: usize, second: i64) {
+    fn update(app: &mut App, parked: usize, second: i64) {
         let at = Timestamp::from_second(second).unwrap();
         let document = |number: usize| DocumentView {
             number: DocumentNumber::new(number as u64),
@@ -370,7 +381,7 @@ mod tests {
             ..Snapshot::default()
         };
         snapshot.status.events.stored = second.unsigned_abs() * 5;
-        app.see(Seen::Gateway(Box::new(snapshot)), at);
+        app.update(Update::Gateway(Box::new(snapshot)), at);
     }
 
     fn confirming(app: &App) -> bool {
@@ -378,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_discard_needs_a_reason_and_a_second_word() {
+    fn a_discard_needs_a_reason_and_a_confirmation() {
         let mut app = app_with_parked(2);
         assert_eq!(press(&mut app, "jd"), None);
         assert_eq!(press(&mut app, " \n"), None);
@@ -386,11 +397,11 @@ mod tests {
         // A `q` or `y` in the reason is a letter.
         assert_eq!(press(&mut app, "query\n"), None);
         assert!(confirming(&app));
-        let wish = press(&mut app, "y");
+        let request = press(&mut app, "y");
         let key = format!("{:032x}", 2);
         assert_eq!(
-            wish,
-            Some(Wish::Discard {
+            request,
+            Some(Request::Discard {
                 key,
                 reason: "query".to_owned()
             })
@@ -409,29 +420,29 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_is_only_about_what_is_seen_to_be_selected() {
+    fn a_decision_needs_a_visible_selection() {
         let mut app = app_with_parked(1);
         app.panel = Panel::Devices;
         assert_eq!(
             press(&mut app, "r"),
             None,
-            "the parked ones were not in front"
+            "the panel of parked documents was not selected"
         );
-        assert!(matches!(press(&mut app, "r"), Some(Wish::Retry { .. })));
-        see(&mut app, 0, 1);
+        assert!(matches!(press(&mut app, "r"), Some(Request::Retry { .. })));
+        update(&mut app, 0, 1);
         assert_eq!(press(&mut app, "r"), None);
         assert_eq!(app.notice.as_deref(), Some("No document is parked"));
     }
 
     #[test]
-    fn the_selection_stays_within_what_is_there() {
+    fn the_selection_stays_within_the_rows() {
         let mut app = app_with_parked(3);
         press(&mut app, "jjjjj");
         assert_eq!(
             app.selected_parked().unwrap().number,
             DocumentNumber::new(3)
         );
-        see(&mut app, 1, 1);
+        update(&mut app, 1, 1);
         assert_eq!(
             app.selected_parked().unwrap().number,
             DocumentNumber::new(1)
@@ -449,7 +460,7 @@ mod tests {
         press(&mut app, "j");
         let (mut snapshot, now) = app.snapshot.clone().unwrap();
         snapshot.parked.remove(0);
-        app.see(Seen::Gateway(Box::new(snapshot)), now);
+        app.update(Update::Gateway(Box::new(snapshot)), now);
         assert_eq!(
             app.selected_parked().unwrap().number,
             DocumentNumber::new(2)
@@ -461,7 +472,7 @@ mod tests {
         let mut app = app_with_parked(1);
         let (mut snapshot, now) = app.snapshot.clone().unwrap();
         snapshot.rejected = [4, 7].map(RejectedNumber::new).map(rejected).to_vec();
-        app.see(Seen::Gateway(Box::new(snapshot.clone())), now);
+        app.update(Update::Gateway(Box::new(snapshot.clone())), now);
         assert_eq!(press(&mut app, "jj").as_ref(), None);
         assert_eq!(
             app.selected_rejected().unwrap().number,
@@ -469,7 +480,7 @@ mod tests {
         );
         // The selection follows its reading.
         snapshot.parked.clear();
-        app.see(Seen::Gateway(Box::new(snapshot)), now);
+        app.update(Update::Gateway(Box::new(snapshot)), now);
         assert_eq!(
             app.selected_rejected().unwrap().number,
             RejectedNumber::new(7)
@@ -477,12 +488,12 @@ mod tests {
         assert_eq!(app.selected_parked(), None);
 
         let number = RejectedNumber::new(7);
-        let resend = |payload: Option<&str>, reason: Option<&str>| Wish::Resend {
+        let resend = |payload: Option<&str>, reason: Option<&str>| Request::Resend {
             number,
             payload: payload.map(str::to_owned),
             reason: reason.map(str::to_owned),
         };
-        // It asks, and a second `r` is no answer.
+        // `r` asks first, and a second `r` is no answer.
         assert_eq!(press(&mut app, "r\nr"), None);
         assert_eq!(press(&mut app, "y"), Some(resend(None, None)));
         assert_eq!(press(&mut app, "r\nn"), None);
@@ -491,7 +502,7 @@ mod tests {
         assert_eq!(why, Some(resend(None, Some("topic set"))));
         let corrected = press(&mut app, "eB2\n");
         assert_eq!(corrected, Some(resend(Some("A1B2"), None)));
-        // Ctrl-U clears what was there.
+        // Ctrl-U clears the text.
         press(&mut app, "e");
         let clear = KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL);
         assert_eq!(app.press(clear), None);
@@ -499,8 +510,8 @@ mod tests {
         assert_eq!(press(&mut app, "d\n"), None, "a reason is needed");
         let reason = "test".to_owned();
         let dismissed = press(&mut app, "test\ny");
-        assert_eq!(dismissed, Some(Wish::Dismiss { number, reason }));
-        let all = Wish::DismissAll {
+        assert_eq!(dismissed, Some(Request::Dismiss { number, reason }));
+        let all = Request::DismissAll {
             upto: RejectedNumber::new(7),
             code: "not-your-topic".to_owned(),
             reason: "site".to_owned(),
@@ -532,10 +543,10 @@ mod tests {
     #[test]
     fn rates_are_events_a_second() {
         let mut app = app_with_parked(0);
-        see(&mut app, 0, 2);
+        update(&mut app, 0, 2);
         assert_eq!(app.rates.stored, [50], "tenths");
-        // The clock stood still, or went back: no rate can be told.
-        see(&mut app, 0, 2);
+        // The clock stood still or went back: there is no rate.
+        update(&mut app, 0, 2);
         assert_eq!(app.rates.stored, [50]);
     }
 }

@@ -1,27 +1,27 @@
-//! All that is known of a parked document or a rejected reading, in a view that scrolls.
+//! The detail view of a parked document or a rejected reading, which scrolls.
 
 use ratatui::Frame;
 use ratatui::crossterm::event::KeyCode;
 use ratatui::text::Line;
 use ratatui::widgets::Block;
 
-use super::texts::{choices_of, choices_of_rejected, describe_line, faults_of};
+use super::texts::{describe_line, list_choices, list_rejected_choices, split_faults};
 use super::theme::{FAINT, HEADING, Theme};
 use super::wrap::Scroll;
 use crate::event::RejectedNumber;
 use crate::view::records::{DocumentView, RejectedView};
 use crate::view::table::plain;
 
-/// What the view is about.
+/// The document or reading that the view shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Of {
+enum Subject {
     Document(String),
     Rejected(RejectedNumber),
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detail {
-    of: Of,
+    subject: Subject,
     title: String,
     lines: Vec<Line<'static>>,
     scroll: Scroll,
@@ -30,25 +30,25 @@ pub struct Detail {
 impl Detail {
     pub fn of_document(document: &DocumentView) -> Self {
         Self {
-            of: Of::Document(document.key.clone()),
+            subject: Subject::Document(document.key.clone()),
             title: format!(" Document {} ", document.number),
-            lines: about(document),
+            lines: describe_document(document),
             scroll: Scroll::default(),
         }
     }
 
     pub fn of_rejected(rejected: &RejectedView) -> Self {
         Self {
-            of: Of::Rejected(rejected.number),
+            subject: Subject::Rejected(rejected.number),
             title: format!(" Rejected reading {} ", rejected.number),
-            lines: about_rejected(rejected),
+            lines: describe_rejected(rejected),
             scroll: Scroll::default(),
         }
     }
 
-    /// Whether both are about the same document or reading.
+    /// Whether both show the same document or reading.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.of == other.of
+        self.subject == other.subject
     }
 
     /// Takes the lines of a newer view of the same document or reading. The scroll position stays.
@@ -56,7 +56,7 @@ impl Detail {
         self.lines = newer.lines;
     }
 
-    /// Scrolls; answers whether the key did.
+    /// Scrolls. Returns whether the key scrolls.
     pub fn scroll(&mut self, key: KeyCode) -> bool {
         self.scroll.press(key)
     }
@@ -71,11 +71,11 @@ pub fn draw(frame: &mut Frame, detail: &mut Detail, theme: Theme) {
     (detail.scroll).draw(frame, area, block, &detail.lines, &keys);
 }
 
-fn about(document: &DocumentView) -> Vec<Line<'static>> {
-    let mut lines = vec![choices_of(document), Line::default()];
+fn describe_document(document: &DocumentView) -> Vec<Line<'static>> {
+    let mut lines = vec![list_choices(document), Line::default()];
     if let Some(reason) = &document.reason {
         lines.push(Line::styled(plain(reason.code.as_str()), HEADING));
-        lines.extend(faults_of(&reason.message).map(Line::from));
+        lines.extend(split_faults(&reason.message).map(Line::from));
         lines.push(Line::default());
     }
     let mut head = format!("{} of {}", plain(&document.purpose), plain(&document.group));
@@ -94,15 +94,15 @@ fn about(document: &DocumentView) -> Vec<Line<'static>> {
     lines
 }
 
-fn about_rejected(rejected: &RejectedView) -> Vec<Line<'static>> {
+fn describe_rejected(rejected: &RejectedView) -> Vec<Line<'static>> {
     let from = format!(
-        "from {} by {}, {}",
+        "from {} through {}, {}",
         plain(&rejected.device),
         plain(&rejected.source),
         rejected.received
     );
     let mut lines = vec![
-        choices_of_rejected(),
+        list_rejected_choices(),
         Line::default(),
         Line::styled(plain(&rejected.code), HEADING),
         Line::from(plain(&rejected.message)),
@@ -111,7 +111,10 @@ fn about_rejected(rejected: &RejectedView) -> Vec<Line<'static>> {
         Line::from(plain(&rejected.payload)),
     ];
     if !rejected.whole {
-        lines.push(Line::styled("More may have come than is shown here", FAINT));
+        lines.push(Line::styled(
+            "The payload may be longer than shown here",
+            FAINT,
+        ));
     }
     lines
 }

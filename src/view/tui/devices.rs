@@ -1,4 +1,4 @@
-//! The devices: who is there, when each was heard of, how its battery is.
+//! The panel of devices: connection, last event, counts and battery of each.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
@@ -59,7 +59,8 @@ fn row(device: &Device, app: &App) -> Row<'static> {
     ])
 }
 
-/// Whatever the device calls its battery's charge; most say `battery`, in per cent.
+/// The charge of the battery, under any of the keys that devices use; most use `battery`, in per
+/// cent.
 fn battery(device: &Device) -> String {
     let state = device.view.state.as_ref();
     let charge = ["battery", "battery_pct", "batteryLevel", "battery_percent"]

@@ -1,4 +1,4 @@
-//! The boxes that ask something. Each has a file of its own for its text and its keys.
+//! The dialog boxes. Each has a file of its own with its text and its keys.
 
 use ratatui::Frame;
 use ratatui::crossterm::event::KeyCode;
@@ -7,12 +7,12 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 
 use super::discard::Discard;
 use super::edit::Edit;
-use super::parts::centred;
+use super::parts::centre;
+use super::request::Step;
 use super::retry::Retry;
 use super::settle::{Correct, Dismiss, Resend};
 use super::theme::Theme;
 use super::typing::WIDTH;
-use super::wish::Step;
 use super::wrap::wrap_all;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +50,7 @@ pub fn draw(frame: &mut Frame, dialog: &Dialog, theme: Theme) {
     };
     let lines = fit(lines, frame.area().width.min(WIDTH).saturating_sub(2), rows);
     let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
-    let area = centred(frame.area(), WIDTH, height);
+    let area = centre(frame.area(), WIDTH, height);
     let block = Block::bordered()
         .border_style(theme.frame(true))
         .title(title);
@@ -58,8 +58,8 @@ pub fn draw(frame: &mut Frame, dialog: &Dialog, theme: Theme) {
     frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
-/// Wraps what a box says. Where its rows are more than there are, the keys at its end stay, and the
-/// row that the person is at.
+/// Wraps the text of a box. If it has too many rows, the keys at its end and the selected row stay
+/// visible.
 fn fit(mut lines: Vec<Line<'static>>, columns: u16, rows: usize) -> Vec<Line<'static>> {
     let Some(keys) = lines.pop() else {
         return lines;

@@ -3,13 +3,13 @@
 use ratatui::crossterm::event::KeyCode;
 use ratatui::text::Line;
 
+use super::request::{Request, Step};
 use super::theme::HEADING;
-use super::typing::{typed, write};
-use super::wish::{Step, Wish};
+use super::typing::{draw_typed, type_key};
 use crate::document::DocumentNumber;
 use crate::view::records::DocumentView;
 
-/// Asking for the reason of a discard, then whether it is meant.
+/// Asks for the reason of a discard, then for a confirmation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discard {
     number: DocumentNumber,
@@ -32,13 +32,13 @@ impl Discard {
         match (self.confirming, key) {
             (_, KeyCode::Esc) | (true, KeyCode::Char('n' | 'N')) => return Step::Close,
             (true, KeyCode::Char('y' | 'Y')) => {
-                return Step::Done(Wish::Discard {
+                return Step::Done(Request::Discard {
                     key: self.key.clone(),
                     reason: self.reason.trim().to_owned(),
                 });
             }
             (false, KeyCode::Enter) => self.confirming = !self.reason.trim().is_empty(),
-            (false, key) => write(&mut self.reason, key),
+            (false, key) => type_key(&mut self.reason, key),
             (true, _) => {}
         }
         Step::Stay
@@ -48,12 +48,12 @@ impl Discard {
         let keys = if self.confirming {
             " Discard it for good?  y yes   n no"
         } else {
-            " Enter go on   Esc leave it parked"
+            " Enter continue   Esc cancel"
         };
         let lines = vec![
-            Line::from(" It will never be posted to Odoo. Why? This is kept with it."),
+            Line::from(" It will never be posted to Odoo. Why? The reason is stored with it."),
             Line::default(),
-            typed(&self.reason, !self.confirming),
+            draw_typed(&self.reason, !self.confirming),
             Line::default(),
             Line::styled(keys, HEADING),
         ];

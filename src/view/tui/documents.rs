@@ -1,4 +1,4 @@
-//! The newest documents and what became of them.
+//! The panel of documents: the newest ones, each with its state and its name in Odoo or its reason.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
@@ -52,7 +52,7 @@ fn row(document: &DocumentView, app: &App) -> Row<'static> {
         (None, Some(reason)) => plain(reason.code.as_str()),
         (None, None) => String::new(),
     };
-    // Before the name: a narrow screen cuts the end.
+    // The flag precedes the name: a narrow screen cuts the end.
     if (document.flags.iter()).any(|known| known == Flag::PossibleRepeat.as_str()) {
         outcome = format!("{} {outcome}", Flag::PossibleRepeat);
     }

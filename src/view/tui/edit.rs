@@ -1,13 +1,13 @@
-//! The form that puts a parked document right: its fields, one of them being typed, then the
+//! The form that edits a parked document: its fields, the value that is being draw_typed, then the
 //! reason.
 
 use ratatui::crossterm::event::KeyCode;
 use ratatui::text::{Line, Span};
 use serde_json::{Map, Value, json};
 
+use super::request::{Request, Step};
 use super::theme::{FAINT, HEADING, SELECTED};
-use super::typing::{WIDTH, typed, write};
-use super::wish::{Step, Wish};
+use super::typing::{WIDTH, draw_typed, type_key};
 use crate::document::DocumentNumber;
 use crate::event::{EventType, Field};
 use crate::view::records::{DocumentView, LineView};
@@ -16,10 +16,10 @@ use crate::view::table::plain;
 /// Rows of the box that are not fields.
 const OTHER_ROWS: usize = 3;
 
-/// One field of the document, as it is and as it is to be.
+/// One field of the document, with its old and its new value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Row {
-    /// The number of its line; none: the order of the whole document.
+    /// The number of its line. `None`: the order of the whole document.
     line: Option<usize>,
     name: &'static str,
     before: String,
@@ -27,7 +27,7 @@ struct Row {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum At {
+enum Mode {
     Fields,
     /// Typing the value of the chosen field.
     Value(String),
@@ -40,7 +40,7 @@ pub struct Edit {
     key: String,
     rows: Vec<Row>,
     row: usize,
-    at: At,
+    mode: Mode,
 }
 
 impl Edit {
@@ -72,45 +72,48 @@ impl Edit {
             key: document.key.clone(),
             rows,
             row: 0,
-            at: At::Fields,
+            mode: Mode::Fields,
         }
     }
 
     pub fn press(&mut self, key: KeyCode) -> Step {
-        match (&mut self.at, key) {
-            (At::Fields, KeyCode::Esc) => return Step::Close,
-            (At::Fields, KeyCode::Up | KeyCode::Char('k')) => self.row = self.row.saturating_sub(1),
-            (At::Fields, KeyCode::Down | KeyCode::Char('j')) => {
+        match (&mut self.mode, key) {
+            (Mode::Fields, KeyCode::Esc) => return Step::Close,
+            (Mode::Fields, KeyCode::Up | KeyCode::Char('k')) => {
+                self.row = self.row.saturating_sub(1)
+            }
+            (Mode::Fields, KeyCode::Down | KeyCode::Char('j')) => {
                 self.row = (self.row + 1).min(self.rows.len().saturating_sub(1));
             }
-            (At::Fields, KeyCode::Enter) => {
+            (Mode::Fields, KeyCode::Enter) => {
                 if let Some(row) = self.rows.get(self.row) {
-                    self.at = At::Value(row.after.clone());
+                    self.mode = Mode::Value(row.after.clone());
                 }
             }
-            (At::Fields, KeyCode::Char('s')) => {
-                self.at = At::Reason(String::new());
+            (Mode::Fields, KeyCode::Char('s')) => {
+                self.mode = Mode::Reason(String::new());
             }
-            (At::Fields, _) => {}
-            (At::Value(_) | At::Reason(_), KeyCode::Esc) => self.at = At::Fields,
-            (At::Value(text), KeyCode::Enter) => {
+            (Mode::Fields, _) => {}
+            (Mode::Value(_) | Mode::Reason(_), KeyCode::Esc) => self.mode = Mode::Fields,
+            (Mode::Value(text), KeyCode::Enter) => {
                 self.rows[self.row].after = text.trim().to_owned();
-                self.at = At::Fields;
+                self.mode = Mode::Fields;
             }
-            (At::Reason(reason), KeyCode::Enter) => {
+            (Mode::Reason(reason), KeyCode::Enter) => {
                 let reason = reason.trim().to_owned();
                 if !reason.is_empty() {
-                    let (key, body) = (self.key.clone(), self.body(&reason));
-                    return Step::Done(Wish::Edit { key, body });
+                    let (key, body) = (self.key.clone(), self.build_body(&reason));
+                    return Step::Done(Request::Edit { key, body });
                 }
             }
-            (At::Value(text) | At::Reason(text), key) => write(text, key),
+            (Mode::Value(text) | Mode::Reason(text), key) => type_key(text, key),
         }
         Step::Stay
     }
 
-    /// What was changed, as the control API takes it. A value that was emptied is taken away.
-    fn body(&self, reason: &str) -> Value {
+    /// Builds the request to the control API from the changed fields. An empty value clears its
+    /// field.
+    fn build_body(&self, reason: &str) -> Value {
         let mut body = json!({ "reason": reason });
         let mut lines: Vec<(usize, Map<String, Value>)> = Vec::new();
         for row in self.rows.iter().filter(|row| row.before != row.after) {
@@ -134,39 +137,39 @@ impl Edit {
         body
     }
 
-    /// As many of the fields as the screen has rows for, around the chosen one.
+    /// Draws the fields that fit on the screen, around the selected one.
     pub fn lines(&self, screen: usize) -> (String, Vec<Line<'static>>) {
         let room = screen.saturating_sub(OTHER_ROWS + 2).max(1);
         let first = (self.row + 1).saturating_sub(room);
         let mut lines: Vec<Line> = (self.rows.iter().enumerate())
             .skip(first)
             .take(room)
-            .map(|(place, row)| self.field(place, row, first))
+            .map(|(place, row)| self.draw_field(place, row, first))
             .collect();
         lines.push(Line::default());
-        let keys = match &self.at {
-            At::Fields => {
+        let keys = match &self.mode {
+            Mode::Fields => {
                 lines.push(Line::styled(
-                    " A corrected document takes its place; this one is kept.",
+                    " A corrected document replaces this one, which stays in the history.",
                     FAINT,
                 ));
-                " ↑↓ choose   Enter change   s send   Esc leave it as it is"
+                " ↑↓ choose   Enter change   s send   Esc cancel"
             }
-            At::Value(text) => {
-                lines.push(typed(text, true));
-                " Enter take it   Esc leave the field; empty takes it away"
+            Mode::Value(text) => {
+                lines.push(draw_typed(text, true));
+                " Enter set   Esc cancel; an empty value clears the field"
             }
-            At::Reason(text) => {
-                lines.push(typed(text, true));
-                " Why? This is kept with both.   Enter send   Esc go back"
+            Mode::Reason(text) => {
+                lines.push(draw_typed(text, true));
+                " Why? It is stored with both.   Enter send   Esc back"
             }
         };
         lines.push(Line::styled(keys, HEADING));
         (format!(" Edit document {} ", self.number), lines)
     }
 
-    fn field(&self, place: usize, row: &Row, first: usize) -> Line<'static> {
-        // The number stands where the line begins, and where the screen does.
+    fn draw_field(&self, place: usize, row: &Row, first: usize) -> Line<'static> {
+        // The number of the line appears at its first field, and at the top of the screen.
         let begins = place == first || self.rows[place - 1].line != row.line;
         let line = match row.line {
             Some(number) if begins || place == self.row => format!("line {number}"),

@@ -1,4 +1,4 @@
-//! Asks the control socket each second, also while nobody answers there.
+//! Polls the control socket each second, also while no daemon answers.
 
 use std::time::Duration;
 
@@ -6,35 +6,35 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::Message;
-use super::app::{Seen, Snapshot};
+use super::app::{Snapshot, Update};
 use crate::view::client::{Client, ClientError};
 use crate::view::records::{DocumentPage, RejectedPage};
 use crate::view::snapshot::Status;
 
 const EACH: Duration = Duration::from_secs(1);
-/// The newest documents, and the oldest parked ones, that are shown.
+/// How many of the newest documents, and of the oldest parked ones, are shown.
 const DOCUMENTS: u64 = 50;
 const PARKED: u64 = 100;
-/// The oldest open rejected readings that are shown.
+/// How many of the oldest open rejected readings are shown.
 const REJECTED: u64 = 100;
 
 pub(super) async fn feed(client: Client, sender: mpsc::Sender<Message>) {
     let mut tick = tokio::time::interval(EACH);
-    // A daemon that was slow once is not asked more often for it.
+    // After a slow answer, missed polls are not made up for.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let seen = match take(&client).await {
-            Ok(snapshot) => Seen::Gateway(Box::new(snapshot)),
-            Err(error) => Seen::Away(error.to_string()),
+        let update = match fetch(&client).await {
+            Ok(snapshot) => Update::Gateway(Box::new(snapshot)),
+            Err(error) => Update::NoAnswer(error.to_string()),
         };
-        if sender.send(Message::Seen(seen)).await.is_err() {
+        if sender.send(Message::Update(update)).await.is_err() {
             return;
         }
     }
 }
 
-async fn take(client: &Client) -> Result<Snapshot, ClientError> {
+async fn fetch(client: &Client) -> Result<Snapshot, ClientError> {
     let status: Status = client.get("/v1/status").await?;
     // Documents are numbered without gaps.
     let after = status.documents.newest.back_by(DOCUMENTS);

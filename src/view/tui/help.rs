@@ -1,4 +1,4 @@
-//! The box that lists the keys, from their table.
+//! The box that lists the keys of [`KEYS`].
 
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
@@ -6,7 +6,7 @@ use ratatui::widgets::Block;
 
 use super::app::App;
 use super::keys::KEYS;
-use super::parts::centred;
+use super::parts::centre;
 use super::theme::{FAINT, HEADING};
 use super::wrap::wrap_all;
 
@@ -25,7 +25,7 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
     let rows =
         wrap_all(&lines, columns).len() + wrap_all(std::slice::from_ref(&keys), columns).len();
     let height = u16::try_from(rows + 2).unwrap_or(u16::MAX);
-    let area = centred(frame.area(), WIDTH, height);
+    let area = centre(frame.area(), WIDTH, height);
     let block = Block::bordered()
         .border_style(app.theme.frame(true))
         .title(" Keys ");

@@ -1,9 +1,9 @@
-//! What each key does. The help is made from this table.
+//! The table of keys, from which the help box and the bottom line are built.
 
 use ratatui::crossterm::event::KeyCode;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub enum KeyAction {
     NextPanel,
     PreviousPanel,
     Up,
@@ -24,11 +24,11 @@ pub enum Act {
 #[derive(Debug)]
 pub struct Binding {
     pub keys: &'static [KeyCode],
-    /// The keys as people call them.
+    /// The names of the keys.
     pub shown: &'static str,
     pub what: &'static str,
-    pub act: Act,
-    /// A word for the bottom line, where it is to stand there.
+    pub action: KeyAction,
+    /// The word in the bottom line. `None`: the key is not shown there.
     pub hint: Option<&'static str>,
 }
 
@@ -37,114 +37,114 @@ pub const KEYS: &[Binding] = &[
         keys: &[KeyCode::Tab, KeyCode::Right],
         shown: "Tab, →",
         what: "next panel",
-        act: Act::NextPanel,
+        action: KeyAction::NextPanel,
         hint: Some("panel"),
     },
     Binding {
         keys: &[KeyCode::BackTab, KeyCode::Left],
         shown: "Shift-Tab, ←",
         what: "previous panel",
-        act: Act::PreviousPanel,
+        action: KeyAction::PreviousPanel,
         hint: None,
     },
     Binding {
         keys: &[KeyCode::Up, KeyCode::Char('k')],
         shown: "↑, k",
         what: "up",
-        act: Act::Up,
+        action: KeyAction::Up,
         hint: None,
     },
     Binding {
         keys: &[KeyCode::Down, KeyCode::Char('j')],
         shown: "↓, j",
         what: "down",
-        act: Act::Down,
+        action: KeyAction::Down,
         hint: None,
     },
     Binding {
         keys: &[KeyCode::PageUp],
         shown: "Page Up",
-        what: "ten up",
-        act: Act::PageUp,
+        what: "ten rows up",
+        action: KeyAction::PageUp,
         hint: None,
     },
     Binding {
         keys: &[KeyCode::PageDown],
         shown: "Page Down",
-        what: "ten down",
-        act: Act::PageDown,
+        what: "ten rows down",
+        action: KeyAction::PageDown,
         hint: None,
     },
     Binding {
         keys: &[KeyCode::Home, KeyCode::Char('g')],
         shown: "Home, g",
         what: "first",
-        act: Act::First,
+        action: KeyAction::First,
         hint: None,
     },
     Binding {
         keys: &[KeyCode::End, KeyCode::Char('G')],
         shown: "End, G",
         what: "last",
-        act: Act::Last,
+        action: KeyAction::Last,
         hint: None,
     },
     Binding {
         keys: &[KeyCode::Enter],
         shown: "Enter",
-        what: "parked: all of the document, or of the reading; it scrolls",
-        act: Act::Open,
+        what: "parked: show all of the document, or of the reading",
+        action: KeyAction::Open,
         hint: Some("open"),
     },
     Binding {
         keys: &[KeyCode::Char('r')],
         shown: "r",
-        what: "parked: try the document, or the rejected reading, again",
-        act: Act::Retry,
+        what: "parked: retry the document, or send the reading again",
+        action: KeyAction::Retry,
         hint: Some("retry"),
     },
     Binding {
         keys: &[KeyCode::Char('R')],
         shown: "R",
-        what: "parked: try all again that have its reason",
-        act: Act::RetryAll,
-        hint: Some("all alike"),
+        what: "parked: retry all documents with the same reason",
+        action: KeyAction::RetryAll,
+        hint: Some("retry all"),
     },
     Binding {
         keys: &[KeyCode::Char('e')],
         shown: "e",
-        what: "parked: put the document, or the reading, right",
-        act: Act::Edit,
+        what: "parked: edit the document, or correct the reading",
+        action: KeyAction::Edit,
         hint: Some("edit"),
     },
     Binding {
         keys: &[KeyCode::Char('d')],
         shown: "d",
         what: "parked: discard the document, or dismiss the reading",
-        act: Act::Discard,
+        action: KeyAction::Discard,
         hint: Some("discard"),
     },
     Binding {
         keys: &[KeyCode::Char('?'), KeyCode::Char('h'), KeyCode::F(1)],
         shown: "?, h",
         what: "this help",
-        act: Act::Help,
+        action: KeyAction::Help,
         hint: Some("help"),
     },
     Binding {
         keys: &[KeyCode::Char('q')],
         shown: "q",
-        what: "quit; the daemon goes on",
-        act: Act::Quit,
+        what: "quit; the daemon keeps running",
+        action: KeyAction::Quit,
         hint: Some("quit"),
     },
 ];
 
-/// What a key does, where it does anything.
+/// Finds the action of a key.
 #[must_use]
-pub fn act(key: KeyCode) -> Option<Act> {
+pub fn action_of(key: KeyCode) -> Option<KeyAction> {
     let binding = KEYS.iter().find(|binding| binding.keys.contains(&key))?;
-    Some(binding.act)
+    Some(binding.action)
 }
 
 #[cfg(test)]

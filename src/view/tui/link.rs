@@ -1,4 +1,4 @@
-//! The link to Odoo, what waits for it, the journal, and the ways in.
+//! The panel of the link to Odoo, the queue, the journal and the sources.
 
 use std::time::Duration;
 
@@ -27,8 +27,7 @@ fn lines<'a>(app: &App, status: &Status) -> Vec<Line<'a>> {
     let events = &status.events;
     let oldest = match status.oldest_waiting_s {
         seconds if seconds >= 60.0 => {
-            // Whole seconds are all that is shown, and no gateway waits for longer than they can
-            // count.
+            // Only whole seconds are shown.
             let whole = Duration::try_from_secs_f64(seconds).map_or(0, |age| age.as_secs());
             format!(", oldest {}", span(whole))
         }
@@ -77,16 +76,16 @@ fn odoo<'a>(app: &App, status: &Status) -> Line<'a> {
         let latency = odoo
             .latency_ms
             .map_or(String::new(), |ms| format!(", {} ms", grouped(ms)));
-        format!("{version}{latency}, {} a call", odoo.batch_lines)
+        format!("{version}{latency}, {} lines/call", odoo.batch_lines)
     } else {
-        // What is wrong stands below the sentence on top.
+        // The headline has the reason below it.
         odoo.since.map_or(String::new(), |at| {
             format!(" for {}", span(seconds_since(at, app.now)))
         })
     };
-    let pause = odoo.pause_s(app.now).map_or(String::new(), |seconds| {
-        format!(", next try in {seconds} s")
-    });
+    let pause = odoo
+        .pause_s(app.now)
+        .map_or(String::new(), |seconds| format!(", retry in {seconds} s"));
     Line::from(vec![
         Span::raw("odoo     "),
         Span::styled(word, app.theme.state(word)),

@@ -1,5 +1,5 @@
-//! What waits for a person: refused documents, then rejected readings; with all that is known of
-//! the selected one.
+//! The panel of what waits for a person: parked documents, then rejected readings, with the details
+//! of the selected one.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -8,15 +8,15 @@ use ratatui::widgets::{Block, Paragraph, Row, Table};
 
 use super::app::{App, Panel};
 use super::parts::{ago, empty};
-use super::texts::{choices_of, choices_of_rejected, describe_line, faults_of};
+use super::texts::{describe_line, list_choices, list_rejected_choices, split_faults};
 use super::theme::{FAINT, HEADING, SELECTED};
 use super::wrap::wrap_all;
 use crate::view::records::{DocumentView, RejectedView};
 use crate::view::table::{counted, plain};
 
-/// Rows for what is selected, below the list: at least so many, and up to half of the panel.
+/// The minimum of rows for the details below the list; the maximum is half of the panel.
 const DETAIL_ROWS: u16 = 4;
-/// Characters of a payload that the panel shows; the view that scrolls has all of them.
+/// Characters of a payload that the panel shows; the detail view has all of them.
 const SHOWN_CHARS: usize = 2_000;
 const WIDTHS: [Constraint; 5] = [
     Constraint::Length(8),
@@ -38,8 +38,8 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, app: &mut App) {
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let text = match (app.selected_parked(), app.selected_rejected()) {
-        (Some(document), _) => about(document),
-        (None, Some(rejected)) => about_rejected(rejected),
+        (Some(document), _) => describe_document(document),
+        (None, Some(rejected)) => describe_rejected(rejected),
         (None, None) => Vec::new(),
     };
     let mut text = wrap_all(&text, inner.width);
@@ -50,7 +50,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, app: &mut App) {
         Layout::vertical([Constraint::Fill(1), Constraint::Length(room)]).areas(inner);
     if text.len() > usize::from(detail.height) {
         text.truncate(usize::from(detail.height).saturating_sub(1));
-        text.push(Line::styled("… Enter shows all of it", FAINT));
+        text.push(Line::styled("… press Enter to see all", FAINT));
     }
     let mut rows: Vec<Row> = parked.iter().map(|document| row(document, app)).collect();
     rows.extend(rejected.iter().map(|rejected| rejected_row(rejected, app)));
@@ -73,11 +73,11 @@ fn rejected_row(rejected: &RejectedView, app: &App) -> Row<'static> {
     ])
 }
 
-/// What can be done, why no event could be made of a reading, and what came.
-fn about_rejected(rejected: &RejectedView) -> Vec<Line<'static>> {
+/// The details of a rejected reading: choices, reason and payload.
+fn describe_rejected(rejected: &RejectedView) -> Vec<Line<'static>> {
     let payload: String = rejected.payload.chars().take(SHOWN_CHARS).collect();
     vec![
-        choices_of_rejected(),
+        list_rejected_choices(),
         Line::from(plain(&rejected.message)),
         Line::from(plain(&payload)),
     ]
@@ -97,14 +97,14 @@ fn row(document: &DocumentView, app: &App) -> Row<'static> {
     ])
 }
 
-/// What can be done, why it was refused, and its first line.
-fn about(document: &DocumentView) -> Vec<Line<'static>> {
-    let mut text = vec![choices_of(document)];
+/// The details of a parked document: choices, reason and first line.
+fn describe_document(document: &DocumentView) -> Vec<Line<'static>> {
+    let mut text = vec![list_choices(document)];
     let reason = document.reason.as_ref();
     text.extend(
         reason
             .into_iter()
-            .flat_map(|reason| faults_of(&reason.message))
+            .flat_map(|reason| split_faults(&reason.message))
             .map(Line::from),
     );
     if let Some(line) = document.lines.first() {

@@ -8,8 +8,8 @@ use ratatui::widgets::Paragraph;
 use super::theme::FAINT;
 use crate::view::table::{seconds_since, span};
 
-/// A box in the middle, as large as asked for where there is room.
-pub fn centred(area: Rect, width: u16, height: u16) -> Rect {
+/// Centres a box of this size, or a smaller one where the area is smaller.
+pub fn centre(area: Rect, width: u16, height: u16) -> Rect {
     let [row] = Layout::vertical([Constraint::Max(height)])
         .flex(Flex::Center)
         .areas(area);

@@ -1,4 +1,4 @@
-//! How fast events come in and reach Odoo.
+//! The panel of rates: events stored and posted per second.
 
 use std::collections::VecDeque;
 
@@ -44,15 +44,15 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
         &app.rates.posted,
     );
     let (again, rejected) = (grouped(again), grouped(rejected));
-    let aside = match possible_repeats {
-        0 => format!("besides {again} again, {rejected} rejected"),
-        // As short as a narrow screen is.
+    let others = match possible_repeats {
+        0 => format!("also {again} duplicates, {rejected} rejected"),
+        // Short, for a narrow screen.
         count => {
             let possible = grouped(count);
-            format!("{again} repeats, {possible} possible, {rejected} rejected")
+            format!("{again} duplicates, {possible} possible, {rejected} rejected")
         }
     };
-    frame.render_widget(Line::styled(aside, FAINT), rows[4]);
+    frame.render_widget(Line::styled(others, FAINT), rows[4]);
 }
 
 fn curve(

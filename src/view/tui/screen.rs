@@ -1,4 +1,4 @@
-//! Where everything stands: the sentence on top, rates and link below it, then the lists.
+//! Lays out the screen: the headline on top, rates and link below it, then the lists.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -13,12 +13,12 @@ use super::{detail, devices, dialog, documents, help, link, parked, rates};
 use crate::view::headline::{Mood, headline};
 use crate::view::table::{plain, seconds_since, span};
 
-/// With so many rows for the lists they stand below each other; with fewer, the chosen one stands
-/// alone.
+/// With at least this many rows, the three lists are shown one below the other; with fewer, only
+/// the selected one.
 const ROWS_FOR_ALL: u16 = 24;
 /// Rows of the rates and the link, with their frames.
 const OVERVIEW_ROWS: u16 = 7;
-/// Between two hints in the bottom line.
+/// The gap between two hints in the bottom line.
 const HINTS_APART: &str = "  ";
 
 pub fn draw(frame: &mut Frame, app: &mut App) {
@@ -80,15 +80,15 @@ fn draw_wrapped(frame: &mut Frame, area: Rect, lines: &[Line<'_>]) {
 }
 
 fn sentence_lines(app: &App) -> Vec<Line<'static>> {
-    let (mood, sentence) = match (&app.away, &app.snapshot) {
-        (Some(_), seen) => {
+    let (mood, sentence) = match (&app.no_answer, &app.snapshot) {
+        (Some(_), last) => {
             let socket = app.socket.display();
-            let last = seen.as_ref().map_or(String::new(), |(_, at)| {
-                format!("; last seen {} ago", span(seconds_since(*at, app.now)))
+            let age = last.as_ref().map_or(String::new(), |(_, at)| {
+                format!("; last answer {} ago", span(seconds_since(*at, app.now)))
             });
             (
                 Mood::Bad,
-                format!("Not connected to the daemon on {socket}{last}; trying again each second"),
+                format!("Not connected to the daemon on {socket}{age}; retrying each second"),
             )
         }
         (None, Some((snapshot, _))) => headline(&snapshot.status, app.now),
@@ -98,9 +98,9 @@ fn sentence_lines(app: &App) -> Vec<Line<'static>> {
         format!("{}{}", mark(mood), plain(&sentence)),
         app.theme.mood(mood),
     )];
-    // Why the link is not up, where the sentence leaves a row for it.
-    let seen = app.snapshot.as_ref().filter(|_| app.away.is_none());
-    if let Some(why) = seen.and_then(|(snapshot, _)| snapshot.status.odoo.detail.as_ref()) {
+    // Why the link is not up.
+    let snapshot = app.snapshot.as_ref().filter(|_| app.no_answer.is_none());
+    if let Some(why) = snapshot.and_then(|(snapshot, _)| snapshot.status.odoo.detail.as_ref()) {
         lines.push(Line::from(format!("  {}", plain(why))));
     }
     lines
@@ -112,7 +112,7 @@ fn first_alarm(app: &App) -> Option<Line<'static>> {
     let first = alarms.values().next()?;
     let more = match alarms.len() {
         1 => String::new(),
-        many => format!("  (and {} more: stockrelay status)", many - 1),
+        many => format!("  ({} more: run `stockrelay status`)", many - 1),
     };
     let text = format!("{}{}{more}", mark(Mood::Watch), plain(first));
     Some(Line::styled(text, app.theme.mood(Mood::Watch)))
@@ -163,7 +163,7 @@ fn tabs(app: &App) -> Line<'static> {
     Line::from(spans)
 }
 
-/// A panel's name with how many things it is about.
+/// The name of a panel, with its counts.
 fn name(app: &App, panel: Panel) -> String {
     let Some((Snapshot { status, .. }, _)) = &app.snapshot else {
         return match panel {
@@ -178,7 +178,7 @@ fn name(app: &App, panel: Panel) -> String {
         Panel::Parked => match status.events.rejected_open {
             0 => format!("Parked {}", status.documents.parked),
             open if status.events.rejected_dropped > 0 => format!(
-                "Parked {}, rejected {open}, {} of them removed for room: see `stockrelay status`",
+                "Parked {}, rejected {open}, {} of them deleted to save space: see `stockrelay status`",
                 status.documents.parked, status.events.rejected_dropped
             ),
             open => format!("Parked {}, rejected {open}", status.documents.parked),
@@ -186,7 +186,7 @@ fn name(app: &App, panel: Panel) -> String {
     }
 }
 
-/// What became of the last wish, else what the keys do: as many of them on a row as fit.
+/// The result of the last request, else the hints for the keys, wrapped into rows.
 fn bottom_lines(app: &App, width: u16) -> Vec<Line<'static>> {
     if let Some(notice) = &app.notice {
         return vec![Line::styled(plain(notice), HEADING)];

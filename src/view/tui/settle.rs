@@ -4,14 +4,15 @@
 use ratatui::crossterm::event::KeyCode;
 use ratatui::text::Line;
 
+use super::request::{Request, Step};
 use super::theme::HEADING;
-use super::typing::{typed, write};
-use super::wish::{Step, Wish};
+use super::typing::{draw_typed, type_key};
 use crate::event::RejectedNumber;
 use crate::view::records::RejectedView;
 use crate::view::table::plain;
 
-/// Asking for the reason of a dismissal, then how many readings it is about.
+/// Asks for the reason of a dismissal, then whether it is for this reading or for all with its
+/// code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dismiss {
     number: RejectedNumber,
@@ -38,20 +39,20 @@ impl Dismiss {
         match (self.confirming, key) {
             (_, KeyCode::Esc) | (true, KeyCode::Char('n' | 'N')) => return Step::Close,
             (true, KeyCode::Char('y' | 'Y')) => {
-                return Step::Done(Wish::Dismiss {
+                return Step::Done(Request::Dismiss {
                     number: self.number,
                     reason: reason(),
                 });
             }
             (true, KeyCode::Char('a' | 'A')) => {
-                return Step::Done(Wish::DismissAll {
+                return Step::Done(Request::DismissAll {
                     upto: self.newest,
                     code: self.code.clone(),
                     reason: reason(),
                 });
             }
             (false, KeyCode::Enter) => self.confirming = !self.reason.trim().is_empty(),
-            (false, key) => write(&mut self.reason, key),
+            (false, key) => type_key(&mut self.reason, key),
             (true, _) => {}
         }
         Step::Stay
@@ -60,14 +61,14 @@ impl Dismiss {
     pub fn lines(&self) -> (String, Vec<Line<'static>>) {
         let keys = if self.confirming {
             let code = plain(&self.code);
-            format!(" Dismiss it?  y yes   a all shown as {code}   n no")
+            format!(" Dismiss it?  y yes   a all shown with {code}   n no")
         } else {
-            " Enter go on   Esc leave it open".to_owned()
+            " Enter continue   Esc cancel".to_owned()
         };
         let lines = vec![
-            Line::from(" No movement is made of it. Why? This is stored with it."),
+            Line::from(" No event is created from it. Why? The reason is stored with it."),
             Line::default(),
-            typed(&self.reason, !self.confirming),
+            draw_typed(&self.reason, !self.confirming),
             Line::default(),
             Line::styled(keys, HEADING),
         ];
@@ -75,7 +76,7 @@ impl Dismiss {
     }
 }
 
-/// Correcting what came before it is sent again.
+/// Corrects the payload of a reading before it is sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correct {
     number: RejectedNumber,
@@ -94,30 +95,30 @@ impl Correct {
         match key {
             KeyCode::Esc => return Step::Close,
             KeyCode::Enter if !self.payload.trim().is_empty() => {
-                return Step::Done(Wish::Resend {
+                return Step::Done(Request::Resend {
                     number: self.number,
                     payload: Some(self.payload.clone()),
                     reason: None,
                 });
             }
-            key => write(&mut self.payload, key),
+            key => type_key(&mut self.payload, key),
         }
         Step::Stay
     }
 
     pub fn lines(&self) -> (String, Vec<Line<'static>>) {
         let lines = vec![
-            Line::from(" What its device should have sent: a code, or an event in JSON."),
+            Line::from(" Type what the device should have sent: a code, or a JSON event."),
             Line::default(),
-            typed(&self.payload, true),
+            draw_typed(&self.payload, true),
             Line::default(),
-            Line::styled(" Enter send it again   Esc leave it open", HEADING),
+            Line::styled(" Enter send again   Esc cancel", HEADING),
         ];
         (format!(" Correct rejected reading {} ", self.number), lines)
     }
 }
 
-/// Asking whether a reading is to be sent again as it came; a reason may be given.
+/// Asks whether to send a reading again unchanged; a reason is optional.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resend {
     number: RejectedNumber,
@@ -139,14 +140,14 @@ impl Resend {
             (_, KeyCode::Esc) | (true, KeyCode::Char('n' | 'N')) => return Step::Close,
             (true, KeyCode::Char('y' | 'Y')) => {
                 let reason = self.reason.trim();
-                return Step::Done(Wish::Resend {
+                return Step::Done(Request::Resend {
                     number: self.number,
                     payload: None,
                     reason: (!reason.is_empty()).then(|| reason.to_owned()),
                 });
             }
             (false, KeyCode::Enter) => self.confirming = true,
-            (false, key) => write(&mut self.reason, key),
+            (false, key) => type_key(&mut self.reason, key),
             (true, _) => {}
         }
         Step::Stay
@@ -156,12 +157,12 @@ impl Resend {
         let keys = if self.confirming {
             " Send it again?  y yes   n no"
         } else {
-            " Enter go on   Esc leave it open"
+            " Enter continue   Esc cancel"
         };
         let lines = vec![
-            Line::from(" It is read again as it came. Why? A reason may be left out."),
+            Line::from(" Its payload is sent again unchanged. Why? The reason is optional."),
             Line::default(),
-            typed(&self.reason, !self.confirming),
+            draw_typed(&self.reason, !self.confirming),
             Line::default(),
             Line::styled(keys, HEADING),
         ];

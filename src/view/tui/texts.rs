@@ -8,7 +8,7 @@ use crate::view::records::{DocumentView, LineView};
 use crate::view::table::plain;
 
 /// What a person can do about a parked document.
-pub fn choices_of(document: &DocumentView) -> Line<'static> {
+pub fn list_choices(document: &DocumentView) -> Line<'static> {
     let choices: Vec<String> = (choices_for(document.reason.as_ref()).iter())
         .map(|(action, _)| action.describe())
         .collect();
@@ -20,15 +20,12 @@ pub fn choices_of(document: &DocumentView) -> Line<'static> {
 }
 
 /// What a person can do about a rejected reading.
-pub fn choices_of_rejected() -> Line<'static> {
-    Line::styled(
-        "choices: r send again, e correct and send, d dismiss",
-        FAINT,
-    )
+pub fn list_rejected_choices() -> Line<'static> {
+    Line::styled("choices: r send again, e correct, d dismiss", FAINT)
 }
 
-/// Each fault of a message on a line of its own.
-pub fn faults_of(message: &str) -> impl Iterator<Item = String> {
+/// Splits a message into its faults, one per line.
+pub fn split_faults(message: &str) -> impl Iterator<Item = String> {
     let mut faults = message.split("; also line");
     let first = faults.next().map(plain);
     first
@@ -36,7 +33,7 @@ pub fn faults_of(message: &str) -> impl Iterator<Item = String> {
         .chain(faults.map(|fault| format!("also line{}", plain(fault))))
 }
 
-/// What moves, and between which places.
+/// Describes a line: what moves from where to where.
 pub fn describe_line(document: &DocumentView, line: &LineView) -> String {
     let mut movement = format!("{} of {}", line.quantity, line.product);
     for (word, place) in [

@@ -1,5 +1,4 @@
-//! Colours, for terminals and people that have them; what they say is said by words and marks as
-//! well.
+//! Colours. Words and marks carry the same information, for terminals and people without colours.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -50,7 +49,7 @@ pub const FAINT: Style = Style::new().add_modifier(Modifier::DIM);
 pub const SELECTED: Style = Style::new().add_modifier(Modifier::REVERSED);
 pub const HEADING: Style = Style::new().add_modifier(Modifier::BOLD);
 
-/// The mark before a sentence: it tells the mood without a colour.
+/// The mark before a sentence, which shows the mood without colours.
 pub fn mark(mood: Mood) -> &'static str {
     match mood {
         Mood::Good => "✓ ",

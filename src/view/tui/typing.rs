@@ -8,13 +8,14 @@ use crate::view::table::plain;
 
 /// The width of a box, in columns.
 pub const WIDTH: u16 = 70;
-/// The longest text that can be typed: a reason, as the control API takes it.
+/// The longest text that can be draw_typed, in characters: the longest reason that the control API
+/// accepts.
 const TEXT_CHARS_MAX: usize = 500;
 /// Empties the text, as Ctrl-U does in a shell.
 pub const CLEAR: KeyCode = KeyCode::Null;
 
-/// Types into a text.
-pub fn write(text: &mut String, key: KeyCode) {
+/// Applies a key to a text.
+pub fn type_key(text: &mut String, key: KeyCode) {
     match key {
         KeyCode::Backspace => {
             text.pop();
@@ -25,8 +26,8 @@ pub fn write(text: &mut String, key: KeyCode) {
     }
 }
 
-/// A text while it is typed. Of a long one, the end is where the person types.
-pub fn typed(text: &str, cursor: bool) -> Line<'static> {
+/// Draws a text while a person types it. Of a long text the end is shown.
+pub fn draw_typed(text: &str, cursor: bool) -> Line<'static> {
     let room = usize::from(WIDTH - 6);
     let text = plain(text);
     let skipped = text.chars().count().saturating_sub(room);

@@ -1,4 +1,4 @@
-//! Texts that are wider or longer than their place: they wrap, and they scroll.
+//! Wraps texts that are too wide, and scrolls texts that are too long.
 
 use ratatui::Frame;
 use ratatui::crossterm::event::KeyCode;
@@ -6,9 +6,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
-use super::keys::{self, Act};
+use super::keys::{self, KeyAction};
 
-/// The rows of a text in so many columns: broken at spaces, and within a word that is wider.
+/// Wraps a line to this many columns, at spaces, or within a word that is wider.
 pub fn wrap(line: &Line<'_>, columns: usize) -> Vec<Line<'static>> {
     let columns = columns.max(1);
     let mut rows = Vec::new();
@@ -35,7 +35,7 @@ pub fn wrap(line: &Line<'_>, columns: usize) -> Vec<Line<'static>> {
                 width = rest.iter().map(|(c, _)| width_of(*c)).sum();
                 row = rest;
             }
-            // The blanks before the first word are no place to break.
+            // No break within the indentation.
             if c == ' ' && row.iter().any(|(c, _)| *c != ' ') {
                 space = Some(row.len());
             }
@@ -54,7 +54,7 @@ pub fn wrap_all(lines: &[Line<'_>], columns: u16) -> Vec<Line<'static>> {
     lines.iter().flat_map(|line| wrap(line, columns)).collect()
 }
 
-/// How many rows the lines take, at most so many.
+/// The number of rows that the lines take, at most `most`.
 pub fn rows_of(lines: &[Line<'_>], columns: u16, most: u16) -> u16 {
     let rows = wrap_all(lines, columns).len();
     u16::try_from(rows).unwrap_or(most).min(most)
@@ -76,7 +76,7 @@ fn width_of(c: char) -> usize {
     Span::raw(c.encode_utf8(&mut [0; 4]).to_owned()).width()
 }
 
-/// How far a text was scrolled.
+/// The scroll position of a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scroll {
     top: usize,
@@ -85,22 +85,23 @@ pub struct Scroll {
 }
 
 impl Scroll {
-    /// Whether the key scrolls. The end of the text is found when it is drawn.
+    /// Handles a key. Returns whether the key scrolls. `draw` limits the position to the end of the
+    /// text.
     pub fn press(&mut self, key: KeyCode) -> bool {
         let page = self.page.max(1);
-        self.top = match keys::act(key) {
-            Some(Act::Up) => self.top.saturating_sub(1),
-            Some(Act::Down) => self.top.saturating_add(1),
-            Some(Act::PageUp) => self.top.saturating_sub(page),
-            Some(Act::PageDown) => self.top.saturating_add(page),
-            Some(Act::First) => 0,
-            Some(Act::Last) => usize::MAX,
+        self.top = match keys::action_of(key) {
+            Some(KeyAction::Up) => self.top.saturating_sub(1),
+            Some(KeyAction::Down) => self.top.saturating_add(1),
+            Some(KeyAction::PageUp) => self.top.saturating_sub(page),
+            Some(KeyAction::PageDown) => self.top.saturating_add(page),
+            Some(KeyAction::First) => 0,
+            Some(KeyAction::Last) => usize::MAX,
             _ => return false,
         };
         true
     }
 
-    /// Draws what there is room for, in a box with a title and a line of keys that always stay.
+    /// Draws the visible part in a box, whose title and line of keys always stay.
     pub fn draw(
         &mut self,
         frame: &mut Frame,

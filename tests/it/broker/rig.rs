@@ -266,7 +266,7 @@ impl Gateway {
         .await;
     }
 
-    /// As a SIGKILL would end it: nothing is said to the broker.
+    /// Ends the daemon as a SIGKILL would: without a DISCONNECT to the broker.
     pub async fn abort(self) {
         self.task.abort();
         drop(self.task.await);

@@ -59,7 +59,7 @@ impl Connection {
         }
     }
 
-    /// The next acknowledgement or publish; what is asked besides is answered.
+    /// Returns the next acknowledgement or publish; answers all other requests.
     async fn next(&mut self) -> Packet {
         loop {
             match self.read().await.expect("the connection is there") {

@@ -68,7 +68,7 @@ connection            serial, 9600 8N1, ends with \r
 symbology identifier  ]C190B12 -> 90B12
 symbology             gs1-128
 repeats               the same code within 300 ms is a duplicate of its first
-flow                  none: codes are kept as they are
+flow                  none: codes are stored unchanged
 GS1 elements          (90)B12
 command barcodes      nothing
 code.means            nothing

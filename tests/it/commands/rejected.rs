@@ -9,7 +9,7 @@ use stockrelay::decode::profiles::{Profiles, Rule};
 use stockrelay::event::{Action, Rejection, Seq};
 use stockrelay::reason::RejectionCode;
 
-/// A serial scanner with a profile, and a reading of it that no event could be made of.
+/// A serial scanner with a profile, and a rejected reading of it.
 pub async fn with_a_rejected_scan() -> Served {
     let (_, text) = (SHIPPED.iter())
         .find(|(name, _)| *name == "generic-serial")
@@ -43,7 +43,7 @@ async fn a_rejected_reading_is_sent_again_by_the_profile_of_its_device() {
 
     let right = ["rejected", "resend", "1", "--payload", "]E04006381333931"];
     let said = done(&socket, &right).await;
-    assert_eq!(said, "rejected reading 1 is event 1 now\n");
+    assert_eq!(said, "rejected reading 1 is now event 1\n");
     let event = served.journal.event(Seq::new(1)).unwrap().unwrap().event;
     let scan = Action::Scan {
         code: "4006381333931".to_owned(),
@@ -55,12 +55,12 @@ async fn a_rejected_reading_is_sent_again_by_the_profile_of_its_device() {
     let shown = done(&socket, &["rejected", "show", "1"]).await;
     assert!(shown.contains("sent again, corrected: event 1"), "{shown}");
     let traced = done(&socket, &["trace", "seq:1"]).await;
-    let made_of = "made of rejected reading 1 (bad-encoding) by user:";
+    let made_of = "created from rejected reading 1 (bad-encoding) by user:";
     assert!(traced.contains(made_of), "{traced}");
     let (code, _, stderr) = run(on(&socket, &right)).await;
     assert_eq!(code, 1, "twice: {stderr}");
 
-    // An event in the place of nonsense.
+    // An event instead of nonsense.
     let event = r#"{"id":"7","type":"count","product":"P","quantity":2,"from":"A"}"#;
     let arguments = [
         "rejected",
@@ -72,7 +72,7 @@ async fn a_rejected_reading_is_sent_again_by_the_profile_of_its_device() {
         "read again",
     ];
     let said = done(&socket, &arguments).await;
-    assert_eq!(said, "rejected reading 2 is event 2 now\n");
+    assert_eq!(said, "rejected reading 2 is now event 2\n");
     let shown = done(&socket, &["rejected", "show", "2"]).await;
     assert!(shown.contains("read again"), "{shown}");
     assert_eq!(served.journal.totals().rejected_open, 0);

@@ -143,7 +143,7 @@ async fn a_correction_that_is_not_understood_changes_nothing() {
     served.fill().await;
     for (body, named) in [
         (json!({"lines": [{"line": 1, "to": "C"}]}), "reason"),
-        (json!({"reason": "x"}), "nothing would be changed"),
+        (json!({"reason": "x"}), "the edit changes nothing"),
         (json!({"reason": "x", "colour": "red"}), "colour"),
         (
             json!({"reason": "x", "lines": [{"line": 1, "colour": "red"}]}),

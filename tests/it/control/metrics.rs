@@ -87,7 +87,7 @@ async fn metrics_add_up_and_health_is_about_taking_what_is_scanned() {
     );
 }
 
-/// What Prometheus' own checker says of the older form, which is the one that it reads.
+/// Runs Prometheus' own checker on the older format, which is the one that it reads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs promtool (Debian's package prometheus)"]
 async fn promtool_finds_nothing_wrong_with_the_metrics() {

@@ -49,7 +49,7 @@ async fn a_person_settles_rejected_readings() {
         404
     );
 
-    // As it came it is refused again, and nothing is changed; corrected it is stored.
+    // Unchanged it is rejected again, and nothing changes; corrected it is stored.
     let as_it_was = refused(served.post("/v1/rejected/2/resend", json!({})).await);
     assert_eq!(as_it_was.0, 400);
     assert!(
@@ -162,10 +162,10 @@ async fn a_whole_batch_is_shown_and_sent_again() {
     let sent = served.post("/v1/rejected/1/resend", json!({"payload": right}));
     assert_eq!(sent.await.unwrap()["events"].as_array().unwrap().len(), 150);
 
-    // What is shown in the place of bytes that are no text is not sent.
+    // The mark that is shown instead of bytes that are not text is not sent.
     assert_eq!(served.get("/v1/rejected/2").await["whole"], false);
     let (status, text) = resend(&served, 2, json!({"payload": "40\u{fffd}63"})).await;
-    assert!(status == 400 && text.contains("no text"), "{text}");
+    assert!(status == 400 && text.contains("not text"), "{text}");
     served.stop().await;
 }
 
@@ -192,7 +192,7 @@ async fn what_is_sent_again_is_read_as_it_came_and_never_guessed_to_be_a_scan() 
     assert!(status == 400 && text.contains("--channel"), "{text}");
     let sent = served.post("/v1/rejected/2/resend", json!({"channel": "scan"}));
     assert_eq!(sent.await.unwrap()["events"], json!([1]));
-    // A movement in the place of what came on the topic of events, with the id of another one.
+    // A movement instead of the payload on the topic of events, with the id of another event.
     let right = String::from_utf8_lossy(event).replace("typ\"", "type\"");
     let stored = transfer("pda-3", "7", "Q", "A", "B", 3);
     served

@@ -30,14 +30,17 @@ async fn a_rejected_code_that_a_person_sends_again_stays_out_of_the_flow() {
     let body = json!({"payload": "LOC-BIN-0002", "by": "anna"});
     let sent = client.post::<Value>("/v1/rejected/1/resend", &body).await;
     let refusal = sent.unwrap_err().to_string();
-    assert!(refusal.contains("this device has a flow"), "{refusal}");
+    assert!(
+        refusal.contains("has a flow, in which an old scan"),
+        "{refusal}"
+    );
     let movement = stage.text(
         r#"{"id":"x1","type":"transfer","product":"{apple}","from":"LOC-BIN-0001","to":"LOC-BIN-0003"}"#,
     );
     let body = json!({"payload": movement, "by": "anna"});
     let sent: Value = client.post("/v1/rejected/1/resend", &body).await.unwrap();
     assert_eq!(sent["events"], json!([3]));
-    // The worker goes on with what was begun.
+    // The worker continues the unfinished movement.
     ring.scan("LOC-BIN-0002").await;
     ring.acknowledged().await;
     stage
@@ -76,7 +79,13 @@ async fn what_was_begun_and_never_ended_stays_on_the_first_screen_until_a_person
         .await;
     stage.posted().await;
     stage.scan_all(&["LOC-BIN-0001", "{apple}"]).await;
-    let begun = |daemon: &Daemon| daemon.board().snapshot().begun.contains_key("transfer");
+    let begun = |daemon: &Daemon| {
+        daemon
+            .board()
+            .snapshot()
+            .unfinished
+            .contains_key("transfer")
+    };
     stage.until("it is shown as begun", begun).await;
     stage
         .until("the scans are decided", |daemon| {
@@ -87,7 +96,7 @@ async fn what_was_begun_and_never_ended_stays_on_the_first_screen_until_a_person
     let (mood, sentence) = headline(&stage);
     assert_eq!(
         sentence,
-        "1 movement is in Odoo; 1 device has begun a transfer"
+        "1 movement is in Odoo; 1 device has started a transfer"
     );
     assert_eq!(mood, Mood::Good);
 
@@ -100,7 +109,7 @@ async fn what_was_begun_and_never_ended_stays_on_the_first_screen_until_a_person
     stage
         .until("it is dropped", |daemon| {
             daemon.journal().totals().rejected_open == 1
-                && daemon.board().snapshot().begun.is_empty()
+                && daemon.board().snapshot().unfinished.is_empty()
         })
         .await;
     stage
@@ -122,7 +131,7 @@ async fn what_was_begun_and_never_ended_stays_on_the_first_screen_until_a_person
         }
     };
     let payload = found["payload"].as_str().unwrap();
-    // Without the bin that lacks, nothing is made of it.
+    // Without the missing bin, no event is created.
     let refused = resend(payload.to_owned()).await.unwrap_err().to_string();
     assert!(refused.contains("field to is missing"), "{refused}");
     let whole = payload.replace("\"type\":", "\"to\":\"LOC-BIN-0002\",\"type\":");

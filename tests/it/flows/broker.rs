@@ -1,4 +1,4 @@
-//! A device that only beeps on a broker that was there already.
+//! A device that only beeps on an existing broker of the site.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -62,7 +62,7 @@ async fn a_device_on_a_broker_moves_goods_and_reads_its_display_there() {
     ring.acknowledged().await;
     stage.start().await;
     hears(&mut ring, &stage, ("{chair}", true, "\n2")).await;
-    // Within the time in which it is a repeat: nothing is said, and nothing changes.
+    // Within the time in which it is a repeat: no text is sent, and nothing changes.
     ring.scan(&stage.text("{chair}")).await;
     ring.scan("LOC-BIN-0002").await;
     let moved = ("LOC-BIN-0002", true, "Recorded: 2 × [{chair}]");

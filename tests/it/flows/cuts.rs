@@ -1,9 +1,9 @@
 //! The power goes at every moment it can while flows run, and the person goes on once it is back.
 //!
-//! The journal runs on the disk of `crash`, with the real driver on it. Each moment is opened anew:
-//! what was told to the person is there, and when the devices have sent again what they had sent,
-//! and the rest, each movement is there once. A flow's events and what it keeps of itself are one
-//! commit, so none is even made a second time.
+//! The journal runs on the disk of `crash`, with the real driver on it. Each moment is opened
+//! again: every movement that a display confirmed exists, and when the devices have sent all their
+//! scans again, each movement exists once. A flow's events and its state are one commit, so no
+//! event is even created twice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -245,7 +245,7 @@ fn scans(floor: &[Beeps]) -> Vec<Vec<Event>> {
         .collect()
 }
 
-/// What was there when people were told of it: syncs, scans, events.
+/// What existed when a display confirmed it: syncs, scans, events.
 type Told = Vec<(usize, usize, usize)>;
 
 /// Each code is answered before the next, as people do it.
@@ -261,7 +261,7 @@ async fn work(disk: &LoggedDisk, floor: &Floor, beeps: &[Beeps], scans: &[Vec<Ev
         let answered = codes.iter().filter(|_| *second == LATER_S);
         for code in answered {
             let said = tokio::time::timeout(PATIENCE, run.said.recv()).await;
-            assert!(matches!(said, Ok(Some(_))), "{code}: nothing was said");
+            assert!(matches!(said, Ok(Some(_))), "{code}: no text was sent");
         }
         let journal = &run.journal;
         until("the events are made", || contents(journal).1.len() == *made).await;

@@ -1,6 +1,6 @@
 //! A serial scanner at the dock, on a real pseudo-terminal, and the daemon as it is installed: a
-//! process that is killed while codes are on their way. What became of it is then read in Odoo,
-//! line by line.
+//! process that is killed while codes are on their way. The result is then read in Odoo, line by
+//! line.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -119,8 +119,8 @@ impl Dock {
         self.start().await;
     }
 
-    /// Until nothing more is said of what was read before a kill: the last answer is that of a code
-    /// that means nothing.
+    /// Waits until the scanner has all answers to the codes before a kill: the last answer is that
+    /// of an unknown code.
     async fn in_step(&mut self) {
         self.send(NOWHERE).await;
         while self.answer(NOWHERE).await != BAD {}

@@ -62,10 +62,10 @@ pub struct Script {
 #[serde(deny_unknown_fields)]
 pub struct Step {
     pub scan: Option<String>,
-    /// What is said holds this.
+    /// The text contains this.
     pub good: Option<String>,
     pub bad: Option<String>,
-    /// It is dropped, and nothing is said.
+    /// The scan is dropped, and no text is sent.
     #[serde(default)]
     pub repeat: bool,
     pub happens: Option<Happening>,

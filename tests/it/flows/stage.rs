@@ -24,7 +24,7 @@ pub struct Stage {
     pub device: String,
     /// Barcodes and ids by the script's names.
     pub products: BTreeMap<String, (String, i64)>,
-    /// What stands for `{name}` besides the products' barcodes, and the picking of each order.
+    /// The values of `{name}` other than the products' barcodes, and the picking of each order.
     pub names: BTreeMap<String, String>,
     pub pickings: BTreeMap<String, i64>,
     pub dir: tempfile::TempDir,
@@ -161,7 +161,7 @@ impl Stage {
         }
     }
 
-    /// The device speaks MQTT, and this is what `devices.toml` says of it.
+    /// The device uses MQTT, and this is its section of `devices.toml`.
     pub fn with_entry(&mut self, entry: &str) {
         let devices = self.dir.path().join("devices.toml");
         let entry = format!("[devices.{}]\n{entry}\n", self.device);
@@ -214,7 +214,7 @@ impl Stage {
         assert!(in_time, "{what}: {:?}", daemon.journal().totals());
     }
 
-    /// With the barcodes in the place of the products' names.
+    /// Replaces the products' names by their barcodes.
     pub fn text(&self, text: &str) -> String {
         let products = self.products.iter();
         let products = products.map(|(name, (barcode, _))| (name, barcode));

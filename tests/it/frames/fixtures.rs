@@ -8,7 +8,7 @@ use stockrelay::document::{DocumentNumber, Reason};
 use stockrelay::event::{Name, RejectedNumber};
 use stockrelay::view::records::{DocumentView, LineView, RejectedView};
 use stockrelay::view::snapshot::{Device, Source};
-use stockrelay::view::tui::{App, Seen, Snapshot};
+use stockrelay::view::tui::{App, Snapshot, Update};
 
 pub fn at(text: &str) -> Timestamp {
     format!("2026-11-23T{text}Z").parse().unwrap()
@@ -138,13 +138,13 @@ pub fn app(snapshot: Snapshot) -> App {
             .stored
             .saturating_sub(left * (left % 7));
         earlier.status.events.posted = snapshot.status.events.posted.saturating_sub(left * 2);
-        app.see(
-            Seen::Gateway(Box::new(earlier)),
+        app.update(
+            Update::Gateway(Box::new(earlier)),
             at(&format!("08:15:{second:02}")),
         );
     }
     app.tick(at("08:15:30"));
-    app.see(Seen::Gateway(Box::new(snapshot)), at("08:15:30"));
+    app.update(Update::Gateway(Box::new(snapshot)), at("08:15:30"));
     app
 }
 

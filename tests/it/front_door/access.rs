@@ -188,7 +188,7 @@ async fn the_list_of_devices_is_read_again_and_a_broken_one_changes_nothing() {
     assert_eq!(connack.body[1], 4);
 }
 
-/// The file is looked at when someone connects, once a second at the most.
+/// The file is checked when a client connects, at most once a second.
 async fn until_alarm(door: &Door, raised: bool) {
     let waiting = async {
         while door.board.snapshot().alarms.contains_key("devices-file") != raised {

@@ -1,4 +1,4 @@
-//! What the person at the device is told at once, and its open orders.
+//! The display texts of a device at the time of the scan, and its open orders.
 
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ async fn floor(check: Check, refreshed: bool) -> Floor {
     }
 }
 
-/// A device that hears everything and says what it is told to.
+/// A device that receives everything and sends what the test gives it.
 struct Pda {
     client: AsyncClient,
     events: EventLoop,
@@ -205,7 +205,7 @@ async fn a_device_sees_what_it_scanned_and_its_orders_grow_with_its_work() {
     })
     .await;
 
-    // Lenient: more than ordered is told, and kept.
+    // Lenient: more than ordered is shown as a fault, and stored.
     pda.say("state", &json!({"language": "nl"})).await;
     pda.say("event", &pick("2", 4)).await;
     let display = pda.display().await;
@@ -241,7 +241,7 @@ async fn strict_turns_away_what_is_wrong_and_never_what_it_took_before() {
     let display = pda.display().await;
     assert_eq!(display["text"], "Chair\nToo many: 0 left on S1");
     pda.say("event", &pick("1", 5)).await;
-    assert_eq!(pda.display().await["text"], "Recorded before");
+    assert_eq!(pda.display().await["text"], "Already recorded");
     pda.until("three answers", |pda| pda.acks.len() == 3).await;
     let reasons: Vec<_> = pda.acks.iter().map(|(reason, _)| *reason).collect();
     assert_eq!(
@@ -275,7 +275,7 @@ async fn strict_with_an_old_copy_keeps_what_it_does_not_know_and_says_so() {
     let display = pda.display().await;
     assert_eq!(
         display,
-        json!({"ok": true, "text": "Kept. 999 not known here yet", "beep": "good"})
+        json!({"ok": true, "text": "Stored. 999 is not in Odoo's data yet", "beep": "good"})
     );
     assert_eq!(floor.door.journal.ids(), ["1"]);
 }

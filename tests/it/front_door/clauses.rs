@@ -24,7 +24,7 @@
 //! | `hold`, `release` | the journal answers nothing; it answers again |
 //! | `events N`, `rejected N` | so many events or rejected readings are in the journal |
 //!
-//! Bytes are hexadecimal digits; in an expected packet `?` is any digit. Besides:
+//! Bytes are hexadecimal digits; in an expected packet `?` is any digit. Other forms:
 //!
 //! | bytes | |
 //! |---|---|

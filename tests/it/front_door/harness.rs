@@ -147,7 +147,8 @@ impl Journal {
         self.log.lock().unwrap().kept.clone()
     }
 
-    /// Until what is kept is as wanted: the door writes some of it without telling anyone.
+    /// Waits until the stored values are as expected: the front door writes some of them without a
+    /// message to a client.
     pub async fn until_kept(
         &self,
         what: &str,
@@ -256,7 +257,7 @@ impl Door {
         }
     }
 
-    /// Stops it as the daemon does, and answers with what was kept.
+    /// Stops the front door as the daemon does, and returns the stored values.
     pub async fn stop(self) -> Vec<(String, Vec<u8>)> {
         self.cancel.cancel();
         tokio::time::timeout(PATIENCE, self.task)

@@ -1,4 +1,4 @@
-//! Clients that mean harm, or know no better: each costs its own connection and nobody else's.
+//! Hostile or faulty clients: each costs only its own connection.
 
 use stockrelay::config::Listen;
 
@@ -119,7 +119,7 @@ async fn a_packet_above_the_limit_is_refused_by_its_header() {
         },
     )
     .await;
-    // Maximum Packet Size 1,024 and Receive Maximum 64 were said.
+    // The CONNACK had Maximum Packet Size 1,024 and Receive Maximum 64.
     assert!(
         connack.body.windows(5).any(|w| w == [39, 0, 0, 4, 0]),
         "{connack:?}"

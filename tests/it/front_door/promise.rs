@@ -274,7 +274,7 @@ async fn qos_2_is_taken_once_and_received_after_the_commit() {
     assert_eq!(client.packet().await.first, 0x50);
     assert_eq!(door.journal.ids(), ["two", "three"]);
 
-    // MQTT 5 was told Maximum QoS 1.
+    // The MQTT 5 client received Maximum QoS 1.
     let mut v5 = Raw::connect(
         &door,
         Hello {

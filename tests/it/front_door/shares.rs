@@ -81,7 +81,7 @@ async fn of_many_wrong_passwords_at_once_ten_are_verified() {
     }
     codes.sort_unstable();
     assert_eq!(codes, [[3; 40].as_slice(), &[4; 10]].concat());
-    // Another address is not held to it.
+    // The limit does not apply to another address.
     let right = Hello {
         login: Some(("pda-1", "right")),
         ..Hello::default()

@@ -425,7 +425,7 @@ impl Gateway {
             _ => None,
         };
         match undone {
-            Some(undone) => self.assembler.take_back(&recorded, &undone, now),
+            Some(undone) => self.assembler.take_undo(&recorded, &undone, now),
             None => self.assembler.take(&recorded, now),
         }
         recorded
@@ -453,7 +453,7 @@ impl Gateway {
         }
     }
 
-    /// Until nothing is being sent, and nothing waits but for what is parked.
+    /// Waits until no document is being sent, and only parked ones wait.
     async fn drain(&self) {
         // Thousands of documents may wait: as long as some are posted, it goes on.
         let mut last = (0, clock::instant());

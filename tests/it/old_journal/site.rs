@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use stockrelay::demo::odoo::seed::{bin_barcode, product_barcode};
-use stockrelay::document::State;
+use stockrelay::document::{DocumentNumber, State};
+use stockrelay::event::Seq;
 
 use super::gateway::Gateway;
 use crate::scenarios::target::{Target, Wanted};
@@ -120,26 +121,35 @@ impl Site {
 async fn copy_what_is_posted(old: &Gateway, earlier: &Gateway) -> usize {
     let (journal, writer) = old.journal();
     let (copy, copy_writer) = earlier.journal();
-    let events = journal.events(0, 1_000).unwrap();
+    let events = journal.events(Seq::ZERO, 1_000).unwrap();
     let last = events.last().unwrap().seq;
     let decoded = events.into_iter().map(|recorded| Ok(recorded.event));
     copy.inbox().append(decoded.collect()).await.unwrap();
-    assert_eq!(copy.events(0, 1_000).unwrap().last().unwrap().seq, last);
+    assert_eq!(
+        copy.events(Seq::ZERO, 1_000).unwrap().last().unwrap().seq,
+        last
+    );
     let mut documents = Vec::new();
     for state in [State::Posted, State::Sending] {
-        for entry in journal.documents(Some(state), 0, 1_000).unwrap() {
+        for entry in journal
+            .documents(Some(state), DocumentNumber::ZERO, 1_000)
+            .unwrap()
+        {
             let mut document = entry.document;
-            document.number = documents.len() as u64 + 1;
+            document.number = DocumentNumber::new(documents.len() as u64 + 1);
             document.corrects = None;
             documents.push(document);
         }
     }
-    let has = |seq: &u64| {
+    let has = |seq: &Seq| {
         documents
             .iter()
             .any(|document| document.events.contains(seq))
     };
-    let skipped = (1..=last).filter(|seq| !has(seq)).collect();
+    let skipped = (1..=last.get())
+        .map(Seq::new)
+        .filter(|seq| !has(seq))
+        .collect();
     let count = documents.len();
     assert_eq!(count, POSTED + 1);
     copy.inbox().seal(documents, skipped, last).await.unwrap();

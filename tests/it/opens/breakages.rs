@@ -35,7 +35,7 @@ type Break = Box<dyn Fn(&Place) -> Held>;
 
 pub struct Breakage {
     pub key: &'static str,
-    /// In what is said of it.
+    /// A part of its message.
     pub word: &'static str,
     pub run: Run,
     pub break_it: Break,
@@ -431,7 +431,7 @@ fn of_scanners() -> Vec<Breakage> {
             "scanners",
             "cannot open",
             Warns,
-            write("port", "no terminal"),
+            write("port", "not a terminal"),
         ),
         by_user(of("scanners", "Permission denied", Warns, no_right("port"))),
         by_user(of(

@@ -1,4 +1,4 @@
-//! What `docs/odoo.md` says of Odoo, asked of Odoo.
+//! Checks the statements of `docs/odoo.md` on a real Odoo.
 
 use std::collections::BTreeSet;
 

@@ -232,7 +232,7 @@ async fn a_companys_gs1_nomenclature_is_read_with_a_rule_of_its_own(mut odoo: Od
         ),
         (true, Some("gs1-128"), Some("alpha"))
     );
-    // What the gateway makes of it.
+    // The event that the gateway creates.
     let dir = tempfile::tempdir().unwrap();
     let copy = Catalog::open(dir.path(), "x").unwrap();
     copy.set_nomenclature(&read).unwrap();

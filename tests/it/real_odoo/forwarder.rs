@@ -202,8 +202,8 @@ async fn what_was_begun_and_is_not_resolved_any_more_is_looked_for_in_odoo(mut o
     assert_eq!(gateway.progress(open).state, State::Waiting);
     let note = gateway.last_note(open);
     assert!(note.contains("tried again in 1 min"), "{note}");
-    // Each document has two events. Nobody hears of the open one, nor that what is done was
-    // refused.
+    // Each document has two events. No receipt reports the open document, nor that the posted one
+    // was refused.
     let mut told = Vec::new();
     while let Ok(receipt) = gateway.receipts.try_recv() {
         let receipt: serde_json::Value = serde_json::from_slice(&receipt.payload).unwrap();
@@ -248,7 +248,7 @@ async fn what_is_never_answered_waits_aside_and_the_rest_goes_on(odoo: Odoo) {
         .wait_for(|_| link.faults_left() == 0 && gateway.progress(silent).state == State::Waiting);
     tokio::time::timeout(Duration::from_mins(1), tried)
         .await
-        .expect("it is set aside")
+        .expect("the document is deferred")
         .unwrap();
     let note = gateway.last_note(silent);
     assert!(note.contains("tried again in 1 min"), "{note}");

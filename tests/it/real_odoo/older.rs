@@ -11,7 +11,7 @@ on_both! {
     what_an_older_version_could_not_post_is_parked_and_the_rest_goes_on,
 }
 
-/// One event would say what the document is today; of several nobody knows.
+/// One event would show what the document is today; with several it is unknown.
 async fn what_an_older_version_could_not_post_is_parked_and_the_rest_goes_on(odoo: Odoo) {
     let mut gateway = Gateway::new(&odoo);
     let line = |bin: usize| Line {

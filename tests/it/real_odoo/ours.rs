@@ -181,7 +181,7 @@ async fn goods_without_an_order_come_in_once_with_a_new_lot_where_that_is_allowe
         ReasonCode::OrderRequired.as_str()
     );
     floor.gateway.stop().await;
-    // Where the policy is another one, they go by themselves.
+    // With another policy, Odoo removes them by itself.
     floor.gateway.rules.orders.blind_receipts = true;
     floor.gateway.rules.orders.blind_returns = true;
     floor.lose_answers();

@@ -1,4 +1,4 @@
-//! A device that stays connected and keeps what it is told.
+//! A device that stays connected and records the messages that it receives.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -53,7 +53,7 @@ pub struct Stage {
     pub config: Config,
     daemon: Option<Daemon>,
     pub world: World,
-    /// Devices that go on listening, and what they were told.
+    /// Devices that stay connected, and the messages that they received.
     ears: BTreeMap<String, Ear>,
     _data: TempDir,
 }
@@ -231,7 +231,7 @@ impl Stage {
         answer.unwrap_or_else(|error| panic!("{place}: {path} {body}: {error}"));
     }
 
-    /// Topics and payloads, with Odoo's names in the place of the scenario's.
+    /// Topics and payloads, with Odoo's names instead of the scenario's.
     async fn messages(&self, publish: &Publish) -> Vec<(String, Vec<u8>)> {
         let topic = |channel: &str| {
             let site = publish.site.as_deref();

@@ -35,7 +35,7 @@ pub struct Script {
     /// `steps`.
     #[serde(default)]
     pub types: BTreeMap<String, toml::Table>,
-    /// What is there before anything else; adjustments of stock are no movements.
+    /// The stock at the start; adjustments of stock are not movements.
     #[serde(default)]
     pub stock: Vec<Stock>,
     /// Of what Odoo holds a second one that is called the same.
@@ -197,8 +197,8 @@ pub enum Step {
     Rejected(Rejected),
     /// Until this is the sentence on the first screen.
     Headline(String),
-    /// Until a device was told this, on `display` or `receipt`. It must have published with
-    /// `listens` before.
+    /// Waits until a device has received this on `display` or `receipt`. The device must have
+    /// published with `listens` before.
     Told(Told),
     /// Until the ledger says so.
     Wait(Ledger),
@@ -234,7 +234,7 @@ pub struct Rejected {
     pub number: u64,
     /// The reason.
     pub dismiss: Option<String>,
-    /// Sent again: the event that was meant, or as it came.
+    /// Sent again: a corrected event, or unchanged.
     pub resend: Option<toml::Table>,
 }
 
@@ -269,7 +269,7 @@ pub struct Publish {
     /// The same with fields, as the device writes them in JSON.
     #[serde(default)]
     pub reads: Vec<toml::Table>,
-    /// What it says of itself, on `state`, after all else.
+    /// Its message on `state`, after all others.
     pub state: Option<toml::Table>,
     /// Stays subscribed to what the gateway tells this device, for `told`.
     #[serde(default)]
@@ -329,7 +329,7 @@ pub enum What {
     Refuses,
 }
 
-/// Counts of events, but for `documents`; what is not named is not looked at.
+/// Counts of events, except `documents`; a count that is not named is not checked.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ledger {
@@ -347,7 +347,7 @@ pub struct Ledger {
     pub held: Option<u64>,
     /// Documents that wait for another one.
     pub held_back: Option<u64>,
-    /// Documents sealed, whatever became of them.
+    /// Documents that were sealed, whatever their state is.
     pub sealed: Option<u64>,
 }
 
@@ -413,7 +413,7 @@ pub struct Expiry {
     pub product: String,
     pub lot: String,
     pub day: String,
-    /// Until when it is best.
+    /// The best before date.
     pub best_before: Option<String>,
     /// When it is to be removed.
     pub removal: Option<String>,

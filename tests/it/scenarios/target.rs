@@ -87,8 +87,8 @@ impl Target {
         Self::with_site(version, Seed::default(), delay_per_line).await
     }
 
-    /// The same with a few bins and products: what makes its own products needs no more, and is
-    /// faster.
+    /// A target with few bins and products: a test that creates its own products needs only these,
+    /// and is faster.
     pub async fn small_stand_in(version: Version) -> Self {
         let seed = Seed {
             bins: 10,
@@ -218,7 +218,7 @@ impl Target {
         }
     }
 
-    /// A product of the test's own, so that nobody else moves it.
+    /// A product that only this test moves.
     pub async fn new_product(&self, barcode: &str, tracking: &str) -> i64 {
         let product = json!({
             "name": format!("Test {barcode}"), "default_code": barcode, "barcode": barcode,
@@ -342,7 +342,8 @@ impl Target {
         made[0].as_i64().expect("the new record's id")
     }
 
-    /// A warehouse of the test's own, so that nobody else's steps change: its id and its code.
+    /// A warehouse that only this test uses, because the test changes its steps: its id and its
+    /// code.
     pub async fn warehouse(&self, reception: &str, delivery: &str) -> (i64, String) {
         let mut number = clock::now().as_microsecond().unsigned_abs();
         let mut code = String::new();

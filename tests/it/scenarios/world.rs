@@ -323,7 +323,7 @@ impl World {
             .unwrap_or_else(|| panic!("no open {name} of {}", placed.origin))
     }
 
-    /// An event, or the body of an edit, with Odoo's names in the place of the scenario's.
+    /// An event, or the body of an edit, with Odoo's names instead of the scenario's.
     pub async fn event(&self, target: &Target, table: &toml::Table) -> Value {
         let mut event = serde_json::to_value(table).expect("JSON");
         self.translate(target, &mut event).await;

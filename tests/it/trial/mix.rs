@@ -175,8 +175,8 @@ struct Site {
 
 impl Site {
     async fn of(office: &Office, books: &Books) -> Self {
-        // The seeded site's; Odoo's demo data has bins of another company besides, which the
-        // gateway may not see.
+        // The seeded site's; Odoo's demo data also has bins of another company, which the gateway
+        // may not read.
         let mut bins = books.bins();
         bins.retain(|bin| bin.starts_with("LOC-BIN-"));
         let domain = json!([
@@ -259,8 +259,7 @@ impl Site {
         }
     }
 
-    /// Counts a bin that nobody else touches: two more than there should be, and then just what
-    /// there should be.
+    /// Counts a bin that only this step uses: two more than expected, and then exactly as expected.
     fn count(&self, work: &mut Work<'_>, number: u64) {
         for which in 0..COUNTED {
             let place =

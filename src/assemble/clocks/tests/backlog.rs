@@ -86,7 +86,7 @@ fn one_message_with_the_newest_event_first_shows_what_that_shows() {
     assert_eq!(rig.said(60 + HOUR, 60), Corrected(60));
 }
 
-/// Random work of a device whose clock was seen to be wrong, and may be set right at some time;
+/// Random work of a device whose clock was seen to be wrong, and may be corrected at some time;
 /// sometimes it is offline.
 #[test]
 fn of_a_clock_that_was_wrong_each_time_is_true_or_in_doubt_and_becomes_true() {
@@ -153,8 +153,8 @@ fn of_a_clock_that_was_wrong_each_time_is_true_or_in_doubt_and_becomes_true() {
             let clock = &rig.kept[&name("pda")];
             let resolved = clock.resolve(event.at, event.received).map(second);
             doubts += 1;
-            // What was done before the clock was set right, and came after that, is taken to have
-            // been done after it.
+            // An event that was done before the clock was corrected, and arrived after that, counts
+            // as done after it.
             let is_lost = done < set_right && set_right < now + 20;
             let is_true = resolved.is_some_and(|time| (time - done).abs() <= 6);
             assert!(

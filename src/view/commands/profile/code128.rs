@@ -19,8 +19,8 @@ const WIDTHS: [&str; 106] = [
 const START_B: usize = 104;
 const STOP: &str = "2331112";
 
-/// The widths of a text's bars and spaces in turn, in modules, a bar first, without quiet zones.
-/// Nothing for other characters.
+/// Encodes a text: the widths of its bars and spaces alternately, in modules, a bar first, without
+/// quiet zones. `None`: the text has a character that code set B does not have.
 pub(super) fn widths(text: &str) -> Option<Vec<u32>> {
     let value = |byte: u8| {
         (b' '..=b'~')

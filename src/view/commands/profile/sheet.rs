@@ -1,4 +1,4 @@
-//! A sheet of command barcodes to print and hang up: SVG, in modules of 0.35 mm, A4 wide.
+//! Draws a sheet of command barcodes to print and hang up: SVG, in modules of 0.35 mm, A4 wide.
 
 use std::fmt::Write as _;
 
@@ -13,21 +13,21 @@ const WIDTH: u32 = 600;
 const HEIGHT_MIN: u32 = 848;
 const COLUMNS: u32 = 2;
 const COLUMN: u32 = WIDTH / COLUMNS;
-/// What must stay white on both sides: ten modules, ISO/IEC 15417 section 4.3.5.
+/// The quiet zone on both sides, which must stay white: ten modules, ISO/IEC 15417 section 4.3.5.
 const QUIET: u32 = 10;
 const ROW: u32 = 76;
 const BAR_HEIGHT: u32 = 36;
 const TOP: u32 = 60;
 
-/// What each barcode is for.
+/// The command barcodes with their captions.
 fn commands(operators: &[String]) -> Vec<(CommandCode, String)> {
     let quantity = |n: u32| CommandCode::Quantity(Some(n.into()));
     let fixed = [
         (CommandCode::Validate, "Done"),
-        (CommandCode::Undo, "Undo the last read"),
-        (CommandCode::Discard, "Cancel what is begun"),
+        (CommandCode::Undo, "Undo the last scan"),
+        (CommandCode::Discard, "Cancel the unfinished movement"),
         (CommandCode::Cancel, "Cancel the order"),
-        (CommandCode::MainMenu, "Begin again"),
+        (CommandCode::MainMenu, "Start over"),
         (CommandCode::PutInPack, "Put in pack"),
         (CommandCode::NewPack, "New package"),
         (CommandCode::Scrap, "Scrap"),
@@ -59,8 +59,8 @@ fn commands(operators: &[String]) -> Vec<(CommandCode, String)> {
         .collect()
 }
 
-/// The sheet, or why a name cannot be on it.
-pub(super) fn sheet(operators: &[String]) -> Result<String, String> {
+/// Draws the sheet. The error names an operator that cannot be on it, and why.
+pub(super) fn draw_sheet(operators: &[String]) -> Result<String, String> {
     let commands = commands(operators);
     let rows = u32::try_from(commands.len())
         .unwrap_or(u32::MAX / ROW)
@@ -77,29 +77,33 @@ pub(super) fn sheet(operators: &[String]) -> Result<String, String> {
     );
     for (at, (command, name)) in (0..).zip(&commands) {
         let (left, top) = (at % COLUMNS * COLUMN, TOP + at / COLUMNS * ROW);
-        barcode(&mut svg, &command.to_string(), name, (left, top))?;
+        draw_barcode(&mut svg, &command.to_string(), name, (left, top))?;
     }
     svg.push_str("</g>\n</svg>\n");
     Ok(svg)
 }
 
-/// One barcode in the middle of its column, what it is for above and its text below.
-fn barcode(
+/// Draws one barcode in the middle of its column, with its caption above and its text below.
+fn draw_barcode(
     svg: &mut String,
     text: &str,
     name: &str,
     (left, top): (u32, u32),
 ) -> Result<(), String> {
     let wrong = |why| format!("{text} cannot be on the sheet: {why}");
-    // A command that does not read as itself, such as an empty badge, would be printed for nothing.
+    // A barcode that a scanner would not read back as this command, such as an empty badge, is
+    // useless.
     if CommandCode::of(text).is_none_or(|command| command.to_string() != text) {
-        return Err(wrong("it is no command"));
+        return Err(wrong("it is not a command; give a name that is not empty"));
     }
-    let widths = code128::widths(text)
-        .ok_or_else(|| wrong("only letters, digits and signs of ASCII are printed"))?;
+    let widths = code128::widths(text).ok_or_else(|| {
+        wrong("only printable ASCII characters are possible; write the name with them")
+    })?;
     let width: u32 = widths.iter().sum();
     if width + 2 * QUIET > COLUMN {
-        return Err(wrong("it is too long; a badge has at most 16 characters"));
+        return Err(wrong(
+            "it is too long; shorten the name to at most 16 characters",
+        ));
     }
     let middle = left + COLUMN / 2;
     let mut x = middle - width / 2;
@@ -114,13 +118,13 @@ fn barcode(
     let _ = writeln!(
         svg,
         "<text x=\"{middle}\" y=\"{above}\" font-size=\"13\">{}</text>\n<path d=\"{path}\"/>\n<text x=\"{middle}\" y=\"{below}\" font-size=\"11\">{}</text>",
-        escaped(name),
-        escaped(text),
+        escape(name),
+        escape(text),
     );
     Ok(())
 }
 
-fn escaped(text: &str) -> String {
+fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

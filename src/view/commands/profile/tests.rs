@@ -41,7 +41,7 @@ framing               ]C10104006381333931\x1d10LOT-7\r -> ]C10104006381333931\x1
 symbology identifier  ]C10104006381333931\x1d10LOT-7 -> 0104006381333931\x1d10LOT-7
 symbology             gs1-128
 repeats               the same code within 300 ms is a duplicate of its first
-flow                  none: codes are kept as they are
+flow                  none: codes are stored unchanged
 GS1 elements          (01)04006381333931(10)LOT-7
 meaning               {"kind":"product","code":"4006381333931","gtin":"04006381333931","lot":"LOT-7","known":false}: GS1's application identifiers say so
 "#);
@@ -128,10 +128,10 @@ fn every_shipped_profile_reads_the_same_gs1_code() {
 #[test]
 fn escapes_are_the_bytes_they_stand_for_and_other_backslashes_stay() {
     assert_eq!(
-        unescaped(r"a\x1db\r\n\t\\x\q\xzz\"),
+        unescape(r"a\x1db\r\n\t\\x\q\xzz\"),
         b"a\x1db\r\n\t\\x\\q\\xzz\\"
     );
-    assert_eq!(unescaped(r"\xä"), "\\xä".as_bytes());
+    assert_eq!(unescape(r"\xä"), "\\xä".as_bytes());
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn each_barcode_on_the_sheet_reads_as_a_command() {
         "B.7/2".to_owned(),
         "a-name-of-16-chr".to_owned(),
     ];
-    let svg = sheet::sheet(&operators).unwrap();
+    let svg = sheet::draw_sheet(&operators).unwrap();
     let barcodes = barcodes(&svg);
     let texts: Vec<String> = barcodes
         .iter()
@@ -232,7 +232,7 @@ fn each_barcode_on_the_sheet_reads_as_a_command() {
 
 #[test]
 fn bars_that_were_changed_are_not_read() {
-    let svg = sheet::sheet(&[]).unwrap();
+    let svg = sheet::draw_sheet(&[]).unwrap();
     let mut bars = barcodes(&svg).swap_remove(0);
     // A bar one module wider, the space behind it one narrower: another character, and a wrong
     // checksum.
@@ -243,7 +243,7 @@ fn bars_that_were_changed_are_not_read() {
 #[test]
 fn names_that_cannot_be_printed_are_refused() {
     for name in ["Jörg", "", "a-name-that-is-far-too-long"] {
-        assert!(sheet::sheet(&[name.to_owned()]).is_err(), "{name}");
+        assert!(sheet::draw_sheet(&[name.to_owned()]).is_err(), "{name}");
     }
 }
 

@@ -62,7 +62,7 @@ impl Bytes {
 
 type Tokens<'a> = std::iter::Peekable<std::vec::IntoIter<&'a str>>;
 
-/// Separated by blanks, but for those inside quotes. Brackets are tokens of their own.
+/// Separated by blanks, except inside quotes. Brackets are tokens of their own.
 fn tokens(text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();

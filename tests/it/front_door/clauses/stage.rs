@@ -36,7 +36,7 @@ pub fn config() -> (Listen, tempfile::TempDir) {
     (config, dir)
 }
 
-/// A weak hash: there are hundreds of rows, each with a door that verifies passwords anew.
+/// A weak hash: there are hundreds of rows, each with a front door that verifies passwords again.
 fn hash(password: &[u8]) -> String {
     let params = Params::new(8, 1, 1, None).unwrap();
     let salt = SaltString::from_b64("c29tZXNhbHQ").unwrap();

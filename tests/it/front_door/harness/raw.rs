@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// One packet as it came: the first byte, and what follows the length.
+/// One packet as received: the first byte, and the bytes after the length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
     pub first: u8,
@@ -129,7 +129,7 @@ impl Raw {
         (raw, connack)
     }
 
-    /// A client that was let in.
+    /// A client that was admitted.
     pub async fn connect(door: &Door, hello: Hello<'_>) -> Self {
         let (raw, connack) = Self::hello(door, hello).await;
         assert_eq!(connack.body[1], 0, "refused: {connack:?}");

@@ -43,7 +43,7 @@ async fn retained_messages_come_with_the_subscription_and_after_a_restart() {
         client.message(true).await,
         (0x33, "config/reported".to_owned(), "{\"v\":1}".to_owned())
     );
-    // Tasks are worked out anew.
+    // The list of tasks is built again.
     client.subscribe_to("tasks").await;
     client.subscribe_to("config/desired").await;
     client.quiet().await;

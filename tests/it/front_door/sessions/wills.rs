@@ -88,7 +88,7 @@ async fn a_state_tells_the_time_by_the_devices_clock_and_a_last_will_does_not() 
         door.journal.kept()["retained/stockrelay/v1/ams1/pda-1/state"],
         will.as_bytes()
     );
-    assert!(heard.try_recv().is_err(), "the will, or what was kept");
+    assert!(heard.try_recv().is_err(), "the will, or the stored state");
     let mut client = Raw::connect(&door, Hello::default()).await;
     client.publish("config/reported", 1, &state).await;
     client.acked(1).await;

@@ -215,14 +215,14 @@ impl Gateway {
         assert_eq!(made, [true]);
     }
 
-    /// All that the ledger says of it.
+    /// All that the ledger has about the document.
     pub fn notes(&self, key: DocumentKey) -> String {
         let entry = self.journal.document_by_key(key).unwrap().unwrap();
         let audit = self.journal.audit(entry.document.number).unwrap();
         audit.into_iter().map(|record| record.note + "\n").collect()
     }
 
-    /// What the device is told of its last event, once that is posted.
+    /// The receipt for the device's last event, once the event is posted.
     pub async fn last_receipt(&mut self) -> serde_json::Value {
         loop {
             let receipt = self.receipts.recv().await.unwrap();

@@ -29,7 +29,7 @@ impl Floor {
         }
     }
 
-    /// A bin that nobody else uses.
+    /// A bin that only this test uses.
     pub async fn bin(&mut self) -> (i64, String) {
         let barcode = format!("BIN-{}", short());
         let parent = self.odoo.warehouse.from;
@@ -37,7 +37,7 @@ impl Floor {
         (self.make("stock.location", values).await, barcode)
     }
 
-    /// A product that nobody else uses.
+    /// A product that only this test uses.
     pub async fn product(&mut self, tracking: &str) -> (i64, String) {
         let barcode = format!("P-{}", short());
         let values =

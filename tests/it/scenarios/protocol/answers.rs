@@ -39,7 +39,7 @@ async fn records_that_are_gone_are_missing(odoo: Target) {
         (answer.status, answer.error().0.as_str()),
         (404, "odoo.exceptions.MissingError")
     );
-    // Reading is silent: it answers what is there.
+    // Reading ignores it: the answer has the values that exist.
     let body = json!({"ids": [99_999_999], "fields": ["state"]});
     assert_eq!(odoo.ask("stock.picking", "read", body).await, json!([]));
     let body = json!({"ids": [99_999_999], "specification": {"state": {}}});

@@ -66,7 +66,7 @@ impl Floor {
             .unwrap_or_else(|| panic!("{answer}"))
     }
 
-    /// A line with a lot's name on somebody's order, in a time zone that is nobody's.
+    /// A line with a lot's name on another user's order, in a time zone that no user has.
     async fn named(
         &self,
         picking: i64,

@@ -1,4 +1,4 @@
-//! Orders that Odoo has: found, picked from, received on, validated, finished by somebody else.
+//! Odoo's orders: found, picked, received, validated, finished by another user.
 
 mod validation;
 
@@ -69,7 +69,7 @@ async fn guarded_lines_are_created_if_absent(odoo: Target) {
     // What is reserved elsewhere stays so until the picking is validated.
     assert_eq!(shown["move_ids"][0]["quantity"], 8.0);
     assert_eq!(shown["move_ids"][0]["picked"], true);
-    // A repeat writes ours again over what a person has put in its place.
+    // A repeat writes the gateway's value again over a person's value.
     let id = ours[0]["id"].clone();
     let body = json!({"ids": [id], "vals": {"quantity": 1}});
     floor.odoo().ask("stock.move.line", "write", body).await;

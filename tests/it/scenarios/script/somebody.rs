@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Somebody {
     Validate(String),
-    /// Reserves what is there by now.
+    /// Reserves the stock that exists by now.
     Reserve(String),
     Cancel(String),
     /// Takes the picked lines off the order.

@@ -1,4 +1,4 @@
-//! What somebody else does in Odoo while the gateway works.
+//! What other users do in Odoo while the gateway works.
 
 use serde_json::{Value, json};
 use stockrelay::demo::odoo::Version;

@@ -1,4 +1,4 @@
-//! Records that are called the same, in the ways in which Odoo lets that come about.
+//! Records with the same name, created in the ways that Odoo allows.
 
 use serde_json::{Value, json};
 

@@ -1,16 +1,15 @@
-//! What a person wants done outside of the screen, and what a key did to a dialog.
+//! The requests of a person to the daemon, and the effect of a key on a dialog.
 
 use crate::event::RejectedNumber;
-
-/// What the person wants done outside of the screen.
+/// A request that the screen passes on: to the daemon, or to end.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Wish {
+pub enum Request {
     Quit,
     Retry {
         key: String,
         with: Option<&'static str>,
     },
-    /// All that are parked for this reason code.
+    /// All documents that are parked with this reason code.
     RetryAll {
         code: String,
         with: Option<&'static str>,
@@ -24,11 +23,11 @@ pub enum Wish {
         key: String,
         reason: String,
     },
-    /// Sends a rejected reading again; without a payload as it came.
+    /// Sends a rejected reading again; without a payload, unchanged.
     Resend {
         number: RejectedNumber,
         payload: Option<String>,
-        /// Why, for whoever asks later.
+        /// Why; stored with the reading.
         reason: Option<String>,
     },
     Dismiss {
@@ -43,11 +42,11 @@ pub enum Wish {
     },
 }
 
-/// What a key did to a dialog.
+/// The effect of a key on a dialog.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     Stay,
-    /// Nothing is decided.
+    /// Close the dialog without a decision.
     Close,
-    Done(Wish),
+    Done(Request),
 }
