@@ -111,7 +111,7 @@ impl Daemon {
         }
         let board = Board::new();
         let (journal, writer) = open_journal(&config).await?;
-        flow::Driver::begin(&journal).await?;
+        flow::Driver::store_first_cursor(&journal).await?;
         let copy = last_copy(&config).await?;
         let cancel = CancellationToken::new();
         let control = Control::bind(

@@ -214,7 +214,7 @@ impl Intake {
         // Where codes make movements, the flow has the word.
         let flow =
             matches!(event.action, Action::Scan { .. }) && self.profiles.has_flow(&event.device);
-        let own = !flow && self.profiles.has_words(&event.device);
+        let own = !flow && self.profiles.has_feedback(&event.device);
         let about = own.then(|| event.clone());
         let mut judged =
             capture.and_then(|capture| capture.judge(event, (display || own) && !flow));
@@ -257,7 +257,7 @@ impl Intake {
             let words = pending.about.zip(display.as_ref());
             let words = words.and_then(|(event, display)| {
                 let Display { ok, text } = serde_json::from_slice(display).ok()?;
-                Some(self.profiles.words(&event, (ok, &text)))
+                Some(self.profiles.build_feedback(&event, (ok, &text)))
             });
             let words = words.unwrap_or_default();
             Verdict {

@@ -68,7 +68,7 @@ impl Scanners {
             };
             (scanner.name.clone(), rule)
         });
-        intake.profiles().know_scanners(rules.collect());
+        intake.profiles().set_scanners(rules.collect());
         let (sender, outbound) = mpsc::channel(OUTBOUND_MAX);
         Ok(Self {
             list,

@@ -1,4 +1,4 @@
-//! What a part of a value must be, beyond its length and characters: GS1 calls such a rule a
+//! The rules for a part of a value, beyond its length and characters: GS1 calls such a rule a
 //! linter.
 
 use super::coupon;
@@ -13,7 +13,7 @@ pub enum Lint {
     CouponPosOffer,
     Csum,
     CsumAlpha,
-    /// A GS1 company prefix at the first place. Which prefixes are given out is not known here.
+    /// A GS1 company prefix at the start. It does not check that GS1 has assigned the prefix.
     GcpPos1,
     GcpPos2,
     HasNonDigit,
@@ -93,7 +93,7 @@ impl Lint {
         }
     }
 
-    /// What keeps the rule, for a message.
+    /// Describes the values that the rule accepts, for a message.
     pub(super) fn accepted(self) -> &'static str {
         match self {
             Self::CouponCode => "a North American coupon code",
@@ -132,12 +132,12 @@ impl Lint {
     }
 }
 
-/// All but the last character of a value of ASCII.
+/// Returns an ASCII value without its last character.
 fn body(value: &str) -> &str {
     &value[..value.len() - 1]
 }
 
-/// Digits as a number; what is no number is greater than every limit.
+/// Reads digits as a number. Other text is greater than every limit.
 fn number(digits: &str) -> u64 {
     digits.parse().unwrap_or(u64::MAX)
 }

@@ -1,17 +1,17 @@
-//! Bytes to text, in the encodings that scanners send.
+//! Converts bytes to text, in the encodings that scanners use.
 
 use std::fmt::Write as _;
 
 use super::Encoding;
 
-/// What bytes 0x80 to 0x9F are in Windows-1252, as browsers read it: the five that it leaves open
-/// are the control characters of Latin-1.
+/// The characters of bytes 0x80 to 0x9F in Windows-1252, as browsers read it: the five undefined
+/// ones are the control characters of Latin-1.
 const WINDOWS_1252: [char; 32] = [
     '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
     '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
-/// The text, or the first byte that is none.
+/// Decodes bytes. The error is the index of the first byte that is not text.
 pub(super) fn decoded(bytes: &[u8], encoding: Encoding) -> Result<String, usize> {
     match encoding {
         Encoding::Utf8 => str::from_utf8(bytes)
@@ -29,8 +29,7 @@ fn windows(byte: u8) -> char {
     }
 }
 
-/// Bytes for people: printable ASCII as it is, the rest as `\x1d`; the beginning, if there are
-/// many.
+/// Describes the beginning of some bytes for people: printable ASCII unchanged, the rest as `\x1d`.
 pub(super) fn shown(bytes: &[u8]) -> String {
     let ascii = bytes.iter().map(|&byte| match byte {
         b' '..=b'~' => Ok(char::from(byte)),
@@ -39,7 +38,7 @@ pub(super) fn shown(bytes: &[u8]) -> String {
     escaped(ascii)
 }
 
-/// A text for people, without control characters.
+/// Escapes the control characters of a text.
 pub(super) fn visible(text: &str) -> String {
     let visible = text.chars().map(|c| match c {
         _ if c.is_control() => Err(u32::from(c)),
@@ -48,7 +47,7 @@ pub(super) fn visible(text: &str) -> String {
     escaped(visible)
 }
 
-/// Characters, and the numbers of those that are not shown as they are.
+/// Joins characters and the escaped numbers of others.
 fn escaped(all: impl Iterator<Item = Result<char, u32>>) -> String {
     const CHARACTERS_MAX: usize = 200;
     let mut escaped = String::new();

@@ -116,7 +116,7 @@ impl DeviceList {
             let operator = None;
             Some((name.clone(), Rule { profile, operator }))
         });
-        intake.profiles().know_devices(rules.collect());
+        intake.profiles().set_devices(rules.collect());
         if let Some(capture) = intake.capture() {
             let settings = list
                 .iter()

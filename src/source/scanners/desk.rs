@@ -172,7 +172,7 @@ impl Desk {
     /// or the gateway stops.
     pub async fn refuse_unended(&mut self, bytes: Vec<u8>, framing: &Framing) -> Option<()> {
         let reading = self.reading(bytes);
-        let rejection = decode::unended(&reading, framing);
+        let rejection = decode::reject_unended(&reading, framing);
         let message = rejection.message.clone();
         loop {
             match self.intake.reject(vec![rejection.clone()]).await {

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::{CommandError, EXIT_CONFIG, EXIT_DONE, EXIT_FAILED, EXIT_USAGE, json_line};
-use crate::decode::meaning::{Asked, Context, Explained, NothingKnown};
+use crate::decode::meaning::{Context, EmptyCatalog, Explanation, SourceAnswer};
 use crate::decode::profile::{
     Connection, End, FlowControl, Parity, Payload, Profile, SCHEMA, SHIPPED, Scan, Serial, Step,
 };
@@ -147,7 +147,7 @@ struct Tried {
     steps: Vec<Step>,
     symbology: Option<String>,
     /// Or why the profile refuses it.
-    explained: Result<Explained, String>,
+    explained: Result<Explanation, String>,
 }
 
 /// A code of the command line fails the command when it is refused; lines of standard input have
@@ -213,7 +213,7 @@ impl Test {
             let context = Context {
                 means: &self.profile.code.means,
                 nomenclature: None,
-                known: &NothingKnown,
+                known: &EmptyCatalog,
                 data_identifiers: self.profile.code.data_identifiers,
                 year: self.year,
             };
@@ -288,7 +288,7 @@ impl Test {
 }
 
 /// What one of those who are asked says by itself.
-fn says(asked: &Asked) -> String {
+fn says(asked: &SourceAnswer) -> String {
     match (&asked.meaning, &asked.refused) {
         (Some(meaning), _) => meaning.get().to_owned(),
         (None, Some(reason)) => format!("refuses it: {reason}"),

@@ -216,7 +216,7 @@ fn a_count_of_items_is_no_weight() {
         ),
         ("(02)00614141000036(3103)008000(37)8", "00614141000036", "8"),
         ("(02)00614141000029(37)8", "00614141000029", "8"),
-        // Nobody knows what the crate's unit is.
+        // The crate's unit is unknown.
         ("(02)00614141000067(37)8", "00614141000067", "8"),
     ] {
         let (found, counted, _) = said(label);
