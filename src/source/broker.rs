@@ -18,6 +18,8 @@
 //! rumqttc 0.25 carries state over a reconnect that does not belong to the new connection; see
 //! `Driver::lost`.
 
+mod backoff;
+mod error;
 mod link;
 mod options;
 mod outbox;
@@ -25,14 +27,12 @@ mod retained;
 mod topic;
 mod worker;
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rumqttc::mqttbytes::Error as PacketError;
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, Outgoing, Publish,
-    StateError, SubscribeReasonCode,
+    AsyncClient, ConnectionError, Event, EventLoop, Incoming, Outgoing, Publish,
+    SubscribeReasonCode,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,8 @@ use crate::channel::identity::ReadingId;
 use crate::channel::{Outbound, Reading};
 use crate::event::{Channel, Name, Rejection, SourceKind, astray_code};
 use crate::{clock, config};
+use backoff::{Backoff, random};
+use error::{describe, is_malformed};
 use link::Link;
 use topic::Topic;
 use worker::{Delivery, Presence};
@@ -59,8 +61,6 @@ const CONNECT_TIMEOUT_S: u64 = 10;
 const DRAIN: Duration = Duration::from_secs(3);
 /// How often the list of devices is looked at for changes.
 const LIST_EVERY: Duration = Duration::from_secs(1);
-const BACKOFF_MIN: Duration = Duration::from_secs(1);
-const BACKOFF_MAX: Duration = Duration::from_mins(1);
 /// A connection that lasted for this time was a good one.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 /// The shortest time between two log lines about ignored messages.
@@ -375,7 +375,7 @@ impl Driver {
                 let now = clock::now();
                 rejections = retained::reject(&device, channel, &publish, now);
             } else {
-                rejections.push(astray(device, channel, &publish));
+                rejections.push(reject_astray(device, channel, &publish));
             }
         }
         Delivery {
@@ -428,16 +428,8 @@ impl Driver {
     }
 }
 
-/// rumqttc tells a connection that broke as an error of reading a packet, too.
-fn is_malformed(error: &ConnectionError) -> bool {
-    matches!(
-        error,
-        ConnectionError::MqttState(StateError::Deserialization(inner)) if !matches!(inner, PacketError::Io(_))
-    )
-}
-
-/// The rejected reading for a message whose topic is not a device's.
-fn astray(device: Name, channel: Option<Channel>, publish: &Publish) -> Rejection {
+/// Rejects a message whose topic is not a topic of a device.
+fn reject_astray(device: Name, channel: Option<Channel>, publish: &Publish) -> Rejection {
     let topic: String = publish.topic.chars().take(256).collect();
     Rejection {
         device,
@@ -454,73 +446,7 @@ fn astray(device: Name, channel: Option<Channel>, publish: &Publish) -> Rejectio
     }
 }
 
-/// Describes the error for a person, and what to do.
-fn describe(error: &ConnectionError, broker: &str) -> String {
-    let text = error.to_string();
-    if text.contains("InvalidContentType") {
-        // In rustls' words: the first bytes are of no TLS record.
-        return format!(
-            "what answers at {broker} does not speak TLS: set mqtt.broker.url to mqtt://..., or to the port on which the broker speaks TLS"
-        );
-    }
-    match error {
-        ConnectionError::MqttState(StateError::Deserialization(
-            PacketError::PayloadSizeLimitExceeded(bytes),
-        )) => {
-            format!(
-                "the broker holds a message of {bytes} bytes, more than mqtt.broker.packet_bytes_max: raise that"
-            )
-        }
-        ConnectionError::ConnectionRefused(
-            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
-        ) => {
-            format!(
-                "the broker {broker} refuses the gateway: check mqtt.broker.username and mqtt.broker.password_file"
-            )
-        }
-        ConnectionError::MqttState(StateError::Deserialization(PacketError::Io(error))) => {
-            format!("the connection to the broker {broker} broke: {error}")
-        }
-        ConnectionError::Tls(error) => {
-            format!(
-                "TLS with the broker {broker} failed: {error}; check the host in mqtt.broker.url and mqtt.broker.ca"
-            )
-        }
-        ConnectionError::NetworkTimeout => format!(
-            "the broker {broker} did not answer within {CONNECT_TIMEOUT_S} s: check mqtt.broker.url and the network"
-        ),
-        ConnectionError::Io(error) => format!(
-            "cannot connect to the broker {broker}: {error}; see that it runs, and that host and port in mqtt.broker.url are right"
-        ),
-        _ => format!("broker {broker}: {text}"),
-    }
-}
-
-/// Waits that double from [`BACKOFF_MIN`] to [`BACKOFF_MAX`], each shortened by up to a half by
-/// chance, so that the gateways of a company do not all come back in the same moment.
-struct Backoff {
-    next: Duration,
-}
-
-impl Backoff {
-    fn new() -> Self {
-        Self { next: BACKOFF_MIN }
-    }
-
-    fn next(&mut self, random: u16) -> Duration {
-        let wait = self.next / 2 + self.next / 2 * u32::from(random) / u32::from(u16::MAX);
-        self.next = (self.next * 2).min(BACKOFF_MAX);
-        wait
-    }
-}
-
-/// Chance enough to spread reconnects: the standard library seeds its hash maps with it.
-fn random() -> u16 {
-    let bytes = RandomState::new().build_hasher().finish().to_le_bytes();
-    u16::from_le_bytes([bytes[0], bytes[1]])
-}
-
-/// Logs what is ignored, but not each.
+/// Logs ignored messages, but not each of them.
 #[derive(Default)]
 struct Ignored {
     logged: Option<Instant>,
@@ -540,20 +466,5 @@ impl Ignored {
             self.logged = Some(now);
             self.since = 0;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_a_minute_and_vary_by_half() {
-        let mut longest = Backoff::new();
-        let waits: Vec<_> = (0..8).map(|_| longest.next(u16::MAX).as_secs()).collect();
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
-        let mut shortest = Backoff::new();
-        assert_eq!(shortest.next(0), BACKOFF_MIN / 2);
-        assert_eq!(shortest.next(0), BACKOFF_MIN);
     }
 }
