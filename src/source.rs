@@ -88,7 +88,7 @@ impl Intake {
         self
     }
 
-    /// Where the lists of devices and scanners are kept for a start at which they have a fault.
+    /// The copies of the last good lists of devices and scanners.
     #[must_use]
     pub fn with_last_lists(mut self, last_lists: LastLists) -> Self {
         self.last_lists = last_lists;
@@ -108,8 +108,8 @@ impl Intake {
     }
 
     /// A device published its state just now.
-    pub fn hear_state(&self, device: &Name, state: &[u8], received: Timestamp) {
-        self.clock_times.hear(device, state, received);
+    pub fn read_clock(&self, device: &Name, state: &[u8], received: Timestamp) {
+        self.clock_times.send(device, state, received);
     }
 
     /// Receives the languages and settings of devices.
@@ -143,10 +143,9 @@ impl Intake {
             .await
     }
 
-    /// Takes several readings in the caller's lane, and stores `keep` in the same commit.
+    /// Stores several readings in the caller's lane, with `keep` in the same commit.
     ///
-    /// Nothing is decoded before the gate admits the readings: what they become is larger than they
-    /// are.
+    /// The gate admits readings before they are decoded, because events are larger than readings.
     pub async fn take_many_and_keep(
         &self,
         lane: &Lane,

@@ -21,7 +21,7 @@ const PAGE_DOCUMENTS: usize = 64;
 /// How often it is kept that the clock is right: it costs a commit, and the next start is not
 /// particular about hours.
 const KEEP_EVERY: Duration = Duration::from_hours(1);
-/// Where the journal keeps when the clock was last right, in seconds since 1970.
+/// The journal's key for the last time at which the clock was right, in seconds since 1970.
 const CLOCK_RIGHT: &str = "clock/right";
 
 /// The key under which the journal stores the time at which a new journal replaced a lost one, in
@@ -37,15 +37,15 @@ pub async fn note_lost_journal(journal: &Journal) {
     let now = clock::now().as_second().to_string().into_bytes();
     let kept = journal.inbox().keep(vec![(LOST.to_owned(), Some(now))]);
     if let Err(error) = kept.await {
-        tracing::warn!(%error, "that the journal is new is not kept");
+        tracing::warn!(%error, "cannot store that the journal is new");
     }
 }
 
 pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
     let mut look = tokio::time::interval(LOOK_EVERY);
     let started = clock::instant();
-    let mut trust = Trust::new(kept_time(&journal, CLOCK_RIGHT));
-    let lost = kept_time(&journal, LOST);
+    let mut trust = Trust::new(read_time(&journal, CLOCK_RIGHT));
+    let lost = read_time(&journal, LOST);
     let mut kept = None;
     let mut pruned = None;
     let mut looked = None;
@@ -81,7 +81,7 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
                 .inbox()
                 .keep(vec![(CLOCK_RIGHT.to_owned(), Some(right))]);
             if let Err(error) = kept.await {
-                tracing::debug!(%error, "that the clock is right is not kept");
+                tracing::debug!(%error, "cannot store that the clock is right");
             }
         }
         if is_due(&mut pruned, PRUNE_EVERY) {
@@ -97,12 +97,12 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
     }
 }
 
-/// Why nothing is taken, and what to do about it; `None` while readings are taken.
+/// Explains why the gateway stores no readings, and what to do. `None`: it stores readings.
 fn why_full(totals: &Totals) -> Option<String> {
     let text = if totals.disk_full {
-        "The disk of the journal is full: nothing more is taken. Remove files or enlarge the disk that data_dir is on; journal.budget does not help."
+        "The disk of the journal is full: the gateway stores no more readings. Remove files or enlarge the disk that data_dir is on; journal.budget does not help."
     } else {
-        "The journal is full: nothing more is taken. Restore the link to Odoo, so that what is posted can be pruned, or raise journal.budget."
+        "The journal is full: the gateway stores no more readings. Restore the link to Odoo, so that posted documents can be pruned, or raise journal.budget."
     };
     totals.full.then(|| text.to_owned())
 }
@@ -141,7 +141,7 @@ fn is_due(last: &mut Option<std::time::Instant>, every: Duration) -> bool {
 }
 
 /// A time that an earlier process has kept; without that of the clock, any clock is believed.
-fn kept_time(journal: &Journal, key: &str) -> Option<Timestamp> {
+fn read_time(journal: &Journal, key: &str) -> Option<Timestamp> {
     let kept = journal.kept(key).unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot read {key}");
         Vec::new()
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_as_such_and_the_budget_is_not_blamed() {
+    fn a_full_disk_is_named_and_the_budget_is_not_blamed() {
         let totals = |full, disk_full| Totals {
             full,
             disk_full,
@@ -248,6 +248,6 @@ mod tests {
         cancel.cancel();
         task.await.unwrap();
         assert!(!board.snapshot().alarms.contains_key("clock"));
-        assert!(kept_time(&journal, CLOCK_RIGHT).unwrap() > days_ago(1));
+        assert!(read_time(&journal, CLOCK_RIGHT).unwrap() > days_ago(1));
     }
 }

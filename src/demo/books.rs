@@ -155,7 +155,7 @@ impl Books {
     pub async fn compare(&self, moved: &Moves, waiting: &Moves) -> Result<Comparison, BooksError> {
         let mut comparison = Comparison::default();
         let mut delivered = BTreeMap::new();
-        let posted = self.posted().await?;
+        let posted = self.read_posted().await?;
         let ways: BTreeSet<&Way> = moved.keys().chain(posted.keys()).collect();
         for way in ways {
             let meant = moved.get(way).copied().unwrap_or_default();
@@ -194,7 +194,7 @@ impl Books {
     }
 
     /// Reads all movements that were posted since the start.
-    async fn posted(&self) -> Result<Moves, BooksError> {
+    async fn read_posted(&self) -> Result<Moves, BooksError> {
         let mut moves = Moves::new();
         let mut after = self.last_line;
         loop {

@@ -58,7 +58,7 @@ impl Shared {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn held(&self) -> MutexGuard<'_, Vec<Request>> {
+    fn lock_held(&self) -> MutexGuard<'_, Vec<Request>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -154,7 +154,7 @@ impl Link {
 
     /// Lets Odoo carry out the held requests, in order. Returns how many.
     pub async fn release(&self) -> std::io::Result<usize> {
-        let held = std::mem::take(&mut *self.shared.held());
+        let held = std::mem::take(&mut *self.shared.lock_held());
         let count = held.len();
         for request in held {
             relay(&self.shared, request).await?;
@@ -262,7 +262,7 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         match shared.take_fault(&request.call_path()) {
             Some(What::CutBefore) => return Ok(()),
             Some(What::Held) => {
-                shared.held().push(request);
+                shared.lock_held().push(request);
                 return Ok(());
             }
             Some(What::CutAfter) => cut = true,

@@ -96,8 +96,8 @@ struct Page {
 }
 
 impl Driver {
-    /// Stores the first cursor, before the gateway accepts the first scan. A journal without a cursor
-    /// is of a version without flows: its older scans create no events.
+    /// Stores the first cursor, before the gateway accepts the first scan. A journal without a
+    /// cursor is of a version without flows: its older scans create no events.
     pub async fn store_first_cursor(journal: &Journal) -> Result<(), JournalError> {
         if journal.kept(CURSOR_KEY)?.is_empty() {
             let last = journal.totals().last_seq.to_string().into_bytes();
@@ -324,7 +324,7 @@ impl Driver {
             code,
             symbology: symbology.as_ref(),
             context: &context,
-            floor: &in_copy,
+            lots: &in_copy,
             find_resemblance: &|text| rules.shapes.get_or_init(|| read_shapes(copy)).find(text),
         };
         let expected_lot = engine.awaited_lot(&before, scan.received);
@@ -369,9 +369,9 @@ impl Driver {
         page.states.insert(scan.device.clone(), state);
     }
 
-    /// Checks the product that was just scanned against the known orders and lots, and describes the
-    /// fault. The movement keeps the product, because the gateway accepts such events: undo removes
-    /// it.
+    /// Checks the product that was just scanned against the known orders and lots, and describes
+    /// the fault. The movement keeps the product, because the gateway accepts such events: undo
+    /// removes it.
     fn find_fault(
         &self,
         scan: &Event,
@@ -397,8 +397,8 @@ impl Driver {
         self.capture.judge(&preview, true)?.fault()
     }
 
-    /// Applies the pauses that are over: creates events from complete movements, and ends unfinished
-    /// ones. Returns the time until the next one.
+    /// Applies the pauses that are over: creates events from complete movements, and ends
+    /// unfinished ones. Returns the time until the next one.
     async fn apply_pauses(&mut self) -> Result<Option<Duration>, Stop> {
         let now = clock::now();
         let mut next: Option<Timestamp> = None;
@@ -437,8 +437,8 @@ impl Driver {
         Ok(wait)
     }
 
-    /// Writes events, rejected readings and the devices' states into the journal in one commit. Then
-    /// adds the events to what `capture` knows about orders.
+    /// Writes events, rejected readings and the devices' states into the journal in one commit.
+    /// Then adds the events to what `capture` knows about orders.
     async fn commit(
         &mut self,
         (events, rejections): (Vec<Event>, Vec<Rejection>),

@@ -29,7 +29,7 @@ pub struct Scanned<'a> {
     pub code: &'a str,
     pub symbology: Option<&'a Symbology>,
     pub context: &'a Context<'a>,
-    pub floor: &'a dyn LotLookup,
+    pub lots: &'a dyn LotLookup,
     /// What the site's names of the same shape belong to.
     pub find_resemblance: &'a dyn Fn(&str) -> Option<Resemblance>,
 }
@@ -80,7 +80,7 @@ impl Scanned<'_> {
             ..LotRead::default()
         };
         let item = item_of(&read);
-        let tracking = item.map_or(Tracking::Unknown, |item| self.floor.tracking(&item.code));
+        let tracking = item.map_or(Tracking::Unknown, |item| self.lots.tracking(&item.code));
         lot.is_content = elements
             .as_ref()
             .is_some_and(|own| own.content().is_some() && own.sscc().is_none());
@@ -88,7 +88,7 @@ impl Scanned<'_> {
             self.look_up(item, tracking, &mut lot);
             let is_product = matches!(read, Read::Means(Meaning::Product(_)));
             lot.is_of_expected = is_product
-                && expected.is_some_and(|own| self.floor.is_same(&own.product, &item.code));
+                && expected.is_some_and(|own| self.lots.is_same(&own.product, &item.code));
         } else if let (Read::Means(Meaning::Lot { name, .. }), Some(expected)) = (&read, expected) {
             let own = label.as_ref();
             let first = |element: Option<&str>, own: Option<&String>| {
@@ -121,7 +121,7 @@ impl Scanned<'_> {
             (item.lot.as_deref(), item.serial.as_deref()),
             lot.is_serial_a_lot,
         );
-        let is_new = |name: &&str| !self.floor.has_lot_of(&item.code, name);
+        let is_new = |name: &&str| !self.lots.has_lot_of(&item.code, name);
         lot.new = name.filter(is_new).map(str::to_owned);
     }
 
@@ -138,7 +138,7 @@ impl Scanned<'_> {
             (None, None) => Some(name),
             names => tracked_name(tracking, names, lot.is_serial_a_lot),
         };
-        let is_new = |name: &&str| !self.floor.has_lot_of(&expected.product, name);
+        let is_new = |name: &&str| !self.lots.has_lot_of(&expected.product, name);
         lot.new = name.filter(is_new).map(str::to_owned);
     }
 
@@ -184,7 +184,7 @@ impl Scanned<'_> {
             (By::LotLabel, Meaning::Product(item))
                 if expected.is_lacking
                     && expected.may_be_new
-                    && !self.floor.is_same(&expected.product, &item.code) =>
+                    && !self.lots.is_same(&expected.product, &item.code) =>
             {
                 (lot_read(self.code), Some(Resemblance::Product))
             }
@@ -212,7 +212,7 @@ impl Scanned<'_> {
         let label = LotLabel::of(self.code, self.context.year).filter(|own| !own.has_product());
         if let Some(label) = label.filter(|own| self.may_be_printed(own))
             && let Some(name) = label.name
-            && self.floor.has_lot_of(&expected.product, name)
+            && self.lots.has_lot_of(&expected.product, name)
         {
             let expiry = label.elements.as_ref().and_then(ElementString::expiry);
             let name = name.to_owned();
@@ -231,8 +231,8 @@ impl Scanned<'_> {
         }
         let resemblance = match &meaning {
             Meaning::Quantity { .. } => return (Read::Means(meaning), None),
-            // A rule of the site's nomenclature makes it a lot. Odoo's own rule for `10` matches the
-            // labels that Odoo prints, too.
+            // A rule of the site's nomenclature makes it a lot. Odoo's own rule for `10` matches
+            // the labels that Odoo prints, too.
             Meaning::Lot { name, .. } => {
                 let resemblance = Resemblance::of(self.code, self.symbology, self.context.year);
                 return (
@@ -268,8 +268,8 @@ impl Scanned<'_> {
         (lot_read(self.code), resemblance.filter(|_| !is_next))
     }
 
-    /// Whether Odoo may have printed a label without a product. Odoo prints a DataMatrix. For digits
-    /// alone the scanner must report the symbology, because `1047` may be the whole name.
+    /// Whether Odoo may have printed a label without a product. Odoo prints a DataMatrix. For
+    /// digits alone the scanner must report the symbology, because `1047` may be the whole name.
     fn may_be_printed(&self, label: &LotLabel<'_>) -> bool {
         match self.symbology {
             Some(symbology) => matches!(symbology.as_str(), "datamatrix" | "qr"),
@@ -281,7 +281,7 @@ impl Scanned<'_> {
     fn ends_in_lot_of(&self, expected: &AwaitedLot) -> bool {
         let label = LotLabel::of(self.code, self.context.year);
         let name = label.and_then(|label| label.name);
-        let is_lot = name.is_some_and(|name| self.floor.has_lot_of(&expected.product, name));
+        let is_lot = name.is_some_and(|name| self.lots.has_lot_of(&expected.product, name));
         is_lot && self.symbology.is_none() && is_digits(self.code)
     }
 

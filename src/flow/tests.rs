@@ -10,6 +10,7 @@ mod labels;
 mod movements;
 mod pallets;
 mod repeats;
+mod stored;
 mod undo;
 
 use jiff::{SignedDuration, Timestamp};
@@ -208,7 +209,7 @@ impl Device {
             code,
             symbology: self.symbology.as_ref(),
             context: &context,
-            floor: &TestCatalog,
+            lots: &TestCatalog,
             find_resemblance: &|text| shapes.find(text),
         };
         let engine = Engine::new(&self.rules).with_lot_pattern(self.site_pattern.as_ref());

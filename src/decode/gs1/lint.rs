@@ -4,7 +4,7 @@
 use super::coupon;
 use super::date;
 use super::gtin::check_digit;
-use super::lists::{CURRENCIES, PACKAGE_TYPES, is_country, is_country_alpha_2, listed};
+use super::lists::{CURRENCIES, PACKAGE_TYPES, is_country, is_country_alpha_2, is_listed};
 
 /// The rules, by the names that GS1's syntax dictionary gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,14 +70,14 @@ impl Lint {
             Self::Iso3166 => is_country(value),
             Self::Iso3166Alpha2 => is_country_alpha_2(value),
             Self::Iso3166Or999 => value == "999" || is_country(value),
-            Self::Iso4217 => listed(CURRENCIES, value),
+            Self::Iso4217 => is_listed(CURRENCIES, value),
             Self::Iso5218 => matches!(value, "0" | "1" | "2" | "9"),
             Self::Latitude => number(value) <= 1_800_000_000,
             Self::Longitude => number(value) <= 3_600_000_000,
             Self::MediaType => matches!(number(value), 1..=10 | 80..=99),
             Self::NonZero => number(value) > 0,
             Self::NoZeroPrefix => !value.starts_with('0'),
-            Self::PackageType => listed(PACKAGE_TYPES, value),
+            Self::PackageType => is_listed(PACKAGE_TYPES, value),
             Self::Pcenc => has_whole_escapes(value),
             Self::PieceOfTotal => {
                 let (piece, total) = value.split_at(value.len() / 2);

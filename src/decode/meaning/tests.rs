@@ -273,7 +273,7 @@ fn what_the_copy_knows_is_what_a_code_means() {
 fn two_readings_are_refused_with_both() {
     let mut copy = copy();
     let unclear = ask(&copy, &[], "BIN-7", None).unwrap_err();
-    insta::assert_snapshot!(unclear, @r#"BIN-7 means product A product named like a bin and location BIN-7; give one of them another barcode in Odoo, or say in code.means of the profile which it is"#);
+    insta::assert_snapshot!(unclear, @r#"BIN-7 means product A product named like a bin and location BIN-7; give one of them another barcode in Odoo, or set its meaning in code.means of the profile"#);
     copy.products
         .insert("04006381333931", vec![(9, "Another pen", 1)]);
     for (text, symbology) in [

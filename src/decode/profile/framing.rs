@@ -1,6 +1,6 @@
 //! Where one code ends and the next begins, in a stream of bytes that may stop anywhere.
 
-use super::text::shown;
+use super::text::describe_bytes;
 use super::{End, Framing};
 
 #[cfg(test)]
@@ -127,14 +127,14 @@ impl Framing {
     #[must_use]
     pub fn explain_unended(&self, bytes: &[u8]) -> String {
         let (mark, key) = match &self.end {
-            End::Terminator(mark) => (shown(&mark.0), "terminator"),
-            End::Enclosed { etx, .. } => (shown(&etx.0), "etx"),
+            End::Terminator(mark) => (describe_bytes(&mark.0), "terminator"),
+            End::Enclosed { etx, .. } => (describe_bytes(&etx.0), "etx"),
             End::Silence { ms } => (format!("{ms} ms of silence"), "silence_ms"),
         };
         let length = bytes.len();
         let is_mark = |byte: &&u8| byte.is_ascii_control();
         let sent = bytes.iter().rev().take_while(is_mark).count();
-        let sent = match shown(&bytes[length - sent..]) {
+        let sent = match describe_bytes(&bytes[length - sent..]) {
             sent if sent.is_empty() => "what the scanner sends".to_owned(),
             sent => format!("{sent}, which it sent"),
         };

@@ -1,7 +1,7 @@
 //! Decodes the bytes of a scanner into a [`Scan`], step by step.
 
 use super::payload::{self, Found, Part, READS_MAX, Wrong};
-use super::text::{decoded, shown, visible};
+use super::text::{decode, describe_bytes, describe_text};
 use super::{Connection, End, Key, Profile, Refusal, Sample, Scan, Step, Symbology, split_aim};
 use crate::reason::RejectionCode;
 
@@ -31,7 +31,7 @@ impl Profile {
             let mut reading = reading.clone();
             let scan = part.and_then(|found| {
                 if found.is_field {
-                    reading.step("payload", &shown(bytes), &found.code);
+                    reading.step("payload", &describe_bytes(bytes), &found.code);
                 }
                 self.scan(found, &mut reading)
             });
@@ -50,7 +50,7 @@ impl Profile {
     fn parts(&self, bytes: &[u8], reading: &mut Reading) -> Result<Vec<Part>, Wrong> {
         let max = self.connection.max_bytes();
         let frame = self.unwrap(bytes);
-        reading.step("framing", &shown(bytes), &shown(frame));
+        reading.step("framing", &describe_bytes(bytes), &describe_bytes(frame));
         if frame.len() > max {
             return Err((
                 RejectionCode::TooLong,
@@ -92,7 +92,7 @@ impl Profile {
         if let Some(payload) = &self.payload {
             return payload.find(frame);
         }
-        let text = decoded(frame, self.code.encoding).map_err(|at| {
+        let text = decode(frame, self.code.encoding).map_err(|at| {
             (RejectionCode::BadEncoding, format!("byte {at} is no UTF-8: set the scanner to UTF-8, or code.encoding to what it sends"))
         })?;
         let of_contract = match &self.connection {
@@ -102,7 +102,7 @@ impl Profile {
         if let Some(parts) = of_contract {
             return Ok(parts);
         }
-        reading.step("encoding", &shown(frame), &text);
+        reading.step("encoding", &describe_bytes(frame), &text);
         Ok(vec![Ok(Found {
             code: text,
             ..Found::default()
@@ -297,7 +297,7 @@ impl Reading {
 
     /// Records a step that changed something.
     fn step(&mut self, what: &'static str, before: &str, after: &str) {
-        let (before, after) = (visible(before), visible(after));
+        let (before, after) = (describe_text(before), describe_text(after));
         if before != after {
             self.steps.push(Step {
                 what,

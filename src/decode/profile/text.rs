@@ -12,7 +12,7 @@ const WINDOWS_1252: [char; 32] = [
 ];
 
 /// Decodes bytes. The error is the index of the first byte that is not text.
-pub(super) fn decoded(bytes: &[u8], encoding: Encoding) -> Result<String, usize> {
+pub(super) fn decode(bytes: &[u8], encoding: Encoding) -> Result<String, usize> {
     match encoding {
         Encoding::Utf8 => str::from_utf8(bytes)
             .map(ToOwned::to_owned)
@@ -30,25 +30,25 @@ fn windows(byte: u8) -> char {
 }
 
 /// Describes the beginning of some bytes for people: printable ASCII unchanged, the rest as `\x1d`.
-pub(super) fn shown(bytes: &[u8]) -> String {
+pub(super) fn describe_bytes(bytes: &[u8]) -> String {
     let ascii = bytes.iter().map(|&byte| match byte {
         b' '..=b'~' => Ok(char::from(byte)),
         _ => Err(u32::from(byte)),
     });
-    escaped(ascii)
+    escape(ascii)
 }
 
 /// Escapes the control characters of a text.
-pub(super) fn visible(text: &str) -> String {
+pub(super) fn describe_text(text: &str) -> String {
     let visible = text.chars().map(|c| match c {
         _ if c.is_control() => Err(u32::from(c)),
         _ => Ok(c),
     });
-    escaped(visible)
+    escape(visible)
 }
 
 /// Joins characters and the escaped numbers of others.
-fn escaped(all: impl Iterator<Item = Result<char, u32>>) -> String {
+fn escape(all: impl Iterator<Item = Result<char, u32>>) -> String {
     const CHARACTERS_MAX: usize = 200;
     let mut escaped = String::new();
     for (at, one) in all.enumerate() {

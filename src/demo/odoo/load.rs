@@ -75,7 +75,7 @@ pub fn load(
             |(index, record)| match plan(store, caller, model, record, params) {
                 Ok(plan) => Some(plan),
                 Err((span, field, message)) => {
-                    messages.push(said(index, span, field.as_deref(), &message));
+                    messages.push(build_message(index, span, field.as_deref(), &message));
                     None
                 }
             },
@@ -84,7 +84,7 @@ pub fn load(
     if messages.iter().any(|message| message["message"] == GUARD) {
         // Odoo does not tell which of the pickings it is.
         messages = (0..planned.len() + messages.len())
-            .map(|record| said(record, (record, record), None, GUARD))
+            .map(|record| build_message(record, (record, record), None, GUARD))
             .collect();
     }
     if !messages.is_empty() {
@@ -115,12 +115,12 @@ pub fn keys(params: &Params) -> Vec<String> {
 pub fn could_not_serialize(records: usize) -> Value {
     let message = "could not serialize access due to concurrent update\n";
     let messages: Vec<Value> = (0..records.max(1))
-        .map(|record| said(record, (record, record), None, message))
+        .map(|record| build_message(record, (record, record), None, message))
         .collect();
     json!({"ids": false, "messages": messages, "nextrow": 0})
 }
 
-fn said(record: usize, rows: (usize, usize), field: Option<&str>, message: &str) -> Value {
+fn build_message(record: usize, rows: (usize, usize), field: Option<&str>, message: &str) -> Value {
     let mut out = json!({
         "rows": {"from": rows.0, "to": rows.1}, "type": "error", "record": record, "message": message,
     });
@@ -263,7 +263,7 @@ fn convert(
                 }
                 Err(message) => {
                     faulty.push(parent);
-                    let mut out = said(index, span, Some(parent), &message);
+                    let mut out = build_message(index, span, Some(parent), &message);
                     out["field_name"] = json!(label);
                     messages.push(out);
                 }
@@ -287,7 +287,7 @@ fn at_field(
     by_id: bool,
     message: &str,
 ) -> Value {
-    let mut out = said(index, span, Some(field.name), message);
+    let mut out = build_message(index, span, Some(field.name), message);
     out["field_name"] = json!(field.label);
     if let (true, Kind::One(to)) = (by_id, field.kind) {
         out["moreinfo"] = json!({

@@ -89,7 +89,8 @@ impl<'a> Engine<'a> {
         Ok(say.expecting(expected_codes(flow, state)))
     }
 
-    /// Undoes the last scan. If no movement is unfinished, creates events that reverse the last one.
+    /// Undoes the last scan. If no movement is unfinished, creates events that reverse the last
+    /// one.
     pub(super) fn undo(
         flow: &Flow,
         state: &mut State,

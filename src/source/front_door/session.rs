@@ -37,7 +37,7 @@ const QUEUE_KEPT: usize = 16;
 /// QoS 1 messages that a client may leave unacknowledged before it gets more; its Receive Maximum
 /// may be lower.
 pub const IN_FLIGHT_MAX: u16 = 64;
-/// The same number while clients that do not acknowledge hold much of the memory for messages.
+/// The limit while clients that do not acknowledge hold much of the memory for messages.
 const IN_FLIGHT_SCARCE: u16 = 8;
 /// After this a message that was not acknowledged is written to disk.
 const UNACKED_MAX: Duration = Duration::from_secs(5);
@@ -67,7 +67,7 @@ struct State {
     stored: bool,
     subscriptions: Vec<Filter>,
     queue: VecDeque<Message>,
-    /// The bytes of both: what waits, and what is in flight.
+    /// The bytes of waiting messages and of messages in flight.
     held: Meter,
     in_flight: VecDeque<InFlight>,
     receptions: Receptions,
@@ -97,8 +97,7 @@ pub struct Owner {
 pub struct Offer {
     pub topic: Arc<str>,
     pub content: Content,
-    /// Earlier messages of the topic that still wait for the device say nothing any more: only the
-    /// newest one goes out.
+    /// Earlier waiting messages of the topic are obsolete: only the newest one is sent.
     pub supersedes: bool,
     pub now: Instant,
 }
@@ -219,7 +218,7 @@ impl Session {
         let present = !clean
             && !state.is_over(clock::now())
             && (state.ended.is_some() || state.owner.is_some());
-        // A session that goes on takes its will back (MQTT 5, 3.1.3-9).
+        // A session that continues removes its will (MQTT 5, 3.1.3-9).
         let will = state.will.take().filter(|_| !present);
         if !present {
             self.forget(&mut state, changes);
@@ -236,7 +235,7 @@ impl Session {
             sent.sent = false;
         }
         if expiry_s > 0 {
-            changes.push(self.kept(&mut state));
+            changes.push(self.build_change(&mut state));
         } else if state.stored {
             state.stored = false;
             changes.push((stored::session_key(&self.device, &self.client_id), None));
@@ -248,8 +247,8 @@ impl Session {
         }
     }
 
-    /// The connection has ended: what its device does not have goes to disk if the session lives
-    /// on. True: the session is over.
+    /// Ends the connection of the session. If the session continues, its undelivered messages go to
+    /// disk. Returns `true` if the session has ended.
     pub fn detach(
         &self,
         epoch: u64,
@@ -270,7 +269,7 @@ impl Session {
             self.forget(&mut state, changes);
             return true;
         }
-        changes.push(self.kept(&mut state));
+        changes.push(self.build_change(&mut state));
         state.queue.retain(|message| message.qos != Qos::AtMostOnce);
         let in_flight = state.in_flight.iter().map(|sent| &sent.message);
         let left = state.queue.iter().chain(in_flight);
@@ -313,7 +312,7 @@ impl Session {
         changes.extend(received.into_iter().map(|pkid| self.unreceived(pkid)));
     }
 
-    fn kept(&self, state: &mut State) -> KeepChange {
+    fn build_change(&self, state: &mut State) -> KeepChange {
         state.stored = true;
         let value = stored::session_value(SessionV1 {
             expiry_s: state.expiry_s,
@@ -335,7 +334,7 @@ impl Session {
         )
     }
 
-    /// Adds or replaces a subscription. `None`: there are too many; else whether it is new.
+    /// Adds or replaces a subscription. Returns whether it is new. `None`: too many subscriptions.
     pub fn subscribe(&self, filter: &Filter, max: usize) -> Option<bool> {
         let mut state = self.state();
         let known = state
@@ -363,7 +362,7 @@ impl Session {
     /// The session as it is to be kept, if it outlives its connection.
     pub fn keep(&self) -> Option<KeepChange> {
         let mut state = self.state();
-        (state.expiry_s > 0).then(|| self.kept(&mut state))
+        (state.expiry_s > 0).then(|| self.build_change(&mut state))
     }
 }
 
@@ -400,7 +399,7 @@ impl State {
         self.next_number - 1
     }
 
-    /// There are at most [`IN_FLIGHT_MAX`] in flight: one of so many more ids is free.
+    /// At most [`IN_FLIGHT_MAX`] messages are in flight, so an id is free.
     fn free_pkid(&mut self) -> u16 {
         loop {
             self.next_pkid = self.next_pkid.checked_add(1).unwrap_or(1);

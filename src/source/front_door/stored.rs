@@ -250,8 +250,8 @@ pub fn received_value() -> Vec<u8> {
     postcard::to_stdvec(&Received::V1).unwrap_or_default()
 }
 
-/// Understands a kept pair; `None` for keys and values that are not the door's (or of a newer
-/// version).
+/// Reads a stored pair. `None`: the key or value does not belong to the front door, or is of a
+/// newer version.
 pub fn read(key: &str, value: &[u8]) -> Option<Kept> {
     let (kind, rest) = key.split_once('/')?;
     if kind == "retained" {

@@ -182,7 +182,7 @@ fn an_ean_with_an_add_on_is_the_ean() {
     );
     copy.products.insert("9780306406157", vec![(8, "Book", 1)]);
     let unclear = ask(&copy, &[], "978030640615700006", None).unwrap_err();
-    insta::assert_snapshot!(unclear, @"978030640615700006 means 9780306406157 with an add-on and a package; give one of them another barcode in Odoo, or say in code.means of the profile which it is");
+    insta::assert_snapshot!(unclear, @"978030640615700006 means 9780306406157 with an add-on and a package; give one of them another barcode in Odoo, or set its meaning in code.means of the profile");
     assert_eq!(
         item(&copy, "978030640615700006", Some("ean13"))
             .name

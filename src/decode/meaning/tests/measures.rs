@@ -118,7 +118,7 @@ fn what_cannot_be_stated_in_the_products_unit_is_refused() {
     let unclear = ask(&shop(), &[], "(01)00614141000036(30)8", None).unwrap_err();
     assert_eq!(
         unclear.to_string(),
-        "the label says 8 pieces, which is no quantity of Ham in its unit in Odoo; scan the product by another code and enter the quantity, or change the unit in Odoo"
+        "the label says 8 pieces, which cannot be converted into the unit of Ham in Odoo; scan the product by another code and enter the quantity, or change the unit in Odoo"
     );
 }
 

@@ -59,8 +59,7 @@ impl Session {
         self.enqueue(&mut state, message, missed_max, changes);
     }
 
-    /// A retained message is what holds now: those of its topic that still wait for the device say
-    /// nothing any more.
+    /// A retained message is the current one: earlier waiting messages of its topic are obsolete.
     fn supersede(&self, state: &mut State, topic: &str, changes: &mut Vec<KeepChange>) {
         if !state.queue.iter().any(|message| &*message.topic == topic) {
             return;
@@ -206,7 +205,7 @@ impl Session {
         !state.in_flight.is_empty() || !state.queue.is_empty()
     }
 
-    /// A message that is on disk goes from there.
+    /// Removes a message from the disk.
     pub(super) fn unkeep(&self, message: &Message, changes: &mut Vec<KeepChange>) {
         if let Some(number) = message.number {
             let key = stored::missed_key(&self.device, &self.client_id, number);
