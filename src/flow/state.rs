@@ -82,6 +82,7 @@ pub struct Item {
     pub expiry: Option<String>,
     pub best_before: Option<String>,
     /// The dates that apply to each further piece, from a label without a lot.
+    #[serde(rename = "of_each")]
     pub piece_dates: Dates,
     pub tracking: Tracking,
     /// Whether Odoo did not have the lot when it was scanned.

@@ -64,10 +64,7 @@ fn what_was_made_is_taken_back_in_every_flow_also_what_a_pause_made() {
         // Undo first removes the scans of the unfinished movement.
         while device.state.trail.pop().is_some() {}
         let say = device.scan("SR-UNDO").render(Language::English);
-        assert!(
-            say.starts_with("Collected back: 1 × Chair"),
-            "{flow}: {say}"
-        );
+        assert!(say.starts_with("Undone: 1 × Chair"), "{flow}: {say}");
         assert_eq!(device.made(), [format!("undo {id}")], "{flow}");
     }
     let mut device = Device::new("pick");
