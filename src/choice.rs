@@ -15,7 +15,7 @@ use crate::opens::{self, Fault};
 /// Why the written configuration is not used.
 #[derive(Debug)]
 pub enum Unusable {
-    /// It cannot be read, or does not parse.
+    /// The file cannot be read or parsed.
     Config(ConfigError),
     /// Something that the configuration names cannot be opened.
     Opens(Vec<Fault>),
@@ -42,7 +42,7 @@ pub struct Instead {
 }
 
 impl Instead {
-    /// For people who see the status: file, line and fault, and what to do.
+    /// Describes file, line and fault, and what to do, for the status.
     #[must_use]
     pub fn alarm(&self) -> String {
         let more = |count: usize| match count {
@@ -65,7 +65,7 @@ impl Instead {
             ),
         };
         format!(
-            "{what}. The gateway runs with the last configuration that ran ({}): correct the fault, see that stockrelay check accepts it, and restart the gateway.",
+            "{what}. The gateway uses the last good configuration ({}): correct the fault, run stockrelay check, and restart the gateway.",
             self.used.display()
         )
     }
@@ -74,13 +74,13 @@ impl Instead {
 /// The decision of `run` while the written configuration has `faults` that prevent its start.
 #[derive(Debug)]
 pub enum Otherwise {
-    /// It uses the last configuration that ran.
+    /// The daemon uses the last good configuration.
     Last(Box<Last>),
-    /// It ends with exit code 1 and is started again: the configuration has run before, or nothing
-    /// but time is needed.
+    /// The daemon ends with exit code 1 and is started again: the configuration has run before, or
+    /// the fault passes by itself.
     Retry,
-    /// It ends with exit code 64: a person must act. With it, why the last configuration that ran
-    /// cannot be used.
+    /// The daemon ends with exit code 64: a person must act. The value says why the last good
+    /// configuration cannot be used.
     Person(NoLast),
 }
 
@@ -103,8 +103,8 @@ impl fmt::Display for NoChoice {
     }
 }
 
-/// Decides what `run` does where the configuration is in order and what it names is not. `running`
-/// is the process of the daemon that runs already, whose ports count as free.
+/// Decides what `run` does if the configuration is valid, but an entry in it cannot be opened.
+/// `running` is the process of a running daemon, whose ports count as free.
 #[must_use]
 pub fn otherwise(written: &Loaded, faults: &[Fault], running: Option<i32>) -> Otherwise {
     match last::find_of(written) {

@@ -42,12 +42,12 @@ use crate::source::scanners::list::ScannersError;
 use crate::tls;
 use crate::view::control::{Control, ControlError};
 
-/// How long the parts may take to end, before they are cut off. Together with the journal's last
-/// commit this stays below the 10 s that a stop may take.
+/// How long the parts may take to end before they are stopped. With the journal's last commit this
+/// is below the 10 s that a stop may take.
 const STOP_WITHIN: Duration = Duration::from_millis(7_500);
 
-/// The copy of Odoo's data is taken to know everything for so many times `odoo.refresh_s` after it
-/// was brought up to date.
+/// Number of `odoo.refresh_s` after a refresh during which the copy of Odoo's data counts as
+/// complete.
 const FRESH_REFRESHES: u32 = 10;
 
 /// Why the daemon did not start; each names the thing and the remedy.
@@ -57,7 +57,7 @@ pub enum StartError {
     #[error("{0}")]
     Opens(Unusable),
     /// A fault of ours.
-    #[error("opening the files in data_dir broke off: {0}")]
+    #[error("the task that opens the files in data_dir has failed: {0}")]
     Broke(String),
     #[error(transparent)]
     Journal(#[from] OpenError),
@@ -112,8 +112,8 @@ impl Daemon {
         }
         let board = Board::new();
         let (journal, writer) = open_journal(&config).await?;
-        flow::Driver::begin(&journal).await?;
-        let copy = last_copy(&config).await?;
+        flow::Driver::store_first_cursor(&journal).await?;
+        let copy = open_last_copy(&config).await?;
         let cancel = CancellationToken::new();
         let control = Control::bind(
             &config.control,
@@ -202,7 +202,7 @@ impl Daemon {
         })
     }
 
-    /// Where the front door listens; the port is the real one where the configuration says 0.
+    /// The address of the front door, with the actual port if the configuration has 0.
     #[must_use]
     pub fn mqtt_address(&self) -> Option<SocketAddr> {
         self.mqtt_address
@@ -240,7 +240,7 @@ impl Daemon {
             () = async { while self.totals.changed().await.is_ok() {} } => "the journal has stopped".to_owned(),
             Some(ended) = self.parts.join_next() => match ended {
                 Ok(part) => format!("{part} has ended"),
-                Err(error) => format!("a part of the daemon broke: {error}"),
+                Err(error) => format!("a task of the daemon has failed: {error}"),
             },
         }
     }
@@ -252,7 +252,7 @@ impl Daemon {
         self.journal.give_up_waiting();
         let ended = async { while self.parts.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
-            tracing::warn!("cut off what did not end within {STOP_WITHIN:?}");
+            tracing::warn!("stopped tasks that did not end within {STOP_WITHIN:?}");
             self.parts.shutdown().await;
         }
         // An error means that the writer has ended already; its own answer says why.
@@ -318,8 +318,8 @@ impl Sources<'_> {
     }
 }
 
-/// Opening reads, and after a crash repairs: not on a thread that serves. Where the journal is
-/// gone, it notes in the new one that it is new.
+/// Opens the journal on its own thread, because opening reads the file and repairs it after a
+/// crash. If the journal was lost, the new journal stores that it is new.
 async fn open_journal(config: &Config) -> Result<(Journal, WriterHandle), StartError> {
     let (data_dir, limits) = (config.data_dir.clone(), config.journal.clone());
     let opening = tokio::task::spawn_blocking(move || {
@@ -341,7 +341,7 @@ fn is_journal_lost(data_dir: &Path) -> bool {
     let bytes = std::fs::metadata(data_dir.join(JOURNAL_FILE)).map(|file| file.len());
     let is_there = match bytes {
         Ok(bytes) => bytes > 0,
-        // Opening it tells what else is wrong.
+        // Opening the journal reports other faults.
         Err(error) => error.kind() != std::io::ErrorKind::NotFound,
     };
     !is_there && data_dir.join(LAST_CONFIG).exists()
@@ -349,7 +349,7 @@ fn is_journal_lost(data_dir: &Path) -> bool {
 
 /// The copy of Odoo's master data as the last run left it, so that barcodes mean something before
 /// Odoo answers.
-async fn last_copy(config: &Config) -> Result<Option<Catalog>, StartError> {
+async fn open_last_copy(config: &Config) -> Result<Option<Catalog>, StartError> {
     let (data_dir, odoo) = (config.data_dir.clone(), config.odoo.clone());
     let open = move || Catalog::open_last(&data_dir, &odoo.url, &odoo.database);
     let opened = tokio::task::spawn_blocking(open)

@@ -1,18 +1,18 @@
-//! Bytes become events, or rejections with a reason. Pure.
+//! Decodes bytes into events, or into rejections with a reason. Pure.
 //!
-//! Comes in: a [`Reading`], the payload of one publish with its device, channel and time of
-//! receipt. Goes out: one entry for each event that the payload names, in its order: the [`Event`],
-//! or a [`Rejection`] that says which field is wrong, what was found and what is accepted.
+//! Input: a [`Reading`], the payload of one message with its device, channel and time of receipt.
+//! Output: one entry for each event in the payload, in order: the [`Event`], or a [`Rejection`]
+//! that names the wrong field, the value that was found and what is accepted.
 //!
-//! Promised: it never panics, it never takes more memory than a small multiple of the payload,
-//! unknown fields are ignored, numbers stay exact decimals, and the same reading gives the same
-//! answer. An event without an id has an id of its own, made of the number of the reading: two
-//! messages are two events, also where all their fields are equal.
+//! **Promises:** it never panics, memory is a small multiple of the payload, unknown fields are
+//! ignored, numbers stay exact decimals, and the same reading gives the same result. An event
+//! without an id gets an id from the number of its reading: two messages are two events, even if
+//! all their fields are equal.
 //!
-//! - `fields`: one JSON object's fields as written, and how each kind of field is read.
-//! - `action`: what an event says was done, read by the table of event types (`event::fields`).
-//! - `correction`: what a person changes about a parked document, by the same rules.
-//! - `wrapping`: what scripts and scanners put around a payload.
+//! - `fields`: reads the fields of one JSON object.
+//! - `action`: reads the action of an event by the table of event types (`event::fields`).
+//! - `correction`: reads the correction of a parked document, by the same rules.
+//! - `wrapping`: removes what scripts and scanners add around a payload.
 
 mod action;
 mod correction;
@@ -38,13 +38,12 @@ use profile::{Framing, Profile, Scan};
 use fields::{Raw, Refusal, check_text, elements};
 use wrapping::{Form, unwrap};
 
-/// The longest payload that is read, in bytes: 2 KiB for each of 500 events.
+/// Length of a payload in bytes, at most: 2 KiB for each of 500 events.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
-/// So much of a payload is stored with each of the rejections that share it, in bytes, at the
-/// least.
+/// Bytes of a payload that each of the rejections that share it stores, at least.
 pub const REJECTED_BYTES_MIN: usize = 4 << 10;
 
-/// All that a reading says, in its order; never empty.
+/// Decodes a reading into its entries, in order. Never empty.
 ///
 /// **Invariant 2:** each part ends as an event (which the journal may find to be a duplicate) or as
 /// a rejection.
@@ -56,7 +55,8 @@ pub fn decode(reading: &Reading) -> Vec<Result<Event, Rejection>> {
     }
 }
 
-/// The part of a payload that its entry at `index` of `count` was read from, and whether it is cut.
+/// Returns the part of a payload that belongs to the entry at `index` of `count`, and whether the
+/// part is cut.
 #[must_use]
 pub fn part(reading: &Reading, index: usize, count: usize) -> (Vec<u8>, bool) {
     let text = unwrap(std::str::from_utf8(&reading.payload).unwrap_or_default()).trim();
@@ -68,13 +68,13 @@ pub fn part(reading: &Reading, index: usize, count: usize) -> (Vec<u8>, bool) {
     let part = parts.and_then(|(parts, _)| parts.get(index).map(|part| part.get()));
     match part {
         Some(part) => (part.as_bytes().to_vec(), false),
-        None => shared(&reading.payload, count),
+        None => cut_shared(&reading.payload, count),
     }
 }
 
-/// What each of `count` rejections stores of the payload that they share, and whether it is cut.
-/// All of them together take a bounded multiple of the payload.
-fn shared(payload: &[u8], count: usize) -> (Vec<u8>, bool) {
+/// Returns the bytes that each of `count` rejections stores of the payload that they share, and
+/// whether they are cut. All together store a bounded multiple of the payload.
+fn cut_shared(payload: &[u8], count: usize) -> (Vec<u8>, bool) {
     let stored = match count {
         0 | 1 => payload.len(),
         _ => payload
@@ -96,8 +96,8 @@ pub fn is_event(payload: &[u8]) -> bool {
     kind.is_some_and(action::is_kind)
 }
 
-/// The id that a device gave the event in a payload; `None` where that is no single event, or has
-/// no id.
+/// Finds the device's id of the event in a payload. `None`: the payload is not a single event, or
+/// has no id.
 #[must_use]
 pub fn id_of(payload: &[u8]) -> Option<String> {
     let text = unwrap(std::str::from_utf8(payload).ok()?).trim_ascii();
@@ -113,7 +113,7 @@ pub fn id_of(payload: &[u8]) -> Option<String> {
     fields::id(raw.id).ok().flatten()
 }
 
-/// The entries of a payload; an error where not even its parts can be told apart.
+/// Reads the entries of a payload. An error: the payload cannot be split into parts.
 fn read(reading: &Reading) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
     let payload = &reading.payload[..];
     if payload.len() > PAYLOAD_BYTES_MAX {
@@ -141,18 +141,18 @@ fn read(reading: &Reading) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
     }
 }
 
-/// Scans: the bare text of a barcode, the same in quotes, a JSON object, or a JSON array of 1 to
-/// [`EVENTS_MAX`] objects and quoted texts.
+/// Reads scans: the bare text of a barcode, the text in quotes, a JSON object, or a JSON array of 1
+/// to [`EVENTS_MAX`] objects and quoted texts.
 fn read_scans(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
     match Form::of(text) {
         Form::Text => read_code(reading, 0, text).map(|event| vec![Ok(event)]),
-        Form::Quoted | Form::Object => Ok(vec![read_read(reading, 0, whole(text)?)]),
-        Form::Array => read_array(reading, text.trim(), "reads", read_read),
+        Form::Quoted | Form::Object => Ok(vec![read_scan(reading, 0, parse_json(text)?)]),
+        Form::Array => read_array(reading, text.trim(), "reads", read_scan),
     }
 }
 
-/// One element of a scan's payload: an object, or the text of a barcode in quotes.
-fn read_read(reading: &Reading, index: usize, raw: &RawValue) -> Result<Event, Rejection> {
+/// Reads one element of a scan's payload: an object, or the text of a barcode in quotes.
+fn read_scan(reading: &Reading, index: usize, raw: &RawValue) -> Result<Event, Rejection> {
     let refuse = |refusal| reject(reading, None, refusal, raw.get().as_bytes());
     match fields::string(raw) {
         Some(code) => read_code(reading, index, unwrap(&code)).map_err(refuse),
@@ -161,7 +161,7 @@ fn read_read(reading: &Reading, index: usize, raw: &RawValue) -> Result<Event, R
     }
 }
 
-/// The bare text of a barcode.
+/// Reads the bare text of a barcode.
 fn read_code(reading: &Reading, index: usize, code: &str) -> Result<Event, Refusal> {
     if code.is_empty() {
         return Err(Refusal::new(
@@ -188,10 +188,10 @@ fn read_code(reading: &Reading, index: usize, code: &str) -> Result<Event, Refus
     })
 }
 
-/// Scans by the profile of the scanner that they came from, each with the scanner's own number,
-/// where it says one. Never empty.
+/// Decodes scans by the profile of their scanner. Each has the scanner's own number, if the payload
+/// has one. Never empty.
 #[must_use]
-pub fn scanned(
+pub fn decode_scans(
     reading: &Reading,
     profile: &Profile,
 ) -> Vec<Result<(Event, Option<String>), Rejection>> {
@@ -221,7 +221,7 @@ pub fn scanned(
         read.map_err(|refusal| Refusal::new(refusal.code, refusal.message))
             .and_then(|scan| event(index, scan))
             .map_err(|refusal| {
-                let (payload, cut) = shared(&reading.payload, count);
+                let (payload, cut) = cut_shared(&reading.payload, count);
                 let rejection = reject(reading, None, refusal, &[]);
                 Rejection {
                     payload,
@@ -233,15 +233,16 @@ pub fn scanned(
     reads.into_iter().enumerate().map(entry).collect()
 }
 
-/// A reading whose end mark never came, with the remedy. Its payload is what came of it.
+/// Rejects a reading whose end mark never came, with the remedy. Its payload is the bytes that
+/// came.
 #[must_use]
-pub fn unended(reading: &Reading, framing: &Framing) -> Rejection {
+pub fn reject_unended(reading: &Reading, framing: &Framing) -> Rejection {
     let payload = &reading.payload;
     let refusal = Refusal::new(RejectionCode::NoEnd, framing.explain_unended(payload));
     reject(reading, None, refusal, payload)
 }
 
-/// Events: one JSON object, or an array of 1 to [`EVENTS_MAX`] of them.
+/// Reads events: one JSON object, or an array of 1 to [`EVENTS_MAX`] of them.
 fn read_events(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
     let text = text.trim_ascii();
     match text.bytes().next() {
@@ -250,16 +251,16 @@ fn read_events(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Reject
             "the payload is empty: send a JSON object, or an array of them".to_owned(),
         )),
         Some(b'[') => read_array(reading, text, "events", read_object),
-        Some(b'{') => Ok(vec![read_object(reading, 0, whole(text)?)]),
+        Some(b'{') => Ok(vec![read_object(reading, 0, parse_json(text)?)]),
         Some(_) => {
-            // Not JSON at all, or JSON of another kind: each has its own remedy.
-            let raw = whole(text)?;
+            // Text that is not JSON, and JSON of another type, have different remedies.
+            let raw = parse_json(text)?;
             Err(Refusal::not_an_object(raw))
         }
     }
 }
 
-/// An array of 1 to [`EVENTS_MAX`] elements, each of which `read` makes an entry of.
+/// Reads an array of 1 to [`EVENTS_MAX`] elements. `read` turns each element into an entry.
 fn read_array(
     reading: &Reading,
     text: &str,
@@ -287,8 +288,8 @@ fn read_array(
     }
 }
 
-/// The flags of an event. Nothing tells a message without an id from its second copy, so the
-/// sender's own mark is passed on.
+/// The flags of an event. A message without an id cannot be distinguished from its second copy, so
+/// the sender's own mark becomes a flag.
 fn flags(reading: &Reading, id_derived: bool) -> Vec<EventFlag> {
     let possible_repeat = id_derived && reading.redelivered;
     possible_repeat
@@ -297,11 +298,11 @@ fn flags(reading: &Reading, id_derived: bool) -> Vec<EventFlag> {
         .collect()
 }
 
-fn whole(text: &str) -> Result<&RawValue, Refusal> {
+fn parse_json(text: &str) -> Result<&RawValue, Refusal> {
     serde_json::from_str(text).map_err(|error| Refusal::json(&error))
 }
 
-/// One object of a payload; `index` is its place in the array.
+/// Reads one object of a payload. `index`: its place in the array.
 fn read_object(reading: &Reading, index: usize, object: &RawValue) -> Result<Event, Rejection> {
     let text = object.get();
     let refuse = |id, refusal| reject(reading, id, refusal, text.as_bytes());
@@ -313,7 +314,7 @@ fn read_object(reading: &Reading, index: usize, object: &RawValue) -> Result<Eve
     let id = fields::id(raw.id).map_err(|refusal| refuse(None, refusal))?;
     let event = read_fields(reading, index, &raw, id.as_deref())
         .map_err(|refusal| refuse(id.clone(), refusal))?;
-    // Without its quantity a movement is of one piece: a misspelt name must not become that.
+    // The default quantity is one piece: a misspelt field name must not cause it.
     let lacks_quantity = action::has_default_quantity(&event.action) && raw.quantity.is_none();
     let other_name = lacks_quantity.then(|| fields::quantity_under_another_name(text));
     match other_name.flatten() {

@@ -1,87 +1,72 @@
-//! Everything at once, with made-up devices and a stand-in Odoo, over a link that goes down and
-//! comes back.
+//! The demonstration: made-up devices, the daemon and a stand-in Odoo, over a link that goes down
+//! and comes back.
 //!
 //! ```text
-//! devices ─ MQTT ─▶ the daemon, as it always is ─ HTTP ─▶ link ─▶ Odoo: stand-in, or a real one
-//!    └── what they did ──────────▶ books ◀────────── what is there ──┘
+//! devices ─ MQTT ─▶ the usual daemon ─ HTTP ─▶ link ─▶ Odoo: stand-in, or a real one
+//!    └── their lists ───────────▶ books ◀──────── Odoo's stock ──┘
 //! ```
-//! In come options; out comes a [`Summary`], which says whether all of it adds up, by the devices'
-//! own lists.
+//! Input: options. Output: a [`Summary`], which compares the devices' own lists with the ledger and
+//! Odoo.
 
 mod beepers;
 pub mod books;
-pub mod decided;
 pub mod devices;
 pub mod link;
 pub mod odoo;
+pub mod person_changes;
+mod stage;
 mod summary;
 mod waiting;
 
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use secrecy::SecretString;
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
+use self::stage::{Place, Stage};
 use crate::board::Board;
 use crate::clock;
-use crate::config::{self, Config};
 use crate::daemon::{Daemon, StartError};
-use crate::event::Name;
 use crate::journal::Totals;
-use crate::source::devices::hash_password;
 use crate::view::table::counted;
 use crate::view::tui;
 use beepers::Line;
-use books::{Books, BooksError};
-use decided::Decided;
-use devices::{Deeds, Floor};
+use books::BooksError;
+use devices::DeviceLists;
 use link::{Fault, Link, What};
-use odoo::{Seed, StandIn};
+use person_changes::PersonChanges;
 pub use summary::{End, Summary};
 
-/// How long draining may go on without anything getting done.
+/// How long draining may take without progress.
 const DRAIN_STALL: Duration = Duration::from_mins(1);
-/// The link's life, in seconds after the start: down at the first, up again at the second.
+/// Seconds after the start at which the link goes down, and comes up again.
 const FIRST_OUTAGE: (u64, u64) = (5, 9);
-/// Then so long up, and so long down, over and over.
+/// Seconds that the link then stays up, and down, in turns.
 const LATER_OUTAGES: (u64, u64) = (25, 8);
-/// Bins and products that devices use: places are few, so that a stock of hours is no larger than
-/// one of minutes.
-const BINS_MAX: usize = 40;
-const PRODUCTS_MAX: usize = 100;
-/// How long Odoo may still work on a call when the demonstration is stopped.
+/// How long Odoo may work on a call after the demonstration was stopped.
 const CALL_END: Duration = Duration::from_secs(2);
 /// How long the gateway may take to open the serial line.
 const LINE_UP: Duration = Duration::from_secs(5);
-/// What a line of a transfer takes in the stand-in, so that batches are to be seen.
-const STAND_IN_DELAY: Duration = Duration::from_millis(2);
 
-/// The first of them.
-fn few(mut barcodes: Vec<String>, max: usize) -> Vec<String> {
-    barcodes.truncate(max);
-    barcodes
-}
-
-/// What the demonstration is to be.
+/// The options of the demonstration.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Lines of text instead of the terminal UI.
     pub headless: bool,
-    /// It ends after so many seconds; none: when somebody ends it.
+    /// Seconds after which it ends. `None`: a person ends it.
     pub seconds: Option<u64>,
     pub devices: usize,
     /// Events a second of each device.
     pub rate: f64,
     /// A real Odoo instead of the stand-in.
     pub odoo: Option<RealOdoo>,
-    /// Where the data stays; none: a temporary directory that goes with the demonstration.
+    /// The directory where the data stays. `None`: a temporary directory that is removed at the
+    /// end.
     pub keep: Option<PathBuf>,
 }
 
@@ -109,7 +94,7 @@ pub struct RealOdoo {
 pub enum DemoError {
     #[error("cannot use {}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
-    #[error("{} has the journal of an earlier demonstration, whose made-up devices used the same event ids: name another directory, or remove that one", path.display())]
+    #[error("{} has the journal of an earlier demonstration, which has the same event ids. Name another directory, or remove this one", path.display())]
     Used { path: PathBuf },
     #[error("cannot listen on the loopback interface: {0}")]
     Listen(io::Error),
@@ -117,236 +102,86 @@ pub enum DemoError {
     Books(#[from] BooksError),
     #[error("the daemon did not start: {0}")]
     Start(#[from] StartError),
-    #[error("the daemon stopped by itself: {0}")]
+    #[error("the daemon has stopped with an error: {0}")]
     Failed(String),
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
-    #[error("the terminal cannot be used: {0}; try --headless")]
+    #[error("cannot use the terminal: {0}. Use --headless")]
     Terminal(io::Error),
 }
 
-/// Runs the demonstration to its end, and says whether it adds up.
+/// Runs the demonstration to its end.
 pub async fn run(options: Options) -> Result<Summary, DemoError> {
-    // First of all, so that it may be stopped at any moment.
+    // The signals come first, so that a person may stop it at any moment.
     let mut signals = Signals::new()?;
     let place = Place::new(options.keep.clone())?;
     let mut stage = Stage::build(&options, &place).await?;
     let mut daemon = Daemon::start(stage.config.clone()).await?;
-    let outcome = perform(&options, &mut stage, &mut daemon, &mut signals).await;
+    let outcome = run_stage(&options, &mut stage, &mut daemon, &mut signals).await;
     let stopped = daemon.stop().await;
     let summary = outcome?;
     stopped.map_err(|fatal| DemoError::Failed(fatal.to_string()))?;
     Ok(summary)
 }
 
-/// A directory for the demonstration's data; a temporary one goes with it.
-struct Place {
-    path: PathBuf,
-    keep: bool,
-}
-
-impl Place {
-    fn new(keep: Option<PathBuf>) -> Result<Self, DemoError> {
-        let keeps = keep.is_some();
-        let temporary = || {
-            let (pid, now) = (std::process::id(), clock::now().as_microsecond());
-            std::env::temp_dir().join(format!("stockrelay-demo-{pid}-{now:x}"))
-        };
-        let path = keep.unwrap_or_else(temporary);
-        std::fs::create_dir_all(&path).map_err(|error| file(&path, error))?;
-        if path.join("data").join("journal.redb").exists() {
-            return Err(DemoError::Used { path });
-        }
-        Ok(Self { path, keep: keeps })
-    }
-
-    fn write(&self, name: &str, text: &str) -> Result<PathBuf, DemoError> {
-        let path = self.path.join(name);
-        std::fs::write(&path, text).map_err(|error| file(&path, error))?;
-        Ok(path)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if !self.keep {
-            drop(std::fs::remove_dir_all(&self.path));
-        }
-    }
-}
-
-fn file(path: &Path, error: io::Error) -> DemoError {
-    DemoError::File {
-        path: path.to_owned(),
-        error,
-    }
-}
-
-/// All that is there before the daemon starts.
-struct Stage {
-    config: Config,
-    cast: Vec<devices::Device>,
-    /// None where the machine has no pseudo-terminal for us.
-    line: Option<Line>,
-    password: String,
-    link: Link,
-    books: Books,
-    /// Kept alive; a real Odoo lives without us.
-    _stand_in: Option<StandIn>,
-}
-
-impl Stage {
-    async fn build(options: &Options, place: &Place) -> Result<Self, DemoError> {
-        let stand_in = match options.odoo {
-            None => Some(StandIn::start(Seed::default(), STAND_IN_DELAY).await),
-            Some(_) => None,
-        };
-        let stand_in = stand_in.transpose().map_err(DemoError::Listen)?;
-        let (url, database, key_file) = match (&options.odoo, &stand_in) {
-            (Some(real), _) => (
-                real.url.clone(),
-                real.database.clone(),
-                real.api_key_file.clone(),
-            ),
-            (None, stand_in) => {
-                let url = stand_in.as_ref().map(StandIn::url).unwrap_or_default();
-                let key_file = place.write("odoo.key", odoo::API_KEY)?;
-                (url, odoo::DATABASE.to_owned(), key_file)
-            }
-        };
-        let key = std::fs::read_to_string(&key_file).map_err(|error| file(&key_file, error))?;
-        let key = SecretString::from(key.trim().to_owned());
-        let books = Books::open(&url, &database, key).await?;
-        let link = Link::start(&url).await.map_err(DemoError::Listen)?;
-        let cast = devices::cast(options.devices);
-        let password = format!("demo-{:x}", clock::now().as_nanosecond());
-        let hash = hash_password(&password);
-        let toml = devices::devices_toml(&cast, &hash) + "\n" + &beepers::devices_toml(&hash);
-        let devices = place.write("devices.toml", &toml)?;
-        let mut config = config(place, &link, &database, key_file, devices);
-        let serial = Line::open()
-            .inspect_err(|error| {
-                say(&format!(
-                    "no pseudo-terminal, so no serial scanner: {error}"
-                ));
-            })
-            .ok();
-        if let Some(line) = &serial {
-            config.scanners = Some(place.write("scanners.toml", &line.scanners_toml())?);
-        }
-        Ok(Self {
-            config,
-            cast,
-            line: serial,
-            password,
-            link,
-            books,
-            _stand_in: stand_in,
-        })
-    }
-
-    fn floor(&self, options: &Options, address: SocketAddr) -> Floor {
-        Floor {
-            site: self.config.site.to_string(),
-            address,
-            password: self.password.clone(),
-            bins: few(self.books.bins(), BINS_MAX),
-            products: few(self.books.products(), PRODUCTS_MAX),
-            rate: options.rate,
-            stop: AtomicBool::new(false),
-        }
-    }
-}
-
-/// The daemon's usual configuration, with documents sealed soon so that there is something to see.
-fn config(place: &Place, link: &Link, database: &str, key: PathBuf, devices: PathBuf) -> Config {
-    // Event ids begin anew each time: the site's name keeps two demonstrations on one Odoo apart.
-    let site = format!("demo-{:x}", clock::now().as_millisecond());
-    Config {
-        site: Name::new(&site).unwrap_or_else(|bad| unreachable!("{bad}")),
-        time_zone: None,
-        data_dir: place.path.join("data"),
-        listen: Some(config::Listen {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            devices: Some(devices),
-            ..config::Listen::default()
-        }),
-        broker: None,
-        scanners: None,
-        odoo: config::Odoo {
-            api_key_file: Some(key),
-            ..config::Odoo::new(&link.url(), database)
-        },
-        documents: config::Documents {
-            idle_s: 2,
-            age_s: 4,
-            ..config::Documents::default()
-        },
-        orders: config::Orders::default(),
-        stock: config::Stock::default(),
-        capture: config::Capture::default(),
-        journal: config::Journal::default(),
-        control: config::Control {
-            socket: place.path.join("control.sock"),
-            metrics: None,
-        },
-        log: config::Log::default(),
-    }
-}
-
-async fn perform(
+async fn run_stage(
     options: &Options,
     stage: &mut Stage,
     daemon: &mut Daemon,
     signals: &mut Signals,
 ) -> Result<Summary, DemoError> {
     let address = daemon.mqtt_address();
-    let address = address.ok_or_else(|| DemoError::Failed("no front door".to_owned()))?;
+    let address = address
+        .ok_or_else(|| DemoError::Failed("the MQTT front door does not listen".to_owned()))?;
     let floor = Arc::new(stage.floor(options, address));
-    let mut working: JoinSet<Deeds> = JoinSet::new();
-    for device in stage.cast.iter().cloned() {
+    let mut working: JoinSet<DeviceLists> = JoinSet::new();
+    for device in stage.devices.iter().cloned() {
         working.spawn(device.work(Arc::clone(&floor)));
     }
-    working.spawn(beepers::glove(Arc::clone(&floor)));
+    working.spawn(beepers::run_proglove(Arc::clone(&floor)));
     if let Some(line) = stage.line.take()
-        && is_read(daemon).await
+        && wait_for_line(daemon).await
     {
-        working.spawn(beepers::scan(line, Arc::clone(&floor)));
+        working.spawn(beepers::run_serial_scanner(line, Arc::clone(&floor)));
     }
     let started = clock::instant();
-    // What ends the show early must not keep the devices from handing in their lists.
-    let ended = show(options, stage, daemon, started, signals).await;
+    // The devices hand in their lists also after an early end.
+    let ended = run_show(options, stage, daemon, started, signals).await;
     floor.stop.store(true, Ordering::Relaxed);
-    say("the demonstration ends: waiting for each device to send what it still holds");
-    let mut deeds = Deeds::default();
+    print_line("the demonstration ends: each device sends its remaining events");
+    let mut lists = DeviceLists::default();
     while let Some(one) = working.join_next().await {
-        deeds.add(&one.map_err(|error| DemoError::Failed(error.to_string()))?);
+        lists.add(&one.map_err(|error| DemoError::Failed(error.to_string()))?);
     }
     ended?;
     stage.link.set_up(true);
-    say("the devices have stopped and the link is up: waiting until all of it is in Odoo");
-    let end = drain(daemon, stage, &deeds, started, signals).await?;
-    let waiting = waiting::moves(daemon.journal()).map_err(|e| DemoError::Failed(e.to_string()))?;
+    print_line(
+        "the devices have stopped and the link is up: waiting until all movements are in Odoo",
+    );
+    let end = drain(daemon, stage, &lists, started, signals).await?;
+    let waiting =
+        waiting::read_moves(daemon.journal()).map_err(|e| DemoError::Failed(e.to_string()))?;
     if !waiting.is_empty() {
-        // Nothing new reaches Odoo, and what it is doing comes to its end.
+        // No new call reaches Odoo, and the current call ends.
         stage.link.set_up(false);
         tokio::time::sleep(CALL_END).await;
     }
-    let decided = Decided::read(daemon.journal()).map_err(|e| DemoError::Failed(e.to_string()))?;
-    let moves = decided.applied_to(&deeds.moves);
+    let person_changes =
+        PersonChanges::read(daemon.journal()).map_err(|e| DemoError::Failed(e.to_string()))?;
+    let moves = person_changes.apply_to(&lists.moves);
     let comparison = stage.books.compare(&moves, &waiting).await?;
     Ok(Summary {
         end,
         totals: daemon.journal().totals(),
-        deeds,
-        decided,
+        lists,
+        person_changes,
         comparison,
     })
 }
 
-/// Whether the gateway has opened the serial line: what is sent before may be thrown away by the
-/// port's setup.
-async fn is_read(daemon: &Daemon) -> bool {
+/// Waits until the gateway has opened the serial line. The setup of the port may drop earlier
+/// bytes.
+async fn wait_for_line(daemon: &Daemon) -> bool {
     let mut look = tokio::time::interval(Duration::from_millis(20));
     let up = async {
         let name = Line::source();
@@ -360,13 +195,15 @@ async fn is_read(daemon: &Daemon) -> bool {
     };
     let is_up = tokio::time::timeout(LINE_UP, up).await.is_ok();
     if !is_up {
-        say("the gateway cannot open the pseudo-terminal: on without a serial scanner");
+        print_line(
+            "the gateway cannot open the pseudo-terminal: the demonstration continues without a serial scanner",
+        );
     }
     is_up
 }
 
-/// The devices work and the link comes and goes, until the time is up or somebody ends it.
-async fn show(
+/// Lets the devices work and the link go up and down, until the time is over or a person ends it.
+async fn run_show(
     options: &Options,
     stage: &Stage,
     daemon: &mut Daemon,
@@ -390,27 +227,27 @@ async fn show(
             if options.seconds.is_some_and(|seconds| second >= seconds) {
                 return;
             }
-            direct(&stage.link, second);
+            drive_link(&stage.link, second);
             if options.headless && second > 0 {
-                progress(second, &journal.totals(), &stage.link, &board);
+                print_progress(second, &journal.totals(), &stage.link, &board);
             }
         }
     };
     let ended = tokio::select! {
         () = play => Ok(()),
         ended = front => ended.map_err(DemoError::Terminal),
-        () = signals.told_to_stop() => Ok(()),
+        () = signals.wait_for_signal() => Ok(()),
         why = daemon.failed() => Err(DemoError::Failed(why)),
     };
     if !options.headless {
-        // The terminal UI may have been cut off in the middle.
+        // The terminal UI may have been interrupted.
         ratatui::restore();
     }
     ended
 }
 
-/// What happens to the link in this second.
-fn direct(link: &Link, second: u64) {
+/// Sets the link up or down, and its faults, for this second.
+fn drive_link(link: &Link, second: u64) {
     let (down, up) = FIRST_OUTAGE;
     let (stays_up, stays_down) = LATER_OUTAGES;
     let later = second.saturating_sub(up) % (stays_up + stays_down);
@@ -421,11 +258,11 @@ fn direct(link: &Link, second: u64) {
         times: 1,
         what: What::CutAfter,
     };
-    // Soon after each outage Odoo does what it was asked, and nobody hears of it.
+    // Soon after each outage Odoo carries out a call, and the gateway gets no answer.
     match later {
-        0 if second == up => link.fault(cut("button_validate")),
-        3 => link.fault(cut("load")),
-        10 => link.fault(Fault {
+        0 if second == up => link.add_fault(cut("button_validate")),
+        3 => link.add_fault(cut("load")),
+        10 => link.add_fault(Fault {
             method: String::new(),
             times: 2,
             what: What::unavailable(),
@@ -434,13 +271,13 @@ fn direct(link: &Link, second: u64) {
     }
 }
 
-fn progress(second: u64, totals: &Totals, link: &Link, board: &Board) {
+fn print_progress(second: u64, totals: &Totals, link: &Link, board: &Board) {
     let waiting = totals.open_events() + totals.waiting.events + totals.sending.events;
     let pause = board.snapshot().odoo.pause_s(clock::now());
     let pause = pause.map_or(String::new(), |seconds| {
-        format!("  next try in {seconds} s")
+        format!("    next attempt in {seconds} s")
     });
-    say(&format!(
+    print_line(&format!(
         "{second:>4} s  link {:<4}  stored {:>6}  duplicates {:>4}  posted {:>6}  waiting {:>6}  parked {:>3}{pause}",
         if link.is_up() { "up" } else { "DOWN" },
         totals.stored,
@@ -451,11 +288,11 @@ fn progress(second: u64, totals: &Totals, link: &Link, board: &Board) {
     ));
 }
 
-/// Until nothing waits any more, or nothing has got done for too long.
+/// Waits until no event is waiting, or until there is no progress for [`DRAIN_STALL`].
 async fn drain(
     daemon: &mut Daemon,
     stage: &Stage,
-    deeds: &Deeds,
+    lists: &DeviceLists,
     started: Instant,
     signals: &mut Signals,
 ) -> Result<End, DemoError> {
@@ -466,7 +303,7 @@ async fn drain(
     loop {
         let now = totals.borrow_and_update().clone();
         let done = now.posted.events + now.parked.events + now.discarded.events + now.no_document;
-        if now.stored >= deeds.events && done == now.stored {
+        if now.stored >= lists.events && done == now.stored {
             return Ok(End::Drained);
         }
         if done != settled {
@@ -479,22 +316,22 @@ async fn drain(
             } else {
                 "still wait"
             };
-            say(&format!(
-                "{} {still}, and nothing has got done for a minute",
+            print_line(&format!(
+                "{} {still}, and the gateway has posted nothing for a minute",
                 counted(waiting, "event")
             ));
             return Ok(End::Stalled);
         }
         tokio::select! {
-            _ = tick.tick() => progress(clock::instant().duration_since(started).as_secs(), &now, &stage.link, &board),
+            _ = tick.tick() => print_progress(clock::instant().duration_since(started).as_secs(), &now, &stage.link, &board),
             _ = totals.changed() => tokio::time::sleep(Duration::from_millis(50)).await,
-            () = signals.told_to_stop() => return Ok(End::Stopped),
+            () = signals.wait_for_signal() => return Ok(End::Stopped),
             why = daemon.failed() => return Err(DemoError::Failed(why)),
         }
     }
 }
 
-/// Ctrl-C and SIGTERM end the show; once more, they end the waiting behind it.
+/// Ctrl-C and SIGTERM. The first ends the show, the second ends the draining after it.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -509,7 +346,7 @@ impl Signals {
         })
     }
 
-    async fn told_to_stop(&mut self) {
+    async fn wait_for_signal(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -517,7 +354,7 @@ impl Signals {
     }
 }
 
-/// To standard output; when nobody listens there, that is no reason to fail.
-fn say(text: &str) {
+/// Prints a line. A closed standard output is not an error.
+fn print_line(text: &str) {
     drop(writeln!(io::stdout(), "{text}"));
 }

@@ -18,7 +18,7 @@ use crate::event::{Name, SourceKind};
 pub use gate::{Cost, Gate, Limits, Permit};
 pub use queue::FairQueue;
 
-/// Where work comes from: the outer level of fairness.
+/// The origin of work: the outer level of fairness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Origin {
     /// The gateway's own work: documents, decisions of people, flows.
@@ -34,7 +34,7 @@ pub enum Origin {
     Source(SourceKind),
 }
 
-/// Whose work it is.
+/// The lane of a piece of work.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Lane {
     pub origin: Origin,

@@ -1,49 +1,48 @@
-//! A device that only beeps makes movements by the order in which codes come.
+//! Flows: a device that only beeps creates movements by the order of its scans.
 //!
-//! Comes in: the raw scans of devices whose profile names a flow, from the journal in `seq` order.
-//! Goes out: structured events of the same device, into the journal, and a word for the person.
+//! Input: the scans of devices with a flow, from the journal in `seq` order. Output: events of the
+//! same device, into the journal, and an answer for the operator.
 //! decode → journal → **flow** → journal → assemble.
 //!
-//! - `engine`: state, what was read, now → state, events, a word. Pure. `engine/commands`: what
-//!   command barcodes do; `acts`: what other codes do; `state`: what is begun; `make`: products that
-//!   are remembered become events, or their correction.
-//! - `input`: what a device read. `reply`: the answer to a code, with what may come next.
-//! - `builtin.toml`: the flows that every device has, written as profiles write theirs.
-//! - `hear`, `looks`: what a code is by what the flow awaits, and what a text looks like that
-//!   nobody knows. Pure.
-//! - `lots`: which lot or serial number is awaited, and which new name is taken.
-//! - `say`, `texts.toml`: what the person is told.
-//! - `unfinished`: what a pause drops becomes rejected readings.
-//! - `known`: what a code is by the copy of Odoo's data.
-//! - `driver`: the task that runs it.
+//! - `engine`: state, code and time become a new state, events and an answer. Pure.
+//!   `engine/commands`: command barcodes. `collect`: other codes. `state`: the unfinished movement.
+//!   `create`: products become events, or the code that is missing.
+//! - `input`: one scan with its meaning. `reply`: the answer, with the codes that may come next.
+//! - `builtin.toml`: the flows that every device has, in the form of a profile's own flows.
+//! - `interpret`: the meaning of a code while the flow expects a lot. `resemblance`: what an
+//!   unknown text looks like. Pure.
+//! - `lots`: which new lots and serial numbers the flow accepts. `label_notes`: dates on labels.
+//! - `display_text`, `texts.toml`: the texts for the operator.
+//! - `expired`: a movement that a pause ended becomes rejected readings.
+//! - `catalog_lookup`: products and lots in the copy of Odoo's data.
+//! - `driver`: the task that runs the flows.
 //!
-//! **Promises:** a code that is wrong here changes nothing, and what is wanted is said. An event
-//! names only what was scanned (and packages that were begun by command). Events are made when the
-//! step that they belong to is complete, and never change: what is taken back later is an event of
-//! its own. Whatever happens between two commits, each event is in the journal once: its id is
-//! `flow-SEQ-N-TAG`, after the scan that it was made of.
+//! **Promises:** a wrong code changes nothing, and the answer names the expected codes. An event
+//! names only what was scanned, and packages that a command started. Events are created when their
+//! step is complete, and never change: an undo is an event of its own. Each event is in the journal
+//! once, whenever the process stops: its id is `flow-SEQ-N-TAG`, after the scan that created it.
 
-mod acts;
+pub mod catalog_lookup;
+mod collect;
+mod create;
+mod display_text;
 mod driver;
 mod engine;
-pub mod hear;
+mod expired;
 mod input;
-pub mod known;
-pub mod looks;
+pub mod interpret;
+mod label_notes;
 mod lots;
-mod make;
-mod notes;
 mod reply;
-mod say;
+pub mod resemblance;
 mod state;
 mod stored;
 #[cfg(test)]
 mod tests;
-mod unfinished;
 
+pub use display_text::{DisplayText, ExpectedCode, TextKey};
 pub use driver::Driver;
-pub use engine::{Engine, Made, Output};
+pub use engine::{CreatedEvent, Engine, Output};
+pub use expired::Expired;
 pub use input::{Input, Read};
-pub use say::{Key, Say, Want};
-pub use state::{Coded, State, Tracking};
-pub use unfinished::Unfinished;
+pub use state::{CodedProduct, State, Tracking};

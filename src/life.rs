@@ -14,8 +14,7 @@ use tracing::{error, info, warn};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
-/// How long draining may take. What is not done by then is done after the next start: nothing is
-/// lost by it.
+/// How long draining may take. The rest is sent after the next start: nothing is lost.
 const DRAIN: Duration = Duration::from_millis(8_500);
 
 /// The code of the alarm while the gateway runs with the last configuration that ran.
@@ -53,29 +52,31 @@ pub async fn run(
             warn!("{change}");
         }
         daemon.board().alarm(SITE_ALARM, change);
-        keep(loaded, state_directory).await;
+        store_configuration(loaded, state_directory).await;
     }
-    tell(NotifyState::Ready);
+    notify(NotifyState::Ready);
 
     let failure = tokio::select! {
         failure = daemon.failed() => Some(failure),
-        () = signals.until_told_to_stop() => None,
+        () = signals.wait_for_stop() => None,
         () = keep_watchdog_quiet() => None,
     };
-    tell(NotifyState::Stopping);
+    notify(NotifyState::Stopping);
     if let Some(why) = &failure {
-        error!("a part has stopped by itself, so all of it stops: {why}");
+        error!("a part of the daemon has stopped, so the daemon stops: {why}");
     }
     let damage = daemon.damage();
     let drained = tokio::select! {
         drained = tokio::time::timeout(DRAIN, daemon.stop()) => drained.ok(),
-        () = signals.until_told_to_stop() => None,
+        () = signals.wait_for_stop() => None,
     };
     match drained {
         Some(Ok(())) => {}
-        Some(Err(fatal)) => error!("the journal did not end well: {fatal}"),
+        Some(Err(fatal)) => error!("the journal was not closed correctly: {fatal}"),
         None => {
-            warn!("stopped before all was drained: the journal has it, and the next start goes on");
+            warn!(
+                "stopped before all documents were sent: the journal has them, and the next start sends them"
+            );
         }
     }
     info!("stockrelay has stopped");
@@ -102,9 +103,9 @@ async fn start(loaded: &Loaded) -> Result<Daemon, u8> {
     })
 }
 
-/// Keeps the configuration for a start at which the written one has a fault. That it cannot be kept
-/// is no reason to stop.
-async fn keep(loaded: Loaded, state_directory: Option<PathBuf>) {
+/// Stores the configuration for a start at which the configuration file has a fault. A failure is
+/// logged only.
+async fn store_configuration(loaded: Loaded, state_directory: Option<PathBuf>) {
     let data_dir = loaded.config.data_dir.clone();
     let kept =
         tokio::task::spawn_blocking(move || last::store(&loaded, state_directory.as_deref())).await;
@@ -119,7 +120,7 @@ async fn keep(loaded: Loaded, state_directory: Option<PathBuf>) {
     );
 }
 
-/// To standard error, which systemd keeps; coloured only where a person looks.
+/// Logs to standard error, which systemd stores. Colours appear only on a terminal.
 fn start_log(log: &Log) -> Result<(), u8> {
     let filter: Targets = log.level.parse().map_err(|error| {
         super::say(&format!("log.level: found {:?}: {error}", log.level));
@@ -154,7 +155,7 @@ impl Signals {
 
     /// SIGHUP is no reason to stop: terminals that close send it, and so do people who expect a
     /// reload.
-    async fn until_told_to_stop(&mut self) {
+    async fn wait_for_stop(&mut self) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return info!("SIGTERM: stopping"),
@@ -174,12 +175,12 @@ async fn keep_watchdog_quiet() {
     let mut tick = tokio::time::interval((every / 2).max(Duration::from_millis(100)));
     loop {
         tick.tick().await;
-        tell(NotifyState::Watchdog);
+        notify(NotifyState::Watchdog);
     }
 }
 
-fn tell(state: NotifyState) {
+fn notify(state: NotifyState) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        warn!(%error, "cannot tell systemd how it goes");
+        warn!(%error, "cannot notify systemd");
     }
 }

@@ -131,7 +131,7 @@ async fn demo(args: &DemoArgs) -> Result<u8, u8> {
     }
 }
 
-/// The commands that ask the daemon and print what it says.
+/// Runs the commands that send a request to the daemon and print the answer.
 async fn ask(cli: &Cli) -> Result<u8, u8> {
     let client = Client::new(&socket(cli)?);
     let mut out = BufWriter::new(io::stdout());
@@ -159,7 +159,7 @@ async fn top(socket: &Path) -> Result<u8, u8> {
     match tui::run(socket).await {
         Ok(()) => Ok(EXIT_DONE),
         Err(error) => {
-            say(&format!("the terminal cannot be used: {error}"));
+            say(&format!("cannot use the terminal: {error}"));
             Err(EXIT_FAILED)
         }
     }
@@ -268,7 +268,7 @@ fn hash(device: &str, config: &Path) -> Result<u8, u8> {
         password.pop();
     }
     if password.is_empty() {
-        say("no password on standard input: write it there, on one line");
+        say("no password on standard input: pass it there, on one line");
         return Err(EXIT_USAGE);
     }
     let listed = config::load(config, &environment())
@@ -282,7 +282,7 @@ fn hash(device: &str, config: &Path) -> Result<u8, u8> {
         });
     if let Some((file, line)) = listed {
         say(&format!(
-            "device {name} is in {} already, from line {line}: replace its password there by this line, and append nothing\npassword = \"{}\"",
+            "device {name} is already in {}, at line {line}: replace its password there by this line, and append nothing\npassword = \"{}\"",
             file.display(),
             hash_password(password)
         ));
@@ -304,8 +304,7 @@ fn load(path: &Path) -> Result<Loaded, u8> {
     })
 }
 
-/// The environment as the configuration sees it: without the variable that says where the
-/// configuration is.
+/// The environment variables for the configuration, without the variable that names its file.
 fn environment() -> Vec<(String, String)> {
     let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((key.into_string().ok()?, value.into_string().ok()?))
@@ -316,8 +315,7 @@ fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Where the daemon answers: as the arguments say, or the configuration, or, without one, where it
-/// usually is.
+/// The control socket: from the arguments, from the configuration, or the default.
 fn socket(cli: &Cli) -> Result<PathBuf, u8> {
     if let Some(socket) = &cli.socket {
         return Ok(socket.clone());
@@ -346,7 +344,7 @@ fn socket(cli: &Cli) -> Result<PathBuf, u8> {
     }
 }
 
-/// To standard error; when nobody listens there, that is no reason to fail.
+/// Prints to standard error. A closed standard error is not a failure.
 fn say(text: &str) {
     drop(writeln!(io::stderr(), "stockrelay: {text}"));
 }

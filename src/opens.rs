@@ -25,7 +25,7 @@ pub enum Effect {
     LinkHeld,
     /// `run` starts without it, says the same in the status, and tries again.
     Without,
-    /// `run` starts with the list that was in order last, and raises an alarm.
+    /// `run` starts with the last good list, and raises an alarm.
     LastList,
 }
 
@@ -37,7 +37,7 @@ pub struct Opened {
     /// The file or address.
     pub what: String,
     pub effect: Effect,
-    /// The fault and what to do; `None` if the entry can be opened.
+    /// The fault and what to do. `None`: the entry can be opened.
     pub fault: Option<Fault>,
 }
 
@@ -81,17 +81,21 @@ pub fn open_all(config: &Config, running: Option<i32>) -> Vec<Opened> {
         let opened = entry(
             "mqtt.listen.device_config_dir",
             &dir.display(),
-            of_files(&[dir], read),
+            check_files(&[dir], read),
         );
-        list.push(without(opened));
+        list.push(make_optional(opened));
     }
     let file = config.scanners.as_deref();
     for scanner in file
         .and_then(|file| scanners::list::read(file).ok())
         .unwrap_or_default()
     {
-        let opened = entry("scanners", &of_scanner(&scanner), port(&scanner, running));
-        list.push(without(opened));
+        let opened = entry(
+            "scanners",
+            &describe_scanner(&scanner),
+            port(&scanner, running),
+        );
+        list.push(make_optional(opened));
     }
     list
 }
@@ -118,19 +122,23 @@ fn open_needed(config: &Config, running: Option<i32>) -> Vec<Opened> {
     }
     if let Some(file) = &config.scanners {
         let read = scanners::list::read(file).map(drop);
-        let opened = entry("scanners", &file.display(), of_files(&[file], read));
+        let opened = entry("scanners", &file.display(), check_files(&[file], read));
         let has_last = scanners::list::has_last(file, &LastLists::new(&config.data_dir));
-        list.push(listed(opened, has_last));
+        list.push(with_list_effect(opened, has_last));
     }
     open_listen(config, running, &mut bound, &mut list);
     open_broker(config, &mut list);
     if let Some(file) = &config.odoo.ca {
         let read = tls::client_config(Some(file)).map(drop);
-        list.push(held("odoo.ca", &file.display(), of_files(&[file], read)));
+        list.push(link_entry(
+            "odoo.ca",
+            &file.display(),
+            check_files(&[file], read),
+        ));
     }
     if let Some(file) = &config.odoo.api_key_file {
-        let read = of_files(&[file], key::read(Some(file)).map(drop));
-        list.push(held("odoo.api_key_file", &file.display(), read));
+        let read = check_files(&[file], key::read(Some(file)).map(drop));
+        list.push(link_entry("odoo.api_key_file", &file.display(), read));
     }
     list
 }
@@ -149,7 +157,7 @@ fn open_listen(
         let read = tls::server_config(cert, key, listen.client_ca.as_deref(), false).map(drop);
         let mut files: Vec<&Path> = vec![cert, key];
         files.extend(listen.client_ca.as_deref());
-        let read = of_files(&files, read);
+        let read = check_files(&files, read);
         list.push(entry("mqtt.listen.tls_cert", &cert.display(), read));
     }
     let key = "mqtt.listen.address";
@@ -166,7 +174,7 @@ fn open_broker(config: &Config, list: &mut Vec<Opened>) {
         &broker.client_key,
     ];
     let files: Vec<&Path> = files.into_iter().flatten().map(AsRef::as_ref).collect();
-    let read = of_files(&files, broker::check(broker, &config.site));
+    let read = check_files(&files, broker::check(broker, &config.site));
     list.push(entry("mqtt.broker", &broker.url, read));
     let is_listed = (config.listen.as_ref()).is_some_and(|listen| listen.devices == broker.devices);
     if let (Some(file), false) = (&broker.devices, is_listed) {
@@ -184,16 +192,16 @@ fn entry(key: &'static str, what: &impl ToString, opened: Result<(), Fault>) -> 
 }
 
 fn device_list(key: &'static str, file: &Path, config: &Config) -> Opened {
-    let read = of_files(
+    let read = check_files(
         &[file],
         devices::check(file).map_err(|why| format!("{key}: {why}")),
     );
     let has_last = devices::has_last(file, &LastLists::new(&config.data_dir));
-    listed(entry(key, &file.display(), read), has_last)
+    with_list_effect(entry(key, &file.display(), read), has_last)
 }
 
 /// A list of devices or scanners.
-fn listed(opened: Opened, has_last: bool) -> Opened {
+fn with_list_effect(opened: Opened, has_last: bool) -> Opened {
     let effect = if has_last {
         Effect::LastList
     } else {
@@ -202,14 +210,14 @@ fn listed(opened: Opened, has_last: bool) -> Opened {
     Opened { effect, ..opened }
 }
 
-fn held(key: &'static str, what: &impl ToString, opened: Result<(), Fault>) -> Opened {
+fn link_entry(key: &'static str, what: &impl ToString, opened: Result<(), Fault>) -> Opened {
     Opened {
         effect: Effect::LinkHeld,
         ..entry(key, what, opened)
     }
 }
 
-fn without(opened: Opened) -> Opened {
+fn make_optional(opened: Opened) -> Opened {
     Opened {
         effect: Effect::Without,
         ..opened
@@ -218,7 +226,7 @@ fn without(opened: Opened) -> Opened {
 
 /// The fault of an entry that reads files. It lasts, unless a file may be on a file system that is
 /// not mounted yet: its directory is missing or empty.
-fn of_files<E: ToString>(files: &[&Path], read: Result<(), E>) -> Result<(), Fault> {
+fn check_files<E: ToString>(files: &[&Path], read: Result<(), E>) -> Result<(), Fault> {
     let may_be_mounted_later = |file: &&Path| {
         let is_empty = |dir: &Path| fs::read_dir(dir).is_ok_and(|mut files| files.next().is_none());
         let is_missing = |dir: &Path| !dir.exists();
@@ -234,7 +242,7 @@ fn of_files<E: ToString>(files: &[&Path], read: Result<(), E>) -> Result<(), Fau
 }
 
 /// The name of the scanner as in the status.
-fn of_scanner(scanner: &Scanner) -> String {
+fn describe_scanner(scanner: &Scanner) -> String {
     format!("scanner:{}", scanner.name)
 }
 
@@ -248,11 +256,11 @@ fn port(scanner: &Scanner, running: Option<i32>) -> Result<(), Fault> {
     }
     found
         .and_then(|path| scanners::open(scanner, &path))
-        .map_err(|why| Fault::passing(format!("{} is down: {why}", of_scanner(scanner))))
+        .map_err(|why| Fault::passing(format!("{} is down: {why}", describe_scanner(scanner))))
 }
 
 /// Whether the process has the device file open, by /proc. If /proc does not show the process's
-/// files to this user, the daemon that answers is taken to have it: its status says otherwise.
+/// files to this user, the answer is `true`: the daemon's status shows otherwise.
 fn has_open(pid: i32, path: &Path) -> bool {
     let (Ok(files), Ok(path)) = (fs::read_dir(format!("/proc/{pid}/fd")), path.canonicalize())
     else {
@@ -268,7 +276,7 @@ fn data_dir(config: &Config, running: Option<i32>) -> Result<(), Fault> {
     let dir = &config.data_dir;
     let failed = |path: &Path, error: io::Error| {
         Fault::passing(format!(
-            "{} cannot be written by this user: {error}; give the daemon's user the file, or change data_dir",
+            "{} cannot be written by this user: {error}; make the daemon's user its owner, or change data_dir",
             path.display()
         ))
     };
@@ -290,7 +298,7 @@ fn data_dir(config: &Config, running: Option<i32>) -> Result<(), Fault> {
     };
     if !metadata.is_dir() {
         return Err(Fault::lasting(format!(
-            "{} is no directory; change data_dir",
+            "{} is not a directory; change data_dir",
             dir.display()
         )));
     }
@@ -327,7 +335,7 @@ fn dead_link(path: &Path) -> Option<Fault> {
     let target = fs::read_link(path).ok()?;
     let error = fs::metadata(path).err()?;
     Some(Fault::passing(format!(
-        "{} is a link to {}, which cannot be opened: {error}; mount the disk that it is on, or correct the link",
+        "{} is a link to {}, which cannot be opened: {error}; mount its disk, or correct the link",
         path.display(),
         target.display()
     )))
@@ -343,18 +351,18 @@ fn socket(path: &Path, running: Option<i32>) -> Result<(), Fault> {
     let there = path.ancestors().skip(1).find(|parent| parent.exists());
     if let Some(parent) = there {
         may_write(parent).map_err(|error| {
-            Fault::passing(format!("control.socket {}: this user cannot create a file in {}: {error}; give the daemon's user the directory", path.display(), parent.display()))
+            Fault::passing(format!("control.socket {}: this user cannot create a file in {}: {error}; make the daemon's user its owner", path.display(), parent.display()))
         })?;
     }
     match fs::symlink_metadata(path) {
         Ok(found) if !std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) => {
             Err(Fault::lasting(format!(
-                "control.socket {}: something that is no socket is there; remove it or choose another path",
+                "control.socket {}: this file is not a socket; remove it or choose another path",
                 path.display()
             )))
         }
         Ok(_) if running.is_none() && is_answered(path) => Err(Fault::passing(format!(
-            "control.socket {}: another process answers there; stop it, or give this one a socket of its own",
+            "control.socket {}: another process uses this socket; stop it, or set another path",
             path.display()
         ))),
         _ => Ok(()),
@@ -401,7 +409,7 @@ fn bind(
             address.ip()
         )),
         _ => Fault::passing(format!(
-            "{cannot}; choose a free port, or stop the process that has it"
+            "{cannot}; choose a free port, or stop the process that uses it"
         )),
     })
 }

@@ -88,7 +88,7 @@ impl Intake {
         self
     }
 
-    /// Where the lists of devices and scanners are kept for a start at which they have a fault.
+    /// The copies of the last good lists of devices and scanners.
     #[must_use]
     pub fn with_last_lists(mut self, last_lists: LastLists) -> Self {
         self.last_lists = last_lists;
@@ -108,8 +108,8 @@ impl Intake {
     }
 
     /// A device published its state just now.
-    pub fn hear_state(&self, device: &Name, state: &[u8], received: Timestamp) {
-        self.clock_times.hear(device, state, received);
+    pub fn read_clock(&self, device: &Name, state: &[u8], received: Timestamp) {
+        self.clock_times.send(device, state, received);
     }
 
     /// Receives the languages and settings of devices.
@@ -143,10 +143,9 @@ impl Intake {
             .await
     }
 
-    /// Takes several readings in the caller's lane, and stores `side_changes` in the same commit.
+    /// Stores several readings in the caller's lane, with `side_changes` in the same commit.
     ///
-    /// Nothing is decoded before the gate admits the readings: what they become is larger than they
-    /// are.
+    /// The gate admits readings before they are decoded, because events are larger than readings.
     pub async fn take_many_and_store(
         &self,
         lane: &Lane,
@@ -217,7 +216,7 @@ impl Intake {
         // Where codes make movements, the flow has the word.
         let flow =
             matches!(event.action, Action::Scan { .. }) && self.profiles.has_flow(&event.device);
-        let own = !flow && self.profiles.has_words(&event.device);
+        let own = !flow && self.profiles.has_feedback(&event.device);
         let about = own.then(|| event.clone());
         let mut judged =
             capture.and_then(|capture| capture.judge(event, (display || own) && !flow));
@@ -260,7 +259,7 @@ impl Intake {
             let words = pending.about.zip(display.as_ref());
             let words = words.and_then(|(event, display)| {
                 let Display { ok, text } = serde_json::from_slice(display).ok()?;
-                Some(self.profiles.words(&event, (ok, &text)))
+                Some(self.profiles.build_feedback(&event, (ok, &text)))
             });
             let words = words.unwrap_or_default();
             Verdict {

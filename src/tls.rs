@@ -21,13 +21,13 @@ pub fn install_provider() {
 /// Why the listener cannot speak TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerTlsError {
-    #[error("{key}: cannot read {}: {reason}; a PEM file is wanted", file.display())]
+    #[error("{key}: cannot read {}: {reason}; it must be a PEM file", file.display())]
     File {
         key: &'static str,
         file: PathBuf,
         reason: String,
     },
-    #[error("mqtt.listen.tls_cert and tls_key do not fit together: {0}")]
+    #[error("mqtt.listen.tls_cert and tls_key do not belong together: {0}")]
     Pair(String),
     #[error("mqtt.listen.client_ca: {0}")]
     Authorities(String),
@@ -94,7 +94,7 @@ fn certificates(
 
 /// Why no TLS client could be built: a fault of the configuration, told with its file.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read {}: {reason}; a PEM file of certificate authorities is wanted", file.display())]
+#[error("cannot read {}: {reason}; it must be a PEM file of certificate authorities", file.display())]
 pub struct ClientTlsError {
     file: PathBuf,
     reason: String,

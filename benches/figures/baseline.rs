@@ -1,5 +1,4 @@
-//! What everything is measured against: a bare redb that commits each event by itself, at its
-//! default settings.
+//! The baseline: a bare redb with default settings that commits each event by itself.
 
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ impl Commits {
     }
 }
 
-/// One durable commit for each event: the payload by number, and its id so that it is known again.
+/// Makes one durable commit for each event: the payload by number, and its id to find duplicates.
 pub fn commits(count: u64, ids: Ids) -> Result<Commits, Box<dyn std::error::Error + Send + Sync>> {
     let dir = tempfile::tempdir_in(crate::daemon::scratch()?)?;
     let database = redb::Database::create(dir.path().join("baseline.redb"))?;

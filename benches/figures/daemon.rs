@@ -65,7 +65,7 @@ fn copy(data_dir: &Path, odoo: &str, database: &str) -> Answer<()> {
 }
 
 impl Gateway {
-    /// With an Odoo that is not there: what is measured is the way in.
+    /// Without an Odoo: only the path into the journal is measured.
     pub fn start() -> Answer<Self> {
         Self::start_with("http://127.0.0.1:9", "none", None, "")
     }
@@ -231,7 +231,7 @@ pub fn memory_kib(pid: u32, field: &str) -> Answer<u64> {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended.
         drop(self.process.kill());
         drop(self.process.wait());
     }

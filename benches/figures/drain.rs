@@ -187,7 +187,7 @@ async fn wait(client: &Client, what: &str, done: impl Fn(&Value) -> bool) -> Ans
     }
 }
 
-/// Lets connections through from now on; says when the first one came.
+/// Accepts connections from now on. Returns when the first one came.
 fn relay(
     listen: std::net::SocketAddr,
     url: &str,

@@ -162,7 +162,7 @@ const PLANS: &[Plan] = &[
 ];
 
 impl Plan {
-    /// What the plan is called where two of them make the same attack.
+    /// The name of the plan, if two plans make the same attack.
     fn attack(&self) -> &'static str {
         self.name.trim_end_matches(char::is_numeric)
     }
@@ -248,7 +248,7 @@ fn setup(plan: &Plan) -> Setup {
         ..Setup::default()
     };
     if plan.with_passwords {
-        // One hash for all: to make each of its own takes longer than the phase.
+        // One hash for all devices: a separate hash for each takes longer than the phase.
         let hash = hash_password(PASSWORD);
         let mut devices = String::new();
         for number in 0..20_000 {

@@ -70,7 +70,7 @@ impl Load {
         Ok(begun.elapsed())
     }
 
-    /// One after the other: how long each took from publish to PUBACK.
+    /// Publishes one message after the other, and measures each time from publish to PUBACK.
     pub async fn latencies(self, count: u64) -> Answer<Vec<Duration>> {
         let mut device = Device::connect(self.address, "dev00").await?;
         let mut times = Vec::new();

@@ -94,7 +94,8 @@ async fn ingest() -> Measured {
     Ok(())
 }
 
-/// One device alone, one message in flight: publish to PUBACK, against one commit.
+/// One device with one message in flight: the time from publish to PUBACK, compared with one
+/// commit.
 async fn latency() -> Measured {
     println!("latency: one device, one in flight, 5,000 events; against 5,000 single commits");
     let commits = baseline::commits(5_000, Ids::Rising)?;

@@ -1,5 +1,5 @@
-//! Any bytes of a serial line, cut anywhere, in any framing: the same codes come out. No code is
-//! empty, too long or contains the end mark, and no byte comes out twice.
+//! Any bytes of a serial line, cut anywhere, in any framing, give the same codes. No code is empty,
+//! too long or contains the end mark, and no byte is in two codes.
 
 use stockrelay::decode::profile::{Bytes, End, Frame, Framer, Framing};
 

@@ -1,5 +1,5 @@
-//! What must hold for any input: a module for each fuzz target, with a function `check` that panics
-//! where the property does not hold.
+//! The properties that hold for any input. Each fuzz target has a module with a function `check`,
+//! which panics if its property does not hold.
 //!
 //! The fuzz targets in `fuzz_targets/` call these functions with a fuzzer's inputs. `cargo test`
 //! includes this file (`tests/it/fuzz.rs`) and calls them with the corpus and seeded mutations.

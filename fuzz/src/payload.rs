@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use stockrelay::channel::identity::ReadingId;
 use stockrelay::channel::{Channel, EVENTS_MAX, Reading};
 use stockrelay::decode::profile::{Profile, SHIPPED};
-use stockrelay::decode::{PAYLOAD_BYTES_MAX, REJECTED_BYTES_MIN, decode, part, scanned};
+use stockrelay::decode::{PAYLOAD_BYTES_MAX, REJECTED_BYTES_MIN, decode, decode_scans, part};
 use stockrelay::event::{Name, SourceKind};
 use stockrelay::journal::stored;
 
@@ -24,7 +24,7 @@ pub fn check(payload: &[u8]) {
     }
     let reading = reading(Channel::Scan, payload);
     for profile in PROFILES.iter() {
-        let entries = scanned(&reading, profile);
+        let entries = decode_scans(&reading, profile);
         assert!((1..=EVENTS_MAX).contains(&entries.len()));
         for (event, _) in entries.into_iter().flatten() {
             assert!(stored::event_in(&event).is_ok());

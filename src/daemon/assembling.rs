@@ -62,7 +62,11 @@ impl Assembling {
         while !cancel.is_cancelled() {
             let read = match self.read_page() {
                 Ok(read) => read,
-                Err(error) => return tracing::error!("assembling stops: {error}"),
+                Err(error) => {
+                    return tracing::error!(
+                        "documents are no longer assembled, because the journal cannot be read: {error}. Restart the gateway"
+                    );
+                }
             };
             if let Some(sealed) = self.assembler.seal(self.now())
                 && self.write(sealed).await.is_err()
@@ -81,7 +85,7 @@ impl Assembling {
                 .map(|wake| wake.saturating_sub(self.now().monotonic));
             tokio::select! {
                 () = cancel.cancelled() => {}
-                Some(heard) = self.clock_times.recv() => self.hear(&heard),
+                Some(clock_time) = self.clock_times.recv() => self.apply_clock_time(&clock_time),
                 newer = totals.wait_for(|totals| totals.last_seq > self.cursor) => if newer.is_err() { return },
                 () = tokio::time::sleep(nap.unwrap_or(Duration::from_hours(1))) => {}
             }
@@ -115,12 +119,12 @@ impl Assembling {
 
     /// Events that were received before are in the journal, and are not overtaken: the assembler
     /// uses the times of receipt.
-    fn hear(&mut self, heard: &ClockTime) {
+    fn apply_clock_time(&mut self, clock_time: &ClockTime) {
         let ClockTime {
             device,
             at,
             received,
-        } = heard;
+        } = clock_time;
         let now = self.now();
         self.assembler.observe_clock(device, *at, *received, now);
     }
@@ -151,7 +155,7 @@ impl Assembling {
             if is_scan && !self.profiles.has_flow(&event.event.device) {
                 self.unused.insert(event.seq);
             }
-            match self.undone_by(event)? {
+            match self.find_undone(event)? {
                 Some(undone) => self.assembler.take_undo(event, &undone, self.now()),
                 None => self.assembler.take(event, self.now()),
             }
@@ -161,8 +165,8 @@ impl Assembling {
         Ok(events.len())
     }
 
-    /// The event that this one takes back, if it came before it.
-    fn undone_by(&self, recorded: &Recorded) -> Result<Option<Recorded>, JournalError> {
+    /// Finds the event that this one undoes, if it came before.
+    fn find_undone(&self, recorded: &Recorded) -> Result<Option<Recorded>, JournalError> {
         let Action::Undo { event, .. } = &recorded.event.action else {
             return Ok(None);
         };

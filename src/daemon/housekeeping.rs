@@ -99,12 +99,12 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
     }
 }
 
-/// Why nothing is taken, and what to do about it; `None` while readings are taken.
+/// Explains why the gateway stores no readings, and what to do. `None`: it stores readings.
 fn why_full(totals: &Totals) -> Option<String> {
     let text = if totals.disk_full {
-        "The disk of the journal is full: nothing more is taken. Remove files or enlarge the disk that data_dir is on; journal.budget does not help."
+        "The disk of the journal is full: the gateway stores no more readings. Remove files or enlarge the disk that data_dir is on; journal.budget does not help."
     } else {
-        "The journal is full: nothing more is taken. Restore the link to Odoo, so that what is posted can be pruned, or raise journal.budget."
+        "The journal is full: the gateway stores no more readings. Restore the link to Odoo, so that posted documents can be pruned, or raise journal.budget."
     };
     totals.full.then(|| text.to_owned())
 }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_as_such_and_the_budget_is_not_blamed() {
+    fn a_full_disk_is_named_and_the_budget_is_not_blamed() {
         let totals = |full, disk_full| Totals {
             full,
             disk_full,

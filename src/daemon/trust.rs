@@ -37,12 +37,12 @@ impl Trust {
         }
     }
 
-    /// Looks at both clocks. Answers what is wrong with the wall clock and what to do.
+    /// Compares both clocks. Returns the fault of the wall clock and what to do.
     pub fn doubt(&mut self, now: Timestamp, monotonic: Duration) -> Option<String> {
         if now.as_second() < CLOCK_MIN_S {
             self.began = None;
             return Some(format!(
-                "The clock of this gateway says {now}: set it, or give it a time server. Nothing is pruned until then."
+                "The clock of this gateway shows {now}, which is wrong: set it, or configure a time server. Nothing is pruned until then."
             ));
         }
         let (wall, since) = *self.began.get_or_insert((now, monotonic));

@@ -1,5 +1,5 @@
-//! What an event says was done, read by the table of event types ([`EventType`]). A field that the
-//! type does not take is ignored.
+//! Reads the action of an event by the table of event types ([`EventType`]). A field that the type
+//! does not have is ignored.
 
 use rust_decimal::Decimal;
 use serde_json::value::RawValue;
@@ -41,7 +41,7 @@ pub(super) fn kind(raw: Option<&RawValue>) -> Result<&'static EventType, Refusal
     })
 }
 
-/// Whether the type has a quantity, which is 1 where none is given.
+/// Whether the type has a quantity that is 1 by default.
 pub(super) fn has_default_quantity(action: &Action) -> bool {
     action.event_type().presence(Field::Quantity) == Some(Presence::Optional)
 }
@@ -83,7 +83,7 @@ impl Values {
         let written = raw.field(field);
         Ok(match field {
             Field::Quantity => {
-                // A type that needs its quantity counts: 0 says that nothing is there.
+                // A type that requires its quantity is a count: 0 means that the location is empty.
                 let zero = presence == Presence::Required;
                 self.quantity = decimal(field, written, zero)?;
                 self.quantity.is_some()

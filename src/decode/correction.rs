@@ -120,7 +120,7 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
     })
 }
 
-/// Reads what becomes of a text field. `None`: the field was left out.
+/// Reads the change of a text field. `None`: the correction does not have the field.
 fn value(field: Field, raw: Option<&RawValue>) -> Result<Option<Change>, Refusal> {
     if raw.is_some_and(|raw| raw.get() == "null") {
         return Ok(Some(Change::Away));

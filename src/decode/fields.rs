@@ -20,12 +20,11 @@ use crate::reason::RejectionCode;
 
 /// Quantities and weights stay below this.
 const MAGNITUDE_LIMIT: i64 = 1_000_000_000_000;
-/// Decimals of a quantity or weight at the most.
+/// Decimals of a quantity or weight, at most.
 const DECIMALS_MAX: u32 = 6;
-/// The longest number that is read, in bytes: so many digits always fit a [`Decimal`] without
-/// rounding.
+/// Length of a number in bytes, at most: so many digits always fit a [`Decimal`] without rounding.
 const NUMBER_BYTES_MAX: usize = 28;
-/// Parcels of one shipment at the most.
+/// Parcels of one shipment, at most.
 const PARCELS_MAX: u32 = 10_000;
 
 /// The fields of all event types, as written. `null` counts as missing.
@@ -99,8 +98,8 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// The first field of an object that seems to be a quantity under another name: `qty`, `Quantity`,
-/// `quanity`. It would be ignored as unknown, and the quantity would be 1.
+/// Finds the first field that seems to be a quantity under another name: `qty`, `Quantity`,
+/// `quanity`. As an unknown field it would be ignored, and the quantity would be 1.
 pub(super) fn quantity_under_another_name(object: &str) -> Option<String> {
     let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(object).ok()?;
     let seems = |name: &str| {
@@ -151,7 +150,7 @@ impl Refusal {
         )
     }
 
-    /// An object whose fields cannot be told apart: one of them is there twice.
+    /// An object that has one field twice.
     pub fn fields(error: &serde_json::Error) -> Self {
         Self::new(
             RejectionCode::BadField,
@@ -193,7 +192,7 @@ impl Refusal {
         Self::new(
             RejectionCode::BadField,
             format!(
-                "field {}: no such field is known; accepted is quantity, if that is what is meant",
+                "field {}: this field does not exist; rename it to quantity, or remove it",
                 shorten(name)
             ),
         )
@@ -262,7 +261,7 @@ pub(super) fn elements(
                 };
                 kept.push(element);
             }
-            // What is beyond the limit is counted, never kept.
+            // Elements beyond the limit are counted, but not stored.
             let mut count = kept.len();
             while seq.next_element::<IgnoredAny>()?.is_some() {
                 count += 1;
@@ -276,7 +275,7 @@ pub(super) fn elements(
     Ok(found)
 }
 
-/// The text of a JSON string; `None` where it is something else.
+/// The text of a JSON string. `None`: another type.
 pub(super) fn string(raw: &RawValue) -> Option<std::borrow::Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
@@ -312,7 +311,7 @@ pub(super) fn check_text(field: &str, text: &str, is_code: bool) -> Result<(), R
     Err(Refusal::field(field, &fault, &accepted))
 }
 
-/// The device's own id; `None` where it gave none.
+/// Reads the device's own id. `None`: the field is missing.
 pub(super) fn id(raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
     let Some(raw) = raw else { return Ok(None) };
     match string(raw) {
@@ -333,7 +332,7 @@ pub(super) fn id(raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
     }
 }
 
-/// When it was done; `None` where the device named no time.
+/// Reads the time of the event. `None`: the field is missing.
 pub(super) fn at(raw: Option<&RawValue>) -> Result<Option<Timestamp>, Refusal> {
     let Some(raw) = raw else { return Ok(None) };
     string(raw)

@@ -1,19 +1,19 @@
-//! GS1 codes: what a barcode says about item, lot, date and quantity. Pure.
+//! Reads GS1 codes: item, lot, date and quantity in a barcode. Pure.
 //!
-//! Comes in: the text of a scan, and the present year, around which dates of two digits are. Goes
-//! out: an [`ElementString`] whose every value keeps what GS1 laid down for it, or a [`Gs1Error`]
-//! that says where it does not, what was found and what is accepted.
+//! Input: the text of a scan, and the present year for the century of dates. Output: an
+//! [`ElementString`] whose values are valid by GS1's rules, or a [`Gs1Error`] with the place, the
+//! value that was found and what is accepted.
 //!
-//! Promised: it never panics, it takes memory in proportion to a text of at most [`TEXT_BYTES_MAX`]
-//! bytes, and the three ways of writing the same elements give the same [`ElementString`] (a
-//! Digital Link may change their order).
+//! **Promises:** it never panics, memory is in proportion to a text of at most [`TEXT_BYTES_MAX`]
+//! bytes, and the three forms of the same elements give the same [`ElementString`] (a Digital Link
+//! may change their order).
 //!
-//! - `table`: what is laid down for each application identifier; `lint`, `lists`, `coupon`, `date`:
-//!   what values are.
-//! - `elements`: the elements, what they mean, and how they are written.
+//! - `table`: the rules for each application identifier; `lint`, `lists`, `coupon`, `date`: the
+//!   rules for values.
+//! - `elements`: the elements, their meaning, and their forms.
 //! - `measures`: weights and dimensions, and their units.
-//! - `digital_link`: the third way of writing them.
-//! - `gtin`: item numbers, which have codes of their own as well.
+//! - `digital_link`: the third form.
+//! - `gtin`: item numbers, which are also barcodes by themselves.
 
 mod ai;
 mod coupon;
@@ -41,8 +41,8 @@ pub(super) use gtin::check_digit;
 use elements::unknown;
 use table::Spec;
 
-/// The longest text that is read, in bytes. The largest DataMatrix holds 2,335 characters, a QR
-/// code 4,296.
+/// Length of a text in bytes, at most. The largest DataMatrix holds 2,335 characters, a QR code
+/// 4,296.
 pub const TEXT_BYTES_MAX: usize = 4 << 10;
 
 /// What scanners send for FNC1 between two elements.
@@ -52,10 +52,10 @@ const GS: char = '\x1d';
 /// `DotCode`.
 const SYMBOLOGIES: [&str; 5] = ["]C1", "]e0", "]d2", "]Q3", "]J1"];
 
-/// How elements are written.
+/// The form of GS1 data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
-    /// `]C1010401234567890110ABC`, with GS in the place of FNC1.
+    /// `]C1010401234567890110ABC`, with GS for FNC1.
     ElementString,
     /// `(01)04012345678901(10)ABC`
     Bracketed,
@@ -63,16 +63,16 @@ pub enum Carrier {
     DigitalLink,
 }
 
-/// Whether a text begins with a symbology identifier that says GS1.
+/// Whether a text starts with a symbology identifier for GS1 data.
 #[must_use]
 pub fn is_marked(text: &str) -> bool {
     strip_symbology(text).0
 }
 
-/// How a text may be GS1 data; `None` where it may not.
+/// Finds the form in which a text may be GS1 data. `None`: it cannot be GS1 data.
 ///
-/// A text of digits may be an element string, too, but says so only with a symbology identifier. A
-/// GS may be in a text of any other kind as well.
+/// Digits may be an element string, but only a symbology identifier shows that. Other data may have
+/// a GS, too.
 #[must_use]
 pub fn carrier(text: &str) -> Option<Carrier> {
     let (gs1, data) = strip_symbology(text);
@@ -87,11 +87,9 @@ pub fn carrier(text: &str) -> Option<Carrier> {
     }
 }
 
-/// Reads GS1 data in any of its three forms; a text that names no form is read as an element
-/// string.
+/// Reads GS1 data in any of its three forms. A text without a mark is read as an element string.
 ///
-/// Whether all that must stand together does is another question:
-/// [`ElementString::check_associations`].
+/// It does not check that required elements are present: [`ElementString::check_associations`].
 pub fn parse(text: &str, year: i16) -> Result<ElementString, Gs1Error> {
     let (_, data) = strip_symbology(text);
     let offset = text.len() - data.len();
@@ -112,7 +110,7 @@ pub fn parse(text: &str, year: i16) -> Result<ElementString, Gs1Error> {
     }
 }
 
-/// Whether the symbology identifier at the text's begin says GS1, and the text behind it.
+/// Splits off the symbology identifier at the beginning. The flag is `true` if it marks GS1 data.
 fn strip_symbology(text: &str) -> (bool, &str) {
     match text.split_at_checked(3) {
         Some((identifier, data)) if SYMBOLOGIES.contains(&identifier) => (true, data),
@@ -127,8 +125,8 @@ fn is_symbology(identifier: &str) -> bool {
         if symbology.is_ascii_alphabetic() && option.is_ascii_alphanumeric())
 }
 
-/// Elements follow each other; GS ends a value whose length is not predefined, and is let pass
-/// behind the others.
+/// Reads an element string. GS ends a value whose length is not predefined, and is skipped after
+/// other values.
 fn read_element_string(data: &str, offset: usize, year: i16) -> Result<ElementString, Gs1Error> {
     let mut elements = ElementString::empty(year);
     let mut rest = data.trim_start_matches(GS);
@@ -146,8 +144,7 @@ fn read_element_string(data: &str, offset: usize, year: i16) -> Result<ElementSt
         let (ai, behind) = rest.split_at(length);
         let end = behind.find(GS).unwrap_or(behind.len());
         let end = match spec.predefined_length() {
-            // Where the cut would be inside of a character, the value is wrong anyway: it is
-            // refused as a whole.
+            // A cut inside of a character means that the value is wrong: it is refused as a whole.
             Some(length) if behind.is_char_boundary(length) => end.min(length),
             _ => end,
         };
@@ -157,8 +154,8 @@ fn read_element_string(data: &str, offset: usize, year: i16) -> Result<ElementSt
     Ok(elements)
 }
 
-/// Such as `(01)04012345678901(10)ABC`. `\(` is a parenthesis of a value, and so is one that
-/// encloses no application identifier.
+/// Reads a text such as `(01)04012345678901(10)ABC`. `\(` is a parenthesis in a value, and so is a
+/// parenthesis without an application identifier.
 fn read_bracketed(data: &str, offset: usize, year: i16) -> Result<ElementString, Gs1Error> {
     let mut elements = ElementString::empty(year);
     let mut rest = data;
@@ -177,7 +174,7 @@ fn read_bracketed(data: &str, offset: usize, year: i16) -> Result<ElementString,
     Ok(elements)
 }
 
-/// The application identifier in parentheses with which a text begins, and what is behind it.
+/// Splits off the application identifier in parentheses at the beginning of a text.
 fn bracket(text: &str) -> Option<(&str, &str)> {
     let begin = text.strip_prefix('(')?;
     let digits = begin.bytes().take_while(u8::is_ascii_digit).take(5).count();

@@ -1,14 +1,15 @@
-//! What a code means: a product with its lot, a bin, an order, a command. Pure.
+//! Finds the meaning of a code: a product with its lot, a location, an order, a command. Pure.
 //!
-//! Comes in: a [`Scan`], the profile's own words, Odoo's nomenclature, and
-//! what the copy of Odoo's data [`Known`]s. Goes out: one [`Meaning`], or an [`Unclear`] that names
-//! both readings. It never guesses between two.
+//! Input: a [`Scan`], the profile's prefixes, Odoo's nomenclature and the copy of Odoo's data
+//! ([`Known`]). Output: one [`Meaning`], or an [`Unclear`] that names both meanings: it never
+//! guesses.
 //!
-//! The order in which these are asked is in `docs/scanner-profiles.md`.
+//! `docs/scanner-profiles.md` has the order of the sources.
 
 mod elements;
 mod envelope;
 mod explain;
+mod known;
 mod label;
 mod lot_label;
 mod measures;
@@ -22,18 +23,18 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use self::envelope::Envelope;
-use super::gs1::{Carrier, ElementString, Gtin, Unit, carrier, is_marked, is_sscc, parse};
+use super::gs1::{Carrier, ElementString, Gtin, carrier, is_marked, is_sscc, parse};
 use super::nomenclature::{Found, Nomenclature};
 use super::profile::{CommandCode, Kind, Means, Scan, Symbology};
 use crate::event::Measures;
-use crate::odoo_id::{ProductId, UnitId};
 
-pub use explain::{Asked, Explained, Said};
+pub use explain::{Explanation, Gs1Element, SourceAnswer};
+pub use known::{EmptyCatalog, Fit, Known, KnownProduct, UnitOf};
 pub use label::{Label, UnusedDate};
 pub use lot_label::LotLabel;
 pub use unclear::Unclear;
 
-/// What a code means.
+/// The meaning of a code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Meaning {
@@ -44,7 +45,7 @@ pub enum Meaning {
     Location {
         code: String,
     },
-    /// A package or pallet, and what its label says is in it.
+    /// A package or pallet, with the content that its label names.
     Package {
         code: String,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,16 +66,16 @@ pub enum Meaning {
     Quantity {
         quantity: Decimal,
     },
-    /// Nobody knows it.
+    /// No source knows the text.
     Unknown {
         text: String,
     },
 }
 
-/// A product, and what its code says besides.
+/// A product, with the other facts in its code.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Item {
-    /// As the copy of Odoo's data has it; where that has it not, as the code has it.
+    /// The code in the copy of Odoo's data, or the scanned code if the copy does not have it.
     pub code: String,
     /// Its item number in 14 digits.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,130 +90,49 @@ pub struct Item {
     pub expiry: Option<Date>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best_before: Option<Date>,
-    /// How many, in what the code stands for.
+    /// The quantity, in the unit of the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quantity: Option<Decimal>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_kg: Option<Decimal>,
-    /// Weights and dimensions as they are printed, by their names in `docs/gs1.md`.
+    /// Weights and dimensions as printed, by their names in `docs/gs1.md`.
     #[serde(skip_serializing_if = "Measures::is_empty")]
     pub measures: Measures,
-    /// A measure of it may be its quantity.
+    /// Whether one of the measures may be the quantity.
     #[serde(skip)]
     pub is_measured: bool,
-    /// How many of the product's own unit one of this packaging is.
+    /// Quantity of one packaging in the product's own unit. `None`: the code is not a packaging.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub units: Option<Decimal>,
-    /// Whether the copy of Odoo's data has it.
+    /// Whether the copy of Odoo's data has the product.
     pub known: bool,
 }
 
-/// A product of the copy of Odoo's data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownProduct {
-    pub id: ProductId,
-    pub name: String,
-    /// How many of its own unit one scan of the code stands for: more than one for a packaging.
-    pub units: Decimal,
-    /// The id of its own unit, where it is known.
-    pub unit: Option<UnitId>,
-}
-
-/// The unit of a measure: one of Odoo's by its id, or one that a label names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnitOf {
-    Id(UnitId),
-    Gs1(Unit),
-}
-
-/// A measure in another unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fit {
-    Is(Decimal),
-    /// Odoo would keep another quantity.
-    Unfit,
-    /// The units have no common reference.
-    Foreign,
-    /// It is not known which of Odoo's units that is, or what the other unit is.
-    Unknown,
-}
-
-/// What the copy of Odoo's data has under exactly this code; names are for people. Two of a kind
-/// are two readings.
-pub trait Known {
-    fn products(&self, code: &str) -> Vec<KnownProduct>;
-    fn locations(&self, code: &str) -> Vec<String>;
-    fn packages(&self, code: &str) -> Vec<String>;
-    fn orders(&self, code: &str) -> Vec<String>;
-    /// Whether the product that was scanned last has such a lot or serial number. Without one there
-    /// is no lot: Odoo's lots are a product's, and no flow takes one before its product.
-    fn has_lot(&self, code: &str) -> bool;
-    /// A measure in one of Odoo's units, which is named by its id.
-    fn convert(&self, value: Decimal, unit: UnitOf, into: UnitId) -> Fit {
-        match unit {
-            UnitOf::Id(id) if id == into => Fit::Is(value),
-            UnitOf::Id(_) => Fit::Foreign,
-            UnitOf::Gs1(_) => Fit::Unknown,
-        }
-    }
-    /// The name of the product that was scanned last, if its unit has no common reference with
-    /// Units: so many pieces are no quantity of it.
-    fn last_without_pieces(&self) -> Option<String> {
-        None
-    }
-    /// A code of this product that stands for one of its own unit.
-    fn own_code(&self, _product: ProductId) -> Option<String> {
-        None
-    }
-}
-
-/// Where there is no copy: nothing is known.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NothingKnown;
-
-impl Known for NothingKnown {
-    fn products(&self, _: &str) -> Vec<KnownProduct> {
-        Vec::new()
-    }
-    fn locations(&self, _: &str) -> Vec<String> {
-        Vec::new()
-    }
-    fn packages(&self, _: &str) -> Vec<String> {
-        Vec::new()
-    }
-    fn orders(&self, _: &str) -> Vec<String> {
-        Vec::new()
-    }
-    fn has_lot(&self, _: &str) -> bool {
-        false
-    }
-}
-
-/// What is asked about a code besides the code.
+/// The sources of a code's meaning.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// The profile's own words, `code.means`.
+    /// The prefixes of the profile, `code.means`.
     pub means: &'a [Means],
     pub nomenclature: Option<&'a Nomenclature>,
     pub known: &'a dyn Known,
-    /// Whether the profile has ISO/IEC 15434 messages of format 06 read by their data identifiers.
+    /// Whether the profile reads ISO/IEC 15434 messages of format 06 by their data identifiers.
     pub data_identifiers: bool,
     /// The present year, for the century of dates.
     pub year: i16,
 }
 
-/// A code understood.
+/// A code with its meaning, and the source of the meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Understood {
     pub meaning: Meaning,
     /// The elements of a GS1 code.
     pub elements: Option<ElementString>,
-    /// What the label says besides.
+    /// The dates and other facts on the label.
     pub label: Label,
     pub by: By,
 }
 
-/// Whose word it is that a code means what it means.
+/// The source of a code's meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     Command,
@@ -223,7 +143,7 @@ pub enum By {
     /// The copy of Odoo's data.
     Copy,
     Nomenclature,
-    /// It is written as Odoo prints the labels of lots and packages.
+    /// The form of the labels that Odoo prints for lots and packages.
     LotLabel,
     /// The code's own form, such as an item number's check digit.
     Form,
@@ -242,18 +162,18 @@ impl By {
             Self::Nomenclature => "Odoo's barcode nomenclature says so",
             Self::LotLabel => "it is written as Odoo prints its labels",
             Self::Form => "its form says so",
-            Self::Nobody => "nobody knows it",
+            Self::Nobody => "no source knows it",
         }
     }
 }
 
 impl Context<'_> {
-    /// What a scan means.
+    /// Finds the meaning of a scan.
     pub fn understand(&self, scan: &Scan) -> Result<Understood, Unclear> {
         self.understand_text(&scan.text, scan.symbology.as_ref())
     }
 
-    /// What a text means that came from a barcode of this symbology.
+    /// Finds the meaning of a text from a barcode of this symbology.
     pub fn understand_text(
         &self,
         text: &str,
@@ -268,20 +188,20 @@ impl Context<'_> {
         if let Some(command) = CommandCode::of(text) {
             return Ok(understood(Meaning::Command { command }, By::Command));
         }
-        if let Some(meaning) = self.by_profile(text, symbology)? {
+        if let Some(meaning) = self.apply_profile(text, symbology)? {
             return Ok(understood(meaning, By::Profile));
         }
         let gs1 = match Envelope::of(text) {
-            Some(envelope) => self.by_envelope(text, &envelope, symbology),
-            None => self.by_mark(text, symbology),
+            Some(envelope) => self.read_envelope(text, &envelope, symbology),
+            None => self.read_marked(text, symbology),
         };
         if let Some(gs1) = gs1? {
             return Ok(gs1);
         }
-        if let Some(meaning) = self.known_as(text, symbology)? {
+        if let Some(meaning) = self.look_up(text, symbology)? {
             return Ok(understood(meaning, By::Copy));
         }
-        if let Some(meaning) = self.by_lot_label(text)? {
+        if let Some(meaning) = self.read_lot_label(text)? {
             let label = LotLabel::of(text, self.year).and_then(|label| label.elements);
             let label = label.map(|elements| Label::of(&elements, self));
             return Ok(Understood {
@@ -289,22 +209,22 @@ impl Context<'_> {
                 ..understood(meaning, By::LotLabel)
             });
         }
-        if let Some(main) = self.main_symbol(text, symbology)? {
+        if let Some(main) = self.strip_add_on(text, symbology)? {
             return self.understand_text(main, symbology);
         }
-        // No rule is for a text with separators in it: what such a text is was asked above.
+        // No rule matches a text with separators. All other sources were used above.
         if text.contains(char::is_control) {
             let text = text.to_owned();
             return Ok(understood(Meaning::Unknown { text }, By::Nobody));
         }
-        let found = self.rule_for(text);
-        let gtin = readings::gtin(text, symbology);
-        let (meaning, by) = readings::by_form(text, gtin, symbology, found.as_ref());
+        let found = self.find_rule(text);
+        let gtin = readings::read_gtin(text, symbology);
+        let (meaning, by) = readings::guess_by_form(text, gtin, symbology, found.as_ref());
         Ok(understood(meaning, by))
     }
 
-    /// The profile's word for the longest prefix that a text has.
-    fn by_profile(
+    /// Finds the meaning that the profile gives to the text's longest prefix.
+    fn apply_profile(
         &self,
         text: &str,
         symbology: Option<&Symbology>,
@@ -325,37 +245,37 @@ impl Context<'_> {
             text
         };
         if means.is == Kind::Product
-            && let Some(product) = one(code, self.products(code, symbology, None)?)?
+            && let Some(product) = only_meaning(code, self.list_products(code, symbology, None)?)?
         {
             return Ok(Some(product));
         }
-        let meaning = readings::of_kind(means.is, code.to_owned());
+        let meaning = readings::build_meaning(means.is, code.to_owned());
         meaning.map(Some).ok_or_else(|| Unclear::NoQuantity {
             text: code.to_owned(),
         })
     }
 
-    /// Reads a text as GS1 data. `None`: the text is no GS1 data.
-    fn by_mark(
+    /// Reads a text as GS1 data. `None`: the text is not GS1 data.
+    fn read_marked(
         &self,
         text: &str,
         symbology: Option<&Symbology>,
     ) -> Result<Option<Understood>, Unclear> {
-        // Only the scanner's word makes a text GS1's for certain.
+        // Only the symbology that the scanner reports makes a text GS1 data for certain.
         let is_certain = symbology.is_some_and(Symbology::is_gs1) || is_marked(text);
         let carrier = carrier(text);
         if !is_certain && carrier.is_none() {
             return Ok(None);
         }
-        // Others put a GS between their own fields as well.
+        // Other formats have a GS between their fields as well.
         let is_by_gs = !is_certain && carrier == Some(Carrier::ElementString);
         if is_by_gs && parse(text, self.year).is_err() {
             return Ok(None);
         }
-        match self.by_gs1(text) {
+        match self.read_gs1(text) {
             Ok(gs1) => Ok(Some(gs1)),
-            // A bin may be named "(12) left".
-            Err(_) if !is_certain && self.known_as(text, symbology)?.is_some() => Ok(None),
+            // A location may have the name "(12) left".
+            Err(_) if !is_certain && self.look_up(text, symbology)?.is_some() => Ok(None),
             // Some scanners send the small DataBar without its (01).
             Err(_) if symbology == Some(&Symbology::Known("databar")) && is_gtin_14(text) => {
                 Ok(None)
@@ -364,26 +284,26 @@ impl Context<'_> {
         }
     }
 
-    /// What an ISO/IEC 15434 message means. `None`: it is read neither as GS1 data nor by its data
-    /// identifiers, so it is looked up as a whole.
-    fn by_envelope(
+    /// Finds the meaning of an ISO/IEC 15434 message. `None`: the message is neither GS1 data nor
+    /// read by its data identifiers, so the caller looks it up as a whole.
+    fn read_envelope(
         &self,
         text: &str,
         envelope: &Envelope<'_>,
         symbology: Option<&Symbology>,
     ) -> Result<Option<Understood>, Unclear> {
         if let Some(data) = envelope.format("05") {
-            return match self.by_gs1(data) {
+            return match self.read_gs1(data) {
                 Ok(gs1) => Ok(Some(gs1)),
-                Err(_) if self.known_as(text, symbology)?.is_some() => Ok(None),
+                Err(_) if self.look_up(text, symbology)?.is_some() => Ok(None),
                 Err(unclear) => Err(unclear),
             };
         }
         let Some(data) = envelope.format("06").filter(|_| self.data_identifiers) else {
             return Ok(None);
         };
-        let said = envelope::by_data_identifiers(data, self.known)?;
-        Ok(said.map(|(meaning, label)| Understood {
+        let found = envelope::by_data_identifiers(data, self.known)?;
+        Ok(found.map(|(meaning, label)| Understood {
             meaning,
             elements: None,
             label,
@@ -391,26 +311,26 @@ impl Context<'_> {
         }))
     }
 
-    /// The EAN or UPC before an add-on symbol of two or five digits. `None`: there is no add-on.
+    /// Finds the EAN or UPC before an add-on symbol of two or five digits. `None`: no add-on.
     ///
     /// GS1 General Specifications 5.2.2: an add-on accompanies an EAN-13, a UPC-A or a UPC-E.
-    fn main_symbol<'t>(
+    fn strip_add_on<'t>(
         &self,
         text: &'t str,
         symbology: Option<&Symbology>,
     ) -> Result<Option<&'t str>, Unclear> {
-        let Some(main) = readings::main_symbol(text, symbology) else {
+        let Some(main) = readings::strip_add_on(text, symbology) else {
             return Ok(None);
         };
-        let other = if readings::gtin(text, symbology).is_some() {
+        let other = if readings::read_gtin(text, symbology).is_some() {
             "an item number of 14 digits"
         } else if symbology.is_none() && is_sscc(text) {
             "a package"
         } else {
             ""
         };
-        // Without the scanner's word only what Odoo has under it says that it is one.
-        if symbology.is_none() && self.products(main, None, None)?.is_empty() {
+        // Without a reported symbology, the text has an add-on only if Odoo has the EAN.
+        if symbology.is_none() && self.list_products(main, None, None)?.is_empty() {
             return Ok(None);
         }
         if other.is_empty() {
@@ -420,13 +340,13 @@ impl Context<'_> {
         Err(Unclear::ambiguous(text, readings))
     }
 
-    fn by_gs1(&self, text: &str) -> Result<Understood, Unclear> {
+    fn read_gs1(&self, text: &str) -> Result<Understood, Unclear> {
         let elements = parse(text, self.year)?;
-        // What must stand beside it may be in another code of the label; what must not is wrong at
-        // once. (37) beside (01) is printed all the same, and Odoo's GS1 nomenclature takes it.
-        let is_taken = |count| self.kind_of("37", count) == Some("quantity");
+        // A required element may be in another code of the label, but a forbidden one is wrong at
+        // once. (37) next to (01) is printed nevertheless, and Odoo's GS1 nomenclature accepts it.
+        let is_accepted = |count| self.kind_of("37", count) == Some("quantity");
         match elements.get("37") {
-            Some(count) if elements.gtin().is_some() && is_taken(count) => {
+            Some(count) if elements.gtin().is_some() && is_accepted(count) => {
                 elements.check_exclusions_without("37")?;
             }
             _ => elements.check_exclusions()?,
@@ -434,7 +354,7 @@ impl Context<'_> {
         let unknown = || Meaning::Unknown {
             text: text.to_owned(),
         };
-        let meaning = elements::meaning(&elements, self)?;
+        let meaning = elements::find_meaning(&elements, self)?;
         let (mut meaning, by) = meaning.unwrap_or_else(|| (unknown(), By::Gs1));
         let label = Label::of(&elements, self);
         match &mut meaning {
@@ -453,43 +373,43 @@ impl Context<'_> {
         })
     }
 
-    /// Whether the site's GS1 nomenclature in Odoo takes a serial number, (21), for a lot.
+    /// Whether the site's GS1 nomenclature in Odoo reads a serial number (21) as a lot.
     #[must_use]
-    pub fn takes_serial_for_lot(&self, serial: &str) -> bool {
+    pub fn reads_serial_as_lot(&self, serial: &str) -> bool {
         let found = self
             .nomenclature
             .and_then(|rules| rules.element("21", serial, self.year));
         found.is_some_and(|found| found.rule.kind == "lot")
     }
 
-    /// The rule of Odoo's nomenclature that a text meets.
-    fn rule_for(&self, text: &str) -> Option<Found<'_>> {
+    /// Finds the rule of Odoo's nomenclature that matches a text.
+    fn find_rule(&self, text: &str) -> Option<Found<'_>> {
         self.nomenclature?.text(text)
     }
 
-    /// What the copy of Odoo's data knows a text as; two readings are refused.
-    fn known_as(
+    /// Looks a text up in the copy of Odoo's data. Two meanings are an error.
+    fn look_up(
         &self,
         text: &str,
         symbology: Option<&Symbology>,
     ) -> Result<Option<Meaning>, Unclear> {
-        let found = self.rule_for(text);
+        let found = self.find_rule(text);
         let found = found.as_ref();
         let code = found.map_or(text, |found| found.code.as_str());
-        let mut all = self.products(text, symbology, found)?;
-        all.extend(readings::others(text, code, self.known));
-        one(text, all)
+        let mut all = self.list_products(text, symbology, found)?;
+        all.extend(readings::list_others(text, code, self.known));
+        only_meaning(text, all)
     }
 
-    /// The products that the copy knows, each with its name for people.
-    fn products(
+    /// Lists the products that the copy of Odoo's data has, each with its name for people.
+    fn list_products(
         &self,
         text: &str,
         symbology: Option<&Symbology>,
         found: Option<&Found<'_>>,
     ) -> Result<Vec<(Meaning, String)>, Unclear> {
-        let gtin = readings::gtin(text, symbology);
-        let products = readings::products(text, gtin, found, self.known)?;
+        let gtin = readings::read_gtin(text, symbology);
+        let products = readings::list_products(text, gtin, found, self.known)?;
         let named = |(product, item): (KnownProduct, Item)| {
             (Meaning::Product(item), format!("product {}", product.name))
         };
@@ -497,8 +417,8 @@ impl Context<'_> {
     }
 }
 
-/// The one reading that there is; two are refused.
-fn one(text: &str, mut all: Vec<(Meaning, String)>) -> Result<Option<Meaning>, Unclear> {
+/// Returns the only meaning. Two meanings are an error.
+fn only_meaning(text: &str, mut all: Vec<(Meaning, String)>) -> Result<Option<Meaning>, Unclear> {
     if all.len() > 1 {
         let other = all.swap_remove(1).1;
         return Err(Unclear::ambiguous(text, [all.swap_remove(0).1, other]));

@@ -1,13 +1,13 @@
-//! Odoo's barcode nomenclatures: which of a site's rules a code meets, and what it then is. Pure.
+//! Applies Odoo's barcode nomenclatures: finds the rule that matches a code. Pure.
 //!
-//! Comes in: the rules as Odoo has them (`barcode.nomenclature`, `barcode.rule`), then codes. Goes
-//! out: the rule that a code meets first, with its type, its code and its value; for a GS1
-//! nomenclature one such finding for each part of the code.
+//! Input: the rules as Odoo has them (`barcode.nomenclature`, `barcode.rule`), then codes. Output:
+//! the first rule that matches, with its type, code and value; for a GS1 nomenclature one result
+//! for each part of the code.
 //!
-//! Promised: it answers as `parse_barcode` of Odoo 19 does, time and memory are in proportion to
-//! rule and code, and no code makes it panic. Where Odoo's server and its client differ, it answers
-//! as the client, which is what people see: UPC and EAN are converted (the server never comes so
-//! far), and a base code of EAN-8 gets its check digit.
+//! **Promises:** the results are those of `parse_barcode` in Odoo 19, time and memory are in
+//! proportion to rule and code, and no code causes a panic. If Odoo's server and client differ, the
+//! result is the client's, which people see: UPC and EAN are converted (the server does not reach
+//! that code), and a base code of EAN-8 gets its check digit.
 
 use jiff::civil::Date;
 use regex_lite::{Regex, RegexBuilder};
@@ -24,7 +24,7 @@ mod tests;
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 /// The most digits of a number that a [`Decimal`] holds without rounding.
 const DIGITS_MAX: usize = 28;
-/// What Odoo drops from the begin of a GS1 code: symbology identifiers and FNC1.
+/// Text that Odoo removes from the beginning of a GS1 code: symbology identifiers and FNC1.
 const GS1_BEGINS: [&str; 6] = ["]C1", "]e0", "]d2", "]Q3", "]J1", "\x1d"];
 
 /// A rule, as Odoo has it.
@@ -35,12 +35,12 @@ pub struct Rule {
     /// given.
     pub sequence: i32,
     pub encoding: Encoding,
-    /// Odoo's word: `product`, `lot`, `location`, `package`, `weight`, ... or `alias`.
+    /// The type in Odoo: `product`, `lot`, `location`, `package`, `weight`, ... or `alias`.
     pub kind: String,
     pub pattern: String,
-    /// The code that is meant instead, where the kind is `alias`.
+    /// The code that replaces the scanned one, if the kind is `alias`.
     pub alias: String,
-    /// What a GS1 rule's second group is.
+    /// The content of a GS1 rule's second group.
     pub content: Content,
     /// The last digit of a GS1 rule's first group says how many digits of the second are decimals.
     pub decimals: bool,
@@ -67,7 +67,7 @@ pub enum Content {
     Alpha,
 }
 
-/// Which of UPC-A and EAN-13 may be taken for the other.
+/// Which of UPC-A and EAN-13 may be converted into the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conversion {
     None,
@@ -76,7 +76,7 @@ pub enum Conversion {
     Always,
 }
 
-/// Why rules are no nomenclature.
+/// Why rules are not a valid nomenclature.
 #[derive(Debug, Error)]
 #[error("barcode rule {rule:?}: pattern {pattern:?} cannot be used: {reason}; correct it in Odoo")]
 pub struct PatternError {
@@ -85,14 +85,14 @@ pub struct PatternError {
     pub reason: String,
 }
 
-/// What a code, or a part of a GS1 code, was found to be.
+/// The result for a code, or for a part of a GS1 code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found<'a> {
     pub rule: &'a Rule,
     /// The application identifier of a part of a GS1 code.
     pub ai: Option<String>,
     pub code: String,
-    /// The code with zeros in the place of its number: so it is stored with the product.
+    /// The code with zeros instead of its number, as the product has it.
     pub base_code: String,
     pub value: Value,
 }
@@ -105,7 +105,7 @@ pub enum Value {
     Text(String),
 }
 
-/// The rules in their order, ready to be used.
+/// The compiled rules, in order.
 #[derive(Debug)]
 pub struct Nomenclature {
     conversion: Conversion,
@@ -146,7 +146,7 @@ impl Nomenclature {
                 characters: pattern.chars().count(),
             })
         };
-        let rules = in_order(rules)
+        let rules = sort(rules)
             .into_iter()
             .filter(|rule| rule.encoding != Encoding::Gs1);
         Ok(Self {
@@ -172,7 +172,7 @@ impl Nomenclature {
                 characters: 0,
             })
         };
-        let rules = in_order(rules)
+        let rules = sort(rules)
             .into_iter()
             .filter(|rule| rule.encoding == Encoding::Gs1);
         let rules = rules.map(ready).collect::<Result<_, _>>()?;
@@ -183,7 +183,7 @@ impl Nomenclature {
         })
     }
 
-    /// What a code is, one finding or (GS1) one for each part; nothing where no rule takes it.
+    /// Matches a code: one result, or (GS1) one for each part. `None`: no rule matches.
     ///
     /// The year is the present one, for the century of dates.
     #[must_use]
@@ -198,9 +198,9 @@ impl Nomenclature {
         }
     }
 
-    /// What a text is that does not say that it is GS1 data: a GS1 nomenclature is not asked.
+    /// Matches a text that is not marked as GS1 data. A GS1 nomenclature returns `None`.
     ///
-    /// Odoo's would cut any text that begins as one of its rules does, and call `10000 bolts` a
+    /// A GS1 rule would match any text that starts with its digits, and read `10000 bolts` as a
     /// lot.
     #[must_use]
     pub fn text(&self, text: &str) -> Option<Found<'_>> {
@@ -208,8 +208,7 @@ impl Nomenclature {
         (!self.gs1 && sized).then(|| self.first(text))?
     }
 
-    /// What an element of GS1 data is, where a rule takes all of it: only a GS1 nomenclature is
-    /// asked.
+    /// Matches an element of GS1 data as a whole. Only a GS1 nomenclature has such rules.
     #[must_use]
     pub fn element(&self, ai: &str, value: &str, year: i16) -> Option<Found<'_>> {
         if !self.gs1 {
@@ -222,13 +221,13 @@ impl Nomenclature {
         whole.map(|(found, _)| found)
     }
 
-    /// The first rule that takes a code. An alias goes on with its own code, at the rules behind
-    /// it.
+    /// Finds the first rule that matches a code. An alias continues with its own code, at the rules
+    /// after it.
     fn first(&self, code: &str) -> Option<Found<'_>> {
         let mut code = code;
         for ready in &self.rules {
             let rule = &ready.rule;
-            let Some(own) = self.converted(code, rule.encoding) else {
+            let Some(own) = self.convert(code, rule.encoding) else {
                 continue;
             };
             let Some((base_code, value)) = ready.take(&own) else {
@@ -250,8 +249,8 @@ impl Nomenclature {
         None
     }
 
-    /// The code as one of this encoding; nothing where it is none.
-    fn converted(&self, code: &str, encoding: Encoding) -> Option<String> {
+    /// Converts a code into this encoding. `None`: it has another encoding.
+    fn convert(&self, code: &str, encoding: Encoding) -> Option<String> {
         use Conversion::{Always, EanToUpc, UpcToEan};
         let length = match encoding {
             Encoding::Any => return Some(code.to_owned()),
@@ -273,8 +272,7 @@ impl Nomenclature {
         (converted.len() == length).then_some(converted)
     }
 
-    /// The parts of a GS1 code, each by the first rule that takes it; nothing where a rest is left
-    /// over.
+    /// Splits a GS1 code into parts, each by the first rule that matches. `None`: a rest remains.
     fn decompose<'s>(&'s self, code: &str, year: i16) -> Option<Vec<Found<'s>>> {
         let begin = GS1_BEGINS
             .into_iter()
@@ -293,7 +291,7 @@ impl Nomenclature {
 }
 
 impl Ready {
-    /// A code's base code and its number, if the rule takes it.
+    /// Returns the base code and the number of a code, if the rule matches.
     fn take(&self, code: &str) -> Option<(String, Value)> {
         let (base_code, value) = match self.number {
             None => (code.to_owned(), Value::None),
@@ -303,8 +301,7 @@ impl Ready {
         self.regex.is_match(&begin).then_some((base_code, value))
     }
 
-    /// The part with which a GS1 code begins, and what is behind it; nothing where the rule does
-    /// not take it.
+    /// Splits off the part with which a GS1 code starts. `None`: the rule does not match.
     fn part<'a>(
         &self,
         rest: &'a str,
@@ -351,7 +348,7 @@ impl Ready {
     }
 }
 
-/// A rule takes a part of a code and cannot read it: then Odoo refuses the whole code.
+/// A rule matches a part of a code and cannot read it: then Odoo refuses the whole code.
 struct Unreadable;
 
 impl Number {
@@ -376,8 +373,7 @@ impl Number {
         replace(pattern, self.at, self.digits() + 2, self.digits())
     }
 
-    /// The code with zeros in the number's place, and the number. Nothing where there are no
-    /// digits.
+    /// Returns the code with zeros instead of the number, and the number. `None`: no digits.
     ///
     /// Odoo counts places in the code with a backslash before each of `\ { } .`, and so does this.
     fn cut(self, code: &str) -> Option<(String, Value)> {
@@ -404,7 +400,7 @@ impl Number {
     }
 }
 
-fn in_order(mut rules: Vec<Rule>) -> Vec<Rule> {
+fn sort(mut rules: Vec<Rule>) -> Vec<Rule> {
     rules.sort_by_key(|rule| rule.sequence);
     rules
 }
@@ -420,7 +416,7 @@ fn compile(rule: &Rule, pattern: &str) -> Result<Regex, PatternError> {
         })
 }
 
-/// A text with zeros in the place of some of its characters.
+/// Replaces some characters of a text by zeros.
 fn replace(text: &str, at: usize, length: usize, zeros: usize) -> String {
     let (before, behind) = (text.chars().take(at), text.chars().skip(at + length));
     before
@@ -429,14 +425,14 @@ fn replace(text: &str, at: usize, length: usize, zeros: usize) -> String {
         .collect()
 }
 
-/// Digits with a decimal point before the last ones.
+/// Reads digits with a decimal point before the last ones.
 fn measure(digits: &str, decimals: u32) -> Option<Decimal> {
     let all = digits.bytes().all(|byte| byte.is_ascii_digit());
     let value = all.then(|| digits.parse::<i64>().ok())??;
     Some(Decimal::new(value, decimals).normalize())
 }
 
-/// A base code whose last digit is right again, now that zeros are in it.
+/// Corrects the check digit of a base code after zeros were put in.
 fn with_check_digit(base_code: &str, encoding: Encoding) -> String {
     let length = match encoding {
         Encoding::Ean13 => 13,

@@ -1,17 +1,17 @@
-//! Scanner profiles: how one family of scanners says what it read. Pure.
+//! Scanner profiles: how one family of scanners formats its scans. Pure.
 //!
-//! Comes in: a TOML file of `scanner-profiles/`, then what a scanner of that family sent. Goes out:
-//! a [`Profile`], or **every** [`Fault`] of the file at once; a [`Scan`], or a [`Refusal`], both
-//! with each step that led there.
+//! Input: a TOML file of `scanner-profiles/`, then the bytes of a scanner of that family. Output: a
+//! [`Profile`], or **every** [`Fault`] of the file; a [`Scan`], or a [`Refusal`], both with each
+//! step.
 //!
-//! Promised: no bytes make it panic, memory is in proportion to what came (at most `max_bytes` of a
-//! frame), and the same bytes give the same answer.
+//! **Promises:** no bytes cause a panic, memory is in proportion to the input (at most `max_bytes`
+//! of a frame), and the same bytes give the same result.
 //!
-//! - `schema`: the JSON Schema that is shipped is what files are held against; `rules`: what it
-//!   cannot say.
+//! - `schema`: checks a file against the shipped JSON Schema; `rules`: checks that the schema
+//!   cannot express.
 //! - `framing`: where one code ends and the next begins; `read`: from a frame to a [`Scan`];
 //!   `text`, `payload`: two of its steps.
-//! - `symbology`, `flow`, `feedback`: the parts of a profile that others drive.
+//! - `symbology`, `flow`, `feedback`: the parts of a profile that other modules use.
 
 mod command;
 mod feedback;
@@ -54,19 +54,19 @@ pub struct Profile {
     pub code: CodeRules,
     #[serde(default)]
     pub repeats: Repeats,
-    /// Where in a JSON payload what is; without it the payload is the code.
+    /// The fields of a JSON payload. `None`: the payload is the code.
     pub payload: Option<Payload>,
     #[serde(default)]
     pub flow: FlowRules,
     #[serde(default)]
     pub feedback: Feedback,
-    /// What such a scanner sends, and what it must be read as: `profile check` tries them.
+    /// Inputs of such a scanner with the expected codes: `profile check` tries them.
     #[serde(default, rename = "sample")]
     pub samples: Vec<Sample>,
 }
 
 impl Profile {
-    /// A file as meant, or every fault in it.
+    /// Parses a file. The error has every fault in it.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
         rules::parse(text)
     }
@@ -76,12 +76,12 @@ impl Profile {
 #[serde(deny_unknown_fields)]
 pub struct About {
     pub name: String,
-    /// Whose scanners, and which.
+    /// The vendor and models.
     pub family: String,
     pub about: String,
-    /// The public documents that it was built from.
+    /// The public documents that describe the format.
     pub built_from: Vec<String>,
-    /// Whether somebody tried it on the device.
+    /// Whether the profile was tried on a real device.
     #[serde(default)]
     pub tried: bool,
 }
@@ -110,8 +110,7 @@ pub struct Serial {
     pub stop_bits: u8,
     #[serde(default)]
     pub flow_control: FlowControl,
-    /// The device file, such as `/dev/serial/by-path/...`; a gateway's own configuration may name
-    /// another.
+    /// The device file, such as `/dev/serial/by-path/...`. `scanners.toml` may name another.
     pub path: Option<String>,
     pub usb: Option<Usb>,
     #[serde(default)]
@@ -150,13 +149,13 @@ pub enum FlowControl {
     Software,
 }
 
-/// Which USB device it is, as `lsusb` shows it.
+/// The ids of the USB device, as `lsusb` shows them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usb {
     pub vendor: u16,
     pub product: Option<u16>,
-    /// Tells two of the same kind apart.
+    /// The serial number, which distinguishes two devices of one model.
     pub serial: Option<String>,
 }
 
@@ -169,7 +168,7 @@ pub struct Hid {
     /// The key that ends a code.
     #[serde(default)]
     pub terminator: Key,
-    /// A code whose last key came so long ago ends without one, in milliseconds; 0 never.
+    /// Pause in milliseconds that ends a code without the terminator. 0: never.
     #[serde(default = "Hid::silence_ms")]
     pub silence_ms: u64,
     pub path: Option<String>,
@@ -184,7 +183,7 @@ impl Hid {
     }
 }
 
-/// The keyboard that the scanner was set to be.
+/// The keyboard layout that the scanner is configured for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
@@ -202,14 +201,14 @@ pub enum Key {
     Tab,
 }
 
-/// A device that publishes.
+/// A device that publishes scans over MQTT.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mqtt {
-    /// Where such devices usually publish, to be shown to people; the gateway listens to the topics
+    /// The topic where such devices usually publish, for people. The gateway listens to the topics
     /// of `docs/mqtt.md`.
     pub topic: Option<String>,
-    /// Whether each line of a message is a read. Default false: a message is one payload.
+    /// Whether each line of a message is a scan. Default false: a message is one payload.
     #[serde(default)]
     pub lines: bool,
     #[serde(default = "bytes_max")]
@@ -226,7 +225,7 @@ fn bytes_max() -> usize {
 #[serde(from = "WrittenFraming")]
 pub struct Framing {
     pub end: End,
-    /// What is longer is reported and thrown away to its end.
+    /// Length of a code, at most. A longer code is reported and dropped.
     pub max_bytes: usize,
 }
 
@@ -234,9 +233,9 @@ pub struct Framing {
 pub enum End {
     /// These bytes end a code.
     Terminator(Bytes),
-    /// A code is between these.
+    /// A code is between these two marks.
     Enclosed { stx: Bytes, etx: Bytes },
-    /// Nothing came for so long.
+    /// A pause of this length ends a code.
     Silence { ms: u64 },
 }
 
@@ -252,7 +251,7 @@ struct WrittenFraming {
 }
 
 impl From<WrittenFraming> for Framing {
-    /// `rules` refuses what names more than one end before it comes here.
+    /// `rules` has already refused a framing with more than one end.
     fn from(written: WrittenFraming) -> Self {
         let end = match (written.stx, written.etx, written.silence_ms) {
             (Some(stx), Some(etx), _) => End::Enclosed { stx, etx },
@@ -291,30 +290,29 @@ impl TryFrom<String> for Bytes {
     }
 }
 
-/// What of a frame is the code. The steps are done in the order of these fields.
+/// How the code is cut out of a frame. The steps run in the order of these fields.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CodeRules {
     pub encoding: Encoding,
-    /// What a scanner that cannot get through its lines says instead: `ERROR`, `NoRead`. It is no
-    /// code.
+    /// Texts that a scanner sends if it could not read: `ERROR`, `NoRead`. They are not codes.
     pub no_read: Vec<String>,
-    /// What the scanner puts before a code, and is dropped; a frame without it is refused.
+    /// Text before a code, which is removed. A frame without it is refused.
     pub prefix: String,
     pub suffix: String,
-    /// What it sends for GS (FNC1 between two elements), where that is not the character itself:
-    /// `{GS}`, `^]`.
+    /// The text for GS (FNC1 between two elements), if the scanner does not send the character
+    /// itself: `{GS}`, `^]`.
     pub gs: Option<String>,
-    /// Whether spaces and line ends around a code are dropped.
+    /// Whether spaces and line ends around a code are removed.
     pub trim: bool,
-    /// Whether a symbology identifier of ISO/IEC 15424 (`]C1`) at a code's begin is told apart.
-    /// Default true.
+    /// Whether a symbology identifier of ISO/IEC 15424 (`]C1`) at the beginning of a code is read
+    /// as one. Default true.
     pub aim: bool,
     /// Whether ISO/IEC 15434 messages of format 06 are read by their data identifiers. Default
     /// false: such a code is looked up as a whole.
     pub data_identifiers: bool,
-    /// What codes with a prefix of this site's own are, whatever the nomenclature says. The longest
-    /// prefix counts.
+    /// The meaning of codes with a prefix of this site, before any other source. The longest prefix
+    /// counts.
     pub means: Vec<Means>,
 }
 
@@ -350,12 +348,12 @@ pub enum Encoding {
 pub struct Means {
     pub prefix: String,
     pub is: Kind,
-    /// Whether the prefix is no part of the name.
+    /// Whether to remove the prefix from the name.
     #[serde(default)]
     pub strip: bool,
 }
 
-/// What a code may be.
+/// The kinds of codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -368,19 +366,18 @@ pub enum Kind {
     Quantity,
 }
 
-/// Whether the same code on one device counts once more.
+/// Whether the same code of one device counts again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repeats {
-    /// A code that comes again within so many milliseconds is a duplicate of its first; 0: each
-    /// read counts.
+    /// An equal code within so many milliseconds is a duplicate of the first. 0: each scan counts.
     #[serde(default)]
     pub within_ms: u64,
 }
 
 impl Repeats {
-    /// Whether a read is a repeat of one of the same code on the same device. What came before the
-    /// first (a clock that was set back) is none.
+    /// Whether a scan repeats the first scan of the same code on the same device. A scan before the
+    /// first (after the clock was set back) is not a repeat.
     #[must_use]
     pub fn is_repeat(self, first: Timestamp, now: Timestamp) -> bool {
         let ms = now.as_millisecond().checked_sub(first.as_millisecond());
@@ -389,15 +386,15 @@ impl Repeats {
     }
 }
 
-/// Where in a JSON payload what is, as JSON pointers (RFC 6901).
+/// The fields of a JSON payload, as JSON pointers (RFC 6901).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Payload {
-    /// Where the array is whose elements are a read each; empty: the payload itself. The other
-    /// places are then in an element. `None`: a payload is one read.
+    /// The array whose elements are one scan each; empty: the payload itself. The other pointers
+    /// then start at an element. `None`: a payload is one scan.
     pub each: Option<String>,
     pub code: String,
-    /// The device's own id of the read: the same id again is the same event.
+    /// The device's own id of the scan: the same id is the same event.
     pub id: Option<String>,
     pub time: Option<String>,
     #[serde(default)]
@@ -406,7 +403,7 @@ pub struct Payload {
     pub operator: Option<String>,
     /// The scanner's own number, for the feedback that goes back to it.
     pub device: Option<String>,
-    /// Only messages with these texts at these places are reads; others are let pass.
+    /// Only messages with these texts in these fields are scans; other messages are skipped.
     #[serde(default)]
     pub only: BTreeMap<String, String>,
 }
@@ -423,26 +420,26 @@ pub enum TimeFormat {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
-    /// As the scanner sends it, whole frame or payload, each character a byte unless the encoding
-    /// is UTF-8.
+    /// The whole frame or payload that the scanner sends. Each character is a byte, unless the
+    /// encoding is UTF-8.
     pub input: String,
     pub code: String,
     pub symbology: Option<String>,
-    /// The codes of the other reads in the same payload.
+    /// The codes of the other scans in the same payload.
     #[serde(default)]
     pub more: Vec<String>,
 }
 
-/// What a scanner read, as the profile understands it.
+/// A scan that the profile has decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
     /// The code, with GS where FNC1 was, and without a symbology identifier.
     pub text: String,
     pub symbology: Option<Symbology>,
-    /// The symbology identifier that came, such as `]C1`.
+    /// The symbology identifier in the scan, such as `]C1`.
     pub aim: Option<String>,
     pub id: Option<String>,
-    /// When, by the scanner's own clock.
+    /// The time by the scanner's own clock.
     pub at: Option<Timestamp>,
     pub operator: Option<String>,
     /// The scanner's own number.
@@ -450,7 +447,7 @@ pub struct Scan {
     pub steps: Vec<Step>,
 }
 
-/// What one step made of what came to it. Texts are for people: control characters are escaped.
+/// The input and output of one step. Texts are for people: control characters are escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub what: &'static str,
@@ -458,11 +455,11 @@ pub struct Step {
     pub after: String,
 }
 
-/// Why what came is no code.
+/// Why the input is not a code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// `no-read` and `not-a-scan` are no faults: the scanner said so.
+    /// `no-read` and `not-a-scan` are not faults: the scanner reports them.
     pub code: RejectionCode,
     pub message: String,
     pub steps: Vec<Step>,

@@ -1,9 +1,9 @@
-//! Which profile a device has, and what became of a scan by it.
+//! Finds the profile of a device, and decodes its scans by it.
 //!
-//! Comes in: readings of the channel `scan`, from scanners of `scanners.toml` and devices of
-//! `devices.toml` that name a profile. Goes out: events and rejections, as from `decode`. Where a
-//! profile says that a code within some time of an equal one is the same read, the second code has
-//! the id of the first: the journal finds a duplicate, which names its original.
+//! Input: readings of the channel `scan`, from scanners of `scanners.toml` and devices of
+//! `devices.toml` that name a profile. Output: events and rejections, as from `decode`. If an equal
+//! code comes within the profile's `[repeats]` time, it gets the id of the first code: the journal
+//! then finds a duplicate, which names its original.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,18 +19,18 @@ use crate::decode;
 use crate::decode::profile::{Fault, Message, Profile, SHIPPED, Values};
 use crate::event::{Action, Event, EventFlag, Name, Rejection, SourceKind};
 
-/// A profile is shorter; what is longer is something else.
+/// Size of a profile's file, at most: a longer file is not a profile.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// What a device's codes are read by.
+/// The profile of a device, and its operator.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     pub profile: Arc<Profile>,
-    /// Who uses it, where the code does not say.
+    /// The operator, if the scan names none.
     pub operator: Option<String>,
 }
 
-/// Shared by all sources. Its size is that of the lists it was told.
+/// The profiles of all devices, shared by all sources. Its size is that of the lists of devices.
 #[derive(Debug, Clone, Default)]
 pub struct Profiles(Arc<Mutex<Known>>);
 
@@ -39,15 +39,15 @@ struct Known {
     scanners: BTreeMap<Name, Rule>,
     mqtt: BTreeMap<Name, Rule>,
     firsts: BTreeMap<Name, First>,
-    /// What scanners call themselves in their payloads.
+    /// The numbers of scanners, from their payloads.
     numbers: BTreeMap<Name, String>,
 }
 
-/// A code that may be repeated.
+/// The last code of a device, which may be repeated.
 #[derive(Debug)]
 struct First {
     code: String,
-    /// By the device's own clock, where the message says a time; reads that were sent late arrive
+    /// The time by the device's own clock, if the message has one: scans that were sent late arrive
     /// together.
     at: Timestamp,
     received: Timestamp,
@@ -56,18 +56,18 @@ struct First {
 }
 
 impl Profiles {
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The scanners of the gateway itself.
-    pub fn know_scanners(&self, rules: BTreeMap<Name, Rule>) {
-        self.known().scanners = rules;
+    /// Sets the profiles of the gateway's own scanners.
+    pub fn set_scanners(&self, rules: BTreeMap<Name, Rule>) {
+        self.lock().scanners = rules;
     }
 
-    /// The devices of `devices.toml`, each time that it has changed.
-    pub fn know_devices(&self, rules: BTreeMap<Name, Rule>) {
-        let known = &mut *self.known();
+    /// Sets the profiles of the devices of `devices.toml`, after each change of the file.
+    pub fn set_devices(&self, rules: BTreeMap<Name, Rule>) {
+        let known = &mut *self.lock();
         known.mqtt = rules;
         let (mqtt, scanners) = (&known.mqtt, &known.scanners);
         let is_listed = |name: &Name| mqtt.contains_key(name) || scanners.contains_key(name);
@@ -75,41 +75,41 @@ impl Profiles {
         known.numbers.retain(|name, _| is_listed(name));
     }
 
-    /// By which rule the codes of a device are read.
+    /// Finds the profile of a device. `None`: the device has no profile.
     #[must_use]
     pub fn rule(&self, device: &Name) -> Option<Rule> {
-        let known = self.known();
+        let known = self.lock();
         let rule = known.scanners.get(device).or(known.mqtt.get(device));
         rule.cloned()
     }
 
-    /// Whether the device makes movements by the order in which codes come.
+    /// Whether the device has a flow.
     #[must_use]
     pub fn has_flow(&self, device: &Name) -> bool {
         self.rule(device)
             .is_some_and(|rule| rule.profile.flow.start.is_some())
     }
 
-    /// What the scanner called itself last.
+    /// The number of a scanner in its last payload.
     #[must_use]
     pub fn number(&self, device: &Name) -> Option<String> {
-        self.known().numbers.get(device).cloned()
+        self.lock().numbers.get(device).cloned()
     }
 
-    /// Whether an MQTT device is told in its profile's own form.
+    /// Whether the profile of an MQTT device has its own feedback messages.
     #[must_use]
-    pub fn has_words(&self, device: &Name) -> bool {
-        let told = |message: &Message| matches!(message, Message::Publish { .. });
+    pub fn has_feedback(&self, device: &Name) -> bool {
+        let is_published = |message: &Message| matches!(message, Message::Publish { .. });
         self.rule(device).is_some_and(|rule| {
             let feedback = &rule.profile.feedback;
-            feedback.good.iter().chain(&feedback.bad).any(told)
+            feedback.good.iter().chain(&feedback.bad).any(is_published)
         })
     }
 
-    /// A word about an event in the form that the profile of its MQTT device has for it; empty
-    /// where it has none.
+    /// Builds the feedback messages about an event, in the form of its MQTT device's profile.
+    /// Empty: the profile has none.
     #[must_use]
-    pub fn words(&self, event: &Event, (ok, text): (bool, &str)) -> Vec<Word> {
+    pub fn build_feedback(&self, event: &Event, (ok, text): (bool, &str)) -> Vec<Word> {
         let Some(rule) = self
             .rule(&event.device)
             .filter(|_| matches!(event.source, SourceKind::Listen | SourceKind::Broker))
@@ -139,13 +139,13 @@ impl Profiles {
             .collect()
     }
 
-    /// As [`Self::decode`] for what a person sends again: it is no repeat, and says nothing of the
-    /// device's repeats.
+    /// As [`Self::decode`], for a reading that a person sends again: it is not a repeat, and does
+    /// not change the device's repeats.
     #[must_use]
     pub fn decode_again(&self, reading: &Reading) -> Vec<Result<Event, Rejection>> {
         match self.rule(&reading.device) {
             Some(rule) if reading.channel == Channel::Scan => {
-                let scanned = decode::scanned(reading, &rule.profile).into_iter();
+                let scanned = decode::decode_scans(reading, &rule.profile).into_iter();
                 let take = |(mut event, _): (Event, _)| {
                     event.operator = event.operator.take().or_else(|| rule.operator.clone());
                     event
@@ -156,33 +156,33 @@ impl Profiles {
         }
     }
 
-    /// As [`decode::decode`], by the device's profile where it has one.
+    /// As [`decode::decode`], by the device's profile if it has one.
     pub fn decode(&self, reading: &Reading) -> Vec<Result<Event, Rejection>> {
         match self.rule(&reading.device) {
             Some(rule) if reading.channel == Channel::Scan => {
                 let take = |(mut event, number): (Event, Option<String>)| {
                     event.operator = event.operator.take().or_else(|| rule.operator.clone());
-                    // A message that is sent again is for a person to judge: see `possible-repeat`.
+                    // A person judges a message that was sent again: see `possible-repeat`.
                     if !event.flags.contains(&EventFlag::PossibleRepeat) {
-                        self.name_repeat(&mut event, &rule.profile);
+                        self.reuse_id(&mut event, &rule.profile);
                     }
                     if let Some(number) = number {
-                        self.known().numbers.insert(event.device.clone(), number);
+                        self.lock().numbers.insert(event.device.clone(), number);
                     }
                     event
                 };
-                let scanned = decode::scanned(reading, &rule.profile).into_iter();
+                let scanned = decode::decode_scans(reading, &rule.profile).into_iter();
                 scanned.map(|scanned| scanned.map(take)).collect()
             }
             _ => decode::decode(reading),
         }
     }
 
-    fn name_repeat(&self, event: &mut Event, profile: &Profile) {
+    fn reuse_id(&self, event: &mut Event, profile: &Profile) {
         let Action::Scan { code, .. } = &event.action else {
             return;
         };
-        let mut known = self.known();
+        let mut known = self.lock();
         if let Some(first) = known.firsts.get(&event.device)
             && first.code == *code
             && profile.repeats.is_repeat(first.received, event.received)
@@ -203,7 +203,7 @@ impl Profiles {
     }
 }
 
-/// A UUID of the form for one's own use (RFC 9562, version 8): the same word has the same one.
+/// Builds a UUID of version 8 (RFC 9562). The same message has the same UUID.
 fn uuid(event: &Event, place: usize) -> String {
     let name = format!("{} {} {place}", event.device, event.id);
     let mut bytes = [0; 16];
@@ -221,8 +221,8 @@ fn uuid(event: &Event, place: usize) -> String {
     .join("-")
 }
 
-/// A shipped profile by its name, or the one in a file; a relative path starts at `directory`.
-/// Every fault at once.
+/// Loads a shipped profile by its name, or a profile from a file. A relative path starts at
+/// `directory`. The error has every fault.
 pub fn load(name: &str, directory: &Path) -> Result<Profile, Vec<Fault>> {
     if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
         return Profile::parse(text);
@@ -256,7 +256,7 @@ mod tests {
             operator: Some("anna".to_owned()),
         };
         let profiles = Profiles::default();
-        profiles.know_scanners([(Name::new("dock").unwrap(), rule)].into());
+        profiles.set_scanners([(Name::new("dock").unwrap(), rule)].into());
         profiles
     }
 

@@ -1,9 +1,8 @@
 //! Made-up devices that only beep: a serial scanner on a pseudo-terminal, and a ProGlove. Both move
-//! goods by the order of codes.
+//! goods by the order of their scans.
 //!
-//! Each keeps its list as other devices do: the codes that it read, and the movements that they
-//! mean. It reads its next code when the last one was answered, as a person does that waits for the
-//! light.
+//! Each has a list as other devices do: its codes, and their movements. It scans the next code
+//! after the answer to the last one, as an operator does after the light.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,16 +17,16 @@ use tokio::task::JoinHandle;
 use tokio_serial::{SerialPort as _, SerialStream};
 
 use super::books::Way;
-use super::devices::{Deeds, Floor, Random};
+use super::devices::{DeviceLists, Floor, Random};
 use crate::clock;
 
-/// How long a person looks at a scanner that says nothing.
+/// How long an operator waits for an answer.
 const ANSWER: Duration = Duration::from_secs(20);
-/// What the profile `honeywell-serial` has a scanner sent for a good read.
+/// The command of the profile `honeywell-serial` for a good scan.
 const GOOD: &[u8; 3] = b"\x1b7,";
 const GLOVE: &str = "glove-01";
 const SCANNER: &str = "bench-01";
-/// What a ProGlove calls itself in its payloads.
+/// The number of a ProGlove in its payloads.
 const GLOVE_NUMBER: &str = "MDMR000000064";
 
 /// The entry of the ProGlove in `devices.toml`.
@@ -38,8 +37,8 @@ pub fn devices_toml(hash: &str) -> String {
     )
 }
 
-/// A serial line to the gateway: the scanner's end, and the end whose name the gateway opens, kept
-/// so that it stays.
+/// A serial line to the gateway: the scanner's end, and the gateway's end, which stays open as long
+/// as this.
 #[derive(Debug)]
 pub struct Line {
     scanner: SerialStream,
@@ -47,13 +46,13 @@ pub struct Line {
 }
 
 impl Line {
-    /// Fails where the machine has no pseudo-terminals for us.
+    /// Opens a line. Fails if the machine has no pseudo-terminals.
     pub fn open() -> tokio_serial::Result<Self> {
         let (scanner, gateway) = SerialStream::pair()?;
         Ok(Self { scanner, gateway })
     }
 
-    /// `scanners.toml` for it.
+    /// Writes `scanners.toml` for the line.
     #[must_use]
     pub fn scanners_toml(&self) -> String {
         let port = self.gateway.name().unwrap_or_default();
@@ -62,15 +61,15 @@ impl Line {
         )
     }
 
-    /// The name under which the gateway shows it.
+    /// The name of the source in the gateway.
     #[must_use]
     pub fn source() -> String {
         format!("scanner:{SCANNER}")
     }
 
     async fn beep(&mut self, code: &str) -> Option<bool> {
-        // A code that was kept until there was a copy is answered twice: an old answer is none to
-        // this code, and the line must not be hung up before the gateway has read it.
+        // A code that waited for the copy of Odoo's data is answered twice. An old answer does not
+        // belong to this code, and the line must stay open until the gateway has read it.
         let mut old = [0; 64];
         while self.scanner.try_read(&mut old).is_ok_and(|count| count > 0) {}
         let sent = self.scanner.write_all(format!("{code}\r").as_bytes()).await;
@@ -79,14 +78,14 @@ impl Line {
         if answer == *GOOD {
             return Some(true);
         }
-        // The command for a bad read is two of its kind.
+        // The command for a bad scan is twice this command.
         self.scanner.read_exact(&mut answer).await.ok()?;
         Some(false)
     }
 }
 
-/// A MARK scanner behind its gateway's MQTT integration. The client turns in a task of its own: if
-/// nobody turned it while it publishes, its queue would fill up and stay full.
+/// A MARK scanner behind its gateway's MQTT integration. The client runs in its own task: otherwise
+/// its queue would fill while it publishes, and stay full.
 struct Glove {
     client: AsyncClient,
     screens: mpsc::UnboundedReceiver<Value>,
@@ -98,7 +97,7 @@ struct Glove {
 }
 
 impl Glove {
-    async fn on(floor: &Floor) -> Self {
+    async fn connect(floor: &Floor) -> Self {
         let (host, port) = (floor.address.ip().to_string(), floor.address.port());
         let mut options = MqttOptions::new(GLOVE, host, port);
         options
@@ -108,9 +107,9 @@ impl Glove {
         let (client, events) = AsyncClient::new(options, 10);
         let (screen, screens) = mpsc::unbounded_channel();
         let (sender, heard) = watch::channel((0, 0));
-        let turning = tokio::spawn(turn(events, screen, sender));
+        let turning = tokio::spawn(run_client(events, screen, sender));
         let topic = format!("stockrelay/v1/{}/{GLOVE}", floor.site);
-        // A client that has ended hears nothing, which the list shows.
+        // A client that has ended receives nothing, which the list shows.
         drop(
             client
                 .subscribe(format!("{topic}/display!"), QoS::AtLeastOnce)
@@ -132,29 +131,30 @@ impl Glove {
         drop(self.client.publish(topic, qos, false, payload).await);
     }
 
-    /// Whether the read was right, by the head of the screen.
+    /// Whether the scan was good, by the head of the screen.
     async fn beep(&mut self, payload: &str) -> Option<bool> {
-        // A message that is sent twice may be answered twice: an old answer is none to this code.
+        // A message that is sent twice may be answered twice. An old answer does not belong to this
+        // code.
         while self.screens.try_recv().is_ok() {}
         self.publish(payload).await;
         let screen = self.screens.recv().await?;
         Some(screen["display_fields"][0]["display_field_header"] == "OK")
     }
 
-    async fn end(mut self, deeds: &mut Deeds) {
+    async fn end(mut self, list: &mut DeviceLists) {
         let published = self.published;
         let all = self.heard.wait_for(|(acked, _)| *acked >= published);
         drop(tokio::time::timeout(ANSWER, all).await);
         let (acked, reconnects) = *self.heard.borrow();
-        deeds.reconnects += reconnects;
-        deeds.unacknowledged += published.saturating_sub(acked);
+        list.reconnects += reconnects;
+        list.unacknowledged += published.saturating_sub(acked);
         drop(self.client.disconnect().await);
         drop(tokio::time::timeout(Duration::from_secs(1), &mut self.turning).await);
         self.turning.abort();
     }
 }
 
-async fn turn(
+async fn run_client(
     mut events: EventLoop,
     screens: mpsc::UnboundedSender<Value>,
     heard: watch::Sender<(u64, u64)>,
@@ -164,7 +164,7 @@ async fn turn(
             Ok(Event::Incoming(Packet::PubAck(_))) => heard.send_modify(|(acked, _)| *acked += 1),
             Ok(Event::Incoming(Packet::Publish(shown))) => {
                 if let Ok(screen) = serde_json::from_slice(&shown.payload) {
-                    // Nobody looks any more: the scanner is about to end.
+                    // The receiver is gone: the scanner is about to end.
                     drop(screens.send(screen));
                 }
             }
@@ -178,45 +178,45 @@ async fn turn(
     }
 }
 
-/// Moves goods with a serial scanner until the floor says stop.
-pub async fn scan(mut line: Line, floor: Arc<Floor>) -> Deeds {
-    let (mut deeds, mut random) = (Deeds::default(), Random(101));
+/// Moves goods with a serial scanner until `stop` is set.
+pub async fn run_serial_scanner(mut line: Line, floor: Arc<Floor>) -> DeviceLists {
+    let (mut list, mut random) = (DeviceLists::default(), Random(101));
     let mut last = String::new();
     let mut tick = tokio::time::interval(floor.pace());
     while !floor.stop.load(Ordering::Relaxed) {
-        for code in transfer(&floor, &mut random, &mut last, &mut deeds) {
+        for code in transfer(&floor, &mut random, &mut last, &mut list) {
             tick.tick().await;
             let answer = tokio::time::timeout(ANSWER, line.beep(&code)).await;
-            deeds.beeped(answer.ok().flatten());
+            list.add_scan(answer.ok().flatten());
         }
     }
-    deeds
+    list
 }
 
-/// Moves goods with a ProGlove until the floor says stop; some messages are sent twice, as its
-/// gateway may.
-pub async fn glove(floor: Arc<Floor>) -> Deeds {
-    let (mut deeds, mut random) = (Deeds::default(), Random(102));
+/// Moves goods with a ProGlove until `stop` is set. It sends some messages twice, as its gateway
+/// may.
+pub async fn run_proglove(floor: Arc<Floor>) -> DeviceLists {
+    let (mut list, mut random) = (DeviceLists::default(), Random(102));
     let mut last = String::new();
-    let mut glove = Glove::on(&floor).await;
+    let mut glove = Glove::connect(&floor).await;
     let mut tick = tokio::time::interval(floor.pace());
     while !floor.stop.load(Ordering::Relaxed) {
-        for code in transfer(&floor, &mut random, &mut last, &mut deeds) {
+        for code in transfer(&floor, &mut random, &mut last, &mut list) {
             tick.tick().await;
-            let payload = payload(&code, deeds.beeps);
+            let payload = payload(&code, list.beeps);
             let answer = tokio::time::timeout(ANSWER, glove.beep(&payload)).await;
-            deeds.beeped(answer.ok().flatten());
+            list.add_scan(answer.ok().flatten());
             if random.below(10) == 0 {
-                deeds.again += 1;
+                list.again += 1;
                 glove.publish(&payload).await;
             }
         }
     }
-    glove.end(&mut deeds).await;
-    deeds
+    glove.end(&mut list).await;
+    list
 }
 
-/// A scan as ProGlove Streams has it.
+/// Builds a scan in the form of ProGlove Streams.
 fn payload(code: &str, number: u64) -> String {
     json!({
         "api_version": "1.0",
@@ -229,21 +229,21 @@ fn payload(code: &str, number: u64) -> String {
     .to_string()
 }
 
-/// The codes of a transfer, noted down before they are read. Some begin with a code that is wrong
-/// there.
+/// Builds the codes of a transfer, and adds them to the list before they are scanned. Some start
+/// with a wrong code.
 fn transfer(
     floor: &Floor,
     random: &mut Random,
     last: &mut String,
-    deeds: &mut Deeds,
+    list: &mut DeviceLists,
 ) -> Vec<String> {
-    // The bin that was read last would be a repeat of that read.
+    // The location that was scanned last would be a repeat of that scan.
     let others = floor.bins.iter().filter(|bin| *bin != last);
-    let from = random.of(&others.cloned().collect::<Vec<_>>()).clone();
+    let from = random.pick(&others.cloned().collect::<Vec<_>>()).clone();
     let elsewhere = floor.bins.iter().filter(|bin| **bin != from);
-    let to = random.of(&elsewhere.cloned().collect::<Vec<_>>()).clone();
+    let to = random.pick(&elsewhere.cloned().collect::<Vec<_>>()).clone();
     last.clone_from(&to);
-    let product = random.of(&floor.products).clone();
+    let product = random.pick(&floor.products).clone();
     let quantity = 2 + random.below(4);
     let mut codes = vec![
         from.clone(),
@@ -254,10 +254,10 @@ fn transfer(
     if random.below(5) == 0 {
         codes.insert(0, product.clone());
     }
-    deeds.scans += codes.len() as u64;
-    // The codes, and the event that the gateway makes of them.
-    deeds.events += codes.len() as u64 + 1;
+    list.scans += codes.len() as u64;
+    // The codes, and the event that the gateway creates from them.
+    list.events += codes.len() as u64 + 1;
     let way = Way { product, from, to };
-    *deeds.moves.entry(way).or_default() += Decimal::from(quantity);
+    *list.moves.entry(way).or_default() += Decimal::from(quantity);
     codes
 }

@@ -1,5 +1,4 @@
-//! The proof: what the devices say they moved, against what Odoo says was moved. Neither asks the
-//! gateway.
+//! Compares the devices' lists with Odoo's movements. Both are independent of the gateway.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,9 +11,9 @@ use thiserror::Error;
 use crate::event::{Action, Move, Movement};
 use crate::tls;
 
-/// Records asked for in one call.
+/// Records that one call reads.
 const PAGE: usize = 1_000;
-/// Bins and products that made-up devices use, at the most.
+/// Locations and products that made-up devices use, at most.
 const BINS_MAX: usize = 200;
 const PRODUCTS_MAX: usize = 500;
 
@@ -28,7 +27,7 @@ pub enum BooksError {
     TooLittle { bins: usize, products: usize },
 }
 
-/// A product and where it went: barcodes, as devices scan them.
+/// A product with the locations it moved between, by their barcodes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Way {
     pub product: String,
@@ -37,7 +36,7 @@ pub struct Way {
 }
 
 impl Way {
-    /// The way of a transfer, and the quantity that it moves. `None`: it is no transfer.
+    /// Returns the way and quantity of a transfer. `None`: the action is not a transfer.
     #[must_use]
     pub fn of_transfer(action: Action) -> Option<(Self, Decimal)> {
         let Action::Move(Move {
@@ -57,10 +56,10 @@ impl Way {
     }
 }
 
-/// How much went each way.
+/// Quantities by way.
 pub type Moves = BTreeMap<Way, Decimal>;
 
-/// An Odoo, asked directly.
+/// A direct connection to Odoo, without the gateway.
 #[derive(Debug)]
 pub struct Books {
     url: String,
@@ -70,22 +69,22 @@ pub struct Books {
     /// Barcodes by id.
     bins: BTreeMap<i64, String>,
     products: BTreeMap<i64, String>,
-    /// What lay where before the devices began.
+    /// Quantities by product and location before the devices started.
     before: BTreeMap<(i64, i64), Decimal>,
     last_line: i64,
 }
 
-/// What Odoo says happened since [`Books::open`], and how that compares.
+/// Odoo's movements since [`Books::open`], compared with the devices' lists.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Comparison {
     pub moved: Decimal,
-    /// Moved by a device, and safe in the gateway's journal.
+    /// Moved by a device, and waiting in the gateway's journal.
     pub waiting: Decimal,
     /// Moved by a device, and not in Odoo.
     pub lost: Decimal,
     /// In Odoo, and moved by no device.
     pub doubled: Decimal,
-    /// Products in bins that were compared, and those whose quantity is not what it should be.
+    /// Quantities of products in locations that were compared, and those that are wrong.
     pub places: usize,
     pub places_wrong: usize,
 }
@@ -98,7 +97,7 @@ impl Comparison {
 }
 
 impl Books {
-    /// Learns what there is to scan, and notes what lies where.
+    /// Reads the barcodes and the stock.
     pub async fn open(url: &str, database: &str, key: SecretString) -> Result<Self, BooksError> {
         tls::install_provider();
         let client = reqwest::Client::builder().timeout(Duration::from_mins(1));
@@ -151,12 +150,12 @@ impl Books {
         self.products.values().cloned().collect()
     }
 
-    /// Compares what devices moved with all that was posted meanwhile, and with what lies where
-    /// now. What waits in the gateway may be in Odoo or not: it is neither lost nor doubled.
+    /// Compares the devices' movements with the posted ones, and with the stock. A movement that
+    /// waits in the gateway may be in Odoo or not: it is neither lost nor doubled.
     pub async fn compare(&self, moved: &Moves, waiting: &Moves) -> Result<Comparison, BooksError> {
         let mut comparison = Comparison::default();
         let mut delivered = BTreeMap::new();
-        let posted = self.posted().await?;
+        let posted = self.read_posted().await?;
         let ways: BTreeSet<&Way> = moved.keys().chain(posted.keys()).collect();
         for way in ways {
             let meant = moved.get(way).copied().unwrap_or_default();
@@ -194,8 +193,8 @@ impl Books {
         Ok(comparison)
     }
 
-    /// What was posted since the beginning, whoever did it.
-    async fn posted(&self) -> Result<Moves, BooksError> {
+    /// Reads all movements that were posted since the start.
+    async fn read_posted(&self) -> Result<Moves, BooksError> {
         let mut moves = Moves::new();
         let mut after = self.last_line;
         loop {
@@ -288,7 +287,7 @@ impl Books {
     }
 }
 
-/// Odoo's floating point, as the decimal that was meant.
+/// Converts Odoo's floating point number into a decimal.
 fn decimal(value: &Value) -> Decimal {
     let number = value.as_f64().unwrap_or(0.0);
     Decimal::try_from(number)

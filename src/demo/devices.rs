@@ -1,7 +1,7 @@
-//! Made-up devices: real MQTT clients, some of 3.1.1 and some of 5, with passwords, at work.
+//! Made-up devices: real MQTT clients, some of 3.1.1 and some of 5, with passwords.
 //!
-//! Each keeps a list of its own of what it did. A device publishes with QoS 1; what it is asked to
-//! do at the end is to wait until all of it was acknowledged.
+//! Each device has a list of its events. It publishes with QoS 1, and at the end waits until all
+//! messages are acknowledged.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,44 +19,44 @@ use crate::clock;
 
 /// How long a device waits for the last acknowledgements when it stops.
 const LAST_ACKS: Duration = Duration::from_secs(20);
-/// Messages that a client holds back before its device waits.
+/// Messages in a client's queue before its device waits.
 const CLIENT_QUEUE: usize = 64;
 
-/// What kind of work a device does.
+/// The work of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Moves goods, sends some events twice, and now and then something that is not JSON.
+    /// Moves goods, sends some events twice, and sometimes a message that is not JSON.
     Mover,
     /// Scans barcodes and nothing else.
     Scanner,
-    /// Moves a product that Odoo does not know, now and then.
+    /// Sometimes moves a product that Odoo does not have.
     Stranger,
 }
 
-/// What a device did, by its own list.
+/// The list of a device: its events and messages. Lists add up.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Deeds {
-    /// Events with an id of their own, scans included.
+pub struct DeviceLists {
+    /// Events with different ids, scans included.
     pub events: u64,
     pub scans: u64,
-    /// Events with a product that Odoo does not know.
+    /// Events with a product that Odoo does not have.
     pub unknown: u64,
-    /// Events that were sent once more.
+    /// Events that were sent a second time.
     pub again: u64,
-    /// Messages that no event can be made of.
+    /// Messages from which the gateway cannot create an event.
     pub malformed: u64,
     pub moves: Moves,
-    /// The connection broke meanwhile: what was under way then was sent again.
+    /// Broken connections: the client sent its unacknowledged messages again.
     pub reconnects: u64,
     /// Messages that the gateway never acknowledged.
     pub unacknowledged: u64,
-    /// Codes of devices that only beep, and how many of them were answered as right and as wrong.
+    /// Codes of devices that only beep, and how many of them were answered as good and as wrong.
     pub beeps: u64,
     pub right: u64,
     pub wrong: u64,
 }
 
-impl Deeds {
+impl DeviceLists {
     pub fn add(&mut self, other: &Self) {
         self.events += other.events;
         self.scans += other.scans;
@@ -73,8 +73,8 @@ impl Deeds {
         }
     }
 
-    /// A code was read, and answered or not.
-    pub fn beeped(&mut self, answer: Option<bool>) {
+    /// Counts a scanned code and its answer. `None`: no answer.
+    pub fn add_scan(&mut self, answer: Option<bool>) {
         self.beeps += 1;
         match answer {
             Some(true) => self.right += 1,
@@ -84,12 +84,12 @@ impl Deeds {
     }
 }
 
-/// A small random number generator: the same seed, the same work.
+/// A small random number generator: the same seed gives the same work.
 #[derive(Debug, Clone)]
 pub struct Random(pub u64);
 
 impl Random {
-    /// The next one, below `limit`.
+    /// Returns the next number, below `limit`.
     pub fn below(&mut self, limit: u64) -> u64 {
         // SplitMix64, by Sebastiano Vigna (public domain).
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -99,13 +99,13 @@ impl Random {
         (z ^ (z >> 31)) % limit.max(1)
     }
 
-    pub fn of<'a>(&mut self, list: &'a [String]) -> &'a String {
+    pub fn pick<'a>(&mut self, list: &'a [String]) -> &'a String {
         let place = usize::try_from(self.below(list.len() as u64)).unwrap_or(0);
         &list[place]
     }
 }
 
-/// What all devices share.
+/// The data that all devices share.
 #[derive(Debug)]
 pub struct Floor {
     pub site: String,
@@ -119,7 +119,7 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// How long one event of a device takes.
+    /// Pause between two events of a device.
     #[must_use]
     pub fn pace(&self) -> Duration {
         Duration::from_secs_f64(1.0 / self.rate.clamp(0.01, 10_000.0))
@@ -131,15 +131,15 @@ impl Floor {
 pub struct Device {
     pub name: String,
     pub role: Role,
-    /// Speaks MQTT 5 rather than 3.1.1.
+    /// Whether the device uses MQTT 5 instead of 3.1.1.
     pub v5: bool,
     pub seed: u64,
 }
 
-/// The devices of a demonstration: movers of both protocols, a scanner, and one with strange
-/// labels.
+/// Builds the devices of a demonstration: movers of both protocols, a scanner, and a device with
+/// unknown products.
 #[must_use]
-pub fn cast(devices: usize) -> Vec<Device> {
+pub fn build_devices(devices: usize) -> Vec<Device> {
     (0..devices)
         .map(|number| {
             let role = match number {
@@ -163,12 +163,11 @@ pub fn cast(devices: usize) -> Vec<Device> {
 }
 
 impl Device {
-    /// Works until the floor says stop, waits for the last acknowledgements, and hands over its
-    /// list.
-    pub async fn work(self, floor: Arc<Floor>) -> Deeds {
+    /// Works until `stop` is set, waits for the last acknowledgements, and returns its list.
+    pub async fn work(self, floor: Arc<Floor>) -> DeviceLists {
         let client = Client::connect(&self, &floor);
         let mut random = Random(self.seed);
-        let mut deeds = Deeds::default();
+        let mut list = DeviceLists::default();
         let mut last: Option<Value> = None;
         let pace = match self.role {
             Role::Stranger => floor.pace() * 20,
@@ -176,17 +175,17 @@ impl Device {
         };
         let mut tick = tokio::time::interval(pace);
         let mut published = 0;
-        let mut run = (random.of(&floor.products).clone(), 0, 1);
+        let mut run = (random.pick(&floor.products).clone(), 0, 1);
         while !floor.stop.load(Ordering::Relaxed) {
             tick.tick().await;
             if self.role == Role::Mover && random.below(200) == 0 {
-                deeds.malformed += 1;
+                list.malformed += 1;
                 published += 1;
                 client
                     .publish(&self.topic(&floor, "event"), b"{not json".to_vec())
                     .await;
             }
-            let (channel, event) = self.next(&floor, &mut random, &mut run, &mut deeds);
+            let (channel, event) = self.next(&floor, &mut random, &mut run, &mut list);
             let topic = self.topic(&floor, channel);
             client.publish(&topic, event.to_string().into_bytes()).await;
             published += 1;
@@ -196,61 +195,61 @@ impl Device {
                     .take()
                     .filter(|_| random.below(2) == 0)
                     .unwrap_or(event.clone());
-                deeds.again += 1;
+                list.again += 1;
                 published += 1;
                 client.publish(&topic, again.to_string().into_bytes()).await;
             }
             last = Some(event);
         }
-        (deeds.reconnects, deeds.unacknowledged) = client.end(published).await;
-        deeds
+        (list.reconnects, list.unacknowledged) = client.end(published).await;
+        list
     }
 
     fn topic(&self, floor: &Floor, channel: &str) -> String {
         format!("stockrelay/v1/{}/{}/{channel}", floor.site, self.name)
     }
 
-    /// The next event, noted down before it is sent. A mover stays with a product and its bins for
-    /// a while.
+    /// Builds the next event, and adds it to the list before it is sent. A mover uses the same
+    /// product and locations for a while.
     fn next(
         &self,
         floor: &Floor,
         random: &mut Random,
         run: &mut (String, u64, u64),
-        deeds: &mut Deeds,
+        list: &mut DeviceLists,
     ) -> (&'static str, Value) {
-        let number = deeds.events;
-        deeds.events += 1;
+        let number = list.events;
+        list.events += 1;
         let id = format!("{:08x}", number + 1);
         let at = clock::now().to_string();
         if self.role == Role::Scanner {
-            deeds.scans += 1;
-            let code = random.of(&floor.products);
+            list.scans += 1;
+            let code = random.pick(&floor.products);
             return ("scan", json!({"id": id, "at": at, "code": code}));
         }
         if run.1 == 0 {
             *run = (
-                random.of(&floor.products).clone(),
+                random.pick(&floor.products).clone(),
                 1 + random.below(8),
                 random.below(u64::MAX),
             );
         }
         run.1 -= 1;
         let mut ways = Random(run.2);
-        let from = ways.of(&floor.bins).clone();
+        let from = ways.pick(&floor.bins).clone();
         let rest: Vec<String> = floor
             .bins
             .iter()
             .filter(|bin| **bin != from)
             .cloned()
             .collect();
-        let to = ways.of(&rest).clone();
+        let to = ways.pick(&rest).clone();
         let quantity = 1 + random.below(4);
         let mut event = json!({
             "id": id, "at": at, "type": "transfer", "product": run.0, "quantity": quantity, "from": from, "to": to,
         });
         if self.role == Role::Stranger {
-            deeds.unknown += 1;
+            list.unknown += 1;
             event["product"] = json!("2999999999990");
         } else {
             let way = Way {
@@ -258,7 +257,7 @@ impl Device {
                 from,
                 to,
             };
-            *deeds.moves.entry(way).or_default() += Decimal::from(quantity);
+            *list.moves.entry(way).or_default() += Decimal::from(quantity);
         }
         ("event", event)
     }
@@ -272,7 +271,7 @@ enum Publisher {
     V5(v5::AsyncClient),
 }
 
-/// An MQTT client and the task that turns it.
+/// An MQTT client and the task that runs it.
 struct Client {
     publisher: Publisher,
     acks: watch::Receiver<Acks>,
@@ -291,7 +290,7 @@ impl Client {
                 .set_clean_start(false);
             options.set_keep_alive(Duration::from_secs(30));
             let (client, events) = v5::AsyncClient::new(options, CLIENT_QUEUE);
-            let turning = tokio::spawn(turn_v5(events, sender));
+            let turning = tokio::spawn(run_v5(events, sender));
             let publisher = Publisher::V5(client);
             Self {
                 publisher,
@@ -305,7 +304,7 @@ impl Client {
                 .set_clean_session(false);
             options.set_keep_alive(Duration::from_secs(30));
             let (client, events) = AsyncClient::new(options, CLIENT_QUEUE);
-            let turning = tokio::spawn(turn_v4(events, sender));
+            let turning = tokio::spawn(run_v4(events, sender));
             let publisher = Publisher::V4(client);
             Self {
                 publisher,
@@ -315,8 +314,8 @@ impl Client {
         }
     }
 
-    /// Waits while the client's queue is full; a client that has ended sends nothing, which the
-    /// count shows.
+    /// Waits while the client's queue is full. A client that has ended sends nothing, which the
+    /// totals show.
     async fn publish(&self, topic: &str, payload: Vec<u8>) {
         match &self.publisher {
             Publisher::V4(client) => {
@@ -333,7 +332,8 @@ impl Client {
         }
     }
 
-    /// Broken connections, and messages without an acknowledgement after a last wait.
+    /// Waits for the last acknowledgements. Returns the broken connections and the unacknowledged
+    /// messages.
     async fn end(mut self, published: u64) -> (u64, u64) {
         let all = self.acks.wait_for(|(acked, _)| *acked >= published);
         drop(tokio::time::timeout(LAST_ACKS, all).await);
@@ -348,7 +348,7 @@ impl Client {
     }
 }
 
-async fn turn_v4(mut events: EventLoop, acks: watch::Sender<Acks>) {
+async fn run_v4(mut events: EventLoop, acks: watch::Sender<Acks>) {
     loop {
         match events.poll().await {
             Ok(Event::Incoming(Packet::PubAck(_))) => acks.send_modify(|(acked, _)| *acked += 1),
@@ -362,7 +362,7 @@ async fn turn_v4(mut events: EventLoop, acks: watch::Sender<Acks>) {
     }
 }
 
-async fn turn_v5(mut events: v5::EventLoop, acks: watch::Sender<Acks>) {
+async fn run_v5(mut events: v5::EventLoop, acks: watch::Sender<Acks>) {
     loop {
         match events.poll().await {
             Ok(v5::Event::Incoming(v5::Incoming::PubAck(_))) => {
@@ -378,7 +378,7 @@ async fn turn_v5(mut events: v5::EventLoop, acks: watch::Sender<Acks>) {
     }
 }
 
-/// `devices.toml` for these devices, all with one password.
+/// Writes `devices.toml` for these devices, all with one password.
 #[must_use]
 pub fn devices_toml(devices: &[Device], hash: &str) -> String {
     let one = |device: &Device| format!("[devices.{}]\npassword = \"{hash}\"", device.name);

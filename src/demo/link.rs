@@ -1,9 +1,11 @@
 //! A relay in front of Odoo, the stand-in or a real one, that can fail on purpose.
 //!
-//! Comes in: HTTP/1.1 requests on loopback. Goes out: the same requests to Odoo, and its answers,
-//! unless the link is down or a [`Fault`] says otherwise. It knows where a request ends, so it can
-//! cut a connection after Odoo has carried a request out and before the answer is back: the case in
-//! which nobody knows what was done.
+//! Input: HTTP/1.1 requests on loopback. Output: the same requests to Odoo, and its answers, unless
+//! the link is down or a [`Fault`] applies. It finds the end of each request, so it can cut a
+//! connection after Odoo has carried a request out and before the answer comes: the unknown
+//! outcome.
+
+mod fault;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,139 +18,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use self::fault::{Fault, What};
 use crate::tls;
 
-/// Where all calls of 17 and 18 go.
+/// The path of all calls to Odoo 17 and 18.
 const RPC: &str = "/jsonrpc";
 const HEAD_BYTES_MAX: usize = 64 << 10;
 const BODY_BYTES_MAX: usize = 64 << 20;
 
-/// What happens instead of a plain relay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
-    /// The connection is cut before Odoo hears of the request.
-    CutBefore,
-    /// Odoo carries the request out, and its answer is lost.
-    CutAfter,
-    /// The connection is cut, and Odoo carries the request out later: when [`Link::release`] says
-    /// so.
-    Held,
-    /// The request waits on its way.
-    Slow(Duration),
-    /// The request waits on its way until [`Link::mend`].
-    Hold,
-    /// Something else answers in Odoo's place.
-    Answer {
-        status: u16,
-        content_type: &'static str,
-        retry_after_s: Option<u32>,
-        body: String,
-    },
-}
-
-/// A fault for the next requests to a method.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// How the request's path ends, such as `load` or `stock.lot/search_read`; empty: any request.
-    pub method: String,
-    /// So many requests.
-    pub times: u32,
-    pub what: What,
-}
-
-impl What {
-    /// A proxy whose Odoo is being restarted.
-    #[must_use]
-    pub fn unavailable() -> Self {
-        let body = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>";
-        Self::html(503, body)
-    }
-
-    /// A proxy that wants fewer requests.
-    #[must_use]
-    pub fn too_many(retry_after_s: u32) -> Self {
-        Self::Answer {
-            status: 429,
-            content_type: "text/html",
-            retry_after_s: Some(retry_after_s),
-            body: "<html><body><h1>429 Too Many Requests</h1></body></html>".to_owned(),
-        }
-    }
-
-    /// `load` met another transaction.
-    #[must_use]
-    pub fn could_not_serialize() -> Self {
-        Self::load_failed("could not serialize access due to concurrent update\\n")
-    }
-
-    /// The same from a PostgreSQL that speaks German.
-    #[must_use]
-    pub fn could_not_serialize_in_german() -> Self {
-        Self::load_failed(
-            "konnte Zugriff nicht serialisieren wegen gleichzeitiger Aktualisierung\\n",
-        )
-    }
-
-    fn load_failed(message: &str) -> Self {
-        Self::json(
-            200,
-            format!(
-                r#"{{"ids": false, "messages": [{{"rows": {{"from": 0, "to": 0}}, "record": 0, "type": "error", "message": "{message}"}}], "nextrow": 0}}"#
-            ),
-        )
-    }
-
-    /// A module of somebody's own asks a person something.
-    #[must_use]
-    pub fn asks() -> Self {
-        let body = r#"{"type": "ir.actions.act_window", "res_model": "x.question", "name": "Sure?", "target": "new"}"#;
-        Self::json(200, body.to_owned())
-    }
-
-    /// A module of somebody's own says no.
-    #[must_use]
-    pub fn refuses() -> Self {
-        let body = r#"{"name": "odoo.exceptions.UserError", "message": "Ask the foreman first.", "arguments": ["Ask the foreman first."], "context": {}, "debug": ""}"#;
-        Self::json(422, body.to_owned())
-    }
-
-    /// Odoo has lost its database, or was given another name.
-    #[must_use]
-    pub fn database_gone() -> Self {
-        Self::html(
-            404,
-            "<!DOCTYPE html>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>No database is selected and the \
-             requested URL was not found in the server-wide controllers.</p>\n",
-        )
-    }
-
-    /// Keys live three months at the most.
-    #[must_use]
-    pub fn key_expired() -> Self {
-        let body = r#"{"name": "werkzeug.exceptions.Unauthorized", "message": "Invalid apikey", "arguments": ["Invalid apikey", 401], "context": {}, "debug": ""}"#;
-        Self::json(401, body.to_owned())
-    }
-
-    fn html(status: u16, body: &str) -> Self {
-        Self::Answer {
-            status,
-            content_type: "text/html; charset=utf-8",
-            retry_after_s: None,
-            body: body.to_owned(),
-        }
-    }
-
-    fn json(status: u16, body: String) -> Self {
-        Self::Answer {
-            status,
-            content_type: "application/json; charset=utf-8",
-            retry_after_s: None,
-            body,
-        }
-    }
-}
-
-/// The running relay; it stops when this is dropped.
+/// The running relay, which stops when this is dropped.
 #[derive(Debug)]
 pub struct Link {
     address: SocketAddr,
@@ -162,16 +40,16 @@ struct Shared {
     client: reqwest::Client,
     up: watch::Sender<bool>,
     faults: Mutex<Vec<Fault>>,
-    /// Requests that Odoo is to carry out later.
+    /// Requests that Odoo carries out later.
     held: Mutex<Vec<Request>>,
     waiting: watch::Sender<Held>,
 }
 
-/// Requests that wait on their way.
+/// Requests that wait.
 #[derive(Debug, Clone, Copy, Default)]
 struct Held {
     now: u32,
-    /// It rises when all that wait may go on.
+    /// A counter that rises when all waiting requests continue.
     released: u64,
 }
 
@@ -180,7 +58,7 @@ impl Shared {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn held(&self) -> MutexGuard<'_, Vec<Request>> {
+    fn lock_held(&self) -> MutexGuard<'_, Vec<Request>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -193,8 +71,8 @@ impl Shared {
         self.waiting.send_modify(|held| held.now -= 1);
     }
 
-    /// Takes one use of the first fault that is meant for this request.
-    fn fault_for(&self, path: &str) -> Option<What> {
+    /// Uses the first fault for this request once.
+    fn take_fault(&self, path: &str) -> Option<What> {
         let mut faults = self.faults();
         let meant = |fault: &Fault| {
             let before = path.strip_suffix(fault.method.as_str());
@@ -241,7 +119,7 @@ impl Link {
         })
     }
 
-    /// Where the gateway is to look for Odoo.
+    /// The URL at which the gateway connects to Odoo.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -252,31 +130,31 @@ impl Link {
         *self.shared.up.borrow()
     }
 
-    /// Down: connections are cut at once, also in the middle of a request, and new ones get no
-    /// answer.
+    /// Sets the link up or down. Down: connections are cut at once, also during a request, and new
+    /// ones get no answer.
     pub fn set_up(&self, up: bool) {
         self.shared.up.send_replace(up);
     }
 
-    pub fn fault(&self, fault: Fault) {
+    pub fn add_fault(&self, fault: Fault) {
         self.shared.faults().push(fault);
     }
 
-    /// The faults of this method are over, and what is held goes on.
-    pub fn mend(&self, method: &str) {
+    /// Removes the faults of this method, and lets waiting requests continue.
+    pub fn clear_faults(&self, method: &str) {
         self.shared.faults().retain(|fault| fault.method != method);
         self.shared.waiting.send_modify(|held| held.released += 1);
     }
 
-    /// Requests that are held on their way.
+    /// The number of requests that wait.
     #[must_use]
-    pub fn held(&self) -> u32 {
+    pub fn count_held(&self) -> u32 {
         self.shared.waiting.borrow().now
     }
 
-    /// Odoo carries out the requests that were held, in their order. Answers how many.
+    /// Lets Odoo carry out the held requests, in order. Returns how many.
     pub async fn release(&self) -> std::io::Result<usize> {
-        let held = std::mem::take(&mut *self.shared.held());
+        let held = std::mem::take(&mut *self.shared.lock_held());
         let count = held.len();
         for request in held {
             relay(&self.shared, request).await?;
@@ -284,7 +162,7 @@ impl Link {
         Ok(count)
     }
 
-    /// Requests that have a fault before them still.
+    /// The number of requests that will still meet a fault.
     #[must_use]
     pub fn faults_left(&self) -> u32 {
         self.shared.faults().iter().map(|fault| fault.times).sum()
@@ -317,7 +195,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// A request as far as a relay needs to understand it.
+/// A parsed HTTP request.
 #[derive(Debug)]
 struct Request {
     verb: String,
@@ -327,10 +205,9 @@ struct Request {
 }
 
 impl Request {
-    /// The path, which ends in the model and the method that are called. For `/jsonrpc` as if it
-    /// were so there, in the words of Odoo 19, whatever the version: a fault meets the same call in
-    /// each.
-    fn called(&self) -> String {
+    /// Returns the path with the called model and method at its end. For `/jsonrpc` it is built in
+    /// the names of Odoo 19, so that a fault matches the same call in each version.
+    fn call_path(&self) -> String {
         if self.path != RPC {
             return self.path.clone();
         }
@@ -346,7 +223,7 @@ impl Request {
             "product.packaging" => "product.uom",
             same => same,
         };
-        // The true times, which 19 takes by another method.
+        // The true times, which 19 writes by another method.
         let columns = params["args"][5][0].as_array();
         let is_of_times = columns.is_some_and(|all| all.iter().any(|name| name == "date_done"));
         let method = match method.as_str() {
@@ -356,15 +233,15 @@ impl Request {
         format!("{}/{of}/{method}", self.path)
     }
 
-    /// The status and the body of an answer in Odoo's place: `/jsonrpc` wraps it, and says 200.
-    fn wrapped(&self, status: u16, content_type: &str, body: &str) -> (u16, String) {
+    /// Wraps an answer that replaces Odoo's: `/jsonrpc` wraps it in JSON-RPC, with status 200.
+    fn wrap(&self, status: u16, content_type: &str, body: &str) -> (u16, String) {
         if self.path != RPC || !content_type.starts_with("application/json") {
             return (status, body.to_owned());
         }
         let request: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let mut out = json!({"jsonrpc": "2.0", "id": request["id"]});
         let mut inner: Value = serde_json::from_str(body).unwrap_or_default();
-        // A key that is refused has another name there.
+        // JSON-RPC has another name for a refused key.
         if status == 401 {
             inner = json!({"name": "odoo.exceptions.AccessDenied", "message": "Access Denied"});
         }
@@ -377,16 +254,15 @@ impl Request {
     }
 }
 
-/// Relays request after request; any error is a cut connection, which is what the other side then
-/// sees.
+/// Relays request after request. The client sees each error as a cut connection.
 async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(request) = receive(&mut stream).await? {
         let mut cut = false;
-        match shared.fault_for(&request.called()) {
+        match shared.take_fault(&request.call_path()) {
             Some(What::CutBefore) => return Ok(()),
             Some(What::Held) => {
-                shared.held().push(request);
+                shared.lock_held().push(request);
                 return Ok(());
             }
             Some(What::CutAfter) => cut = true,
@@ -400,7 +276,7 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             }) => {
                 let retry = retry_after_s.map(|s| format!("Retry-After: {s}\r\n"));
                 let extra = retry.unwrap_or_default();
-                let (status, body) = request.wrapped(status, content_type, &body);
+                let (status, body) = request.wrap(status, content_type, &body);
                 answer(&mut stream, status, content_type, &extra, body.as_bytes()).await?;
                 continue;
             }
@@ -423,7 +299,7 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What Odoo answers.
+/// Sends a request to Odoo, and returns the answer.
 async fn relay(shared: &Shared, request: Request) -> std::io::Result<reqwest::Response> {
     let verb = request.verb.parse().map_err(std::io::Error::other)?;
     let sent = shared
@@ -435,7 +311,7 @@ async fn relay(shared: &Shared, request: Request) -> std::io::Result<reqwest::Re
     sent.await.map_err(std::io::Error::other)
 }
 
-/// The next request, whole; none at the end of the connection.
+/// Receives the next request. `None`: the end of the connection.
 async fn receive(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Request>> {
     let bad = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
     let mut head = Vec::new();

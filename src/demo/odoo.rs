@@ -1,8 +1,8 @@
 //! A stand-in Odoo 19, or 17 or 18: real HTTP on loopback, in memory.
 //!
-//! It knows as much of Odoo as a gateway meets: master data to read, transfers to make, validate
-//! and read back, refusals in Odoo's own words. What it answers was compared with a real Odoo 19;
-//! the tests that hold it to that run against both. Faults of the link are not its business.
+//! It has the parts of Odoo that a gateway uses: master data, transfers that are created, validated
+//! and read back, and refusals with Odoo's texts. The answers were compared with a real Odoo 19:
+//! the same tests run against both. Faults of the link are in `link`.
 
 mod chain;
 mod computed;
@@ -52,21 +52,21 @@ pub use version::Version;
 pub const DATABASE: &str = "standin";
 /// The key of an ordinary Inventory user.
 pub const API_KEY: &str = "standin-user-key";
-/// The key of somebody who may write master data: for tests.
+/// The key of a user who may write master data, for tests.
 pub const ADMIN_API_KEY: &str = "standin-admin-key";
-/// Of a user who may read, and has no right to change stock.
+/// The key of a user who may read, but not change stock.
 pub const NO_RIGHTS_API_KEY: &str = "standin-reader-key";
 
-/// The time zone of the user's preferences, as Odoo's own demonstration data has it.
+/// The time zone in the user's preferences, as in Odoo's own demonstration data.
 const USER_ZONE: &str = "Europe/Brussels";
-/// The largest request body, in bytes.
+/// Length of a request body in bytes, at most.
 const BODY_BYTES_MAX: usize = 64 << 20;
 
-/// The running stand-in; it stops when this is dropped.
+/// The running stand-in, which stops when this is dropped.
 #[derive(Debug)]
 pub struct StandIn {
     address: SocketAddr,
-    /// Where JSON-2 of 19 answers, whatever the version.
+    /// The address of JSON-2 of Odoo 19, in every version.
     own_address: SocketAddr,
     shared: Arc<Shared>,
     servers: Vec<JoinHandle<()>>,
@@ -76,15 +76,16 @@ pub struct StandIn {
 struct Shared {
     version: Version,
     store: Mutex<Store>,
-    /// External ids that calls are about to create: the second of two calls at once is told to
-    /// repeat.
+    /// External ids that calls are about to create. The second of two concurrent calls fails with a
+    /// serialization error.
     in_flight: Mutex<BTreeSet<String>>,
-    /// What each line of a `load` or `button_validate` takes, so that a demonstration looks alive.
+    /// Time that each line of a `load` or `button_validate` takes, so that a demonstration shows
+    /// progress.
     delay_per_line: Duration,
 }
 
 impl Shared {
-    /// Nothing panics half-way through a change: a poisoned lock still holds a good value.
+    /// No change panics half-way: a poisoned lock still holds a good value.
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -97,12 +98,12 @@ impl Shared {
 }
 
 impl StandIn {
-    /// Starts on a free port of the loopback interface, with a made-up site of this size.
+    /// Starts Odoo 19 on a free port of the loopback interface, with a made-up site of this size.
     pub async fn start(seed: Seed, delay_per_line: Duration) -> std::io::Result<Self> {
         Self::start_as(Version::V19, seed, delay_per_line).await
     }
 
-    /// The same as an Odoo of this version.
+    /// Starts an Odoo of this version.
     pub async fn start_as(
         version: Version,
         seed: Seed,
@@ -143,15 +144,14 @@ impl StandIn {
         format!("http://{}", self.address)
     }
 
-    /// Where a test reads and changes what the stand-in holds, by JSON-2 in the words of 19,
-    /// whatever the version.
+    /// The URL at which a test reads and changes the stand-in's records, by JSON-2 of Odoo 19 in
+    /// every version.
     #[must_use]
     pub fn own_url(&self) -> String {
         format!("http://{}", self.own_address)
     }
 
-    /// From now on every transfer with this product is refused with a message, until `None` lifts
-    /// it.
+    /// Refuses every transfer with this product, with a message. `None`: removes the refusal.
     pub fn refuse_product(&self, barcode: &str, message: Option<&str>) {
         let mut store = self.shared.store();
         let product = store
@@ -165,13 +165,14 @@ impl StandIn {
         };
     }
 
-    /// Rows that calls looked at since the start: their work, whatever the machine and its load.
+    /// Rows that calls have read since the start: a measure of work that does not depend on the
+    /// machine.
     #[must_use]
     pub fn rows_looked_at(&self) -> u64 {
         self.shared.store().looked_at.load(Ordering::Relaxed)
     }
 
-    /// Pickings by state.
+    /// Counts pickings by state.
     #[must_use]
     pub fn pickings(&self) -> BTreeMap<String, usize> {
         let store = self.shared.store();
@@ -192,14 +193,14 @@ impl Drop for StandIn {
     }
 }
 
-/// What Odoo has since 19.
+/// Routes of Odoo since 19.
 fn newest() -> Router<Arc<Shared>> {
     Router::new()
         .route("/web/version", get(version))
         .route("/json/2/{model}/{method}", any(call))
 }
 
-/// What all versions have.
+/// Routes of all versions.
 fn oldest() -> Router<Arc<Shared>> {
     Router::new()
         .route("/jsonrpc", post(json_rpc::call))
@@ -217,13 +218,13 @@ async fn serve(
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(Arc::clone(shared));
     let server = tokio::spawn(async move {
-        // It serves until it is aborted; an error of one connection ends only that.
+        // It serves until it is aborted. An error ends only its connection.
         drop(axum::serve(listener, router).await);
     });
     Ok((address, server))
 }
 
-/// A JSON answer as Odoo labels it.
+/// Builds a JSON answer with Odoo's content type.
 fn json(body: &Value) -> Response {
     let kind = HeaderValue::from_static("application/json; charset=utf-8");
     ([(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
@@ -245,7 +246,7 @@ async fn call(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    // Odoo carries on with a request whose client has gone, so the work is a task of its own.
+    // Odoo continues a request whose client has gone, so the work is a separate task.
     let work = tokio::spawn(async move {
         let caller = admit(&verb, &headers)?;
         let params = parse(&body)?;
@@ -280,7 +281,7 @@ async fn databases() -> Response {
     json(&json!({"jsonrpc": "2.0", "id": null, "result": [DATABASE]}))
 }
 
-/// Database, route, body and key, in the order in which Odoo looks at them.
+/// Checks database, route, body and key, in Odoo's order.
 fn admit(verb: &Method, headers: &HeaderMap) -> Result<Caller, Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if text("x-odoo-database") != Some(DATABASE) {
@@ -348,7 +349,7 @@ async fn answer(
     })
 }
 
-/// One call, one transaction: it is there as a whole, or not at all.
+/// Runs one call in one transaction.
 fn transact(
     shared: &Shared,
     caller: Caller,
@@ -371,7 +372,8 @@ async fn pause(shared: &Shared, lines: usize) {
     }
 }
 
-/// Two calls at once for the same external id: the first creates, the second could not serialize.
+/// Reserves the external ids of a call. The second of two concurrent calls gets a serialization
+/// error.
 async fn load_in_turn(
     shared: &Shared,
     caller: Caller,

@@ -1,47 +1,47 @@
-//! The end of a demonstration: whether it adds up, and what does not.
+//! The summary of a demonstration: whether the devices' lists, the ledger and Odoo agree.
 
 use std::fmt;
 
 use super::books::Comparison;
-use super::decided::Decided;
-use super::devices::Deeds;
+use super::devices::DeviceLists;
+use super::person_changes::PersonChanges;
 use crate::journal::Totals;
 use crate::view::headline;
 use crate::view::snapshot::{EventCounts, Status};
 use crate::view::table::counted;
 
-/// How the waiting at the end of a demonstration came to its end.
+/// How the draining at the end of a demonstration ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// All is in Odoo, or parked.
+    /// All events are in Odoo, or parked.
     Drained,
-    /// Somebody did not want to wait.
+    /// A person stopped it.
     Stopped,
     /// Nothing was posted for a minute, although the link was up.
     Stalled,
 }
 
-/// What the devices say, what the ledger says, and what Odoo says.
+/// The devices' lists, the ledger's totals, and the comparison with Odoo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     pub end: End,
-    pub deeds: Deeds,
+    pub lists: DeviceLists,
     pub totals: Totals,
-    /// What a person has made of it meanwhile.
-    pub decided: Decided,
+    /// The changes of a person during the demonstration.
+    pub person_changes: PersonChanges,
     pub comparison: Comparison,
 }
 
 impl Summary {
-    /// Events that are stored, and on their way to Odoo.
+    /// Events that are stored and not yet in Odoo.
     #[must_use]
     pub fn waiting(&self) -> u64 {
         let totals = &self.totals;
         totals.open_events() + totals.waiting.events + totals.sending.events
     }
 
-    /// What is in Odoo, and what the first screen says of all else, in its words.
-    fn closing(&self) -> String {
+    /// Describes what is in Odoo, and the rest with the headline of the first screen.
+    fn describe_end(&self) -> String {
         let in_odoo = self
             .totals
             .posted
@@ -60,30 +60,30 @@ impl Summary {
         )
     }
 
-    /// Each thing that does not add up, in a sentence; empty if all does.
+    /// Lists each difference, in a sentence. Empty: all agree.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
-        let (deeds, totals) = (&self.deeds, &self.totals);
+        let (lists, totals) = (&self.lists, &self.totals);
         let mut faults = Vec::new();
         let mut equal = |what: &str, wanted: u64, found: u64| {
             if wanted != found {
                 faults.push(format!(
-                    "{what}: {wanted} by the devices' lists, {found} by the ledger"
+                    "{what}: {wanted} in the devices' lists, {found} in the ledger"
                 ));
             }
         };
-        let resent = &self.decided.resent;
-        equal("events stored", deeds.events + resent.events, totals.stored);
-        equal("readings rejected", deeds.malformed, totals.rejected);
+        let resent = &self.person_changes.resent;
+        equal("events stored", lists.events + resent.events, totals.stored);
+        equal("readings rejected", lists.malformed, totals.rejected);
         let moved =
-            deeds.events - deeds.scans - deeds.unknown + self.decided.events + resent.posted;
-        // A person has discarded or edited the others.
-        let settled_by_person = totals.discarded.events + self.decided.events;
-        let unknown = deeds.unknown.saturating_sub(settled_by_person);
+            lists.events - lists.scans - lists.unknown + self.person_changes.events + resent.posted;
+        // A person has discarded or edited some of them.
+        let settled_by_person = totals.discarded.events + self.person_changes.events;
+        let unknown = lists.unknown.saturating_sub(settled_by_person);
         let ends = [
             (
                 "events that need no document",
-                deeds.scans + resent.no_document,
+                lists.scans + resent.no_document,
                 totals.no_document,
             ),
             (
@@ -96,25 +96,25 @@ impl Summary {
         let settled = ends.iter().map(|(_, _, found)| found).sum::<u64>();
         let settled = settled + totals.discarded.events;
         for (what, wanted, found) in ends {
-            // Of events that wait, nobody knows yet what becomes of them.
+            // The outcome of waiting events is unknown.
             let waits = found < wanted && settled + self.waiting() == totals.stored;
             if !waits || self.waiting() == 0 {
                 equal(what, wanted, found);
             }
         }
-        if deeds.reconnects == 0 {
-            equal("duplicates", deeds.again, totals.duplicates);
+        if lists.reconnects == 0 {
+            equal("duplicates", lists.again, totals.duplicates);
         }
-        if deeds.right + deeds.wrong < deeds.beeps {
+        if lists.right + lists.wrong < lists.beeps {
             faults.push(format!(
-                "{} codes of devices that only beep were never answered",
-                deeds.beeps - deeds.right - deeds.wrong
+                "{} codes of devices that only beep got no answer",
+                lists.beeps - lists.right - lists.wrong
             ));
         }
-        if deeds.unacknowledged > 0 {
+        if lists.unacknowledged > 0 {
             faults.push(format!(
                 "{} messages were never acknowledged",
-                deeds.unacknowledged
+                lists.unacknowledged
             ));
         }
         if self.end == End::Stalled {
@@ -137,17 +137,17 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (deeds, totals, odoo) = (&self.deeds, &self.totals, &self.comparison);
+        let (lists, totals, odoo) = (&self.lists, &self.totals, &self.comparison);
         writeln!(f)?;
         writeln!(
             f,
-            "made        {} events, {} of them sent twice; {} messages that are no events",
-            deeds.events, deeds.again, deeds.malformed
+            "created     {} events, {} of them sent twice; {} messages that are not events",
+            lists.events, lists.again, lists.malformed
         )?;
         writeln!(
             f,
-            "beeped      {} codes, answered as right {}, as wrong {}",
-            deeds.beeps, deeds.right, deeds.wrong
+            "scanned     {} codes in flows, answered as good {}, as wrong {}",
+            lists.beeps, lists.right, lists.wrong
         )?;
         writeln!(
             f,
@@ -176,7 +176,7 @@ impl fmt::Display for Summary {
         )?;
         let faults = self.faults();
         if faults.is_empty() {
-            return write!(f, "It adds up: {}.", self.closing());
+            return write!(f, "It adds up: {}.", self.describe_end());
         }
         write!(f, "It does NOT add up:")?;
         faults
@@ -194,17 +194,17 @@ mod tests {
     fn closing(change: impl FnOnce(&mut Totals)) -> String {
         let mut totals = Totals::default();
         change(&mut totals);
-        let deeds = Deeds::default();
+        let lists = DeviceLists::default();
         let comparison = Comparison::default();
         let end = End::Drained;
         Summary {
             end,
-            deeds,
+            lists,
             totals,
-            decided: Decided::default(),
+            person_changes: PersonChanges::default(),
             comparison,
         }
-        .closing()
+        .describe_end()
     }
 
     #[test]
@@ -220,11 +220,11 @@ mod tests {
             events,
         };
         // Of three events with an unknown product one is discarded, one edited, and one left.
-        let deeds = Deeds {
+        let lists = DeviceLists {
             events: 10,
             unknown: 3,
             moves: [(way("known"), 7.into())].into(),
-            ..Deeds::default()
+            ..DeviceLists::default()
         };
         let totals = Totals {
             stored: 10,
@@ -233,23 +233,23 @@ mod tests {
             discarded: of(1),
             ..Totals::default()
         };
-        let decided = Decided {
+        let person_changes = PersonChanges {
             events: 1,
             moved: [(way("known"), 3.into())].into(),
-            said: [(way("unknown"), 3.into())].into(),
-            ..Decided::default()
+            replaced: [(way("unknown"), 3.into())].into(),
+            ..PersonChanges::default()
         };
-        let list = decided.applied_to(&deeds.moves);
+        let list = person_changes.apply_to(&lists.moves);
         assert_eq!(list, [(way("known"), 10.into())].into());
         let mut summary = Summary {
             end: End::Drained,
-            deeds,
+            lists,
             totals,
-            decided,
+            person_changes,
             comparison: Comparison::default(),
         };
         assert_eq!(summary.faults(), Vec::<String>::new());
-        // One that is neither is one too few.
+        // Without that event the totals differ.
         (summary.totals.stored, summary.totals.parked) = (9, of(0));
         assert_eq!(summary.faults().len(), 2, "{:?}", summary.faults());
         summary.end = End::Stalled;
@@ -271,7 +271,7 @@ mod tests {
         });
         let text = "6 movements are in Odoo exactly once. All 6 movements are in Odoo";
         assert_eq!(all, text);
-        // Neither what waits nor what is left for a person is called posted.
+        // Waiting and parked events do not count as posted.
         let rest = closing(|t| {
             (t.posted, t.waiting, t.parked, t.discarded) = (of(6), of(2), of(1), of(1));
             (t.stored, t.left_out, t.rejected_open) = (13, 1, 4);

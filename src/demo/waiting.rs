@@ -1,4 +1,4 @@
-//! What still waits in the gateway when a demonstration is stopped: it is neither in Odoo nor lost.
+//! Reads the movements that wait in the gateway when a demonstration is stopped.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,11 @@ use crate::document::State;
 use crate::event::{Recorded, Seq};
 use crate::journal::{Journal, JournalError};
 
-/// Events that are read from the journal at a time.
+/// Events that one read of the journal returns, at most.
 const EVENTS_READ: usize = 1_000;
 
-/// What the journal has and Odoo need not have yet: the movements of open, waiting, sending and
-/// parked documents.
-pub fn moves(journal: &Journal) -> Result<Moves, JournalError> {
+/// Reads the movements of open, waiting, sending and parked documents, which Odoo may not have yet.
+pub fn read_moves(journal: &Journal) -> Result<Moves, JournalError> {
     let totals = journal.totals();
     let mut moves = Moves::new();
     if totals.stored == totals.posted.events + totals.no_document {

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::{FairQueue, Lane, Origin};
 
-/// What a piece of work takes.
+/// The cost of a piece of work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Events and rejections that it may become.
@@ -26,8 +26,8 @@ pub struct Cost {
 pub struct Limits {
     pub elements: usize,
     pub bytes: usize,
-    /// An origin that holds no more than so many elements does not wait for those of others.
-    /// Together such origins may take as much again as `elements` and `bytes`.
+    /// An origin that holds at most so many elements does not wait for other origins. Together such
+    /// origins may hold another `elements` and `bytes`.
     pub modest_elements: usize,
 }
 
@@ -244,7 +244,7 @@ mod tests {
         }
         let mut other = Box::pin(gate.enter(lane(2), cost(500)));
         assert!((&mut other).now_or_never().is_none());
-        // One that does not wait any more takes no place.
+        // Work that no longer waits uses no place.
         drop(greedy.remove(0));
         drop(first);
         let admitted = [other.now_or_never(), greedy.remove(0).now_or_never()];

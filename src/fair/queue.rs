@@ -6,12 +6,12 @@ use std::hash::Hash;
 use super::{Lane, Origin};
 use crate::event::Name;
 
-/// Who is served next, by what each was served before.
+/// Chooses the next member by the cost that each was served before.
 #[derive(Debug)]
 struct Strides<K> {
     /// Members with work by their pass, and by when they came: the first is next.
     active: BTreeMap<(u64, u64), K>,
-    /// Where each member stands. An idle member stays as long as it is ahead of the clock.
+    /// The position of each member. An idle member stays as long as it is ahead of the clock.
     passes: HashMap<K, (u64, u64)>,
     /// The pass of the member that was served last.
     clock: u64,

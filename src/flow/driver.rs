@@ -1,16 +1,17 @@
-//! Runs the flows: scans come from the journal in `seq` order, events go back to it, and the person
-//! hears of it.
+//! Runs the flows: reads scans from the journal in `seq` order, writes events back to it, and
+//! answers the device.
 //!
-//! The journal stores the unfinished movements of devices and up to which event the flows have
-//! read. Both change in one transaction with the events that the flows create.
+//! The journal stores the state of each device and the cursor, the `seq` up to which scans are
+//! read, in one transaction with the events.
 //!
-//! Until the copy of Odoo's data is there, nothing is guessed: scans wait in the journal, and the
-//! person is told that.
+//! Until the gateway has a copy of Odoo's data, scans wait in the journal, and the device shows
+//! that.
 
 mod answer;
+mod catalog_rules;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,107 +19,97 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::answer::Answers;
-use super::engine::{Engine, Made};
-use super::hear::Scanned;
+use self::catalog_rules::{CatalogRules, mark_unused_dates, refresh_rules};
+use super::catalog_lookup::read_shapes;
+use super::display_text::{DisplayText, TextKey};
+use super::engine::{CreatedEvent, Engine};
 use super::input::{Input, Read};
-use super::known::shapes;
-use super::looks::Shapes;
-use super::say::{Key, Say};
+use super::interpret::Scanned;
 use super::state::State;
 use super::stored;
 use crate::board::Board;
 use crate::capture::Capture;
 use crate::catalog::Catalog;
-use crate::catalog::known::{InCatalog, nomenclature};
+use crate::catalog::known::InCatalog;
 use crate::channel::Outlets;
 use crate::clock;
-use crate::decode::meaning::{Context, Label, Meaning};
-use crate::decode::nomenclature::Nomenclature;
+use crate::decode::meaning::Context;
 use crate::decode::profile::{Profile, Symbology};
 use crate::decode::profiles::Profiles;
 use crate::event::{Action, Event, EventFlag, Name, Recorded, Rejection, Seq, SourceKind};
 use crate::journal::{AppendError, Journal, JournalError, Namespace, SideChange};
 
-/// Events read from the journal at once.
+/// Events that one read of the journal returns, at most.
 const PAGE_EVENTS: usize = 500;
-/// Up to where scans are read is written at least so often, in events, where none of them is a
-/// flow's.
+/// Events after which the cursor is stored, even if none of them belongs to a flow.
 const CURSOR_EVERY: u64 = 10_000;
-/// How often a full journal is asked again.
+/// Pause between attempts to write to a full journal.
 const FULL_WAIT: Duration = Duration::from_secs(1);
-/// How often a copy that is being filled for the first time is looked at.
-const COPY_LOOK: Duration = Duration::from_millis(500);
-/// Hexadecimal digits of a scan's id in the ids of the events that are made of it.
+/// Pause between checks whether the first copy of Odoo's data is complete.
+const CATALOG_POLL: Duration = Duration::from_millis(500);
+/// Hexadecimal digits of the hash of a scan's id in the ids of its events.
 const TAG_DIGITS: usize = 8;
 
-/// Why the task ends.
+/// Why the driver stops.
 #[derive(Debug, thiserror::Error)]
 enum Stop {
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The journal has stopped, and said why.
+    /// The journal has stopped and has logged why.
     #[error("the journal has stopped")]
     Stopped,
 }
 
-/// The task, before it runs.
+/// The task that runs the flows.
 pub struct Driver {
     journal: Journal,
-    copies: watch::Receiver<Option<Catalog>>,
+    catalogs: watch::Receiver<Option<Catalog>>,
     profiles: Profiles,
     capture: Capture,
     answers: Answers,
-    /// All scans up to here are read.
+    /// The `seq` up to which all scans are read.
     cursor: Seq,
-    /// The cursor that the journal has. `None`: it has none yet.
+    /// The cursor in the journal. `None`: the journal has none.
     stored_cursor: Option<Seq>,
-    /// Of scans up to here, people were told that they wait.
-    told: Seq,
-    /// So many scans wait for the copy.
+    /// The `seq` up to which devices have shown that their scans wait.
+    notified_cursor: Seq,
+    /// Scans that wait for the first copy of Odoo's data.
     waiting: u64,
-    /// So many scans were answered as wrong since the start.
+    /// Scans that were answered as wrong since the start.
     wrong: u64,
     board: Board,
     states: HashMap<Name, State>,
-    rules: Option<Rules>,
+    rules: Option<CatalogRules>,
 }
 
-/// What is read of a whole copy, and the change of the copy that it is of.
-struct Rules {
-    news: watch::Receiver<u64>,
-    nomenclature: Option<Nomenclature>,
-    /// Read when they are asked for.
-    shapes: OnceLock<Shapes>,
-}
-
-/// What a page of scans has led to, until it is in the journal.
+/// The results of a page of scans, until they are in the journal.
 #[derive(Default)]
 struct Page {
     states: BTreeMap<Name, State>,
     events: Vec<Event>,
-    /// What pauses have dropped.
-    dropped: Vec<Rejection>,
-    said: Vec<(Event, bool, String)>,
+    /// Movements that pauses have ended.
+    rejections: Vec<Rejection>,
+    /// The answer to each scan: whether the flow accepted it, and the text.
+    answers: Vec<(Event, bool, String)>,
 }
 
 impl Driver {
-    /// Writes from where on scans are read, where no start has yet. Before the first scan is taken
-    /// in: a journal that does not say it is from before there were flows, and its scans are left
-    /// alone.
-    pub async fn begin(journal: &Journal) -> Result<(), JournalError> {
+    /// Stores the first cursor, before the gateway accepts the first scan. A journal without a
+    /// cursor is of a version without flows: its older scans create no events.
+    pub async fn store_first_cursor(journal: &Journal) -> Result<(), JournalError> {
         if journal.read_namespace(Namespace::FlowCursor)?.is_empty() {
             let last = journal.totals().last_seq.to_string().into_bytes();
             let cursor = vec![(Namespace::FlowCursor.only_key(), Some(last))];
-            // An error: it is full or has stopped, and takes no scan in either.
+            // A journal that is full or has stopped stores no scan either.
             drop(journal.inbox().store_side_values(cursor).await);
         }
         Ok(())
     }
 
-    /// Takes up what was begun before the last stop.
+    /// Reads the states and the cursor that the journal has.
     pub fn new(
         journal: Journal,
-        copies: watch::Receiver<Option<Catalog>>,
+        catalogs: watch::Receiver<Option<Catalog>>,
         (profiles, capture, outlets): (Profiles, Capture, Outlets),
         board: Board,
     ) -> Result<Self, JournalError> {
@@ -131,16 +122,16 @@ impl Driver {
             let device = Name::new(&key).ok()?;
             let state = stored::decode(&value)
                 .inspect_err(
-                    |error| tracing::warn!(%device, "what it had begun cannot be read: {error}"),
+                    |error| tracing::warn!(%device, "the stored unfinished movement cannot be read: {error}. Scan its products again"),
                 )
                 .unwrap_or_default();
             Some((device, state))
         });
         Ok(Self {
-            // A journal from before there were flows: its scans were never a flow's.
+            // Without a cursor the scans in the journal belong to no flow.
             cursor: cursor.unwrap_or(journal.totals().last_seq),
             stored_cursor: cursor,
-            told: Seq::ZERO,
+            notified_cursor: Seq::ZERO,
             waiting: 0,
             wrong: 0,
             board,
@@ -148,7 +139,7 @@ impl Driver {
             answers: Answers::new(outlets, profiles.clone()),
             rules: None,
             journal,
-            copies,
+            catalogs,
             profiles,
             capture,
         })
@@ -156,70 +147,70 @@ impl Driver {
 
     /// Runs until it is cancelled or the journal has stopped.
     pub async fn run(mut self, cancel: CancellationToken) {
-        let turning = async {
+        let running = async {
             loop {
-                if let Err(stop) = self.turn().await {
+                if let Err(stop) = self.run_once().await {
                     break stop;
                 }
             }
         };
         tokio::select! {
             () = cancel.cancelled() => {}
-            stop = turning => if let Stop::Journal(error) = stop {
-                tracing::error!("flows stop: {error}");
+            stop = running => if let Stop::Journal(error) = stop {
+                tracing::error!("flows have stopped, because the journal cannot be read: {error}. Restart the gateway");
             }
         }
     }
 
-    /// Reads what is there, or waits.
-    async fn turn(&mut self) -> Result<(), Stop> {
+    /// Reads the next page of scans, or waits for one.
+    async fn run_once(&mut self) -> Result<(), Stop> {
         let mut totals = self.journal.watch();
-        let mut copies = self.copies.clone();
-        let copy = copies.borrow_and_update().clone();
+        let mut catalogs = self.catalogs.clone();
+        let copy = catalogs.borrow_and_update().clone();
         let ready = copy.filter(|copy| copy.is_complete().unwrap_or(false));
         if self.stored_cursor.is_none() {
-            self.store_side_values(Vec::new()).await?;
+            self.store(Vec::new()).await?;
         }
         let after = if ready.is_some() {
             self.cursor
         } else {
-            self.cursor.max(self.told)
+            self.cursor.max(self.notified_cursor)
         };
         let events = self.journal.events(after, PAGE_EVENTS)?;
         let last = events.last().map(|event| event.seq);
         match (&ready, last) {
             (Some(copy), Some(last)) => {
                 self.waiting = 0;
-                return self.read(copy, &events, last).await;
+                return self.run_scans(copy, &events, last).await;
             }
             (None, Some(last)) => {
                 for scan in &events {
-                    self.waiting += u64::from(self.tell_waiting(scan).await);
+                    self.waiting += u64::from(self.notify_waiting(scan).await);
                 }
-                self.show();
-                self.told = last;
+                self.update_board();
+                self.notified_cursor = last;
                 return Ok(());
             }
             _ => {}
         }
         let nap = if ready.is_some() {
-            self.settle().await?
+            self.apply_pauses().await?
         } else {
-            Some(COPY_LOOK)
+            Some(CATALOG_POLL)
         };
-        self.show();
+        self.update_board();
         tokio::select! {
             newer = totals.wait_for(|totals| totals.last_seq > after) => {
                 newer.map_err(|_| Stop::Stopped)?;
             }
-            changed = copies.changed(), if ready.is_none() => changed.map_err(|_| Stop::Stopped)?,
+            changed = catalogs.changed(), if ready.is_none() => changed.map_err(|_| Stop::Stopped)?,
             () = tokio::time::sleep(nap.unwrap_or(Duration::from_hours(1))) => {}
         }
         Ok(())
     }
 
-    /// The profile of a scan's device, if it is one that makes movements.
-    fn profile_of(&self, scan: &Event) -> Option<Arc<Profile>> {
+    /// Finds the profile of a scan's device. `None`: the device has no flow.
+    fn find_profile(&self, scan: &Event) -> Option<Arc<Profile>> {
         if scan.source == SourceKind::Flow || !matches!(scan.action, Action::Scan { .. }) {
             return None;
         }
@@ -227,68 +218,83 @@ impl Driver {
         profile.flow.start.is_some().then_some(profile)
     }
 
-    /// Shows what devices have begun, and how many scans wait.
-    fn show(&self) {
-        let mut begun: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for (device, state) in self.states.iter().filter(|(_, state)| state.has_begun()) {
+    /// Updates the board: unfinished movements, waiting and wrong scans.
+    fn update_board(&self) {
+        let mut unfinished: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for (device, state) in self
+            .states
+            .iter()
+            .filter(|(_, state)| state.has_unfinished())
+        {
             let rule = self.profiles.rule(device);
-            let name = rule.and_then(|rule| Engine::new(&rule.profile.flow).begun(state));
-            *begun.entry(name.unwrap_or("movement")).or_default() += 1;
+            let name = rule.and_then(|rule| Engine::new(&rule.profile.flow).name_unfinished(state));
+            *unfinished.entry(name.unwrap_or("movement")).or_default() += 1;
         }
-        let begun = begun.into_iter();
-        let begun = begun.map(|(name, devices)| (name.to_owned(), devices));
+        let unfinished = unfinished.into_iter();
+        let unfinished = unfinished.map(|(name, devices)| (name.to_owned(), devices));
         self.board
-            .flows(begun.collect(), (self.waiting, self.wrong));
+            .flows(unfinished.collect(), (self.waiting, self.wrong));
     }
 
-    /// Answers whether it waits.
-    async fn tell_waiting(&self, recorded: &Recorded) -> bool {
+    /// Tells the device that its scan waits. Returns `false` if the device has no flow.
+    async fn notify_waiting(&self, recorded: &Recorded) -> bool {
         let scan = &recorded.event;
-        if let (Some(_), Action::Scan { code, .. }) = (self.profile_of(scan), &scan.action) {
-            let say = Say::good(Key::Kept).with("code", code);
-            let text = say.text(self.capture.language(&scan.device));
-            self.answers.give(scan, (true, &text)).await;
+        if let (Some(_), Action::Scan { code, .. }) = (self.find_profile(scan), &scan.action) {
+            let text = DisplayText::good(TextKey::StoredOnly).with("code", code);
+            let text = text.render(self.capture.language(&scan.device));
+            self.answers.send(scan, (true, &text)).await;
             return true;
         }
         false
     }
 
-    /// Takes scans in, in their order; what they lead to goes into the journal together.
-    async fn read(&mut self, copy: &Catalog, scans: &[Recorded], last: Seq) -> Result<(), Stop> {
+    /// Runs scans in order, and writes their results into the journal together.
+    async fn run_scans(
+        &mut self,
+        copy: &Catalog,
+        scans: &[Recorded],
+        last: Seq,
+    ) -> Result<(), Stop> {
         let mut page = Page::default();
         for scan in scans {
-            if let Some(profile) = self.profile_of(&scan.event) {
-                self.take(copy, scan, &profile, &mut page);
+            if let Some(profile) = self.find_profile(&scan.event) {
+                self.run_scan(copy, scan, &profile, &mut page);
             }
         }
         self.cursor = last;
         if page.states.is_empty() {
             let since = |stored: Seq| self.cursor.get().saturating_sub(stored.get());
             if self.stored_cursor.map_or(0, since) >= CURSOR_EVERY {
-                self.store_side_values(Vec::new()).await?;
+                self.store(Vec::new()).await?;
             }
             return Ok(());
         }
-        // What makes no event is in the journal as a scan: whoever scanned need not wait for the
+        // Without an event, the scan alone matters, and it is in the journal: answer before the
         // second commit.
-        let wait = !page.events.is_empty() || !page.dropped.is_empty();
-        if wait {
-            self.commit((page.events, page.dropped), &page.states)
+        let must_commit_first = !page.events.is_empty() || !page.rejections.is_empty();
+        if must_commit_first {
+            self.commit((page.events, page.rejections), &page.states)
                 .await?;
         }
-        self.wrong += page.said.iter().filter(|(_, ok, _)| !ok).count() as u64;
-        for (scan, ok, text) in &page.said {
-            self.answers.give(scan, (*ok, text)).await;
+        self.wrong += page.answers.iter().filter(|(_, ok, _)| !ok).count() as u64;
+        for (scan, ok, text) in &page.answers {
+            self.answers.send(scan, (*ok, text)).await;
         }
-        if !wait {
-            self.store_side_values(state_changes(&page.states)).await?;
+        if !must_commit_first {
+            self.store(state_changes(&page.states)).await?;
         }
         self.states.extend(page.states);
         Ok(())
     }
 
-    /// One scan of a device that makes movements.
-    fn take(&mut self, copy: &Catalog, recorded: &Recorded, profile: &Profile, page: &mut Page) {
+    /// Runs one scan of a device with a flow.
+    fn run_scan(
+        &mut self,
+        copy: &Catalog,
+        recorded: &Recorded,
+        profile: &Profile,
+        page: &mut Page,
+    ) {
         let scan = &recorded.event;
         let Action::Scan { code, symbology } = &scan.action else {
             return;
@@ -299,12 +305,12 @@ impl Driver {
             .or_else(|| self.states.get(&scan.device));
         let before = known.cloned().unwrap_or_default();
         let engine = Engine::new(&profile.flow).with_lot_pattern(self.capture.lot_pattern());
-        let begun = engine.as_of(&before, scan.received);
+        let current = engine.state_at(&before, scan.received);
         let in_copy = InCatalog {
             copy,
-            last: begun.last_product(),
+            last: current.last_product(),
         };
-        let rules = rules_of(&mut self.rules, copy);
+        let rules = refresh_rules(&mut self.rules, copy);
         let context = Context {
             means: &profile.code.means,
             nomenclature: rules.nomenclature.as_ref(),
@@ -317,14 +323,14 @@ impl Driver {
             code,
             symbology: symbology.as_ref(),
             context: &context,
-            floor: &in_copy,
-            look: &|text| rules.shapes.get_or_init(|| shapes(copy)).look(text),
+            lots: &in_copy,
+            find_resemblance: &|text| rules.shapes.get_or_init(|| read_shapes(copy)).find(text),
         };
-        let awaited = engine.awaits(&before, scan.received);
-        let mut heard = scanned.hear(awaited.as_ref());
-        let product = heard.item().and_then(|item| in_copy.coded(&item.code));
+        let expected_lot = engine.awaited_lot(&before, scan.received);
+        let mut heard = scanned.interpret(expected_lot.as_ref());
+        let product = heard.item().and_then(|item| in_copy.find_coded(&item.code));
         if let Read::Means(meaning) = &heard.read {
-            note_unused(&mut heard.label, meaning, &in_copy);
+            mark_unused_dates(&mut heard.label, meaning, &in_copy);
         }
         let package = format!("{}-{}", scan.device, recorded.seq);
         let tag = blake3::hash(scan.id.as_bytes()).to_hex();
@@ -347,98 +353,110 @@ impl Driver {
         let events: Vec<Event> = output
             .events
             .into_iter()
-            .map(|made| event(&scan.device, made))
+            .map(|created| build_event(&scan.device, created))
             .collect();
-        let mut ok = output.say.ok;
-        let mut text = output.say.text(self.capture.language(&scan.device));
-        if let Some(fault) = self.fault(scan, &engine, &state, &output.say) {
+        let mut ok = output.text.ok;
+        let mut text = output.text.render(self.capture.language(&scan.device));
+        if let Some(fault) = self.find_fault(scan, &engine, &state, &output.text) {
             (ok, text) = (false, fault);
         }
-        let dropped = output.dropped.iter();
-        page.dropped
-            .extend(dropped.flat_map(|dropped| dropped.rejections(&scan.device)));
+        let expired = output.expired.iter();
+        page.rejections
+            .extend(expired.flat_map(|expired| expired.build_rejections(&scan.device)));
         page.events.extend(events);
-        page.said.push((scan.clone(), ok, text));
+        page.answers.push((scan.clone(), ok, text));
         page.states.insert(scan.device.clone(), state);
     }
 
-    /// What is wrong with the product that was just scanned, by what is known of orders and lots.
-    /// It is remembered all the same, as an event of that kind is taken: undo takes it back.
-    fn fault(&self, scan: &Event, engine: &Engine<'_>, state: &State, say: &Say) -> Option<String> {
+    /// Checks the product that was just scanned against the known orders and lots, and describes
+    /// the fault. The movement keeps the product, because the gateway accepts such events: undo
+    /// removes it.
+    fn find_fault(
+        &self,
+        scan: &Event,
+        engine: &Engine<'_>,
+        state: &State,
+        text: &DisplayText,
+    ) -> Option<String> {
         let item = [
-            Key::Item,
-            Key::Lot,
-            Key::NewLot,
-            Key::Serial,
-            Key::NewSerial,
+            TextKey::Item,
+            TextKey::Lot,
+            TextKey::NewLot,
+            TextKey::Serial,
+            TextKey::NewSerial,
         ];
-        if !item.contains(&say.key) {
+        if !item.contains(&text.key) {
             return None;
         }
-        let outlook = Event {
-            id: "flow-outlook".to_owned(),
-            action: engine.outlook(state)?,
+        let preview = Event {
+            id: "flow-preview".to_owned(),
+            action: engine.preview(state)?,
             ..scan.clone()
         };
-        self.capture.judge(&outlook, true)?.fault()
+        self.capture.judge(&preview, true)?.fault()
     }
 
-    /// Makes what is complete by itself, and drops the rest, once their time is there; answers how
-    /// long the next one has.
-    async fn settle(&mut self) -> Result<Option<Duration>, Stop> {
+    /// Applies the pauses that are over: creates events from complete movements, and ends
+    /// unfinished ones. Returns the time until the next one.
+    async fn apply_pauses(&mut self) -> Result<Option<Duration>, Stop> {
         let now = clock::now();
         let mut next: Option<Timestamp> = None;
         let (mut states, mut events) = (BTreeMap::new(), Vec::new());
-        let mut dropped = Vec::new();
+        let mut rejections = Vec::new();
         for (device, state) in &self.states {
             let Some(rule) = self.profiles.rule(device) else {
                 continue;
             };
             let engine = Engine::new(&rule.profile.flow);
-            match engine.due(state) {
+            match engine.deadline(state) {
                 Some(due) if due <= now => {
                     let mut state = state.clone();
-                    let passed = engine.pass(&mut state, now);
-                    events.extend(passed.made.into_iter().map(|made| event(device, made)));
-                    let rejected = passed.dropped.iter();
-                    dropped.extend(rejected.flat_map(|dropped| dropped.rejections(device)));
+                    let effect = engine.apply_pause(&mut state, now);
+                    events.extend(
+                        effect
+                            .events
+                            .into_iter()
+                            .map(|created| build_event(device, created)),
+                    );
+                    let expired = effect.expired.iter();
+                    rejections.extend(expired.flat_map(|expired| expired.build_rejections(device)));
                     states.insert(device.clone(), state);
                 }
                 Some(due) => next = Some(next.map_or(due, |next| next.min(due))),
                 None => {}
             }
         }
-        if !events.is_empty() || !dropped.is_empty() {
-            self.commit((events, dropped), &states).await?;
+        if !events.is_empty() || !rejections.is_empty() {
+            self.commit((events, rejections), &states).await?;
         } else if !states.is_empty() {
-            self.store_side_values(state_changes(&states)).await?;
+            self.store(state_changes(&states)).await?;
         }
         self.states.extend(states);
         let wait = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
         Ok(wait)
     }
 
-    /// Writes events, what pauses dropped, and the devices' open work into the journal in one
-    /// commit; notes the events with what is known of orders.
+    /// Writes events, rejected readings and the devices' states into the journal in one commit.
+    /// Then adds the events to what `capture` knows about orders.
     async fn commit(
         &mut self,
-        (events, dropped): (Vec<Event>, Vec<Rejection>),
+        (events, rejections): (Vec<Event>, Vec<Rejection>),
         states: &BTreeMap<Name, State>,
     ) -> Result<(), Stop> {
         let judged: Vec<_> = events
             .iter()
             .map(|event| self.capture.judge(event, false))
             .collect();
-        let dropped = dropped.into_iter().map(Err);
-        let entries: Vec<_> = events.into_iter().map(Ok).chain(dropped).collect();
-        let mut side_changes = state_changes(states);
-        side_changes.push(self.cursor_change());
+        let rejections = rejections.into_iter().map(Err);
+        let entries: Vec<_> = events.into_iter().map(Ok).chain(rejections).collect();
+        let mut changes = state_changes(states);
+        changes.push(self.cursor_change());
         let accepted = loop {
-            let (entries, side_changes) = (entries.clone(), side_changes.clone());
+            let (entries, changes) = (entries.clone(), changes.clone());
             match self
                 .journal
                 .inbox()
-                .append_and_store(entries, side_changes)
+                .append_and_store(entries, changes)
                 .await
             {
                 Ok(accepted) => break accepted,
@@ -455,8 +473,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Stores side values together with the cursor: up to which event the flows have read.
-    async fn store_side_values(&mut self, mut changes: Vec<SideChange>) -> Result<(), Stop> {
+    /// Writes changes and the cursor into the journal.
+    async fn store(&mut self, mut changes: Vec<SideChange>) -> Result<(), Stop> {
         changes.push(self.cursor_change());
         loop {
             match self
@@ -476,31 +494,14 @@ impl Driver {
         Ok(())
     }
 
-    /// The change that stores up to which event the flows have read.
+    /// The change that stores the cursor.
     fn cursor_change(&self) -> SideChange {
         let cursor = self.cursor.to_string().into_bytes();
         (Namespace::FlowCursor.only_key(), Some(cursor))
     }
 }
 
-/// Where Odoo has no dates of a product's lots, those of its label are not used.
-fn note_unused(label: &mut Label, meaning: &Meaning, known: &InCatalog<'_>) {
-    let (product, expiry) = match meaning {
-        Meaning::Product(item) => (Some(item.code.as_str()), item.expiry),
-        Meaning::Package {
-            content: Some(item),
-            ..
-        } => (Some(item.code.as_str()), item.expiry),
-        Meaning::Lot { expiry, .. } => (known.last, *expiry),
-        _ => return,
-    };
-    if product.is_some_and(|product| !known.has_dates(product)) {
-        label.note_unused("15", label.best_before);
-        label.note_unused("17", expiry);
-    }
-}
-
-/// The changes that store the unfinished movements of devices.
+/// The changes that store the states of devices.
 fn state_changes(states: &BTreeMap<Name, State>) -> Vec<SideChange> {
     let changes = states.iter().map(|(device, state)| {
         let value = stored::encode(state.clone());
@@ -509,35 +510,23 @@ fn state_changes(states: &BTreeMap<Name, State>) -> Vec<SideChange> {
     changes.collect()
 }
 
-/// What is read of a whole copy, anew when the copy has changed.
-fn rules_of<'a>(rules: &'a mut Option<Rules>, copy: &Catalog) -> &'a Rules {
-    let is_current = |rules: &Rules| !rules.news.has_changed().unwrap_or(true);
-    let current = rules.take().filter(is_current);
-    rules.insert(current.unwrap_or_else(|| Rules {
-        news: copy.news(),
-        nomenclature: nomenclature(copy),
-        shapes: OnceLock::new(),
-    }))
-}
-
 fn flags(possible_repeat: bool) -> Vec<EventFlag> {
     let flag = possible_repeat.then_some(EventFlag::PossibleRepeat);
     flag.into_iter().collect()
 }
 
-/// What a flow made of a device's scans. It has the times of the last of them, so it is of the same
-/// clock.
-fn event(device: &Name, made: Made) -> Event {
+/// Builds the event of a flow. Its times are those of the last scan, so they are of one clock.
+fn build_event(device: &Name, created: CreatedEvent) -> Event {
     Event {
         device: device.clone(),
-        id: made.id,
+        id: created.id,
         id_derived: false,
         source: SourceKind::Flow,
-        at: made.at,
-        received: made.received,
-        measures: made.measures,
-        operator: made.operator,
-        flags: flags(made.possible_repeat),
-        action: made.action,
+        at: created.at,
+        received: created.received,
+        measures: created.measures,
+        operator: created.operator,
+        flags: flags(created.possible_repeat),
+        action: created.action,
     }
 }

@@ -1,101 +1,100 @@
-//! What a device read, as the engine takes it, and the lot that a flow awaits.
+//! The input of the engine: one scan, its meaning, and the lot that the flow expected.
 
 use jiff::Timestamp;
 
-use super::looks::Look;
-use super::state::{Coded, Tracking};
+use super::resemblance::Resemblance;
+use super::state::{CodedProduct, Tracking};
 use crate::decode::meaning::{Label, Meaning};
 use crate::event::Seq;
 
-/// One read of a device.
+/// One scan of a device, with its meaning.
 #[derive(Debug, Clone)]
 pub struct Input<'a> {
-    /// The scan's number in the journal: events that are made of it are named after it.
+    /// The scan's `seq` in the journal, which the ids of its events contain.
     pub seq: Seq,
-    /// Tells the scan from the one with the same number in another journal of the site.
+    /// Distinguishes the scan from the scan with the same `seq` in another journal of the site.
     pub tag: &'a str,
-    /// Its device says that it may have sent the scan before.
+    /// Whether the device reports that it may have sent the scan before.
     pub possible_repeat: bool,
-    /// When it was scanned, as the device says: the time of the events.
+    /// The time of the scan by the device's clock, which the events get.
     pub at: Timestamp,
-    /// When the gateway had it: pauses are told by it.
+    /// When the gateway received the scan: pauses are measured by it.
     pub now: Timestamp,
-    /// As it was scanned.
+    /// The code as scanned.
     pub code: &'a str,
     pub read: Read,
-    /// As the device says; the badge that was scanned counts where it says nothing.
+    /// The operator that the device reports. `None`: the last scanned badge counts.
     pub operator: Option<&'a str>,
-    /// Of the product that was read.
+    /// How the product of the code is tracked.
     pub tracking: Tracking,
-    /// What the code says of a lot or serial number.
+    /// The lot or serial number in the code.
     pub lot: LotRead,
-    /// Of the product that was read; `None`: the copy of Odoo's data does not have it.
-    pub product: Option<Coded>,
-    /// What its label says besides.
+    /// The product of the code. `None`: the catalog does not have it.
+    pub product: Option<CodedProduct>,
+    /// The dates and other facts on the label.
     pub label: &'a Label,
-    /// The name of a package that this read may begin.
+    /// The name of the package that this scan may start.
     pub package: &'a str,
 }
 
-/// What the code of a read means, or why it has no meaning.
+/// The meaning of a code, or why it has no meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
     Means(Meaning),
-    /// It has more than one meaning, and none is guessed.
+    /// The code has more than one meaning.
     Unclear,
-    /// It says what it is, and is no valid one.
+    /// The code is marked as GS1 data or a quantity, and is not valid.
     Damaged,
-    /// What its label measures is no quantity in the product's unit.
+    /// The measure on the label cannot be converted into the product's unit.
     Unfit {
         product: String,
         measure: String,
     },
 }
 
-/// The lot or serial number that a flow awaits.
+/// The lot or serial number that a flow expects.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Awaited {
-    /// The code of its product.
+pub struct AwaitedLot {
+    /// The code of the product that the lot belongs to.
     pub product: String,
     pub is_serial: bool,
-    /// The product lacks it. Else the product has a serial number, and the next one is one more of
-    /// it.
+    /// Whether the product still lacks its lot or serial number. Otherwise the product has a serial
+    /// number, and the next one is one more piece.
     pub is_lacking: bool,
-    /// The movement takes the name of a lot that Odoo does not have: goods are received or counted.
+    /// Whether the movement accepts a lot that Odoo does not have: a receipt or count does.
     pub may_be_new: bool,
-    /// The serial number that was read before in a row.
+    /// The serial number before, in a series of scans.
     pub previous: Option<String>,
 }
 
-/// What a code says of a lot or serial number besides its meaning.
+/// The lot or serial number in a code, apart from its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LotRead {
     /// The name of a lot or serial number that Odoo does not have for the product.
     pub new: Option<String>,
-    /// What the text looks like that is taken for a new lot; `None` where it may well be one.
-    pub looks_like: Option<Look>,
-    /// The batch and the serial number that a label says which is a lot alone.
+    /// What the name of a new lot looks like. `None`: it looks like a lot.
+    pub resemblance: Option<Resemblance>,
+    /// The batch (10) and the serial number (21) of a label that means only a lot.
     pub batch: Option<String>,
     pub serial: Option<String>,
-    /// The site's GS1 nomenclature takes (21) for a lot.
+    /// Whether the site's GS1 nomenclature reads (21) as a lot.
     pub is_serial_a_lot: bool,
-    /// The product that was read is the one whose lot is awaited.
-    pub is_of_awaited: bool,
-    /// The product that was read is what (02) says is in a package, and its SSCC is another barcode
-    /// of the label.
+    /// Whether the product of the code is the one whose lot is expected.
+    pub is_of_expected: bool,
+    /// Whether the product is the content (02) of a package whose SSCC is another barcode of the
+    /// label.
     pub is_content: bool,
 }
 
-/// The name by which a product is tracked, of the batch or lot, (10), and the serial number, (21),
-/// that a label says. A batch is no serial number; a serial number is a lot only where the site
-/// says so.
+/// The lot or serial number of a product, from the batch or lot (10) and the serial number (21) on
+/// a label. A batch is never a serial number. A serial number is a lot only by a rule of the site.
 pub fn tracked_name<'a>(
     tracking: Tracking,
     (batch, serial): (Option<&'a str>, Option<&'a str>),
     is_serial_a_lot: bool,
 ) -> Option<&'a str> {
     match tracking {
-        // Odoo takes no lot for what is not tracked, whatever the label says.
+        // Odoo accepts no lot for a product that is not tracked.
         Tracking::No => None,
         Tracking::Serial => serial,
         Tracking::Lot => batch.or(serial.filter(|_| is_serial_a_lot)),

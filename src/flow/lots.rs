@@ -1,100 +1,115 @@
-//! Lots and serial numbers in a flow: which one is awaited, which new name is taken, and what the
-//! person hears of it. Pure.
+//! Lots and serial numbers in a flow: which new name it accepts, and the texts about them. Pure.
 
 use crate::config::LotPattern;
 use crate::decode::meaning::Meaning;
 use crate::decode::profile::Flow;
 use crate::event::Movement;
 
+use super::display_text::{DisplayText, TextKey};
 use super::input::Input;
-use super::reply::{ask_next, shown};
-use super::say::{Key, Say};
+use super::reply::{ask_next, strip_controls};
 use super::state::{Item, State, Tracking};
 
-/// Refuses the name of a new lot or serial number that does not match the pattern, or that
-/// looks like something else and is scanned for the first time.
-pub(super) fn admit(
+/// Refuses the name of a new lot or serial number that does not match the pattern, or that looks
+/// like something else and is scanned for the first time.
+pub(super) fn check_new_name(
     pattern: Option<&LotPattern>,
     state: &State,
     meaning: &Meaning,
     input: &Input<'_>,
-) -> Result<(), Say> {
+) -> Result<(), DisplayText> {
     let Some(name) = &input.lot.new else {
         return Ok(());
     };
     let is_serial = match meaning {
-        Meaning::Lot { .. } => state.work.last_item().is_some_and(Item::is_serial),
+        Meaning::Lot { .. } => state.unfinished.last_item().is_some_and(Item::is_serial),
         _ => input.tracking == Tracking::Serial,
     };
     let by_kind = |lot, serial| if is_serial { serial } else { lot };
-    let is_repeat = state.doubted.as_deref() == Some(input.code) && !input.possible_repeat;
+    let is_repeat = state.unconfirmed.as_deref() == Some(input.code) && !input.possible_repeat;
     if pattern.is_some_and(|pattern| !pattern.fits(name)) {
-        let key = by_kind(Key::LotForm, Key::SerialForm);
-        return Err(Say::bad(key).with("code", &shown(name)));
+        let key = by_kind(TextKey::LotForm, TextKey::SerialForm);
+        return Err(DisplayText::bad(key).with("code", &strip_controls(name)));
     }
-    match input.lot.looks_like {
-        Some(look) if !is_repeat => {
-            let key = by_kind(Key::LotAgain, Key::SerialAgain);
-            Err(Say::bad(key).with("code", &shown(name)).looking_like(look))
+    match input.lot.resemblance {
+        Some(resemblance) if !is_repeat => {
+            let key = by_kind(TextKey::LotAgain, TextKey::SerialAgain);
+            Err(DisplayText::bad(key)
+                .with("code", &strip_controls(name))
+                .resembling(resemblance))
         }
         _ => Ok(()),
     }
 }
 
-/// Tells the product that was scanned last, its running quantity and its lot.
-pub(super) fn describe_item(flow: &Flow, state: &State, known: bool) -> Say {
-    let Some(item) = state.work.last_item() else {
+/// Describes the product that was scanned last, its running quantity and its lot. `known`: whether
+/// the catalog has the product.
+pub(super) fn describe_item(flow: &Flow, state: &State, known: bool) -> DisplayText {
+    let Some(item) = state.unfinished.last_item() else {
         return ask_next(flow, state, "");
     };
     let key = match (&item.lot, item.tracking) {
-        (None, Tracking::Serial) => Key::SerialNext,
-        (None, Tracking::Lot) => Key::LotNext,
-        (None, _) if !known => Key::ItemUnknown,
-        (Some(_), _) if !known => Key::LotUnknown,
-        // A count makes no lot: it waits until Odoo has it.
-        (Some(_), _) if item.is_new_lot && flow.movement != Movement::Receive => Key::LotUnknown,
-        (None, _) => Key::Item,
-        (Some(_), Tracking::Serial) if item.is_new_lot => Key::NewSerial,
-        (Some(_), Tracking::Serial) => Key::Serial,
-        (Some(_), _) if item.is_new_lot => Key::NewLot,
-        (Some(_), _) => Key::Lot,
+        (None, Tracking::Serial) => TextKey::SerialNext,
+        (None, Tracking::Lot) => TextKey::LotNext,
+        (None, _) if !known => TextKey::ItemUnknown,
+        (Some(_), _) if !known => TextKey::LotUnknown,
+        // A count creates no lot: it is parked until Odoo has the lot.
+        (Some(_), _) if item.is_new_lot && flow.movement != Movement::Receive => {
+            TextKey::LotUnknown
+        }
+        (None, _) => TextKey::Item,
+        (Some(_), Tracking::Serial) if item.is_new_lot => TextKey::NewSerial,
+        (Some(_), Tracking::Serial) => TextKey::Serial,
+        (Some(_), _) if item.is_new_lot => TextKey::NewLot,
+        (Some(_), _) => TextKey::Lot,
     };
-    Say::good(key)
+    DisplayText::good(key)
         .with("product", &item.name)
         .with("quantity", &item.quantity.normalize().to_string())
-        .with("lot", &shown(item.lot.as_deref().unwrap_or_default()))
+        .with(
+            "lot",
+            &strip_controls(item.lot.as_deref().unwrap_or_default()),
+        )
         .into_package(item.package.as_deref())
 }
 
-/// Tells the product of a label. Asks for the quantity where the label says that the product is in
-/// a package, but not how many there are.
-pub(super) fn describe_labelled(flow: &Flow, state: &mut State, known: bool) -> Say {
-    let Some(item) = state.work.last_item().filter(|item| item.lacks_quantity) else {
+/// Describes the product of a label. Asks for the quantity if the label says that the product is in
+/// a package, but not how many pieces.
+pub(super) fn describe_labelled(flow: &Flow, state: &mut State, known: bool) -> DisplayText {
+    let Some(item) = state
+        .unfinished
+        .last_item()
+        .filter(|item| item.lacks_quantity)
+    else {
         return describe_item(flow, state, known);
     };
-    let say = Say::good(Key::QuantityNext).with("product", &item.name);
+    let say = DisplayText::good(TextKey::QuantityNext).with("product", &item.name);
     state.asks_quantity = true;
     say
 }
 
-/// Whether a movement takes the name of a lot that Odoo does not have.
+/// Whether a movement accepts a lot that Odoo does not have.
 pub(super) fn takes_new_lots(movement: Movement) -> bool {
     matches!(movement, Movement::Receive | Movement::Count)
 }
 
-/// What a refusal asks for is what comes next: the same code once more, or the lot or the quantity
-/// of the product that lacks it.
-pub(super) fn note_asked(state: &mut State, say: &Say, code: &str) {
-    match say.key {
-        Key::LotAgain | Key::SerialAgain => state.doubted = Some(code.to_owned()),
-        Key::LotFirst | Key::SerialFirst => {
-            let lacking = state.work.items.iter().position(Item::lacks_lot);
-            state.work.last = lacking.unwrap_or(state.work.last);
+/// Sets the state to what a refusal asks for: the same code once more, or the lot or quantity of
+/// the product that lacks it.
+pub(super) fn note_request(state: &mut State, text: &DisplayText, code: &str) {
+    match text.key {
+        TextKey::LotAgain | TextKey::SerialAgain => state.unconfirmed = Some(code.to_owned()),
+        TextKey::LotFirst | TextKey::SerialFirst => {
+            let lacking = state.unfinished.items.iter().position(Item::lacks_lot);
+            state.unfinished.last = lacking.unwrap_or(state.unfinished.last);
         }
-        Key::QuantityFirst => {
-            let lacking = state.work.items.iter().position(|item| item.lacks_quantity);
+        TextKey::QuantityFirst => {
+            let lacking = state
+                .unfinished
+                .items
+                .iter()
+                .position(|item| item.lacks_quantity);
             state.asks_quantity = lacking.is_some();
-            state.work.last = lacking.unwrap_or(state.work.last);
+            state.unfinished.last = lacking.unwrap_or(state.unfinished.last);
         }
         _ => {}
     }

@@ -1,4 +1,4 @@
-//! What a device has begun: small, bounded, and stored in the journal ([`super::stored`]).
+//! The state of a device's flow: small, bounded, and stored in the journal ([`super::stored`]).
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -6,61 +6,63 @@ use rust_decimal::Decimal;
 use crate::event::{Measures, Seq};
 use crate::odoo_id::ProductId;
 
-/// Products that are remembered until the step is complete.
+/// Products of one unfinished movement, at most.
 pub const ITEMS_MAX: usize = 200;
-/// Reads that can be taken back one by one.
+/// Scans that can be undone one by one, at most.
 pub const TRAIL_MAX: usize = 50;
-/// Notes about labels that are not repeated; the oldest are forgotten first.
-pub const NOTED_MAX: usize = 100;
+/// Notes about labels that the device does not show again, at most; the oldest go first.
+pub const NOTES_MAX: usize = 100;
 
-/// What one device has begun.
+/// The state of one device's flow. The journal stores it under the serde names, which stay.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
-    /// The flow that it is in; none: the one that its profile names.
+    /// The name of the current flow. `None`: the flow that the profile names.
     pub(super) flow: Option<String>,
-    /// The state of the flow; none: where it begins.
+    /// The state within the flow. `None`: the state in which the flow starts.
     pub(super) at: Option<String>,
-    pub(super) work: Work,
-    /// How to take back what was remembered, the newest last.
+    pub(super) unfinished: Unfinished,
+    /// How to undo each scan of the unfinished movement, newest last.
     pub(super) trail: Vec<Step>,
-    /// What was made last.
-    pub(super) done: Done,
+    /// The last events, if an undo can still reverse them.
+    pub(super) undoable: Undoable,
     pub(super) operator: Option<String>,
-    /// The next code is a quantity.
+    /// Whether the next code is a quantity.
     pub(super) asks_quantity: bool,
-    /// The code before looked like something else than a lot: scanned again, it is a new lot.
-    pub(super) doubted: Option<String>,
-    /// What was told once of labels, the newest last.
-    pub(super) noted: Vec<String>,
-    /// What a pause ended, until it is told.
-    pub(super) dropped: Option<String>,
-    /// The last scan that was read, when, and how many events it made.
+    /// A code that looks like something else than a lot. A second scan of it confirms a new lot.
+    pub(super) unconfirmed: Option<String>,
+    /// Notes about labels that the device has shown, newest last.
+    pub(super) shown_notes: Vec<String>,
+    /// Summary of the movement that a pause ended, until the display shows it.
+    pub(super) expired: Option<String>,
+    /// The `seq` of the last scan.
     pub(super) seq: Seq,
-    /// Tells that scan from the scan with the same `seq` in another journal of the site: a journal
-    /// that was lost is begun anew.
+    /// Distinguishes that scan from the scan with the same `seq` in another journal of the site. A
+    /// site has another journal after the first one was lost.
     pub(super) tag: String,
-    /// A scan since the last event was made is flagged as a possible repeat.
+    /// Whether a scan since the last event is flagged as a possible repeat.
     pub(super) possible_repeat: bool,
-    pub(super) last: Option<Timestamp>,
-    /// The same, by the device's own clock.
+    /// When the gateway received the last scan.
+    pub(super) last_received: Option<Timestamp>,
+    /// The time of the last scan by the device's own clock.
     pub(super) last_at: Option<Timestamp>,
-    pub(super) made: u32,
+    /// Events that the last scan has created.
+    pub(super) events_created: u32,
 }
 
-/// What is remembered and not made into events yet.
+/// An unfinished movement: what the device has scanned since the last event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Work {
+pub struct Unfinished {
     pub from: Option<String>,
     pub to: Option<String>,
     pub order: Option<String>,
     pub package: Option<String>,
     pub reason: Option<String>,
     pub items: Vec<Item>,
-    /// The place of the product that was scanned last: lots and quantities are its.
+    /// Index of the product that was scanned last. The next lot and quantity belong to it.
     pub last: usize,
 }
 
-/// A product that is remembered.
+/// A product of an unfinished movement.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Item {
     pub code: String,
@@ -69,20 +71,20 @@ pub struct Item {
     pub lot: Option<String>,
     pub expiry: Option<String>,
     pub best_before: Option<String>,
-    /// What the label of the product says of each of its pieces.
-    pub of_each: Dates,
+    /// The dates that apply to each further piece, from a label without a lot.
+    pub piece_dates: Dates,
     pub tracking: Tracking,
-    /// Odoo did not have the lot when it was read.
+    /// Whether Odoo did not have the lot when it was scanned.
     pub is_new_lot: bool,
-    /// The package that its label names.
+    /// The package that the product's label names.
     pub package: Option<String>,
-    /// Its label says that it is in a package, and the package has not been read yet.
+    /// Whether the label says that the product is in a package, and that package was not scanned.
     pub lacks_package: bool,
-    /// Its label says that it is in a package, and not how many there are.
+    /// Whether the label says that the product is in a package, but not how many pieces.
     pub lacks_quantity: bool,
     /// `None`: the copy of Odoo's data does not have the product.
-    pub product: Option<Coded>,
-    /// The sum of what the labels say, as far as all of them do.
+    pub product: Option<CodedProduct>,
+    /// The sums of the measures that all labels of the product have.
     pub measures: Measures,
 }
 
@@ -93,18 +95,19 @@ pub struct Dates {
     pub best_before: Option<String>,
 }
 
-/// What a code of a product stands for.
+/// The product and quantity that a code stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Coded {
+pub struct CodedProduct {
     /// The product's id in Odoo.
     pub id: ProductId,
-    /// The factors of the code's unit and of the product's own.
+    /// The factors of the code's unit and of the product's own unit.
     pub factors: (Decimal, Decimal),
-    /// A code that stands for one of the product's own unit.
+    /// A code that stands for one unit of the product.
     pub own_code: Option<String>,
 }
 
-/// Whether a product goes by lots or serial numbers, as far as it is known here.
+/// Whether a product is tracked by lot or serial number. `Unknown`: the catalog does not have the
+/// product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tracking {
     #[default]
@@ -115,7 +118,7 @@ pub enum Tracking {
 }
 
 impl Item {
-    /// It needs a lot or serial number, and has none.
+    /// Whether a tracked product has no lot or serial number yet.
     pub fn lacks_lot(&self) -> bool {
         self.lot.is_none() && matches!(self.tracking, Tracking::Lot | Tracking::Serial)
     }
@@ -126,7 +129,7 @@ impl Item {
 
     /// Whether both are one entry: the same code, lot and package, or the same serial number of a
     /// product under any of its codes.
-    pub fn is_one_with(&self, other: &Self) -> bool {
+    pub fn is_same_entry(&self, other: &Self) -> bool {
         let is_one_serial = self.is_serial() && other.is_serial() && self.is_same_product(other);
         let is_one_code = self.code == other.code || is_one_serial;
         is_one_code && self.lot == other.lot && self.package == other.package
@@ -138,7 +141,7 @@ impl Item {
         id(self).is_some() && id(self) == id(other)
     }
 
-    /// Adds what another label says, as far as both say it.
+    /// Adds the measures of another label. Keeps those only that both labels have.
     pub fn add_measures(&mut self, other: &Measures) {
         self.measures.retain(|name, _| other.contains_key(name));
         for (name, sum) in &mut self.measures {
@@ -147,52 +150,52 @@ impl Item {
     }
 }
 
-/// What one read did, newest last, and the state that it came in.
+/// The changes of one scan, newest last, and the state of the flow before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub at: Option<String>,
-    pub did: Vec<Did>,
+    pub changes: Vec<Change>,
 }
 
-/// How to take back one thing that was remembered.
+/// One change of an unfinished movement, with the value before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Did {
+pub enum Change {
     From(Option<String>),
     To(Option<String>),
     Order(Option<String>),
     Package(Option<String>),
     Reason(Option<String>),
-    /// The last product was added.
+    /// A product was added at the end.
     Added,
-    /// The product at this place was this before.
+    /// The product at this index had this value.
     Changed(usize, Box<Item>),
-    /// The product at this place was put together with another one.
+    /// The product at this index was merged with another one.
     Joined(usize, Box<Item>),
 }
 
-/// What was made last, as far as it can be taken back.
+/// The last events of a device, if an undo can still reverse them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Done {
+pub enum Undoable {
     #[default]
     Nothing,
-    /// By an event for each of these, which names it.
-    Made {
+    /// An undo creates one `undo` event for each of these ids.
+    Created {
         ids: Vec<String>,
-        /// How a person would say it.
+        /// Summary of the movement for the display.
         what: String,
     },
-    /// An order was validated: only a person can.
+    /// An order was validated: only a person can correct it, in Odoo.
     Validated,
 }
 
-impl Work {
+impl Unfinished {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// How a person would say what is remembered: `3 × Chair`, or `5 × Chair +2` where more
-    /// products are.
-    pub fn summary(&self) -> String {
+    /// Describes the movement for the display: `3 × Chair`, or `5 × Chair +2` if it has two more
+    /// products. Without products: the order, package or location.
+    pub fn summarize(&self) -> String {
         match self.items.as_slice() {
             [] => self
                 .order
@@ -216,25 +219,25 @@ impl Work {
         }
     }
 
-    /// Takes back one thing that was remembered.
-    pub fn undo(&mut self, did: Did) {
-        match did {
-            Did::From(before) => self.from = before,
-            Did::To(before) => self.to = before,
-            Did::Order(before) => self.order = before,
-            Did::Package(before) => self.package = before,
-            Did::Reason(before) => self.reason = before,
-            Did::Added => {
+    /// Undoes one change.
+    pub fn undo(&mut self, change: Change) {
+        match change {
+            Change::From(before) => self.from = before,
+            Change::To(before) => self.to = before,
+            Change::Order(before) => self.order = before,
+            Change::Package(before) => self.package = before,
+            Change::Reason(before) => self.reason = before,
+            Change::Added => {
                 self.items.pop();
                 self.last = self.items.len().saturating_sub(1);
             }
-            Did::Changed(place, before) => {
+            Change::Changed(place, before) => {
                 if let Some(item) = self.items.get_mut(place) {
                     *item = *before;
                 }
                 self.last = place;
             }
-            Did::Joined(place, before) => {
+            Change::Joined(place, before) => {
                 self.items.insert(place.min(self.items.len()), *before);
                 self.last = place;
             }
@@ -247,21 +250,21 @@ impl Work {
 }
 
 impl State {
-    /// Whether it has scanned products that no event was made of yet.
+    /// Whether the device has scanned products that are not in an event yet.
     #[must_use]
-    pub fn has_begun(&self) -> bool {
-        !self.work.items.is_empty()
+    pub fn has_unfinished(&self) -> bool {
+        !self.unfinished.items.is_empty()
     }
 
-    /// The product that was scanned last, as it was scanned.
+    /// The code of the product that was scanned last.
     #[must_use]
     pub fn last_product(&self) -> Option<&str> {
-        self.work.last_item().map(|item| item.code.as_str())
+        self.unfinished.last_item().map(|item| item.code.as_str())
     }
 
-    /// Remembers how to take a read back.
-    pub(super) fn remember(&mut self, step: Step) {
-        if step.did.is_empty() {
+    /// Stores how to undo a scan. The oldest of [`TRAIL_MAX`] steps goes first.
+    pub(super) fn push_step(&mut self, step: Step) {
+        if step.changes.is_empty() {
             return;
         }
         if self.trail.len() >= TRAIL_MAX {
@@ -270,9 +273,9 @@ impl State {
         self.trail.push(step);
     }
 
-    /// Everything is forgotten but who works with it and in which flow.
-    pub(super) fn forget(&mut self) {
-        self.work = Work::default();
+    /// Clears the unfinished movement. The operator and the flow stay.
+    pub(super) fn clear_unfinished(&mut self) {
+        self.unfinished = Unfinished::default();
         self.trail.clear();
         self.at = None;
         self.asks_quantity = false;

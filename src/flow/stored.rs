@@ -1,10 +1,12 @@
 //! Converts a device's state to its stored form, and back.
 
-use super::state::{Coded, Dates, Did, Done, Item, State, Step, Tracking, Work};
+use super::state::{
+    Change, CodedProduct, Dates, Item, State, Step, Tracking, Undoable, Unfinished,
+};
 use crate::journal::stored::BadRecord;
 use crate::journal::stored::flow::{
-    DatesV1, DidV1, FlowV1, ItemV1, MadeV1, ProductV1, StepV1, TrackingV1, WorkV1, flow_in,
-    flow_out,
+    ChangeV1, DatesV1, FlowV1, ItemV1, ProductV1, StepV1, TrackingV1, UndoableV1, UnfinishedV1,
+    flow_in, flow_out,
 };
 
 /// The stored form of a state.
@@ -40,17 +42,18 @@ macro_rules! convert {
 }
 
 convert!(
-    State, FlowV1, flow, at, work: into, trail: each, done: into, operator, asks_quantity, doubted,
-    noted, dropped, seq: into, tag, possible_repeat, last, last_at, made,
+    State, FlowV1, flow, at, unfinished: into, trail: each, undoable: into, operator,
+    asks_quantity, unconfirmed, shown_notes, expired, seq: into, tag, possible_repeat,
+    last_received, last_at, events_created,
 );
-convert!(Work, WorkV1, from, to, order, package, reason, items: each, last);
+convert!(Unfinished, UnfinishedV1, from, to, order, package, reason, items: each, last);
 convert!(
-    Item, ItemV1, code, name, quantity, lot, expiry, best_before, of_each: into, tracking: into,
-    is_new_lot, package, lacks_package, lacks_quantity, product: option, measures,
+    Item, ItemV1, code, name, quantity, lot, expiry, best_before, piece_dates: into,
+    tracking: into, is_new_lot, package, lacks_package, lacks_quantity, product: option, measures,
 );
 convert!(Dates, DatesV1, expiry, best_before);
-convert!(Coded, ProductV1, id: into, factors: into, own_code);
-convert!(Step, StepV1, at, did: each);
+convert!(CodedProduct, ProductV1, id: into, factors: into, own_code);
+convert!(Step, StepV1, at, changes: each);
 
 impl From<Tracking> for TrackingV1 {
     fn from(tracking: Tracking) -> Self {
@@ -74,52 +77,52 @@ impl From<TrackingV1> for Tracking {
     }
 }
 
-impl From<Did> for DidV1 {
-    fn from(did: Did) -> Self {
+impl From<Change> for ChangeV1 {
+    fn from(did: Change) -> Self {
         match did {
-            Did::From(before) => Self::From(before),
-            Did::To(before) => Self::To(before),
-            Did::Order(before) => Self::Order(before),
-            Did::Package(before) => Self::Package(before),
-            Did::Reason(before) => Self::Reason(before),
-            Did::Added => Self::Added,
-            Did::Changed(place, before) => Self::Changed(place, Box::new((*before).into())),
-            Did::Joined(place, before) => Self::Joined(place, Box::new((*before).into())),
+            Change::From(before) => Self::From(before),
+            Change::To(before) => Self::To(before),
+            Change::Order(before) => Self::Order(before),
+            Change::Package(before) => Self::Package(before),
+            Change::Reason(before) => Self::Reason(before),
+            Change::Added => Self::Added,
+            Change::Changed(place, before) => Self::Changed(place, Box::new((*before).into())),
+            Change::Joined(place, before) => Self::Joined(place, Box::new((*before).into())),
         }
     }
 }
 
-impl From<DidV1> for Did {
-    fn from(did: DidV1) -> Self {
+impl From<ChangeV1> for Change {
+    fn from(did: ChangeV1) -> Self {
         match did {
-            DidV1::From(before) => Self::From(before),
-            DidV1::To(before) => Self::To(before),
-            DidV1::Order(before) => Self::Order(before),
-            DidV1::Package(before) => Self::Package(before),
-            DidV1::Reason(before) => Self::Reason(before),
-            DidV1::Added => Self::Added,
-            DidV1::Changed(place, before) => Self::Changed(place, Box::new((*before).into())),
-            DidV1::Joined(place, before) => Self::Joined(place, Box::new((*before).into())),
+            ChangeV1::From(before) => Self::From(before),
+            ChangeV1::To(before) => Self::To(before),
+            ChangeV1::Order(before) => Self::Order(before),
+            ChangeV1::Package(before) => Self::Package(before),
+            ChangeV1::Reason(before) => Self::Reason(before),
+            ChangeV1::Added => Self::Added,
+            ChangeV1::Changed(place, before) => Self::Changed(place, Box::new((*before).into())),
+            ChangeV1::Joined(place, before) => Self::Joined(place, Box::new((*before).into())),
         }
     }
 }
 
-impl From<Done> for MadeV1 {
-    fn from(done: Done) -> Self {
+impl From<Undoable> for UndoableV1 {
+    fn from(done: Undoable) -> Self {
         match done {
-            Done::Nothing => Self::Nothing,
-            Done::Made { ids, what } => Self::Events { ids, what },
-            Done::Validated => Self::Validated,
+            Undoable::Nothing => Self::Nothing,
+            Undoable::Created { ids, what } => Self::Events { ids, what },
+            Undoable::Validated => Self::Validated,
         }
     }
 }
 
-impl From<MadeV1> for Done {
-    fn from(made: MadeV1) -> Self {
+impl From<UndoableV1> for Undoable {
+    fn from(made: UndoableV1) -> Self {
         match made {
-            MadeV1::Nothing => Self::Nothing,
-            MadeV1::Events { ids, what } => Self::Made { ids, what },
-            MadeV1::Validated => Self::Validated,
+            UndoableV1::Nothing => Self::Nothing,
+            UndoableV1::Events { ids, what } => Self::Created { ids, what },
+            UndoableV1::Validated => Self::Validated,
         }
     }
 }
@@ -143,7 +146,7 @@ mod tests {
             lot: Some("L-7".to_owned()),
             expiry: Some("2027-06-15".to_owned()),
             best_before: Some("2027-05-15".to_owned()),
-            of_each: Dates {
+            piece_dates: Dates {
                 expiry: Some("2027-06-16".to_owned()),
                 best_before: None,
             },
@@ -152,7 +155,7 @@ mod tests {
             package: Some("PACK-1".to_owned()),
             lacks_package: true,
             lacks_quantity: true,
-            product: Some(Coded {
+            product: Some(CodedProduct {
                 id: ProductId::new(7),
                 factors: (Decimal::from(12), Decimal::ONE),
                 own_code: Some("MILK-1".to_owned()),
@@ -164,21 +167,21 @@ mod tests {
     fn whole() -> State {
         let text = |text: &str| Some(text.to_owned());
         let item_of = |tracking| Box::new(Item { tracking, ..item() });
-        let did = vec![
-            Did::From(text("A")),
-            Did::To(None),
-            Did::Order(text("O")),
-            Did::Package(text("P")),
-            Did::Reason(text("R")),
-            Did::Added,
-            Did::Changed(0, item_of(Tracking::Serial)),
-            Did::Joined(1, item_of(Tracking::No)),
-            Did::Joined(2, item_of(Tracking::Unknown)),
+        let changes = vec![
+            Change::From(text("A")),
+            Change::To(None),
+            Change::Order(text("O")),
+            Change::Package(text("P")),
+            Change::Reason(text("R")),
+            Change::Added,
+            Change::Changed(0, item_of(Tracking::Serial)),
+            Change::Joined(1, item_of(Tracking::No)),
+            Change::Joined(2, item_of(Tracking::Unknown)),
         ];
         State {
             flow: text("receive"),
             at: text("more"),
-            work: Work {
+            unfinished: Unfinished {
                 from: text("LOC-A"),
                 to: text("LOC-B"),
                 order: text("WH/IN/1"),
@@ -189,23 +192,23 @@ mod tests {
             },
             trail: vec![Step {
                 at: text("first"),
-                did,
+                changes,
             }],
-            done: Done::Made {
+            undoable: Undoable::Created {
                 ids: vec!["flow-1-0-x".to_owned()],
                 what: "1 × Milk".to_owned(),
             },
             operator: text("ben"),
             asks_quantity: true,
-            doubted: text("X1"),
-            noted: vec!["11".to_owned()],
-            dropped: text("2 × Milk"),
+            unconfirmed: text("X1"),
+            shown_notes: vec!["11".to_owned()],
+            expired: text("2 × Milk"),
             seq: Seq::new(41),
             tag: "x".to_owned(),
             possible_repeat: true,
-            last: "2026-11-29T12:00:00Z".parse().ok(),
+            last_received: "2026-11-29T12:00:00Z".parse().ok(),
             last_at: "2026-11-29T11:59:59.5Z".parse().ok(),
-            made: 2,
+            events_created: 2,
         }
     }
 
@@ -214,12 +217,12 @@ mod tests {
         let stored = WHOLE.trim_end();
         assert_eq!(String::from_utf8(encode(whole())).unwrap(), stored);
         assert_eq!(decode(stored.as_bytes()).unwrap(), whole());
-        for (done, text) in [
-            (Done::Nothing, "\"nothing\""),
-            (Done::Validated, "\"validated\""),
+        for (undoable, text) in [
+            (Undoable::Nothing, "\"nothing\""),
+            (Undoable::Validated, "\"validated\""),
         ] {
             let state = State {
-                done,
+                undoable,
                 ..State::default()
             };
             let stored = String::from_utf8(encode(state.clone())).unwrap();

@@ -16,8 +16,10 @@
 //! - `link`, `outbox`: outgoing messages, and the connection that carries them.
 //!
 //! rumqttc 0.25 carries state over a reconnect that does not belong to the new connection; see
-//! `Driver::lost`.
+//! `Driver::handle_loss`.
 
+mod backoff;
+mod error;
 mod link;
 mod options;
 mod outbox;
@@ -25,14 +27,12 @@ mod retained;
 mod topic;
 mod worker;
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rumqttc::mqttbytes::Error as PacketError;
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, Outgoing, Publish,
-    StateError, SubscribeReasonCode,
+    AsyncClient, ConnectionError, Event, EventLoop, Incoming, Outgoing, Publish,
+    SubscribeReasonCode,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,8 @@ use crate::channel::identity::ReadingId;
 use crate::channel::{Outbound, Reading};
 use crate::event::{Channel, Name, Rejection, SourceKind, astray_code};
 use crate::{clock, config};
+use backoff::{Backoff, random};
+use error::{describe, is_malformed};
 use link::Link;
 use topic::Topic;
 use worker::{Delivery, Presence};
@@ -55,12 +57,10 @@ const OUTBOUND_MAX: usize = 256;
 /// Requests that wait in the client: more than what can be under way both ways.
 const REQUESTS_MAX: usize = 1_024;
 const CONNECT_TIMEOUT_S: u64 = 10;
-/// How long what is under way may take to be acknowledged when the daemon stops.
+/// How long acknowledgements may take when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(3);
 /// How often the list of devices is looked at for changes.
 const LIST_EVERY: Duration = Duration::from_secs(1);
-const BACKOFF_MIN: Duration = Duration::from_secs(1);
-const BACKOFF_MAX: Duration = Duration::from_mins(1);
 /// A connection that lasted for this time was a good one.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 /// The shortest time between two log lines about ignored messages.
@@ -90,7 +90,7 @@ pub async fn log_in(config: &config::Broker, site: &Name) -> Result<(), String> 
             Err(error) => return Err(describe(&error, &format!("{host}:{port}"))),
         }
     }
-    // Says goodbye, where the broker still listens.
+    // Disconnects, if the broker is still connected.
     drop(client.try_disconnect());
     drop(eventloop.poll().await);
     Ok(())
@@ -152,8 +152,8 @@ impl Broker {
         })
     }
 
-    /// Where messages to devices behind the broker go. While the broker is away the newest are
-    /// kept, up to a limit.
+    /// The queue of messages to devices behind the broker. Without a connection it holds the newest
+    /// ones, up to a limit.
     #[must_use]
     pub fn outbound(&self) -> mpsc::Sender<Outbound> {
         self.sender.clone()
@@ -161,7 +161,7 @@ impl Broker {
 
     /// Runs until cancelled, or until the journal has stopped.
     ///
-    /// Dropping the future loses nothing: what is not acknowledged the broker sends again.
+    /// Dropping the future loses nothing: the broker sends unacknowledged messages again.
     pub async fn run(mut self, cancel: CancellationToken) {
         let link = Arc::clone(&self.driver.link);
         let board = self.driver.board.clone();
@@ -198,7 +198,7 @@ impl Broker {
     }
 }
 
-/// Polls rumqttc, and is the only one who does.
+/// Polls rumqttc. No other task polls it.
 struct Driver {
     link: Arc<Link>,
     site: Name,
@@ -232,7 +232,7 @@ impl Driver {
             };
             match event {
                 Ok(Event::Incoming(Incoming::Publish(publish))) => {
-                    let delivery = self.delivery(publish);
+                    let delivery = self.build_delivery(publish);
                     // While the worker is full nothing more is read: that holds the broker back.
                     tokio::select! {
                         biased;
@@ -241,9 +241,9 @@ impl Driver {
                         sent = deliveries.send(delivery) => if sent.is_err() { break },
                     }
                 }
-                Ok(event) => self.note(&event),
+                Ok(event) => self.handle(&event),
                 Err(error) => {
-                    let wait = self.lost(&error);
+                    let wait = self.handle_loss(&error);
                     tokio::select! {
                         () = cancel.cancelled() => break,
                         () = worked.cancelled() => break,
@@ -260,14 +260,14 @@ impl Driver {
         }
     }
 
-    /// Acknowledges what the worker still has, then says goodbye, so that the broker keeps the
-    /// session without a fault.
+    /// Acknowledges the worker's remaining messages, then disconnects, so that the broker keeps the
+    /// session.
     async fn drain(&mut self, worked: &CancellationToken) {
         loop {
             tokio::select! {
                 () = worked.cancelled() => break,
                 event = self.eventloop.poll() => match event {
-                    Ok(event) => self.note(&event),
+                    Ok(event) => self.handle(&event),
                     Err(_) => return,
                 },
             }
@@ -276,17 +276,17 @@ impl Driver {
         // The broker closes the connection when it has read all: until then, a gateway that starts
         // again at once would take over the session before its acknowledgements count.
         while let Ok(event) = self.eventloop.poll().await {
-            self.note(&event);
+            self.handle(&event);
         }
     }
 
-    /// Everything that rumqttc tells but messages.
-    fn note(&mut self, event: &Event) {
+    /// Handles all events of rumqttc except messages.
+    fn handle(&mut self, event: &Event) {
         match event {
             Event::Incoming(Incoming::ConnAck(connack)) => {
                 if self.had_session && !connack.session_present {
                     tracing::warn!(
-                        "the MQTT broker has lost the gateway's session, and what it held for it: turn its persistence on"
+                        "the MQTT broker has lost the gateway's session and its messages: turn the broker's persistence on"
                     );
                 } else {
                     tracing::info!("connected to the MQTT broker");
@@ -294,9 +294,9 @@ impl Driver {
                 self.had_session = true;
                 self.connected = Some(clock::instant());
                 self.progress = false;
-                // Also where the session is there: it may be one of an older version, or of another
-                // site.
-                self.link.connected();
+                // The gateway subscribes in an existing session, too: it may be of an older
+                // version, or of another site.
+                self.link.mark_connected();
             }
             Event::Incoming(Incoming::SubAck(suback)) => {
                 let mut needed = suback.return_codes.iter().take(topic::NEEDED);
@@ -307,27 +307,27 @@ impl Driver {
                         self.site
                     );
                     tracing::error!("{why}");
-                    self.show("down", Some(why));
+                    self.update_board("down", Some(why));
                 } else {
-                    self.show("up", None);
+                    self.update_board("up", None);
                 }
             }
             Event::Incoming(Incoming::PubAck(puback)) => {
                 self.progress = true;
-                self.link.acknowledged(puback.pkid);
+                self.link.remove_acknowledged(puback.pkid);
             }
-            Event::Outgoing(Outgoing::Publish(packet_id)) => self.link.numbered(*packet_id),
+            Event::Outgoing(Outgoing::Publish(packet_id)) => self.link.set_packet_id(*packet_id),
             Event::Outgoing(Outgoing::PubAck(_)) => self.progress = true,
             _ => {}
         }
     }
 
-    /// A message, with what is to be journaled of it.
-    fn delivery(&mut self, publish: Publish) -> Delivery {
+    /// Builds the delivery of a message: the reading or rejections for the journal.
+    fn build_delivery(&mut self, publish: Publish) -> Delivery {
         let mut rejections = Vec::new();
         let reading = match Topic::parse(&self.site, &publish.topic) {
             Some(Topic::Reading(device, channel)) if !publish.retain => {
-                self.presence.heard(&self.board, &device);
+                self.presence.mark_online(&self.board, &device);
                 Some(Reading {
                     id: ReadingId::next(),
                     redelivered: publish.dup,
@@ -357,12 +357,12 @@ impl Driver {
                 // A retained message has the time of an earlier moment.
                 if !publish.retain {
                     let received = clock::now();
-                    self.intake.hear_state(&device, &publish.payload, received);
+                    self.intake.read_clock(&device, &publish.payload, received);
                 }
                 None
             }
             Some(Topic::ConfigReported(device)) => {
-                self.presence.heard(&self.board, &device);
+                self.presence.mark_online(&self.board, &device);
                 None
             }
             None => {
@@ -370,12 +370,12 @@ impl Driver {
                 None
             }
         };
-        if let Some((device, channel)) = topic::astray(&self.site, &publish.topic) {
+        if let Some((device, channel)) = topic::find_astray(&self.site, &publish.topic) {
             if publish.retain {
                 let now = clock::now();
                 rejections = retained::reject(&device, channel, &publish, now);
             } else {
-                rejections.push(astray(device, channel, &publish));
+                rejections.push(reject_astray(device, channel, &publish));
             }
         }
         Delivery {
@@ -386,16 +386,16 @@ impl Driver {
         }
     }
 
-    /// The connection is lost, or could not be opened: removes its state, and returns how long to
-    /// wait.
-    fn lost(&mut self, error: &ConnectionError) -> Duration {
-        let dropped = self.link.lost();
-        // From here on nobody puts anything into the client's queue. What rumqttc has kept goes:
+    /// Handles a lost connection, or one that could not be opened: removes its state, and returns
+    /// the pause before the next attempt.
+    fn handle_loss(&mut self, error: &ConnectionError) -> Duration {
+        let dropped = self.link.mark_lost();
+        // From here on nothing is added to the client's queue. The state in rumqttc is removed:
         // - acknowledgements that were put in since it cleaned up itself belong to the old
         //   connection;
         self.eventloop.clean();
-        // - publishes wait in the outbox, from where they go out again: it would send some twice,
-        //   and drop them all where the broker has no session;
+        // - publishes: the outbox sends them again. rumqttc would send some twice, and drop all of
+        //   them if the broker has no session;
         self.eventloop.pending.clear();
         // - one whose packet id was still in use would block the queue for ever;
         self.eventloop.state.collision = None;
@@ -416,11 +416,11 @@ impl Driver {
         }
         let wait = self.backoff.next(random());
         tracing::warn!(%why, wait_s = wait.as_secs_f32(), dropped, "no connection to the MQTT broker");
-        self.show("down", Some(why));
+        self.update_board("down", Some(why));
         wait
     }
 
-    fn show(&self, state: &str, detail: Option<String>) {
+    fn update_board(&self, state: &str, detail: Option<String>) {
         self.board.source(SourceKind::Broker, |view| {
             state.clone_into(&mut view.state);
             view.detail = detail;
@@ -428,16 +428,8 @@ impl Driver {
     }
 }
 
-/// rumqttc tells a connection that broke as an error of reading a packet, too.
-fn is_malformed(error: &ConnectionError) -> bool {
-    matches!(
-        error,
-        ConnectionError::MqttState(StateError::Deserialization(inner)) if !matches!(inner, PacketError::Io(_))
-    )
-}
-
-/// The rejected reading for a message whose topic is not a device's.
-fn astray(device: Name, channel: Option<Channel>, publish: &Publish) -> Rejection {
+/// Rejects a message whose topic is not a topic of a device.
+fn reject_astray(device: Name, channel: Option<Channel>, publish: &Publish) -> Rejection {
     let topic: String = publish.topic.chars().take(256).collect();
     Rejection {
         device,
@@ -454,73 +446,7 @@ fn astray(device: Name, channel: Option<Channel>, publish: &Publish) -> Rejectio
     }
 }
 
-/// Describes the error for a person, and what to do.
-fn describe(error: &ConnectionError, broker: &str) -> String {
-    let text = error.to_string();
-    if text.contains("InvalidContentType") {
-        // In rustls' words: the first bytes are of no TLS record.
-        return format!(
-            "what answers at {broker} does not speak TLS: set mqtt.broker.url to mqtt://..., or to the port on which the broker speaks TLS"
-        );
-    }
-    match error {
-        ConnectionError::MqttState(StateError::Deserialization(
-            PacketError::PayloadSizeLimitExceeded(bytes),
-        )) => {
-            format!(
-                "the broker holds a message of {bytes} bytes, more than mqtt.broker.packet_bytes_max: raise that"
-            )
-        }
-        ConnectionError::ConnectionRefused(
-            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
-        ) => {
-            format!(
-                "the broker {broker} refuses the gateway: check mqtt.broker.username and mqtt.broker.password_file"
-            )
-        }
-        ConnectionError::MqttState(StateError::Deserialization(PacketError::Io(error))) => {
-            format!("the connection to the broker {broker} broke: {error}")
-        }
-        ConnectionError::Tls(error) => {
-            format!(
-                "TLS with the broker {broker} failed: {error}; check the host in mqtt.broker.url and mqtt.broker.ca"
-            )
-        }
-        ConnectionError::NetworkTimeout => format!(
-            "the broker {broker} did not answer within {CONNECT_TIMEOUT_S} s: check mqtt.broker.url and the network"
-        ),
-        ConnectionError::Io(error) => format!(
-            "cannot connect to the broker {broker}: {error}; see that it runs, and that host and port in mqtt.broker.url are right"
-        ),
-        _ => format!("broker {broker}: {text}"),
-    }
-}
-
-/// Waits that double from [`BACKOFF_MIN`] to [`BACKOFF_MAX`], each shortened by up to a half by
-/// chance, so that the gateways of a company do not all come back in the same moment.
-struct Backoff {
-    next: Duration,
-}
-
-impl Backoff {
-    fn new() -> Self {
-        Self { next: BACKOFF_MIN }
-    }
-
-    fn next(&mut self, random: u16) -> Duration {
-        let wait = self.next / 2 + self.next / 2 * u32::from(random) / u32::from(u16::MAX);
-        self.next = (self.next * 2).min(BACKOFF_MAX);
-        wait
-    }
-}
-
-/// Chance enough to spread reconnects: the standard library seeds its hash maps with it.
-fn random() -> u16 {
-    let bytes = RandomState::new().build_hasher().finish().to_le_bytes();
-    u16::from_le_bytes([bytes[0], bytes[1]])
-}
-
-/// Logs what is ignored, but not each.
+/// Logs ignored messages, but not each of them.
 #[derive(Default)]
 struct Ignored {
     logged: Option<Instant>,
@@ -540,20 +466,5 @@ impl Ignored {
             self.logged = Some(now);
             self.since = 0;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_a_minute_and_vary_by_half() {
-        let mut longest = Backoff::new();
-        let waits: Vec<_> = (0..8).map(|_| longest.next(u16::MAX).as_secs()).collect();
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
-        let mut shortest = Backoff::new();
-        assert_eq!(shortest.next(0), BACKOFF_MIN / 2);
-        assert_eq!(shortest.next(0), BACKOFF_MIN);
     }
 }

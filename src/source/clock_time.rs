@@ -36,7 +36,7 @@ impl ClockTimes {
     }
 
     /// Hands over the time that a state message names, if it names one.
-    pub fn hear(&self, device: &Name, state: &[u8], received: Timestamp) {
+    pub fn send(&self, device: &Name, state: &[u8], received: Timestamp) {
         if let (Some(sender), Some(at)) = (&self.0, time_of(state)) {
             let device = device.clone();
             // Full, or the daemon stops: nothing that the next message does not show as well.
@@ -93,7 +93,7 @@ mod tests {
         let device = Name::new("pda").unwrap();
         let received = Timestamp::from_second(1_795_000_000).unwrap();
         for _ in 0..CLOCK_TIMES_MAX + 10 {
-            sender.hear(&device, br#"{"at": "2026-11-23T08:15:30Z"}"#, received);
+            sender.send(&device, br#"{"at": "2026-11-23T08:15:30Z"}"#, received);
         }
         let mut count = 0;
         while heard_times.try_recv().is_ok() {

@@ -243,7 +243,8 @@ fn device_of(line: &str) -> Option<&str> {
     Some(name.trim().trim_matches(['"', '\'']))
 }
 
-/// The line of the device's section in a file, `None` if there is none or this user cannot read it.
+/// Finds the line of the device's section in a file. `None`: no such section, or this user cannot
+/// read the file.
 #[must_use]
 pub fn find_line(file: &Path, device: &Name) -> Option<usize> {
     let text = std::fs::read_to_string(file).ok()?;

@@ -31,13 +31,13 @@ mod message;
 mod meter;
 mod packets;
 mod receptions;
+mod refused;
 mod retained;
 mod room;
 mod session;
 mod shared;
 mod stored;
 mod topics;
-mod turned_away;
 mod verify;
 mod wire;
 
@@ -69,8 +69,8 @@ pub use device_configs::check as check_device_configs;
 use doorstep::{Doorstep, Standing};
 use handshake::{Origin, Rejected};
 use hub::Hub;
+use refused::Why;
 use shared::Shared;
-use turned_away::Why;
 use wire::Fault;
 
 /// Messages from the gateway that wait to be handed to sessions; more wait in their senders.
@@ -101,8 +101,8 @@ pub enum FrontDoorError {
     Tls(#[from] ServerTlsError),
 }
 
-/// Reads what a client sends, in pieces of `piece` bytes, as a connection does: how many packets
-/// there are up to the first fault, and whether there is one. For the fuzzer.
+/// Reads a client's bytes in pieces of `piece` bytes, as a connection does. Returns the number of
+/// packets before the first fault, and whether there is a fault. For the fuzzer.
 #[must_use]
 pub fn count_packets(bytes: &[u8], is_v5: bool, piece: usize) -> (usize, bool) {
     let version = if is_v5 {
@@ -138,7 +138,7 @@ pub struct FrontDoor {
     tls: Option<TlsAcceptor>,
     shared: Arc<Shared>,
     outbound: (mpsc::Sender<Outbound>, mpsc::Receiver<Outbound>),
-    /// Removals of stored values that belong to no session any more.
+    /// Stored values whose owner no longer exists.
     leftovers: Vec<SideChange>,
 }
 
@@ -207,8 +207,8 @@ impl FrontDoor {
         self.outbound.0.clone()
     }
 
-    /// Serves clients until `cancel`, then says good-bye to each (MQTT 5: 0x8B), keeps what they
-    /// have not got yet, and returns within some seconds. The journal has to live until then.
+    /// Serves clients until `cancel`, then disconnects each (MQTT 5: 0x8B), stores their
+    /// undelivered messages, and returns within some seconds. The journal must run until then.
     pub async fn run(self, cancel: CancellationToken) {
         let Self {
             listener,
@@ -234,8 +234,7 @@ impl FrontDoor {
         let watching = tokio::spawn(async move { watcher.watch_configurations().await });
         accept(&listener, tls, &shared, &cancel).await;
         watching.abort();
-        // Nobody is connected any more: the last messages go to disk for those whose sessions live
-        // on.
+        // No client is connected: the last messages go to disk for sessions that continue.
         done.cancel();
         drop(delivery.await);
         shared.board.source(SourceKind::Listen, |view| {
@@ -288,7 +287,7 @@ fn warn_of_nobody(
     nobody
 }
 
-/// Why no device can log in, and what to do; `None` where one can.
+/// Explains why no device can log in, and what to do. `None`: a device can log in.
 #[must_use]
 pub fn nobody(config: &Listen, devices: &BTreeMap<Name, Device>) -> Option<String> {
     let may_log_in = |device: &Device| device.enabled && device.hash.is_some();
@@ -306,7 +305,7 @@ pub fn nobody(config: &Listen, devices: &BTreeMap<Name, Device>) -> Option<Strin
     })
 }
 
-/// Takes connections until `cancel`, then waits for the ends of those that are there.
+/// Accepts connections until `cancel`, then waits until the existing ones end.
 async fn accept(
     listener: &TcpListener,
     tls: Option<TlsAcceptor>,
@@ -331,13 +330,13 @@ async fn accept(
                         continue;
                     };
                     let (shared, tls) = (Arc::clone(shared), tls.clone());
-                    connections.spawn(connected(stream, address, tls, shared, standing));
+                    connections.spawn(serve(stream, address, tls, shared, standing));
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely: there will be some when connections
                     // end.
                     if shared.quiet.allows(clock::instant()) {
-                        tracing::error!(%error, "cannot take a connection");
+                        tracing::error!(%error, "cannot accept a connection");
                     }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
@@ -349,13 +348,13 @@ async fn accept(
     if tokio::time::timeout(STOP_MAX, ends).await.is_err() {
         tracing::warn!(
             left = connections.len(),
-            "connections did not end in time: cut"
+            "cut connections that did not end in time"
         );
         connections.shutdown().await;
     }
 }
 
-async fn connected(
+async fn serve(
     stream: TcpStream,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
@@ -423,7 +422,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                 End::Fault(fault) => {
                     if matches!(fault, Fault::TooLarge { .. }) {
                         let (name, why) = (device.as_str(), fault.to_string());
-                        shared.turned_away(Why::TooLarge, name, &why);
+                        shared.count_refused(Why::TooLarge, name, &why);
                     }
                     shared.say(origin, &format!("device {device}: {fault}"));
                 }
@@ -441,11 +440,11 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                 // A crowd is no fault of the device.
                 Rejected::Refused { is_busy: true, .. } => {}
                 Rejected::Refused { reason, name, .. } => {
-                    shared.turned_away(Why::LogIn, name, reason);
+                    shared.count_refused(Why::LogIn, name, reason);
                 }
                 Rejected::Fault(fault @ Fault::TooLarge { .. }) => {
                     let (address, why) = (origin.address.to_string(), fault.to_string());
-                    shared.turned_away(Why::TooLarge, &address, &why);
+                    shared.count_refused(Why::TooLarge, &address, &why);
                 }
                 _ => {}
             }
@@ -488,7 +487,7 @@ async fn deliver(
             }
             _ = tidy.tick() => {
                 shared.auth.list().tell(&mut known, &shared.intake);
-                shared.show_turned_away();
+                shared.show_refused();
                 warn_of_nobody(&shared.config, &shared.auth.list().current(), &shared.board);
                 let wills = shared.hub.tidy(clock::now(), clock::instant(), &mut changes);
                 for (session, will) in wills {

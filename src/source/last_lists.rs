@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::last::replace;
 
-/// Where the copies are; by default nothing is kept.
+/// The directory of the copies. `None`: nothing is stored.
 #[derive(Debug, Clone, Default)]
 pub struct LastLists(Option<PathBuf>);
 
@@ -26,12 +26,12 @@ impl LastLists {
         Some(copy.strip_prefix(&head(file))?.to_owned())
     }
 
-    /// Keeps the text of a list that is in order. That it cannot be kept is no reason to stop.
+    /// Stores the text of a good list. A failure is logged only.
     pub fn keep(&self, kind: &str, file: &Path, text: &str) {
         let Some(path) = self.path(kind) else { return };
         let copy = head(file) + text;
         if let Err(error) = replace(&path, &copy) {
-            tracing::warn!(%error, path = %path.display(), "cannot keep the list for the next start");
+            tracing::warn!(%error, path = %path.display(), "cannot store the list for the next start");
         }
     }
 

@@ -55,9 +55,9 @@ impl Scanners {
     pub fn new(file: &Path, intake: Intake, board: Board) -> Result<Self, ScannersError> {
         let (list, fault) = list::read_or_last(file, intake.last_lists())?;
         if let Some(fault) = fault {
-            tracing::error!(%fault, "the list of scanners that was in order last is in force");
+            tracing::error!(%fault, "the gateway uses the last good list of scanners");
             let sentence = format!(
-                "{fault}: the list of scanners that was in order last is in force; correct the list and restart the gateway"
+                "{fault}: the gateway uses the last good list of scanners; correct the list and restart the gateway"
             );
             board.alarm("scanners-file", Some(sentence));
         }
@@ -68,7 +68,7 @@ impl Scanners {
             };
             (scanner.name.clone(), rule)
         });
-        intake.profiles().know_scanners(rules.collect());
+        intake.profiles().set_scanners(rules.collect());
         let (sender, outbound) = mpsc::channel(OUTBOUND_MAX);
         Ok(Self {
             list,
@@ -125,7 +125,7 @@ impl Scanners {
     }
 }
 
-/// The device file of a scanner, or why there is none.
+/// Finds the device file of a scanner. The error says why there is none.
 pub fn find(scanner: &Scanner) -> Result<PathBuf, String> {
     let class = match &scanner.profile.connection {
         Connection::Hid(_) => Class::Input,

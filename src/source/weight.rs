@@ -6,8 +6,8 @@ use crate::fair::{Cost, Limits};
 
 /// The approximate memory of an event or a rejection until it is committed, with its answers.
 const ELEMENT_BYTES: usize = 1_536;
-/// Between decoding and commit: some commits' worth, so that the disk never waits for the decoder.
-/// A device whose address has fewer than 64 elements there does not wait for the others.
+/// Limit of the work between decoding and commit: several commits, so that the disk never waits for
+/// the decoder. A device whose address has fewer than 64 elements does not wait for the others.
 pub(super) const GATE: Limits = Limits {
     elements: 2_048,
     bytes: 8 << 20,

@@ -379,7 +379,9 @@ fn a_device_that_is_listed_gets_no_second_entry() {
         assert_eq!(status.code(), Some(code));
         assert_eq!(stdout.is_empty(), code == 1);
         let stderr = String::from_utf8(stderr).unwrap();
-        let is_told = stderr.contains("already, from line 2") && stderr.contains("$argon2id");
+        let is_told = stderr.contains("is already in")
+            && stderr.contains(", at line 2:")
+            && stderr.contains("$argon2id");
         assert_eq!(is_told, code == 1, "{stderr}");
     }
 }

@@ -358,7 +358,7 @@ async fn before_there_is_a_copy_codes_are_kept_and_moved_by_later() {
             said["text"]
                 .as_str()
                 .unwrap()
-                .starts_with("Kept, not understood yet"),
+                .starts_with("Stored, waiting for Odoo's data"),
             "{said}"
         );
     }

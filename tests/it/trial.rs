@@ -280,7 +280,7 @@ async fn cut(link: &Link, restarting: &Mutex<()>) {
         } else {
             (What::CutAfter, steps[number / 2 % steps.len()])
         };
-        link.fault(Fault {
+        link.add_fault(Fault {
             method: method.to_owned(),
             times: 1,
             what,

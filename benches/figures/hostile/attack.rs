@@ -1,6 +1,6 @@
 //! The attackers: a separate process at nice 19, so that it uses only idle processor time.
 //!
-//! It prints `ready` when the attack has begun, and ends when its standard input is closed.
+//! It prints `ready` after the attack has started, and ends when its standard input is closed.
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -92,7 +92,7 @@ pub async fn run(order: Order) -> Answer<()> {
     for number in 0..order.connections {
         let order = order.clone();
         attackers.spawn(async move {
-            // A gateway that throws an attacker out has done nothing wrong: it comes again.
+            // The gateway may disconnect an attacker: the attacker reconnects.
             loop {
                 drop(attack(&order, number).await);
                 tokio::time::sleep(order.pause()).await;
@@ -195,7 +195,7 @@ async fn guess(order: &Order, number: usize) -> Answer<()> {
     wait_for_end(stream).await
 }
 
-/// One byte a second of a packet that never ends.
+/// Sends one byte a second of a packet that never ends.
 async fn slow(order: &Order, number: usize) -> Answer<()> {
     let mut stream = order.log_in(number, 2).await?;
     let bytes = packet::publish(&topic(number), 1, junk().as_bytes());

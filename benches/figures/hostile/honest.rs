@@ -22,10 +22,10 @@ const EVERY: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a new device logs in, and somebody asks for the status.
 const ASK_EVERY: Duration = Duration::from_millis(500);
-/// An answer that takes longer counts as none.
+/// A later answer counts as no answer.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
-/// What the honest clients of one phase saw.
+/// The results of the honest clients in one phase.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// From the moment at which an event was due to its PUBACK.
@@ -92,7 +92,7 @@ pub async fn watch(target: &Target, round: usize, time: Duration, password: Opti
     seen
 }
 
-/// What one connection waits for, and how long it waited for what it has.
+/// The messages that one connection waits for, and how long it waited for earlier ones.
 #[derive(Debug, Default)]
 struct Log {
     due: VecDeque<Instant>,

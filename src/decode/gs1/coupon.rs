@@ -16,17 +16,17 @@ pub(super) fn is_positive_offer(value: &str) -> bool {
     let mut fields = Fields { rest: value };
     let read = |fields: &mut Fields<'_>| {
         fields.one_of("01")?;
-        fields.counted("0123456", 6)?;
+        fields.read_counted("0123456", 6)?;
         fields.digits(6)?;
-        fields.counted("0123456789", 6)
+        fields.read_counted("0123456789", 6)
     };
     read(&mut fields).is_some() && fields.rest.is_empty()
 }
 
 fn coupon_code(fields: &mut Fields<'_>, year: i16) -> Option<()> {
-    fields.counted("0123456", 6)?; // company prefix
+    fields.read_counted("0123456", 6)?; // company prefix
     fields.digits(6)?; // offer code
-    fields.counted("12345", 0)?; // save value
+    fields.read_counted("12345", 0)?; // save value
     fields.requirement()?;
     if fields.option('1') {
         fields.one_of("0123")?; // rules for further purchases
@@ -49,10 +49,10 @@ fn coupon_code(fields: &mut Fields<'_>, year: i16) -> Option<()> {
         expiry.is_none_or(|expiry| start <= expiry).then_some(())?;
     }
     if fields.option('5') {
-        fields.counted("0123456789", 6)?; // serial number
+        fields.read_counted("0123456789", 6)?; // serial number
     }
     if fields.option('6') {
-        fields.counted("1234567", 6)?; // retailer
+        fields.read_counted("1234567", 6)?; // retailer
     }
     if fields.option('9') {
         fields.one_of("01256")?; // save value code
@@ -84,14 +84,14 @@ impl<'a> Fields<'a> {
     }
 
     /// A field behind its length, which counts from `least` on.
-    fn counted(&mut self, lengths: &str, least: usize) -> Option<()> {
+    fn read_counted(&mut self, lengths: &str, least: usize) -> Option<()> {
         let length = self.one_of(lengths)?;
         self.digits(length + least).map(|_| ())
     }
 
     /// How much of what is to be bought: an amount, its unit and a product family.
     fn requirement(&mut self) -> Option<()> {
-        self.counted("12345", 0)?;
+        self.read_counted("12345", 0)?;
         self.one_of("012349")?;
         self.digits(3).map(|_| ())
     }
@@ -101,7 +101,7 @@ impl<'a> Fields<'a> {
         if self.option('9') {
             return Some(());
         }
-        self.counted("0123456", 6)
+        self.read_counted("0123456", 6)
     }
 
     /// Whether an optional field begins here.

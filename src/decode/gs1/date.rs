@@ -49,7 +49,7 @@ fn date(year: i16, month: i16, day: i16) -> Option<Date> {
     Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
-/// Two digits of a text; nothing where they are something else, a sign for instance.
+/// Reads two digits of a text. `None`: other characters, such as a sign.
 fn two(digits: &str, at: usize) -> Option<i16> {
     let two = digits.get(at..at + 2)?;
     let all = two.bytes().all(|byte| byte.is_ascii_digit());
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn two_digits_are_the_year_that_is_nearest_to_the_given_one() {
-        // The example of section 7.12: in 2026 the years 1977 to 2076 can be told.
+        // The example of section 7.12: in 2026 two digits mean a year from 1977 to 2076.
         for (two_digits, year, full) in [
             (26, 2026, 2026),
             (76, 2026, 2076),

@@ -1,7 +1,7 @@
 //! GS1 Digital Link URIs: `https://any.host/any/path/01/04012345678901/10/ABC?17=261231`.
 //!
-//! "GS1 Digital Link Standard: URI Syntax". Compressed ones are not read, and neither are the words
-//! that older releases had in the place of application identifiers, such as `gtin`.
+//! "GS1 Digital Link Standard: URI Syntax". Compressed links are not read, nor the words of older
+//! releases for application identifiers, such as `gtin`.
 
 use std::fmt::Write as _;
 
@@ -59,7 +59,7 @@ pub(super) fn read(link: &str, offset: usize, year: i16) -> Result<ElementString
                 return Err(refused(
                     Some(at),
                     ai,
-                    "an application identifier that may stand behind the ?",
+                    "an application identifier that may be after the ?",
                 ));
             }
         }
@@ -131,7 +131,7 @@ impl ElementString {
             {
                 continue;
             }
-            // A qualifier of the key does not stand behind the ?.
+            // A qualifier of the key must not be after the ?.
             let is_qualifier = (Spec::of(key.ai.as_str()).and_then(|spec| spec.key))
                 .is_some_and(|all| all.split([',', '|']).any(|one| one == ai.as_str()));
             if is_qualifier {
@@ -184,8 +184,8 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// The primary key and its qualifiers, in their order. Read from the end, since anything may
-    /// stand before them.
+    /// Finds the primary key and its qualifiers, in order. It reads from the end, because any text
+    /// may precede them.
     fn pairs(&self) -> Option<Vec<Pair<'a>>> {
         let mut pairs = Vec::new();
         let mut rest = self.path;

@@ -1,29 +1,29 @@
-//! Why a text is no valid GS1 data.
+//! Why a text is not valid GS1 data.
 
 use thiserror::Error;
 
 use super::ai::Ai;
 
-/// What is wrong, where, what was found and what is accepted.
+/// A fault of GS1 data: its place, the value that was found and what is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}found {found}; accepted is {accepted}", self.place())]
 pub struct Gs1Error {
     pub kind: Gs1ErrorKind,
-    /// The application identifier that it is about.
+    /// The application identifier with the fault.
     pub ai: Option<Ai>,
-    /// The byte of the text, as it was given, at which the wrong part begins; nothing where no text
-    /// was given.
+    /// The byte of the text at which the wrong part starts. `None`: the elements did not come from
+    /// a text.
     pub offset: Option<usize>,
     pub found: String,
     pub accepted: String,
 }
 
-/// What a caller may want to tell apart.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gs1ErrorKind {
     /// Empty, or longer than [`TEXT_BYTES_MAX`](super::TEXT_BYTES_MAX).
     Size,
-    /// Not two to four digits that GS1 has given a meaning.
+    /// An application identifier that GS1 has not defined.
     UnknownAi,
     /// A value is too short or too long: often a separator is missing.
     Length,
@@ -31,15 +31,16 @@ pub enum Gs1ErrorKind {
     Character,
     /// Misread or mistyped.
     CheckDigit,
-    /// Right in form, but not what the application identifier's values are: no date, no country.
+    /// The form is right, but the value is not: for example, the date does not exist.
     Content,
     /// One application identifier with two values.
     Repeated,
-    /// Another application identifier must stand beside it, and does not.
+    /// A required second application identifier is missing.
     Missing,
-    /// Another application identifier must not stand beside it, and does.
+    /// The text has a second application identifier that excludes this one.
     Excluded,
-    /// No Digital Link: no address, no primary key in its path, or qualifiers in the wrong order.
+    /// Not a Digital Link: no address, no primary key in its path, or qualifiers in the wrong
+    /// order.
     Link,
     /// A Digital Link that seems to be compressed, which is not read.
     Compressed,
@@ -57,7 +58,7 @@ impl Gs1Error {
     }
 }
 
-/// The beginning of a text for a message, without control characters.
+/// Shortens a text for a message, and removes control characters.
 pub(super) fn shorten(text: &str) -> String {
     const CHARACTERS_MAX: usize = 40;
     if text.is_empty() {

@@ -3,13 +3,13 @@
 
 use std::fmt;
 
-/// A global trade item number, whatever code it came from: 14 digits, the last of which is right.
+/// A global trade item number: 14 digits with a valid check digit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Gtin([u8; 14]);
 
 impl Gtin {
-    /// From the 8, 12, 13 or 14 digits of an EAN-8, UPC-A, EAN-13 or ITF-14; nothing where the
-    /// check digit is wrong.
+    /// Reads the 8, 12, 13 or 14 digits of an EAN-8, UPC-A, EAN-13 or ITF-14. `None`: the check
+    /// digit is wrong.
     ///
     /// Eight digits are an EAN-8 here: see [`Self::from_upc_e`].
     #[must_use]
@@ -24,7 +24,7 @@ impl Gtin {
         Some(Self(padded))
     }
 
-    /// From the 8 digits of a UPC-E, or its 6 without number system and check digit.
+    /// Reads the 8 digits of a UPC-E, or its 6 without number system and check digit.
     ///
     /// The last of the six says where the suppressed zeros stood: GS1 General Specifications
     /// section 5.2.2.
@@ -69,8 +69,8 @@ impl Gtin {
         })
     }
 
-    /// Given out by a shop or a company for itself, often with a weight or a price inside: what it
-    /// means is a matter of the site's nomenclature.
+    /// Whether a shop or company assigned the number for itself, often with a weight or price in
+    /// it. The site's nomenclature defines its meaning.
     ///
     /// GS1 prefixes 02, 04 and 20 to 29, and GS1-8 prefixes 0 and 2: General Specifications,
     /// section 1.4.
@@ -99,8 +99,8 @@ pub fn is_sscc(digits: &str) -> bool {
             .is_some_and(|(body, check)| check_digit(body) == check.bytes().next())
 }
 
-/// The check digit that belongs behind these digits, General Specifications section 7.9.1: weights
-/// 3 and 1 from the right. Nothing where there is something else than digits.
+/// Calculates the check digit of these digits, General Specifications section 7.9.1: weights 3 and
+/// 1 from the right. `None`: other characters than digits.
 pub(in crate::decode) fn check_digit(body: &str) -> Option<u8> {
     let mut sum = 0;
     for (place, byte) in body.bytes().rev().enumerate() {

@@ -1,10 +1,10 @@
-//! What a part of a value must be, beyond its length and characters: GS1 calls such a rule a
+//! The rules for a part of a value, beyond its length and characters: GS1 calls such a rule a
 //! linter.
 
 use super::coupon;
 use super::date;
 use super::gtin::check_digit;
-use super::lists::{CURRENCIES, PACKAGE_TYPES, is_country, is_country_alpha_2, listed};
+use super::lists::{CURRENCIES, PACKAGE_TYPES, is_country, is_country_alpha_2, is_listed};
 
 /// The rules, by the names that GS1's syntax dictionary gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Lint {
     CouponPosOffer,
     Csum,
     CsumAlpha,
-    /// A GS1 company prefix at the first place. Which prefixes are given out is not known here.
+    /// A GS1 company prefix at the start. It does not check that GS1 has assigned the prefix.
     GcpPos1,
     GcpPos2,
     HasNonDigit,
@@ -70,14 +70,14 @@ impl Lint {
             Self::Iso3166 => is_country(value),
             Self::Iso3166Alpha2 => is_country_alpha_2(value),
             Self::Iso3166Or999 => value == "999" || is_country(value),
-            Self::Iso4217 => listed(CURRENCIES, value),
+            Self::Iso4217 => is_listed(CURRENCIES, value),
             Self::Iso5218 => matches!(value, "0" | "1" | "2" | "9"),
             Self::Latitude => number(value) <= 1_800_000_000,
             Self::Longitude => number(value) <= 3_600_000_000,
             Self::MediaType => matches!(number(value), 1..=10 | 80..=99),
             Self::NonZero => number(value) > 0,
             Self::NoZeroPrefix => !value.starts_with('0'),
-            Self::PackageType => listed(PACKAGE_TYPES, value),
+            Self::PackageType => is_listed(PACKAGE_TYPES, value),
             Self::Pcenc => has_whole_escapes(value),
             Self::PieceOfTotal => {
                 let (piece, total) = value.split_at(value.len() / 2);
@@ -93,7 +93,7 @@ impl Lint {
         }
     }
 
-    /// What keeps the rule, for a message.
+    /// Describes the values that the rule accepts, for a message.
     pub(super) fn accepted(self) -> &'static str {
         match self {
             Self::CouponCode => "a North American coupon code",
@@ -132,12 +132,12 @@ impl Lint {
     }
 }
 
-/// All but the last character of a value of ASCII.
+/// Returns an ASCII value without its last character.
 fn body(value: &str) -> &str {
     &value[..value.len() - 1]
 }
 
-/// Digits as a number; what is no number is greater than every limit.
+/// Reads digits as a number. Other text is greater than every limit.
 fn number(digits: &str) -> u64 {
     digits.parse().unwrap_or(u64::MAX)
 }

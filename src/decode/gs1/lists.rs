@@ -1,18 +1,19 @@
 //! The code lists that element strings refer to, as words of one text.
 
 /// Whether a list has this code.
-pub(super) fn listed(list: &str, code: &str) -> bool {
-    list.split_ascii_whitespace().any(|listed| listed == code)
+pub(super) fn is_listed(list: &str, code: &str) -> bool {
+    list.split_ascii_whitespace()
+        .any(|is_listed| is_listed == code)
 }
 
 /// ISO 3166-1, numeric.
 pub(super) fn is_country(digits: &str) -> bool {
-    countries().any(|(_, listed)| listed == digits)
+    countries().any(|(_, is_listed)| is_listed == digits)
 }
 
 /// ISO 3166-1, two letters.
 pub(super) fn is_country_alpha_2(letters: &str) -> bool {
-    countries().any(|(listed, _)| listed == letters)
+    countries().any(|(is_listed, _)| is_listed == letters)
 }
 
 fn countries() -> impl Iterator<Item = (&'static str, &'static str)> {

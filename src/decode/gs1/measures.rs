@@ -8,7 +8,7 @@
 use super::elements::ElementString;
 use rust_decimal::Decimal;
 
-/// The unit that a label's measure is in.
+/// The unit of a measure on a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Items, as (30) counts them.
@@ -35,16 +35,16 @@ pub enum Unit {
     KilogramPerSquareMetre,
 }
 
-/// What an application identifier measures.
+/// The measure of an application identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MeasureKind {
     /// The first three digits of the application identifier.
     pub ai: &'static str,
-    /// What `measures` of an event calls it.
+    /// The name in `measures` of an event.
     pub name: &'static str,
     pub unit: Unit,
-    /// It says how much of the item there is. A width, a depth and what a unit weighs with its
-    /// packing do not.
+    /// Whether the measure can be the quantity of the item. A width, a depth and a gross weight
+    /// cannot.
     pub is_quantity: bool,
 }
 
@@ -64,7 +64,7 @@ const fn other(ai: &'static str, name: &'static str, unit: Unit) -> MeasureKind 
     }
 }
 
-/// All that GS1 has given out, by application identifier.
+/// All measures that GS1 has defined, by application identifier.
 pub const MEASURES: &[MeasureKind] = &[
     net("310", "net_kg", Unit::Kilogram),
     net("311", "length_m", Unit::Metre),
@@ -108,7 +108,7 @@ pub const MEASURES: &[MeasureKind] = &[
     other("354", "logistic_area_ft2", Unit::SquareFoot),
     other("355", "logistic_area_yd2", Unit::SquareYard),
     net("356", "net_ozt", Unit::TroyOunce),
-    // Of weight or of volume: as the product is kept.
+    // Weight or volume, by the product's unit.
     net("357", "net_oz", Unit::Ounce),
     net("360", "net_qt", Unit::Quart),
     net("361", "net_gal", Unit::Gallon),
@@ -123,7 +123,7 @@ pub const MEASURES: &[MeasureKind] = &[
 ];
 
 impl ElementString {
-    /// What it says of weight and dimensions, by application identifier.
+    /// Lists the weights and dimensions, by application identifier.
     #[must_use]
     pub fn measures(&self) -> Vec<(&'static MeasureKind, Decimal)> {
         let said = |kind: &'static MeasureKind| Some((kind, self.measure(kind.ai)?));
@@ -132,7 +132,7 @@ impl ElementString {
 }
 
 impl Unit {
-    /// Its sign, for people.
+    /// The sign of the unit, for people.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,5 +1,4 @@
-//! What GS1 has laid down for each application identifier: one row each, or one for a run of equal
-//! ones.
+//! GS1's rules for each application identifier: one row each, or one row for a run of equal ones.
 //!
 //! The facts are those of GS1's Barcode Syntax Dictionary, which `tests/dictionary.rs` compares row
 //! by row.
@@ -37,23 +36,23 @@ pub struct Part {
 
 pub type Format = &'static [Part];
 
-/// What is laid down for one application identifier, or for a run of them.
+/// The rules for one application identifier, or for a run of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spec {
     /// As in `01`, or a run as in `3100-3105`.
     pub ai: &'static str,
     pub format: Format,
     pub title: &'static str,
-    /// Its length is known to every reader, so that no FNC1 has to follow it.
+    /// Whether the length is predefined, so that no FNC1 has to follow.
     pub predefined: bool,
-    /// It may stand in the query of a Digital Link.
+    /// Whether it may be in the query of a Digital Link.
     pub attribute: bool,
-    /// One of these groups must stand beside it: `01+21,03+21` is 01 with 21, or 03 with 21; `n` is
+    /// One of these groups is required with it: `01+21,03+21` is 01 with 21, or 03 with 21; `n` is
     /// any digit.
     pub needs: &'static str,
-    /// None of these may stand beside it.
+    /// The application identifiers that exclude this one.
     pub excludes: &'static str,
-    /// It may be a Digital Link's primary key, with these qualifiers in this order; `|` parts
+    /// The qualifiers, in order, if it may be a Digital Link's primary key; `|` separates
     /// alternatives.
     pub key: Option<&'static str>,
 }
@@ -201,7 +200,7 @@ const fn fixed_attribute(ai_: &'static str, format: Format, title: &'static str)
     }
 }
 
-/// A measure: its last digit says how many of its six digits are decimals.
+/// A measure: the last digit of the identifier is the number of decimals among the six digits.
 const fn measure(
     ai: &'static str,
     title: &'static str,
@@ -250,13 +249,13 @@ const COUNTRIES: Format = &[
 const DAY_TIME: Format = &[n(6).lint(&[Yymmdd]), n(4).lint(&[Hhmi])];
 const X_10: Format = &[x_to(10)];
 
-/// What most attributes of an item stand beside: a trade item, its content, or a piece of one.
+/// Most attributes of an item require one of these: a trade item, its content, or a piece of it.
 const ITEM: &str = "01,02,03,8006,8026";
 const GOODS: &str = "01,02,03";
 const TRADE: &str = "01,02";
 const LOGISTIC: &str = "00,01";
 
-/// Every application identifier there is, in the order of their digits.
+/// Every application identifier, in the order of their digits.
 #[rustfmt::skip]
 pub const TABLE: &[Spec] = &[
     fixed_attribute("00", SSCC, "SSCC").key(""),

@@ -1,107 +1,110 @@
-//! What GS1's elements mean: by GS1's own rules, and where those say nothing of one, by the site's
-//! GS1 nomenclature in Odoo.
+//! Finds the meaning of GS1 elements: by GS1's rules, and for the other elements by the site's GS1
+//! nomenclature in Odoo.
 
 use std::fmt::Display;
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::measures::{Measured, settle};
+use super::measures::{Measured, set_quantity};
 use super::{By, Context, Fit, Item, Known, KnownProduct, Meaning, Unclear, UnitOf};
 use crate::decode::gs1::{Element, ElementString, Gtin, Unit};
 use crate::decode::nomenclature::{Found, Value};
 use crate::event::Measures;
 use crate::odoo_id::ProductId;
 
-/// Application identifiers whose meaning here is GS1's: the site's rules are not asked about them.
-const GS1S: [&str; 12] = [
+/// Application identifiers whose meaning GS1 defines: the site's rules do not apply to them.
+const GS1_DEFINED: [&str; 12] = [
     "00", "01", "02", "10", "17", "21", "30", "310n", "37", "400", "414", "7003",
 ];
 
-/// One thing that a code says it is, with the words for people.
-struct Thing {
+/// One meaning that the elements give a code, with its source and a description.
+struct Candidate {
     meaning: Meaning,
-    /// The id of the product that it is, where that is known.
+    /// The id of the product. `None`: the meaning is not a known product.
     product: Option<ProductId>,
     by: By,
-    named: String,
+    description: String,
 }
 
-/// What stands beside a thing.
+/// The facts in a code apart from what it identifies.
 struct Details {
     lot: Option<String>,
     serial: Option<String>,
     expiry: Option<Date>,
     quantity: Option<Decimal>,
     weight_kg: Option<Decimal>,
-    /// The count of (37), or what a rule of the site's says without a unit: in what the code stands
-    /// for.
+    /// The count of (37), or a rule's quantity without a unit: in the unit of the code.
     count: Option<Decimal>,
     /// The count of (37) alone.
     items: Option<Decimal>,
-    /// What may be the product's quantity: GS1's measures first, then those of the site's rules.
+    /// Measures that may be the product's quantity: GS1's first, then those of the site's rules.
     measures: Vec<Measured>,
-    /// Weights and dimensions as they are printed.
+    /// Weights and dimensions as printed.
     printed: Measures,
 }
 
-/// The meaning of a GS1 code, and whose word it is; nothing where no application identifier says
-/// what it is.
-pub(super) fn meaning(
+/// Finds the meaning of a GS1 code, and its source. `None`: no application identifier gives one.
+pub(super) fn find_meaning(
     elements: &ElementString,
     context: &Context<'_>,
 ) -> Result<Option<(Meaning, By)>, Unclear> {
-    let found = by_rules(elements, context);
+    let found = apply_rules(elements, context);
     let details = Details::of(elements, &found)?;
-    let mut thing = by_gs1(elements, &details, context.known)?;
+    let mut thing = identify_by_gs1(elements, &details, context.known)?;
     for found in &found {
-        let Some(new) = by_rule(found, &details, context.known)? else {
+        let Some(new) = identify_by_rule(found, &details, context.known)? else {
             continue;
         };
         thing = Some(match thing {
             None => new,
-            Some(known) => together(elements, known, new)?,
+            Some(known) => merge(elements, known, new)?,
         });
     }
     let thing = thing.map(|thing| (thing.meaning, thing.by));
-    match thing.or_else(|| destination(&found)) {
+    match thing.or_else(|| find_destination(&found)) {
         Some(thing) => Ok(Some(thing)),
-        None => details.alone(elements, context.known),
+        None => details.into_meaning(elements, context.known),
     }
 }
 
-/// What the site's rules say of the elements that GS1's leave to it, in the order of the code.
-fn by_rules<'a>(elements: &ElementString, context: &Context<'a>) -> Vec<Found<'a>> {
+/// Applies the site's rules to the elements whose meaning GS1 does not define, in the order of the
+/// code.
+fn apply_rules<'a>(elements: &ElementString, context: &Context<'a>) -> Vec<Found<'a>> {
     let Some(nomenclature) = context.nomenclature else {
         return Vec::new();
     };
-    let left = |element: &&Element| !GS1S.iter().any(|pattern| element.ai.matches(pattern));
+    let left = |element: &&Element| {
+        !GS1_DEFINED
+            .iter()
+            .any(|pattern| element.ai.matches(pattern))
+    };
     let left = elements.elements().iter().filter(left);
     left.filter_map(|Element { ai, value }| nomenclature.element(ai.as_str(), value, context.year))
         .collect()
 }
 
-/// What GS1's rules say that a code is.
-fn by_gs1(
+/// Finds what a code identifies by GS1's rules. `None`: GS1's rules name nothing.
+fn identify_by_gs1(
     elements: &ElementString,
     details: &Details,
     known: &dyn Known,
-) -> Result<Option<Thing>, Unclear> {
+) -> Result<Option<Candidate>, Unclear> {
     let thing = |meaning: Meaning, ai: &str| {
-        let named = format!("{} by ({ai})", named(&meaning));
-        Some(Thing {
+        let description = format!("{} by ({ai})", describe(&meaning));
+        Some(Candidate {
             meaning,
             product: None,
             by: By::Gs1,
-            named,
+            description,
         })
     };
     if let Some(sscc) = elements.sscc() {
-        // (02) says what is inside, and (01) what it is a unit of: both have the lot and the count
-        // beside them.
+        // (02) is the content, and (01) the trade item of the unit: the lot and count of both
+        // follow.
         let inside = elements.content().or_else(|| elements.gtin());
         let content = inside
-            .map(|gtin| details.item(gtin.as_str(), known))
+            .map(|gtin| details.build_item(gtin.as_str(), known))
             .transpose()?;
         let package = Meaning::Package {
             code: sscc.to_owned(),
@@ -111,9 +114,9 @@ fn by_gs1(
     }
     for (ai, gtin) in [("01", elements.gtin()), ("02", elements.content())] {
         if let Some(gtin) = gtin {
-            let (item, product) = details.item(gtin.as_str(), known)?;
+            let (item, product) = details.build_item(gtin.as_str(), known)?;
             let thing = thing(Meaning::Product(item), ai);
-            return Ok(thing.map(|thing| Thing { product, ..thing }));
+            return Ok(thing.map(|thing| Candidate { product, ..thing }));
         }
     }
     let owned = |ai: &str| elements.get(ai).map(ToOwned::to_owned);
@@ -126,17 +129,17 @@ fn by_gs1(
     })
 }
 
-/// What a rule of the site's says that a code is; nothing where it is about what stands beside it.
-fn by_rule(
+/// Finds what a code identifies by a rule of the site. `None`: the rule is about another fact.
+fn identify_by_rule(
     found: &Found<'_>,
     details: &Details,
     known: &dyn Known,
-) -> Result<Option<Thing>, Unclear> {
+) -> Result<Option<Candidate>, Unclear> {
     let code = found.code.clone();
     let mut product = None;
     let meaning = match found.rule.kind.as_str() {
         "product" => {
-            let (item, id) = details.item(&code, known)?;
+            let (item, id) = details.build_item(&code, known)?;
             product = id;
             Meaning::Product(item)
         }
@@ -148,20 +151,20 @@ fn by_rule(
         "cashier" => Meaning::Operator { badge: code },
         _ => return Ok(None),
     };
-    let named = by_name(&named(&meaning), found);
-    Ok(Some(Thing {
+    let description = describe_rule(&describe(&meaning), found);
+    Ok(Some(Candidate {
         meaning,
         product,
         by: By::Nomenclature,
-        named,
+        description,
     }))
 }
 
-/// The one thing that two are; else they are refused with both.
-fn together(elements: &ElementString, known: Thing, new: Thing) -> Result<Thing, Unclear> {
+/// Merges two meanings into one. The error names both if they differ.
+fn merge(elements: &ElementString, known: Candidate, new: Candidate) -> Result<Candidate, Unclear> {
     let same_product = known.product.is_some() && known.product == new.product;
     match (known.meaning, new.meaning) {
-        (one, other) if one == other || same_product => Ok(Thing {
+        (one, other) if one == other || same_product => Ok(Candidate {
             meaning: one,
             ..known
         }),
@@ -171,34 +174,33 @@ fn together(elements: &ElementString, known: Thing, new: Thing) -> Result<Thing,
                 code: other,
                 content: None,
             },
-        ) if code == other => Ok(Thing {
+        ) if code == other => Ok(Candidate {
             meaning: Meaning::Package { code, content },
             ..known
         }),
-        // GS1 itself says that (02) is what is inside of a package, and that package may be one of
-        // the site's own.
+        // (02) is the content of a package, and a rule of the site may name that package.
         (Meaning::Product(item), Meaning::Package { code, .. })
             if elements.gtin().is_none() && elements.content().is_some() =>
         {
             let content = Some(Box::new(item));
-            Ok(Thing {
+            Ok(Candidate {
                 meaning: Meaning::Package { code, content },
                 ..new
             })
         }
-        _ => Err(contradiction(elements, known.named, new.named)),
+        _ => Err(contradiction(elements, known.description, new.description)),
     }
 }
 
-/// Where a thing is to go says what a code is only where nothing else does.
-fn destination(found: &[Found<'_>]) -> Option<(Meaning, By)> {
+/// Uses the destination as the meaning of a code that identifies nothing else.
+fn find_destination(found: &[Found<'_>]) -> Option<(Meaning, By)> {
     let found = found.iter().find(|f| f.rule.kind == "location_dest")?;
     let code = found.code.clone();
     Some((Meaning::Location { code }, By::Nomenclature))
 }
 
 impl Details {
-    /// GS1's word first; a rule of the site's that says another thing is refused.
+    /// Reads the facts, GS1's first. A rule of the site that contradicts them is an error.
     fn of(elements: &ElementString, found: &[Found<'_>]) -> Result<Self, Unclear> {
         let mut details = Self {
             lot: elements.lot().map(ToOwned::to_owned),
@@ -224,7 +226,7 @@ impl Details {
                 details.measures.push(Measured::gs1(value, kind.unit));
             }
         }
-        // The count of (30) is of the items inside; (37) counts what the code stands for.
+        // (30) counts the items inside; (37) counts units of the code.
         if let Some(count) = elements
             .variable_count()
             .filter(|_| details.count.is_none())
@@ -237,9 +239,9 @@ impl Details {
             let kind = found.rule.kind.as_str();
             let code = found.code.clone();
             match (kind, &found.value) {
-                ("lot", _) => fill(&mut details.lot, code, found, elements)?,
+                ("lot", _) => set_once(&mut details.lot, code, found, elements)?,
                 ("expiration_date", Value::Date(date)) => {
-                    fill(&mut details.expiry, *date, found, elements)?;
+                    set_once(&mut details.expiry, *date, found, elements)?;
                 }
                 ("weight" | "quantity", Value::Number(number)) => {
                     details.add_number(*number, found, elements)?;
@@ -250,7 +252,7 @@ impl Details {
         Ok(details)
     }
 
-    /// What a rule of the site's reads as a weight or a quantity.
+    /// Adds a weight or quantity that a rule of the site reads.
     fn add_number(
         &mut self,
         number: Decimal,
@@ -260,27 +262,28 @@ impl Details {
         let unit = found.rule.uom.map(UnitOf::Id);
         let is_weight = found.rule.kind == "weight";
         if unit.is_none() && !is_weight {
-            fill(&mut self.quantity, number, found, elements)?;
+            set_once(&mut self.quantity, number, found, elements)?;
             self.count = Some(number);
             return Ok(());
         }
         let unit = unit.unwrap_or(UnitOf::Gs1(found.rule.weight));
         if unit == UnitOf::Gs1(Unit::Kilogram) {
-            fill(&mut self.weight_kg, number, found, elements)?;
+            set_once(&mut self.weight_kg, number, found, elements)?;
         }
         let value = number;
         self.measures.push(Measured { value, unit });
         Ok(())
     }
 
-    /// What a code is that says no more than this, and whose word that is.
-    fn alone(
+    /// Finds the meaning of a code that identifies nothing: a lot or quantity alone, and its
+    /// source.
+    fn into_meaning(
         self,
         elements: &ElementString,
         known: &dyn Known,
     ) -> Result<Option<(Meaning, By)>, Unclear> {
         let expiry = self.expiry;
-        let (meaning, gs1s) = if let Some(name) = self.serial.or(self.lot) {
+        let (meaning, gs1_identifiers) = if let Some(name) = self.serial.or(self.lot) {
             (Meaning::Lot { name, expiry }, ["10", "21"])
         } else {
             let Some(quantity) = self.quantity else {
@@ -288,27 +291,31 @@ impl Details {
             };
             (Meaning::Quantity { quantity }, ["30", "37"])
         };
-        let is_gs1s = gs1s.iter().any(|ai| elements.get(ai).is_some());
+        let is_by_gs1 = gs1_identifiers.iter().any(|ai| elements.get(ai).is_some());
         if let Meaning::Quantity { quantity } = meaning
-            && is_gs1s
+            && is_by_gs1
             && let Some(product) = known.last_without_pieces()
         {
             let measure = Measured::gs1(quantity, Unit::Piece).describe();
             return Err(Unclear::Measure { product, measure });
         }
-        let by = if is_gs1s { By::Gs1 } else { By::Nomenclature };
+        let by = if is_by_gs1 { By::Gs1 } else { By::Nomenclature };
         Ok(Some((meaning, by)))
     }
 
-    /// A product by its code with all of this, and its id where it is known.
-    fn item(&self, code: &str, known: &dyn Known) -> Result<(Item, Option<ProductId>), Unclear> {
+    /// Builds a product with these facts, and its id if the copy of Odoo's data has it.
+    fn build_item(
+        &self,
+        code: &str,
+        known: &dyn Known,
+    ) -> Result<(Item, Option<ProductId>), Unclear> {
         let gtin = Gtin::new(code).filter(|_| code.len() == 14);
         let forms: Vec<&str> = match &gtin {
             Some(gtin) => gtin.forms().collect(),
             None => vec![code],
         };
-        let found = the_product(code, &forms, known)?;
-        // Unknown, it is named as it is printed: an EAN-13 has no leading zero.
+        let found = find_product(code, &forms, known)?;
+        // An unknown product has the code as printed: an EAN-13 has no leading zero.
         let printed = forms.iter().find(|form| form.len() <= 13);
         let printed = printed.copied().unwrap_or(code);
         let product = found.as_ref().map(|(_, product)| product);
@@ -330,18 +337,18 @@ impl Details {
             known: product.is_some(),
         };
         if let Some(product) = product {
-            settle(&mut item, product, &self.measures, known)?;
+            set_quantity(&mut item, product, &self.measures, known)?;
             self.check_items(&item, product, known)?;
         } else {
-            // What its unit is nobody knows yet: items are counted in what the code stands for.
+            // The product's unit is unknown: items are counted in the unit of the code.
             let items = self.measures.iter().find(|measured| measured.is_count());
             item.quantity = item.quantity.or(items.map(|items| items.value));
         }
         Ok((item, product.map(|product| product.id)))
     }
 
-    /// (37) counts items. Of a code that stands for a product's own unit, such as kilograms, so
-    /// many items are no quantity.
+    /// Checks that the count of (37) can be a quantity. It cannot if the code stands for one
+    /// kilogram of the product, for example.
     fn check_items(
         &self,
         item: &Item,
@@ -368,8 +375,9 @@ impl Details {
     }
 }
 
-/// The product that the copy knows under one of these forms of a code; two are refused.
-fn the_product<'a>(
+/// Finds the product that the copy of Odoo's data has under one of these forms of a code. Two
+/// products are an error.
+fn find_product<'a>(
     code: &str,
     forms: &[&'a str],
     known: &dyn Known,
@@ -391,7 +399,7 @@ fn the_product<'a>(
     }
 }
 
-fn fill<T: PartialEq + Display>(
+fn set_once<T: PartialEq + Display>(
     place: &mut Option<T>,
     value: T,
     found: &Found<'_>,
@@ -402,7 +410,7 @@ fn fill<T: PartialEq + Display>(
         Some(known) if *known != value => Err(contradiction(
             elements,
             format!("{what} {known}"),
-            by_name(&format!("{what} {value}"), found),
+            describe_rule(&format!("{what} {value}"), found),
         )),
         place => {
             *place = Some(value);
@@ -419,12 +427,12 @@ fn contradiction(elements: &ElementString, one: String, other: String) -> Unclea
     }
 }
 
-fn by_name(named: &str, found: &Found<'_>) -> String {
+fn describe_rule(named: &str, found: &Found<'_>) -> String {
     format!("{named} by Odoo's rule {:?}", found.rule.name)
 }
 
-/// A thing in words.
-fn named(meaning: &Meaning) -> String {
+/// Describes a meaning for people.
+fn describe(meaning: &Meaning) -> String {
     match meaning {
         Meaning::Product(item) => format!("product {}", item.name.as_ref().unwrap_or(&item.code)),
         Meaning::Location { code } => format!("location {code}"),

@@ -1,7 +1,7 @@
-//! ISO/IEC 15434 messages: `[)>` RS, formats that each begin with two digits, EOT.
+//! ISO/IEC 15434 messages: `[)>` RS, formats that each start with two digits, EOT.
 //!
-//! Format 05 holds GS1's application identifiers. Format 06 holds data identifiers (ANSI MH10.8.2);
-//! they are read where the site's profile says so. Other formats are not read.
+//! Format 05 holds GS1's application identifiers. Format 06 holds data identifiers (ANSI MH10.8.2),
+//! which are read if the profile has `code.data_identifiers`. Other formats are not read.
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -20,7 +20,7 @@ pub(super) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// `None`: the text is no such message.
+    /// Reads a message. `None`: the text is not such a message.
     pub fn of(text: &'a str) -> Option<Self> {
         let formats = text.strip_prefix("[)>")?.strip_prefix(RS)?;
         let formats = formats.trim_end_matches([RS, EOT]).split(RS);
@@ -43,9 +43,9 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// What the data identifiers of one message say.
+/// The data identifiers of one message.
 #[derive(Debug, Default)]
-struct Said<'a> {
+struct DataIdentifiers<'a> {
     /// P, the customer's, and 1P, the supplier's number of the product.
     products: Vec<&'a str>,
     quantity: Option<&'a str>,
@@ -55,18 +55,18 @@ struct Said<'a> {
     expiry: Option<&'a str>,
 }
 
-/// Reads format 06. `None`: none of its data identifiers is read here.
+/// Reads format 06. `None`: it has no data identifier that is read here.
 pub(super) fn by_data_identifiers(
     data: &str,
     known: &dyn Known,
 ) -> Result<Option<(Meaning, Label)>, Unclear> {
-    let said = Said::of(data)?;
+    let fields = DataIdentifiers::of(data)?;
     let wrong = |identifier: &str, value: &str, accepted: &'static str| Unclear::DataIdentifier {
         identifier: identifier.to_owned(),
         value: value.to_owned(),
         accepted,
     };
-    let quantity = match said.quantity {
+    let quantity = match fields.quantity {
         None => None,
         Some(text) => {
             let number: Option<Decimal> = text.trim().parse().ok();
@@ -74,7 +74,7 @@ pub(super) fn by_data_identifiers(
             Some(number.ok_or_else(|| wrong("Q", text, "a number above 0"))?)
         }
     };
-    let expiry = match said.expiry {
+    let expiry = match fields.expiry {
         None => None,
         Some(text) => {
             let day = Date::strptime("%Y%m%d", text);
@@ -82,16 +82,16 @@ pub(super) fn by_data_identifiers(
         }
     };
     let owned = |text: Option<&str>| text.map(str::to_owned);
-    let meaning = if let Some(first) = said.products.first() {
-        let (code, product) = match product(&said.products, known)? {
+    let meaning = if let Some(first) = fields.products.first() {
+        let (code, product) = match product(&fields.products, known)? {
             Some((code, product)) => (code, Some(product)),
             None => (*first, None),
         };
         Meaning::Product(Item {
             code: code.to_owned(),
             name: product.as_ref().map(|product| product.name.clone()),
-            lot: owned(said.lot),
-            serial: owned(said.serial),
+            lot: owned(fields.lot),
+            serial: owned(fields.serial),
             expiry,
             quantity,
             units: product
@@ -101,7 +101,7 @@ pub(super) fn by_data_identifiers(
             known: product.is_some(),
             ..Item::default()
         })
-    } else if let Some(name) = said.serial.or(said.lot) {
+    } else if let Some(name) = fields.serial.or(fields.lot) {
         Meaning::Lot {
             name: name.to_owned(),
             expiry,
@@ -112,16 +112,16 @@ pub(super) fn by_data_identifiers(
         return Ok(None);
     };
     let label = Label {
-        batch: owned(said.lot),
-        serial: owned(said.serial),
+        batch: owned(fields.lot),
+        serial: owned(fields.serial),
         ..Label::default()
     };
     Ok(Some((meaning, label)))
 }
 
-impl<'a> Said<'a> {
+impl<'a> DataIdentifiers<'a> {
     fn of(data: &'a str) -> Result<Self, Unclear> {
-        let mut said = Self::default();
+        let mut fields = Self::default();
         for field in data.split(GS) {
             let digits = field.bytes().take_while(u8::is_ascii_digit).count();
             let is_letter = |c: char| c.is_ascii_uppercase();
@@ -131,13 +131,13 @@ impl<'a> Said<'a> {
             let (identifier, value) = field.split_at(digits + 1);
             let place = match identifier {
                 "P" | "1P" => {
-                    said.products.push(value);
+                    fields.products.push(value);
                     continue;
                 }
-                "Q" => &mut said.quantity,
-                "S" => &mut said.serial,
-                "1T" => &mut said.lot,
-                "14D" => &mut said.expiry,
+                "Q" => &mut fields.quantity,
+                "S" => &mut fields.serial,
+                "1T" => &mut fields.lot,
+                "14D" => &mut fields.expiry,
                 _ => continue,
             };
             match place.replace(value) {
@@ -151,7 +151,7 @@ impl<'a> Said<'a> {
                 _ => {}
             }
         }
-        Ok(said)
+        Ok(fields)
     }
 }
 

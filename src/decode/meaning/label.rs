@@ -1,4 +1,4 @@
-//! What a label says besides what it is: dates, and what of it is not used.
+//! The dates and other facts on a label, apart from its meaning.
 
 use std::fmt;
 
@@ -8,19 +8,20 @@ use super::Context;
 use crate::decode::gs1::{ElementString, dates};
 use crate::decode::nomenclature::Value;
 
-/// What a label says besides its [`Meaning`](super::Meaning). Empty for a code without application
-/// or data identifiers.
+/// The facts on a label apart from its [`Meaning`](super::Meaning). Empty for a code without
+/// application or data identifiers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Label {
     pub best_before: Option<Date>,
     /// (7003): the expiry to the minute, in the time of where the item is.
     pub expiry_time: Option<DateTime>,
-    /// (37) beside (01), which GS1 does not allow and Odoo's nomenclature takes as the quantity.
+    /// Whether (37) is next to (01), which GS1 forbids and Odoo's nomenclature reads as the
+    /// quantity.
     pub counts_item: bool,
-    /// The batch and the serial number that data identifiers say, 1T and S.
+    /// The batch (1T) and the serial number (S) by data identifiers.
     pub batch: Option<String>,
     pub serial: Option<String>,
-    /// Dates that no movement has a place for.
+    /// Dates that no movement uses.
     pub unused: Vec<UnusedDate>,
 }
 
@@ -37,7 +38,7 @@ impl fmt::Display for UnusedDate {
     }
 }
 
-/// What a date of a label is for.
+/// The use of a date on a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
     Expiry,
@@ -46,7 +47,7 @@ enum Use {
 }
 
 impl Label {
-    /// Of GS1 data.
+    /// Reads the label of GS1 data.
     pub(super) fn of(elements: &ElementString, context: &Context<'_>) -> Self {
         let mut label = Self {
             expiry_time: elements.expiry_time(),
@@ -55,7 +56,7 @@ impl Label {
         };
         for (ai, date) in dates(elements) {
             let value = elements.get(ai).unwrap_or_default();
-            match used(ai, context.kind_of(ai, value)) {
+            match find_use(ai, context.kind_of(ai, value)) {
                 Use::Expiry => {}
                 Use::BestBefore => label.best_before = Some(date),
                 Use::Nothing => label.unused.push(UnusedDate {
@@ -64,20 +65,20 @@ impl Label {
                 }),
             }
         }
-        label.take_own_dates(elements, context);
+        label.read_site_dates(elements, context);
         label
     }
 
-    /// Notes a date that nobody keeps.
-    pub fn note_unused(&mut self, ai: &str, date: Option<Date>) {
+    /// Adds a date that is not used.
+    pub fn add_unused(&mut self, ai: &str, date: Option<Date>) {
         self.unused.extend(date.map(|date| UnusedDate {
             ai: ai.to_owned(),
             date,
         }));
     }
 
-    /// A site may keep a best before date under an application identifier of its own.
-    fn take_own_dates(&mut self, elements: &ElementString, context: &Context<'_>) {
+    /// Reads a best before date under an application identifier that a rule of the site defines.
+    fn read_site_dates(&mut self, elements: &ElementString, context: &Context<'_>) {
         let Some(nomenclature) = context.nomenclature else {
             return;
         };
@@ -93,8 +94,8 @@ impl Label {
     }
 }
 
-/// What a date is for: by the site's rule for it, else by GS1's.
-fn used(ai: &str, rule: Option<&str>) -> Use {
+/// Finds the use of a date: by the site's rule, otherwise by GS1's.
+fn find_use(ai: &str, rule: Option<&str>) -> Use {
     match (ai, rule) {
         ("17", _) | (_, Some("expiration_date")) => Use::Expiry,
         (_, Some("use_date")) | ("15", None) => Use::BestBefore,
@@ -103,7 +104,7 @@ fn used(ai: &str, rule: Option<&str>) -> Use {
 }
 
 impl Context<'_> {
-    /// The type of the rule in the site's GS1 nomenclature that takes an element.
+    /// The type of the rule in the site's GS1 nomenclature that matches an element.
     pub(super) fn kind_of(&self, ai: &str, value: &str) -> Option<&str> {
         let found = self.nomenclature?.element(ai, value, self.year)?;
         Some(found.rule.kind.as_str())

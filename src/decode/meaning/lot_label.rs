@@ -1,32 +1,30 @@
-//! The labels that Odoo prints for lots and packages: elements of GS1 in a DataMatrix that does not
-//! say that it is GS1's.
+//! Reads the labels that Odoo prints for lots and packages: GS1 elements in a DataMatrix that is
+//! not marked as GS1 data.
 //!
-//! Odoo 19 writes `01` and the product's EAN in 14 digits, `15` and `17` with dates, and,
-//! last, `10` or `21` with the name of the lot or serial number, without FNC1
-//! (`stock.report_lot_label`, `stock.label_lot_template_view`,
-//! `product_expiry.report_lot_label_expiry`). What lies in a bin is printed with its quantity
-//! before the name, `30` in 8 digits or a measure in 6, and no name for a product that is not
-//! tracked (`stock.quant._get_gs1_barcode`). A product without an EAN has no `01`. The name is as
-//! Odoo has it: characters and lengths that GS1 does not allow are in it, too.
+//! Odoo 19 writes `01` and the product's EAN in 14 digits, `15` and `17` with dates, and, last,
+//! `10` or `21` with the name of the lot or serial number, without FNC1 (`stock.report_lot_label`,
+//! `stock.label_lot_template_view`, `product_expiry.report_lot_label_expiry`). The label of a quant
+//! has its quantity before the name, `30` in 8 digits or a measure in 6, and no name for a product
+//! that is not tracked (`stock.quant._get_gs1_barcode`). A product without an EAN has no `01`. The
+//! name may have characters and lengths that GS1 does not allow.
 
 use super::{Context, Meaning, Unclear, elements};
 use crate::decode::gs1::{ElementString, is_sscc, parse};
 use crate::decode::profile::split_aim;
 
-/// A text that is written as Odoo prints the label of a lot or serial number.
+/// A text in the form in which Odoo prints the label of a lot or serial number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LotLabel<'a> {
-    /// What stands before the name; `None` where nothing does.
+    /// The elements before the name. `None`: the label has only the name.
     pub elements: Option<ElementString>,
-    /// The name of the lot or serial number, as Odoo has it; `None` on the label of a product that
-    /// is not tracked.
+    /// The name of the lot or serial number. `None`: the label of a product that is not tracked.
     pub name: Option<&'a str>,
-    /// The name is that of a serial number: `21`.
+    /// Whether the name is a serial number (`21`).
     pub is_serial: bool,
 }
 
 impl<'a> LotLabel<'a> {
-    /// `None` where the text is not written so, or a value before the name is not valid.
+    /// Reads a label. `None`: the text has another form, or a value before the name is not valid.
     #[must_use]
     pub fn of(text: &'a str, year: i16) -> Option<Self> {
         let text = split_aim(text).map_or(text, |(_, behind)| behind);
@@ -51,7 +49,7 @@ impl<'a> LotLabel<'a> {
         let head = &text[..text.len() - rest.len()];
         let elements = match head {
             "" => None,
-            head => Some(parse(&marked(head), year).ok()?),
+            head => Some(parse(&add_separators(head), year).ok()?),
         };
         let label = Self {
             elements,
@@ -61,7 +59,7 @@ impl<'a> LotLabel<'a> {
         (label.name.is_some() || label.has_product()).then_some(label)
     }
 
-    /// Whether it names a product.
+    /// Whether the label names a product.
     #[must_use]
     pub fn has_product(&self) -> bool {
         self.elements
@@ -70,8 +68,8 @@ impl<'a> LotLabel<'a> {
     }
 }
 
-/// With a GS behind the one value whose length is not predefined: `30` and 8 digits.
-fn marked(head: &str) -> String {
+/// Adds a GS after the one value whose length is not predefined: `30` and 8 digits.
+fn add_separators(head: &str) -> String {
     let mut marked = String::new();
     let mut rest = head;
     while let Some(ai) = rest.get(..2) {
@@ -90,9 +88,9 @@ fn marked(head: &str) -> String {
     marked
 }
 
-/// The elements of a text that is written as Odoo prints the label of a package whose name is an
-/// SSCC: `00` and 18 digits, then a date and a weight (`stock.label_package_template_view`).
-fn package_label(text: &str, year: i16) -> Option<ElementString> {
+/// Reads the label that Odoo prints for a package whose name is an SSCC: `00` and 18 digits, then a
+/// date and a weight (`stock.label_package_template_view`).
+fn read_package_label(text: &str, year: i16) -> Option<ElementString> {
     let text = split_aim(text).map_or(text, |(_, behind)| behind);
     let sscc = text
         .strip_prefix("00")
@@ -101,11 +99,11 @@ fn package_label(text: &str, year: i16) -> Option<ElementString> {
 }
 
 impl Context<'_> {
-    /// What a text means that is written as Odoo prints the label of a package, or of a lot whose
-    /// product the copy knows.
-    pub(super) fn by_lot_label(&self, text: &str) -> Result<Option<Meaning>, Unclear> {
-        if let Some(elements) = package_label(text, self.year) {
-            let meaning = elements::meaning(&elements, self)?;
+    /// Finds the meaning of a label that Odoo printed for a package, or for a lot whose product the
+    /// copy of Odoo's data has.
+    pub(super) fn read_lot_label(&self, text: &str) -> Result<Option<Meaning>, Unclear> {
+        if let Some(elements) = read_package_label(text, self.year) {
+            let meaning = elements::find_meaning(&elements, self)?;
             return Ok(meaning.map(|(meaning, _)| meaning));
         }
         let label = LotLabel::of(text, self.year);
@@ -115,7 +113,7 @@ impl Context<'_> {
         let Some(elements) = &label.elements else {
             return Ok(None);
         };
-        let Some((Meaning::Product(mut item), _)) = elements::meaning(elements, self)? else {
+        let Some((Meaning::Product(mut item), _)) = elements::find_meaning(elements, self)? else {
             return Ok(None);
         };
         let name = label.name.map(ToOwned::to_owned);

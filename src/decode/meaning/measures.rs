@@ -1,17 +1,16 @@
-//! Weights, dimensions and counts of items on labels become quantities in the product's own unit,
-//! or are not used as one.
+//! Converts weights, dimensions and counts on labels into quantities in the product's own unit.
 //!
-//! **Promise:** a measure is never taken as a bare number. Where its unit and the product's have a
-//! common reference, it is converted and takes the place of any other quantity: 9.8 kg of a case
-//! that holds 10 kg are 9.8 kg. Where they have none, such as a weight of a product kept in Units,
-//! it says nothing of the quantity.
+//! **Promise:** a measure is never used as a bare number. If its unit and the product's have a
+//! common reference, the converted measure replaces any other quantity: 9.8 kg of a case that holds
+//! 10 kg are 9.8 kg. Otherwise, such as for the weight of a product in Units, the measure is not a
+//! quantity.
 
 use rust_decimal::Decimal;
 
 use super::{Fit, Item, Known, KnownProduct, Unclear, UnitOf};
 use crate::decode::gs1::Unit;
 
-/// A label's measure that may be the quantity.
+/// A measure on a label that may be the quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Measured {
     pub value: Decimal,
@@ -28,7 +27,7 @@ impl Measured {
         self.unit == UnitOf::Gs1(Unit::Piece)
     }
 
-    /// In words.
+    /// Describes the measure for people.
     pub fn describe(&self) -> String {
         let value = self.value.normalize();
         match self.unit {
@@ -38,8 +37,8 @@ impl Measured {
     }
 }
 
-/// Gives the item the quantity that its label measures.
-pub(super) fn settle(
+/// Sets the item's quantity from the measures on its label.
+pub(super) fn set_quantity(
     item: &mut Item,
     product: &KnownProduct,
     label: &[Measured],
@@ -55,7 +54,7 @@ pub(super) fn settle(
     for measured in label {
         match known.convert(measured.value, measured.unit, own) {
             Fit::Is(quantity) if quantity > Decimal::ZERO => {
-                // One that is in the product's own unit is as exact as it is printed.
+                // A measure in the product's own unit is exact as printed, so it comes first.
                 if found.is_none() || quantity == measured.value {
                     found = Some((quantity, measured));
                 }
@@ -63,9 +62,9 @@ pub(super) fn settle(
                     break;
                 }
             }
-            // So many items of what is weighed are no quantity of it.
+            // A number of items is not a quantity of a weighed product.
             Fit::Foreign if !measured.is_count() => {}
-            // Nobody knows what its unit is. What (37) counts is right all the same.
+            // The product's unit is unknown. The count of (37) applies nevertheless.
             Fit::Unknown if item.quantity.is_some() => {}
             Fit::Unknown if measured.is_count() && product.units == Decimal::ONE => {
                 item.quantity = Some(measured.value);
@@ -81,7 +80,7 @@ pub(super) fn settle(
     };
     match (found, refused) {
         (Some((quantity, measured)), _) => {
-            let is_set = set(item, product, quantity, known);
+            let is_set = set_in_own_unit(item, product, quantity, known);
             is_set.ok_or_else(|| unfit(measured))
         }
         (None, Some(measured)) => Err(unfit(measured)),
@@ -89,9 +88,14 @@ pub(super) fn settle(
     }
 }
 
-/// So many of the product's own unit. `None`: no code of the product stands for its own unit, and
-/// so many are no number of packagings.
-fn set(item: &mut Item, product: &KnownProduct, own: Decimal, known: &dyn Known) -> Option<()> {
+/// Sets the quantity in the product's own unit. `None`: no code of the product stands for its own
+/// unit, and the quantity is not a number of packagings.
+fn set_in_own_unit(
+    item: &mut Item,
+    product: &KnownProduct,
+    own: Decimal,
+    known: &dyn Known,
+) -> Option<()> {
     if product.units == Decimal::ONE {
         item.quantity = Some(own);
     } else if let Some(code) = known.own_code(product.id) {

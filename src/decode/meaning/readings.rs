@@ -1,38 +1,37 @@
-//! The readings of a text that the copy of Odoo's data knows, and what its form says where that
-//! knows nothing.
+//! Lists the meanings of a text in the copy of Odoo's data, and guesses one by its form.
 
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::measures::{Measured, settle};
+use super::measures::{Measured, set_quantity};
 use super::{By, Item, Known, KnownProduct, Meaning, Unclear, UnitOf};
 use crate::decode::gs1::{Gtin, Unit, is_sscc};
 use crate::decode::nomenclature::{Found, Value};
 use crate::decode::profile::{Kind, Symbology};
 
-/// A code under which a product may be known, and what that way of looking at it says besides.
-struct Candidate {
+/// A form of a code under which Odoo may have a product, with the facts of that form.
+struct CodeForm {
     code: String,
     item: Item,
     measured: Vec<Measured>,
 }
 
-/// The item number that a text is, if it is one.
+/// Reads a text as an item number. `None`: the text is not an item number.
 ///
-/// Eight digits may be an EAN-8, a UPC-E or any number: they count where the scanner says which.
-pub(super) fn gtin(text: &str, symbology: Option<&Symbology>) -> Option<Gtin> {
+/// Eight digits may be an EAN-8, a UPC-E or any number: the scanner must report which.
+pub(super) fn read_gtin(text: &str, symbology: Option<&Symbology>) -> Option<Gtin> {
     match (symbology.map(Symbology::as_str), text.len()) {
-        // UPC-E has AIM's identifier of the EAN family, in which EAN-8 has one of its own.
+        // UPC-E shares AIM's identifier with EAN-13; EAN-8 has another one.
         (Some("upce"), _) | (Some("ean13"), 8) => Gtin::from_upc_e(text),
         (Some("ean8"), 8) | (_, 12..=14) => Gtin::new(text),
         _ => None,
     }
 }
 
-/// The EAN or UPC before an add-on of two or five digits, by the length of a text and the check
-/// digit of what is before the add-on. Without a symbology only an EAN-13 is looked for.
-pub(super) fn main_symbol<'t>(text: &'t str, symbology: Option<&Symbology>) -> Option<&'t str> {
+/// Returns the EAN or UPC before an add-on of two or five digits, by the length of the text and the
+/// check digit before the add-on. Without a symbology only an EAN-13 counts.
+pub(super) fn strip_add_on<'t>(text: &'t str, symbology: Option<&Symbology>) -> Option<&'t str> {
     let lengths: &[usize] = match symbology.map(Symbology::as_str) {
         Some("ean13" | "upca") => &[13, 12],
         Some("upce") => &[13, 12, 8],
@@ -53,16 +52,16 @@ pub(super) fn main_symbol<'t>(text: &'t str, symbology: Option<&Symbology>) -> O
     lengths.iter().find_map(main)
 }
 
-/// Every product that the copy knows under a text's forms, each once, with what the nomenclature
-/// says about it.
-pub(super) fn products(
+/// Lists the products that the copy of Odoo's data has under the forms of a text, each once, with
+/// the facts from the nomenclature.
+pub(super) fn list_products(
     text: &str,
     gtin: Option<Gtin>,
     found: Option<&Found<'_>>,
     known: &dyn Known,
 ) -> Result<Vec<(KnownProduct, Item)>, Unclear> {
     let mut products = BTreeMap::new();
-    for candidate in candidates(text, gtin, found) {
+    for candidate in list_candidates(text, gtin, found) {
         for product in known.products(&candidate.code) {
             if products.contains_key(&product.id) {
                 continue;
@@ -73,15 +72,15 @@ pub(super) fn products(
                 known: true,
                 ..candidate.item.clone()
             };
-            settle(&mut item, &product, &candidate.measured, known)?;
+            set_quantity(&mut item, &product, &candidate.measured, known)?;
             products.insert(product.id, (product, item));
         }
     }
     Ok(products.into_values().collect())
 }
 
-fn candidates(text: &str, gtin: Option<Gtin>, found: Option<&Found<'_>>) -> Vec<Candidate> {
-    let plain = |code: &str| Candidate {
+fn list_candidates(text: &str, gtin: Option<Gtin>, found: Option<&Found<'_>>) -> Vec<CodeForm> {
+    let plain = |code: &str| CodeForm {
         code: code.to_owned(),
         item: Item {
             code: code.to_owned(),
@@ -92,12 +91,12 @@ fn candidates(text: &str, gtin: Option<Gtin>, found: Option<&Found<'_>>) -> Vec<
     };
     let mut all = Vec::new();
     if let Some(found) = found.filter(|found| is_product(&found.rule.kind)) {
-        // Without a number in it, the rule says no more than that it is a product.
+        // Without a number, the rule means only that the text is a product.
         all.push(match found.value {
-            Value::Number(_) => Candidate {
+            Value::Number(_) => CodeForm {
                 code: found.base_code.clone(),
-                item: measured(found),
-                measured: weight(found).into_iter().collect(),
+                item: measured_item(found),
+                measured: read_weight(found).into_iter().collect(),
             },
             _ => plain(&found.base_code),
         });
@@ -107,9 +106,9 @@ fn candidates(text: &str, gtin: Option<Gtin>, found: Option<&Found<'_>>) -> Vec<
     all
 }
 
-/// What a rule for products says: its base code, with what is in the place of its number.
-pub(super) fn measured(found: &Found<'_>) -> Item {
-    let weight = weight(found);
+/// Builds the product of a rule: its base code, with the weight from the number.
+pub(super) fn measured_item(found: &Found<'_>) -> Item {
+    let weight = read_weight(found);
     let weight_kg = weight
         .filter(|weight| weight.unit == UnitOf::Gs1(Unit::Kilogram))
         .map(|weight| weight.value);
@@ -124,8 +123,8 @@ pub(super) fn measured(found: &Found<'_>) -> Item {
     }
 }
 
-/// The number of a rule for weights.
-fn weight(found: &Found<'_>) -> Option<Measured> {
+/// Reads the number of a rule for weights.
+fn read_weight(found: &Found<'_>) -> Option<Measured> {
     match &found.value {
         Value::Number(number) if found.rule.kind == "weight" => {
             Some(Measured::gs1(*number, found.rule.weight))
@@ -138,11 +137,11 @@ fn is_product(kind: &str) -> bool {
     matches!(kind, "product" | "weight" | "price" | "discount")
 }
 
-/// What the copy knows a text as, other than products.
-pub(super) fn others(text: &str, code: &str, known: &dyn Known) -> Vec<(Meaning, String)> {
+/// Lists the meanings of a text in the copy of Odoo's data, other than products.
+pub(super) fn list_others(text: &str, code: &str, known: &dyn Known) -> Vec<(Meaning, String)> {
     let mut all = Vec::new();
-    // A rule may have cut the code, as an alias does: both are tried, and the same place counts
-    // once.
+    // A rule may have changed the code, as an alias does: both are looked up, and the same location
+    // counts once.
     let codes: &[&str] = if code == text { &[text] } else { &[text, code] };
     for &code in codes {
         let owned = || code.to_owned();
@@ -182,20 +181,19 @@ pub(super) fn others(text: &str, code: &str, known: &dyn Known) -> Vec<(Meaning,
     all
 }
 
-/// What a text is taken for that nobody knows: by the scanner's word, the nomenclature, and its own
-/// form.
-pub(super) fn by_form(
+/// Guesses the meaning of an unknown text: by the symbology that the scanner reports, by the
+/// nomenclature, and by its form.
+pub(super) fn guess_by_form(
     text: &str,
     gtin: Option<Gtin>,
     symbology: Option<&Symbology>,
     found: Option<&Found<'_>>,
 ) -> (Meaning, By) {
     let item = |gtin: Gtin| {
-        // What is no item number as it stands is a UPC-E, which is stored as the UPC-A that it
-        // stands for.
-        let as_it_stands = Gtin::new(text) == Some(gtin);
+        // A text that is not an item number itself is a UPC-E, which Odoo stores as its UPC-A.
+        let is_unchanged = Gtin::new(text) == Some(gtin);
         Meaning::Product(Item {
-            code: if as_it_stands {
+            code: if is_unchanged {
                 text.to_owned()
             } else {
                 upc(gtin)
@@ -205,12 +203,12 @@ pub(super) fn by_form(
         })
     };
     let own = gtin.filter(|gtin| !gtin.is_restricted());
-    // An EAN is an item number, whatever a rule such as Odoo's `10` for lots says of its first
+    // An EAN is an item number, even if a rule such as Odoo's `10` for lots matches its first
     // digits.
     if let Some(gtin) = own.filter(|_| symbology.is_some_and(Symbology::is_item_number)) {
         return (item(gtin), By::Form);
     }
-    if let Some(meaning) = found.and_then(|found| by_rule(found, text)) {
+    if let Some(meaning) = found.and_then(|found| apply_rule(found, text)) {
         return (meaning, By::Nomenclature);
     }
     if let Some(gtin) = gtin {
@@ -233,12 +231,12 @@ pub(super) fn by_form(
     )
 }
 
-/// The 12 digits of a UPC-A.
+/// Returns the 12 digits of a UPC-A.
 fn upc(gtin: Gtin) -> String {
     gtin.as_str()[2..].to_owned()
 }
 
-/// Odoo's last rule takes everything for a product: that says nothing.
+/// Whether a pattern matches everything. Odoo's last rule does, so it gives no meaning.
 fn is_catch_all(pattern: &str) -> bool {
     matches!(
         pattern.trim_start_matches('^').trim_end_matches('$'),
@@ -246,14 +244,14 @@ fn is_catch_all(pattern: &str) -> bool {
     )
 }
 
-/// What Odoo's word for a rule means here.
-pub(super) fn by_rule(found: &Found<'_>, text: &str) -> Option<Meaning> {
+/// Finds the meaning of a text by the rule that matches it. `None`: the rule gives no meaning.
+pub(super) fn apply_rule(found: &Found<'_>, text: &str) -> Option<Meaning> {
     if is_catch_all(&found.rule.pattern) {
         return None;
     }
     let code = found.code.clone();
     Some(match found.rule.kind.as_str() {
-        kind if is_product(kind) => Meaning::Product(measured(found)),
+        kind if is_product(kind) => Meaning::Product(measured_item(found)),
         "location" | "location_dest" => Meaning::Location { code },
         "package" => Meaning::Package {
             code,
@@ -276,8 +274,9 @@ pub(super) fn by_rule(found: &Found<'_>, text: &str) -> Option<Meaning> {
     })
 }
 
-/// What the profile's own word makes of a code; nothing where it says quantity and there is none.
-pub(super) fn of_kind(kind: Kind, code: String) -> Option<Meaning> {
+/// Builds the meaning of a code of this kind. `None`: the code should be a quantity and is not a
+/// number.
+pub(super) fn build_meaning(kind: Kind, code: String) -> Option<Meaning> {
     Some(match kind {
         Kind::Product => Meaning::Product(Item {
             code,

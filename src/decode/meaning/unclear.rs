@@ -1,24 +1,24 @@
-//! Why a code is given no meaning, in words for whoever sets the site up.
+//! Why a code has no meaning, for the administrator of the site.
 
 use thiserror::Error;
 
 use crate::decode::gs1::Gs1Error;
 
-/// Why a code is given no meaning.
+/// Why a code has no meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unclear {
-    /// It says that it is GS1's, and is not valid.
+    /// The code is marked as GS1 data, and is not valid.
     #[error("the code is not valid GS1 data: {0}")]
     Gs1(#[from] Gs1Error),
     #[error(
-        "{text} means {one} and {other}; give one of them another barcode in Odoo, or say in code.means of the profile which it is"
+        "{text} means {one} and {other}; give one of them another barcode in Odoo, or set its meaning in code.means of the profile"
     )]
     Ambiguous {
         text: String,
         one: String,
         other: String,
     },
-    /// What its elements say, by GS1's rules and by the site's own, does not go together.
+    /// GS1's rules and the site's rules give the elements two meanings.
     #[error(
         "{text} means {one} and {other}; change the rule in Odoo's barcode nomenclature, or the label"
     )]
@@ -30,7 +30,7 @@ pub enum Unclear {
     /// A label's measure has no common reference with the product's unit, or Odoo would round it to
     /// another quantity.
     #[error(
-        "the label says {measure}, which is no quantity of {product} in its unit in Odoo; scan the product by another code and enter the quantity, or change the unit in Odoo"
+        "the label says {measure}, which cannot be converted into the unit of {product} in Odoo; scan the product by another code and enter the quantity, or change the unit in Odoo"
     )]
     Measure { product: String, measure: String },
     /// A field of an ISO/IEC 15434 message.
@@ -40,8 +40,8 @@ pub enum Unclear {
         value: String,
         accepted: &'static str,
     },
-    /// The profile says that it is a quantity, and it is no number.
-    #[error("{text} is no quantity, which code.means of the profile says it is")]
+    /// The profile gives the prefix of a quantity, and the rest is not a number.
+    #[error("{text} is not a quantity; correct code.means of the profile, or the label")]
     NoQuantity { text: String },
 }
 

@@ -7,26 +7,26 @@ use serde::{Serialize, Serializer};
 
 use crate::event::Movement;
 
-/// What a command barcode asks for.
+/// A command barcode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandCode {
-    /// What was begun is complete.
+    /// Completes the movement.
     Validate,
-    /// What was begun is given up. Odoo's screen cancels the whole transfer by it; a flow leaves
-    /// the order as it is.
+    /// Discards the unfinished movement. In Odoo's screen it cancels the whole transfer; a flow
+    /// does not change the order.
     Cancel,
-    /// What was begun and not emitted is forgotten.
+    /// Discards the unfinished movement.
     Discard,
-    /// Back to the flow that the device begins in.
+    /// Returns to the flow that the device starts in.
     MainMenu,
-    /// What was put down last goes into one package.
+    /// Puts the last picked goods into one package.
     PutInPack,
     Scrap,
     Return,
     PrintOperation,
     PrintSlip,
     RecordComponents,
-    /// Pages of Odoo's own screen: they do nothing here.
+    /// Pages of Odoo's own screen, which have no effect here.
     Page,
     /// The last read is taken back.
     Undo,
@@ -87,8 +87,8 @@ const TEXTS: [(&str, CommandCode); 28] = [
 ];
 
 impl CommandCode {
-    /// What a text asks for; nothing where it is no command. Odoo's is told without regard to case,
-    /// as scanners with Caps Lock send it.
+    /// Reads a command. `None`: the text is not a command. Case does not matter, because of
+    /// scanners with Caps Lock.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         let same = |&&(own, _): &&(&str, Self)| own.eq_ignore_ascii_case(text);
@@ -115,7 +115,7 @@ fn fits(name: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&name.len()) && name.chars().all(|c| !c.is_control())
 }
 
-/// Digits with at most one point, more than zero.
+/// Reads a quantity: digits with at most one point, more than zero.
 fn quantity(text: &str) -> Option<Decimal> {
     let plain = text.len() <= QUANTITY_BYTES_MAX
         && text.starts_with(|c: char| c.is_ascii_digit())

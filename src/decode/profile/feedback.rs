@@ -1,4 +1,4 @@
-//! What a scanner is sent back, so that the person knows at once whether the read was right.
+//! The messages to a scanner that tell the operator at once whether the scan was good.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Bytes;
 
-/// `[feedback]`: what is sent for a read that was right, and for one that was not.
+/// `[feedback]`: the messages for a good and for a bad scan.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Feedback {
@@ -24,12 +24,12 @@ pub enum Message {
     Publish { topic: String, template: String },
 }
 
-/// What stands for `{text}`, `{line1}`, `{line2}`, `{id}`, `{now_ms}` and `{device}` in a topic or
+/// The values of `{text}`, `{line1}`, `{line2}`, `{id}`, `{now_ms}` and `{device}` in a topic or
 /// template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Values<'a> {
-    /// What is to be said, such as the product's name and the running quantity. Its lines are
-    /// `line1` and `line2`.
+    /// The text for the operator, such as the product's name and the running quantity. Its lines
+    /// are `line1` and `line2`.
     pub text: &'a str,
     /// A new UUID, which names the message.
     pub id: &'a str,
@@ -38,7 +38,7 @@ pub struct Values<'a> {
     pub device: &'a str,
 }
 
-/// The names of the places, as templates may have them.
+/// The names that a template may have in braces.
 pub(super) const PLACES: [&str; 6] = ["text", "line1", "line2", "id", "now_ms", "device"];
 
 impl Values<'_> {

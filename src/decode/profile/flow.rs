@@ -27,13 +27,13 @@ pub struct FlowRules {
 }
 
 impl FlowRules {
-    /// Whether a device can begin in this flow.
+    /// Whether a device can start in this flow.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         Movement::named(name).is_some() || self.custom.contains_key(name)
     }
 
-    /// The flows that there are, for who named another.
+    /// The names of all flows, for the message about an unknown one.
     #[must_use]
     pub fn names(&self) -> String {
         let names = Movement::ALL.iter().map(|movement| movement.as_str());
@@ -48,9 +48,9 @@ impl FlowRules {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flow {
-    /// What it makes.
+    /// The movement that the flow creates.
     pub movement: Movement,
-    /// The state that it begins in, and comes back to.
+    /// The state in which the flow starts and ends.
     pub start: String,
     pub on: Vec<Transition>,
 }
@@ -61,14 +61,14 @@ pub struct Transition {
     pub state: String,
     /// `product`, `location`, `order`, `package`, `lot`, `quantity`, or `command:CODE`.
     pub code: On,
-    /// What is done, in this order.
+    /// The acts, in order.
     #[serde(rename = "do", default)]
     pub acts: Vec<Act>,
-    /// The state it leads to; where it is missing, the same.
+    /// The next state. `None`: the state does not change.
     pub next: Option<String>,
 }
 
-/// What a transition waits for.
+/// The code that a transition expects.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum On {
@@ -97,29 +97,30 @@ impl TryFrom<String> for On {
     }
 }
 
-/// What a code does. The first seven remember it; `emit` makes the events of what is remembered.
+/// What a code does. The first seven acts add it to the unfinished movement; `emit` creates the
+/// events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Act {
-    /// The location is where things come from.
+    /// The location is the source of the goods.
     From,
-    /// The location is where things go.
+    /// The location is the destination of the goods.
     To,
     Order,
     Package,
-    /// The lot is that of the last product.
+    /// The lot belongs to the last product.
     Lot,
-    /// The quantity is that of the last product.
+    /// The quantity belongs to the last product.
     Quantity,
-    /// One more of the product (or what its code says).
+    /// Adds one piece of the product, or the quantity in its code.
     Product,
-    /// Events are made of all products that are remembered, and the products are forgotten.
+    /// Creates the events of all products, and clears the products.
     Emit,
-    /// What was remembered last is forgotten, or, where all is emitted, taken back by a correcting
-    /// event.
+    /// Undoes the last scan. If no movement is unfinished, creates events that reverse the last
+    /// one.
     Undo,
-    /// All that is remembered and not emitted is forgotten.
+    /// Discards the unfinished movement.
     Cancel,
-    /// Everything is forgotten, the order and the locations too.
+    /// Clears the movement, with its order and locations.
     End,
 }

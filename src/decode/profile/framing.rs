@@ -1,30 +1,30 @@
 //! Where one code ends and the next begins, in a stream of bytes that may stop anywhere.
 
-use super::text::shown;
+use super::text::describe_bytes;
 use super::{End, Framing};
 
 #[cfg(test)]
 mod tests;
 
-/// What the stream held.
+/// A part of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// A code, without what encloses it. Never empty.
+    /// A code without its marks. Never empty.
     Whole(Vec<u8>),
-    /// So many bytes that were no code: longer than `max_bytes`, or outside of STX and ETX.
+    /// The number of bytes that are not a code: longer than `max_bytes`, or outside of STX and ETX.
     Dropped(usize),
-    /// What came of a code whose end mark never came. Never empty.
+    /// The bytes of a code whose end mark never came. Never empty.
     Unended(Vec<u8>),
 }
 
-/// Cuts a stream. It never holds more than `max_bytes` and one end mark.
+/// Cuts a stream into codes. It never holds more than `max_bytes` and one end mark.
 #[derive(Debug)]
 pub struct Framer {
     framing: Framing,
     held: Vec<u8>,
-    /// Bytes of a code that is too long, so far; they are thrown away to its end.
+    /// Bytes of a code that is too long, until now. They are dropped to its end.
     dropped: usize,
-    /// Between STX and ETX; always, where nothing encloses a code.
+    /// Whether the stream is between STX and ETX. Always `true` without these marks.
     inside: bool,
 }
 
@@ -40,13 +40,13 @@ impl Framer {
         }
     }
 
-    /// Whether a code has begun and not ended.
+    /// Whether a code has started and not ended.
     #[must_use]
     pub fn is_inside(&self) -> bool {
         self.dropped > 0 || !self.held.is_empty()
     }
 
-    /// Takes what came, gives what it completed.
+    /// Adds bytes, and returns the parts that they complete.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Frame> {
         let mut frames = Vec::new();
         for &byte in bytes {
@@ -66,7 +66,7 @@ impl Framer {
         !begun && is_line_end(byte) && self.mark().first() != Some(&byte)
     }
 
-    /// The mark that is waited for; empty where silence is.
+    /// The expected mark. Empty: a pause ends the code.
     fn mark(&self) -> &[u8] {
         match &self.framing.end {
             End::Terminator(mark) => mark.0.as_slice(),
@@ -76,8 +76,8 @@ impl Framer {
         }
     }
 
-    /// Nothing came for a while: it ends a code where silence does, and elsewhere gives up a code
-    /// that has begun.
+    /// Applies a pause: it ends a code if the framing is by silence, and otherwise drops a code
+    /// that has started.
     pub fn silence(&mut self) -> Option<Frame> {
         let held = std::mem::take(&mut self.held);
         let dropped = std::mem::take(&mut self.dropped) + held.len();
@@ -112,7 +112,7 @@ impl Framer {
             self.inside = !enclosed || !self.inside;
             return;
         }
-        // A mark that has begun must stay, to be seen when its rest comes.
+        // The start of a mark must stay until its rest comes.
         let max = self.framing.max_bytes + mark_len.max(1) - 1;
         if self.held.len() > max {
             let keep = mark_len.max(1) - 1;
@@ -123,18 +123,18 @@ impl Framer {
 }
 
 impl Framing {
-    /// What a person can do about a code whose end mark never came.
+    /// Explains what to do about a code whose end mark never came.
     #[must_use]
     pub fn explain_unended(&self, bytes: &[u8]) -> String {
         let (mark, key) = match &self.end {
-            End::Terminator(mark) => (shown(&mark.0), "terminator"),
-            End::Enclosed { etx, .. } => (shown(&etx.0), "etx"),
+            End::Terminator(mark) => (describe_bytes(&mark.0), "terminator"),
+            End::Enclosed { etx, .. } => (describe_bytes(&etx.0), "etx"),
             End::Silence { ms } => (format!("{ms} ms of silence"), "silence_ms"),
         };
         let length = bytes.len();
         let is_mark = |byte: &&u8| byte.is_ascii_control();
         let sent = bytes.iter().rev().take_while(is_mark).count();
-        let sent = match shown(&bytes[length - sent..]) {
+        let sent = match describe_bytes(&bytes[length - sent..]) {
             sent if sent.is_empty() => "what the scanner sends".to_owned(),
             sent => format!("{sent}, which it sent"),
         };

@@ -1,4 +1,4 @@
-//! A vendor's JSON payload, by JSON pointers (RFC 6901).
+//! Reads a vendor's JSON payload by JSON pointers (RFC 6901).
 
 use std::collections::BTreeMap;
 
@@ -10,25 +10,25 @@ use crate::decode::wrapping::Form;
 use crate::event::{EVENT_ID_BYTES_MAX, TEXT_BYTES_MAX, is_plausible};
 use crate::reason::RejectionCode;
 
-/// Reads in one message at the most.
+/// Scans in one message, at most.
 pub(super) const READS_MAX: usize = crate::channel::EVENTS_MAX;
 
 /// A refusal's code and message.
 pub(super) type Wrong = (RejectionCode, String);
 
-/// What one part of a message says.
+/// One scan of a message.
 pub(super) type Part = Result<Found, Wrong>;
 
-/// What a payload says besides its code.
+/// The fields of a scan other than its code.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub code: String,
-    /// Whether it was a field of JSON.
+    /// Whether the code was a field of JSON.
     pub is_field: bool,
     pub id: Option<String>,
     pub at: Option<Timestamp>,
     pub symbology: Option<Symbology>,
-    /// The symbology, where it was named by its identifier.
+    /// The symbology, if the payload has its identifier.
     pub aim: Option<String>,
     pub operator: Option<String>,
     pub device: Option<String>,
@@ -48,7 +48,7 @@ pub(super) fn of_contract(text: &str) -> Option<Vec<Part>> {
             .iter()
             .map(|one| payload.element(one, one))
             .collect(),
-        // A barcode may hold a JSON object of somebody else's.
+        // A barcode may contain a JSON object of another program.
         Value::Object(ref object) if !object.contains_key("code") => return None,
         one => vec![payload.element(&one, &one)],
     })
@@ -70,7 +70,7 @@ impl Payload {
         }
     }
 
-    /// The reads of a payload, in their order.
+    /// Finds the scans of a payload, in order.
     pub(super) fn find(&self, bytes: &[u8]) -> Result<Vec<Part>, Wrong> {
         let json: Value = serde_json::from_slice(bytes).map_err(|error| {
             (
@@ -96,7 +96,7 @@ impl Payload {
                 .take(READS_MAX + 1)
                 .map(|element| self.element(element, &json))
                 .collect()),
-            // Some readers send a single read without an array around it.
+            // Some scanners send a single scan without an array around it.
             Some(element @ Value::Object(_)) => Ok(vec![self.element(element, &json)]),
             _ => {
                 self.is_read(&json, &json)?;
@@ -117,7 +117,7 @@ impl Payload {
         }
     }
 
-    /// Refuses a message that the profile's `only` says is no read.
+    /// Refuses a message that does not match the profile's `only`.
     fn is_read(&self, element: &Value, whole: &Value) -> Result<(), Wrong> {
         for (pointer, wanted) in &self.only {
             let found = either(element, whole, pointer)?;
@@ -132,8 +132,8 @@ impl Payload {
         Ok(())
     }
 
-    /// One read. What the element does not say of itself, the message around it says; but for the
-    /// code and the id, which are each read's own.
+    /// Reads one scan. A field that the element lacks comes from the message around it, except the
+    /// code and the id.
     fn element(&self, element: &Value, whole: &Value) -> Part {
         self.is_read(element, whole)?;
         let code = (self.code_of(element)?).ok_or_else(|| {
@@ -182,7 +182,7 @@ impl Payload {
         })
     }
 
-    /// The device's time; one that is wrong is refused, since it would become the time of the
+    /// Reads the device's time. A wrong time is refused, because it would become the time of the
     /// movement.
     fn at(&self, text: Option<String>, pointer: &str) -> Result<Option<Timestamp>, Wrong> {
         let Some(text) = text else {
@@ -209,7 +209,7 @@ impl Payload {
     }
 }
 
-/// The text or number at a place of an element, or else of the message around it.
+/// Reads the text or number at a pointer of an element, or else of the message around it.
 fn either(element: &Value, whole: &Value, pointer: &str) -> Result<Option<String>, Wrong> {
     match text(element, pointer)? {
         Some(text) => Ok(Some(text)),
@@ -217,7 +217,7 @@ fn either(element: &Value, whole: &Value, pointer: &str) -> Result<Option<String
     }
 }
 
-/// The text or number at a place; nothing where nothing or `null` is.
+/// Reads the text or number at a pointer. `None`: no field, or `null`.
 fn text(json: &Value, pointer: &str) -> Result<Option<String>, Wrong> {
     match json.pointer(pointer) {
         None | Some(Value::Null) => Ok(None),

@@ -1,7 +1,7 @@
-//! From what a scanner sent to a [`Scan`], step by step.
+//! Decodes the bytes of a scanner into a [`Scan`], step by step.
 
 use super::payload::{self, Found, Part, READS_MAX, Wrong};
-use super::text::{decoded, shown, visible};
+use super::text::{decode, describe_bytes, describe_text};
 use super::{Connection, End, Key, Profile, Refusal, Sample, Scan, Step, Symbology, split_aim};
 use crate::reason::RejectionCode;
 
@@ -14,7 +14,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 impl Profile {
     /// Reads a frame or payload that holds one code. A frame may still have its end marks.
     ///
-    /// Of a payload that holds several, this is the first; [`Self::read_all`] reads them all.
+    /// Returns the first code of a payload with several; [`Self::read_all`] reads them all.
     pub fn read(&self, bytes: &[u8]) -> Result<Scan, Refusal> {
         self.read_all(bytes).swap_remove(0)
     }
@@ -31,7 +31,7 @@ impl Profile {
             let mut reading = reading.clone();
             let scan = part.and_then(|found| {
                 if found.is_field {
-                    reading.step("payload", &shown(bytes), &found.code);
+                    reading.step("payload", &describe_bytes(bytes), &found.code);
                 }
                 self.scan(found, &mut reading)
             });
@@ -46,11 +46,11 @@ impl Profile {
         parts.into_iter().map(scan).collect()
     }
 
-    /// The parts of a frame or payload that each hold one code. Never empty.
+    /// Splits a frame or payload into parts with one code each. Never empty.
     fn parts(&self, bytes: &[u8], reading: &mut Reading) -> Result<Vec<Part>, Wrong> {
         let max = self.connection.max_bytes();
-        let frame = self.unwrapped(bytes);
-        reading.step("framing", &shown(bytes), &shown(frame));
+        let frame = self.unwrap(bytes);
+        reading.step("framing", &describe_bytes(bytes), &describe_bytes(frame));
         if frame.len() > max {
             return Err((
                 RejectionCode::TooLong,
@@ -87,12 +87,12 @@ impl Profile {
         }
     }
 
-    /// The codes of a frame, or of one of its lines.
+    /// Finds the codes of a frame, or of one of its lines.
     fn part(&self, frame: &[u8], reading: &mut Reading) -> Result<Vec<Part>, Wrong> {
         if let Some(payload) = &self.payload {
             return payload.find(frame);
         }
-        let text = decoded(frame, self.code.encoding).map_err(|at| {
+        let text = decode(frame, self.code.encoding).map_err(|at| {
             (RejectionCode::BadEncoding, format!("byte {at} is no UTF-8: set the scanner to UTF-8, or code.encoding to what it sends"))
         })?;
         let of_contract = match &self.connection {
@@ -102,17 +102,17 @@ impl Profile {
         if let Some(parts) = of_contract {
             return Ok(parts);
         }
-        reading.step("encoding", &shown(frame), &text);
+        reading.step("encoding", &describe_bytes(frame), &text);
         Ok(vec![Ok(Found {
             code: text,
             ..Found::default()
         })])
     }
 
-    /// A frame without its marks, and without what programs put around a text.
-    fn unwrapped<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
-        // A NUL may stand before or behind the mark that ends a frame.
-        let mut frame = without_nuls(self.connection.unframed(without_nuls(bytes)));
+    /// Removes the marks of a frame, and what programs add around a text.
+    fn unwrap<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        // A NUL may be before or after the mark that ends a frame.
+        let mut frame = strip_nuls(self.connection.strip_marks(strip_nuls(bytes)));
         if self.payload.is_some() || self.code.encoding == super::Encoding::Utf8 {
             frame = frame.strip_prefix(BOM).unwrap_or(frame);
         }
@@ -120,8 +120,8 @@ impl Profile {
     }
 
     fn scan(&self, found: Found, reading: &mut Reading) -> Result<Scan, Wrong> {
-        let text = self.cleaned(&found.code, reading)?;
-        let (text, aim) = self.without_aim(text, found.aim.as_deref(), reading);
+        let text = self.clean(&found.code, reading)?;
+        let (text, aim) = self.split_off_aim(text, found.aim.as_deref(), reading);
         if text.is_empty() {
             return Err((
                 RejectionCode::Empty,
@@ -165,8 +165,8 @@ impl Profile {
         })
     }
 
-    /// Without what the scanner puts around a code.
-    fn cleaned(&self, text: &str, reading: &mut Reading) -> Result<String, Wrong> {
+    /// Removes what the scanner adds around a code.
+    fn clean(&self, text: &str, reading: &mut Reading) -> Result<String, Wrong> {
         let rules = &self.code;
         if let Some(no_read) = rules.no_read.iter().find(|no_read| *no_read == text.trim()) {
             return Err((
@@ -204,9 +204,8 @@ impl Profile {
         Ok(text)
     }
 
-    /// Without its symbology identifier, which is given apart. One that the payload names counts,
-    /// too.
-    fn without_aim(
+    /// Splits off the symbology identifier. An identifier in the payload counts, too.
+    fn split_off_aim(
         &self,
         text: String,
         of_payload: Option<&str>,
@@ -222,7 +221,7 @@ impl Profile {
         }
     }
 
-    /// Which samples are not read as they must be; what is wrong with each.
+    /// Describes each sample that is not read as expected.
     #[must_use]
     pub fn try_samples(&self) -> Vec<String> {
         let wrong = |(at, sample): (usize, &Sample)| {
@@ -246,7 +245,7 @@ impl Profile {
                     Ok(scan) => format!("{:?}", scan.text),
                     Err(refusal) => refusal.to_string(),
                 };
-                return Some(format!("sample[{at}] has {found} in the place of {code:?}"));
+                return Some(format!("sample[{at}] has {found} instead of {code:?}"));
             }
             match reads.swap_remove(0) {
                 Err(refusal) => Some(format!("sample[{at}] is refused: {refusal}")),
@@ -276,8 +275,8 @@ impl Profile {
     }
 }
 
-/// Bytes without the NULs at their end.
-fn without_nuls(bytes: &[u8]) -> &[u8] {
+/// Removes the NULs at the end.
+fn strip_nuls(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| *byte != 0);
     &bytes[..end.map_or(0, |end| end + 1)]
 }
@@ -296,9 +295,9 @@ impl Reading {
         }
     }
 
-    /// Keeps what a step made; nothing where it changed nothing.
+    /// Records a step that changed something.
     fn step(&mut self, what: &'static str, before: &str, after: &str) {
-        let (before, after) = (visible(before), visible(after));
+        let (before, after) = (describe_text(before), describe_text(after));
         if before != after {
             self.steps.push(Step {
                 what,
@@ -329,13 +328,13 @@ impl Connection {
         }
     }
 
-    /// Whether each line of a message is a read.
+    /// Whether each line of a message is a scan.
     fn has_lines(&self) -> bool {
         matches!(self, Self::Mqtt(mqtt) if mqtt.lines)
     }
 
-    /// A frame without the marks that end it, be they there still or not.
-    fn unframed<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+    /// Removes the end marks of a frame, if it still has them.
+    fn strip_marks<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         match self {
             Self::Mqtt(_) => bytes,
             Self::Hid(hid) => {

@@ -1,4 +1,5 @@
-//! What the JSON Schema cannot say: what must stand together, and what names each other.
+//! Checks that the JSON Schema cannot express: keys that depend on each other, and names that must
+//! exist.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +10,10 @@ use super::schema::{self, Fault, describe};
 use super::{Connection, Message, On, Profile, Values};
 use crate::config::LotPattern;
 
-/// A profile is short; what is longer is something else.
+/// Size of a profile, at most: a longer file is not a profile.
 const FILE_BYTES_MAX: usize = 256 << 10;
 
-/// A file as meant, or every fault in it.
+/// Parses a file. The error has every fault in it.
 pub(super) fn parse(text: &str) -> Result<Profile, Vec<Fault>> {
     if text.len() > FILE_BYTES_MAX {
         let found = format!("{} bytes", text.len());
@@ -33,7 +34,7 @@ pub(super) fn parse(text: &str) -> Result<Profile, Vec<Fault>> {
         )]
     })?;
     let mut faults = schema::check(&table);
-    written(&table, &mut faults);
+    check_file(&table, &mut faults);
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -42,7 +43,7 @@ pub(super) fn parse(text: &str) -> Result<Profile, Vec<Fault>> {
         .map_err(|error: toml::de::Error| {
             vec![Fault::new("", error.message(), "what the schema says")]
         })?;
-    meant(&profile, &mut faults);
+    check_profile(&profile, &mut faults);
     if faults.is_empty() {
         Ok(profile)
     } else {
@@ -50,8 +51,8 @@ pub(super) fn parse(text: &str) -> Result<Profile, Vec<Fault>> {
     }
 }
 
-/// Rules on what is written, which would not become a profile at all.
-fn written(table: &Table, faults: &mut Vec<Fault>) {
+/// Checks the file as written, because such faults prevent a profile.
+fn check_file(table: &Table, faults: &mut Vec<Fault>) {
     let section = |value: &'_ Value, key: &str| value.get(key).and_then(Value::as_table).cloned();
     if let Some(framing) = table
         .get("connection")
@@ -113,7 +114,7 @@ fn written(table: &Table, faults: &mut Vec<Fault>) {
             let Some(code @ Value::String(text)) = transition.get("code") else {
                 continue;
             };
-            // Other words were found by the schema.
+            // The schema has found other words.
             if text.starts_with("command:") && On::try_from(text.clone()).is_err() {
                 let key = format!("flow.custom.{name}.on[{at}].code");
                 faults.push(Fault::new(
@@ -126,8 +127,8 @@ fn written(table: &Table, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Rules between the parts of a profile.
-fn meant(profile: &Profile, faults: &mut Vec<Fault>) {
+/// Checks the parts of a profile against each other.
+fn check_profile(profile: &Profile, faults: &mut Vec<Fault>) {
     let mqtt = matches!(profile.connection, Connection::Mqtt(_));
     let serial = matches!(profile.connection, Connection::Serial(_));
     for (name, messages) in [
@@ -176,10 +177,10 @@ fn meant(profile: &Profile, faults: &mut Vec<Fault>) {
             ));
         }
     }
-    flows(profile, faults);
+    check_flows(profile, faults);
 }
 
-/// Whether a template is JSON once its places are filled.
+/// Whether a template is JSON after its values are filled in.
 fn is_json(template: &str) -> bool {
     let values = Values {
         text: "a\nb",
@@ -190,7 +191,7 @@ fn is_json(template: &str) -> bool {
     serde_json::from_str::<serde_json::Value>(&values.fill(template)).is_ok()
 }
 
-fn flows(profile: &Profile, faults: &mut Vec<Fault>) {
+fn check_flows(profile: &Profile, faults: &mut Vec<Fault>) {
     let custom = &profile.flow.custom;
     if let Some(start) = &profile.flow.start
         && !profile.flow.has(start)

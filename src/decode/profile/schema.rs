@@ -1,9 +1,9 @@
-//! Holds a file against the JSON Schema that is shipped, so that what is documented is what is
-//! checked.
+//! Checks a file against the shipped JSON Schema, so that the documented rules are the checked
+//! ones.
 //!
-//! Only what the schema uses is understood: `type`, `enum`, `const`, `pattern`, the limits of
-//! texts, numbers and arrays, `properties`, `required`, `additionalProperties`, `items`, `$ref`
-//! into `$defs`, and `oneOf` whose branches differ by a constant `kind`.
+//! Supports only what the schema uses: `type`, `enum`, `const`, `pattern`, the limits of texts,
+//! numbers and arrays, `properties`, `required`, `additionalProperties`, `items`, `$ref` into
+//! `$defs`, and `oneOf` whose branches differ by a constant `kind`.
 
 use std::fmt;
 
@@ -14,10 +14,10 @@ use toml::{Table, Value};
 /// `scanner-profiles/profile.schema.json`
 pub const SCHEMA: &str = include_str!("../../../scanner-profiles/profile.schema.json");
 
-/// One thing that is wrong with a profile.
+/// A fault of a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The key with its path, such as `code.means[0].is`; empty where the file as a whole is meant.
+    /// The key with its path, such as `code.means[0].is`. Empty: the file as a whole.
     pub key: String,
     pub found: String,
     pub accepted: String,
@@ -46,7 +46,7 @@ impl Fault {
     }
 }
 
-/// Every fault that the schema sees.
+/// Lists every fault that the schema finds.
 pub(super) fn check(table: &Table) -> Vec<Fault> {
     let root: Json = serde_json::from_str(SCHEMA).expect("the shipped schema is JSON");
     let mut checker = Checker {
@@ -81,7 +81,7 @@ impl<'s> Checker<'s> {
             _ if fits(value, schema) => {}
             _ => self
                 .faults
-                .push(Fault::new(key, describe(value), accepted(schema))),
+                .push(Fault::new(key, describe(value), describe_accepted(schema))),
         }
     }
 
@@ -100,9 +100,12 @@ impl<'s> Checker<'s> {
             .filter_map(Json::as_str)
         {
             if !table.contains_key(name) {
-                let wanted = self.resolved(&schema["properties"][name]);
-                self.faults
-                    .push(Fault::new(below(name), "nothing", accepted(wanted)));
+                let wanted = self.resolve(&schema["properties"][name]);
+                self.faults.push(Fault::new(
+                    below(name),
+                    "nothing",
+                    describe_accepted(wanted),
+                ));
             }
         }
         for (name, value) in table {
@@ -134,7 +137,7 @@ impl<'s> Checker<'s> {
             self.faults.push(Fault::new(
                 key,
                 format!("{length} entries"),
-                accepted(schema),
+                describe_accepted(schema),
             ));
         }
         for (at, value) in array.iter().enumerate().take(1_000) {
@@ -145,7 +148,7 @@ impl<'s> Checker<'s> {
     fn one_of(&mut self, key: &str, value: &Value, branches: &'s [Json]) {
         let kind = value.get("kind").and_then(Value::as_str);
         let kinds = branches.iter().map(|branch| {
-            let branch = self.resolved(branch);
+            let branch = self.resolve(branch);
             (
                 branch["properties"]["kind"]["const"]
                     .as_str()
@@ -170,7 +173,7 @@ impl<'s> Checker<'s> {
         ));
     }
 
-    fn resolved(&self, schema: &'s Json) -> &'s Json {
+    fn resolve(&self, schema: &'s Json) -> &'s Json {
         let reference = schema["$ref"]
             .as_str()
             .map(|reference| reference.trim_start_matches('#'));
@@ -184,7 +187,7 @@ fn is(schema: &Json, kind: &str) -> bool {
     schema["type"].as_str() == Some(kind)
 }
 
-/// Whether a value that is no table and no array is what the schema wants.
+/// Whether a value that is not a table or array matches the schema.
 fn fits(value: &Value, schema: &Json) -> bool {
     let same = |json: &Json| match value {
         Value::String(text) => json.as_str() == Some(text),
@@ -225,8 +228,8 @@ fn within(number: u64, schema: &Json, least: &str, most: &str) -> bool {
         && schema[most].as_u64().is_none_or(|most| number <= most)
 }
 
-/// What a schema wants, for people.
-fn accepted(schema: &Json) -> String {
+/// Describes what a schema accepts, for people.
+fn describe_accepted(schema: &Json) -> String {
     if let Some(all) = schema["enum"].as_array() {
         let all: Vec<_> = all
             .iter()
@@ -270,7 +273,7 @@ fn accepted(schema: &Json) -> String {
     }
 }
 
-/// A value for a message.
+/// Describes a value for a message.
 pub(super) fn describe(value: &Value) -> String {
     match value {
         Value::String(text) if text.is_empty() => "an empty text".to_owned(),

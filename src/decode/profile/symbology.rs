@@ -1,5 +1,4 @@
-//! Which kind of barcode it was: by its symbology identifier (ISO/IEC 15424), or by a vendor's name
-//! for it.
+//! The symbology of a barcode: by its symbology identifier (ISO/IEC 15424), or by a vendor's name.
 
 use std::fmt;
 
@@ -7,13 +6,13 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Symbology {
     Known(&'static str),
-    /// A vendor's name that is not known here, in small letters.
+    /// A vendor's name without a match in the table, in small letters.
     Other(String),
 }
 
 impl Symbology {
-    /// By what the scanner calls it; names differ in case, dashes and spaces, and `DataWedge` puts
-    /// `LABEL-TYPE-` before them.
+    /// Finds a symbology by a vendor's name. Case, dashes and spaces do not matter, and
+    /// `LABEL-TYPE-` of `DataWedge` is removed.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         let letters = |text: &str| -> String {
@@ -34,7 +33,7 @@ impl Symbology {
         })
     }
 
-    /// By a symbology identifier such as `]C1`.
+    /// Finds a symbology by an identifier such as `]C1`.
     #[must_use]
     pub fn of_aim(identifier: &str) -> Option<Self> {
         let [b']', letter, option] = *identifier.as_bytes() else {
@@ -75,13 +74,13 @@ impl Symbology {
         }
     }
 
-    /// Whether it says that its data is GS1's.
+    /// Whether the symbology marks its data as GS1 data.
     #[must_use]
     pub fn is_gs1(&self) -> bool {
         matches!(self, Self::Known(name) if name.starts_with("gs1-") || *name == "databar")
     }
 
-    /// Whether its data is an item number of GS1, or no valid code.
+    /// Whether each valid code of the symbology is an item number of GS1.
     #[must_use]
     pub fn is_item_number(&self) -> bool {
         matches!(
@@ -97,7 +96,7 @@ impl fmt::Display for Symbology {
     }
 }
 
-/// Our names, and what vendors call them, without case, dashes and spaces.
+/// The names used here, and the vendors' names without case, dashes and spaces.
 const NAMES: [(&str, &str); 25] = [
     ("code128", ""),
     ("gs1-128", "ean128 ucc128 uccean128 code128gs1 gs1code128"),
@@ -129,7 +128,7 @@ const NAMES: [(&str, &str); 25] = [
     ("micropdf417", "micropdf"),
 ];
 
-/// The symbology identifier that a text begins with, and what is behind it.
+/// Splits a text after the symbology identifier that it starts with.
 #[must_use]
 pub fn split_aim(text: &str) -> Option<(&str, &str)> {
     let (identifier, behind) = text.split_at_checked(3)?;

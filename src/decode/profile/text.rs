@@ -1,18 +1,18 @@
-//! Bytes to text, in the encodings that scanners send.
+//! Converts bytes to text, in the encodings that scanners use.
 
 use std::fmt::Write as _;
 
 use super::Encoding;
 
-/// What bytes 0x80 to 0x9F are in Windows-1252, as browsers read it: the five that it leaves open
-/// are the control characters of Latin-1.
+/// The characters of bytes 0x80 to 0x9F in Windows-1252, as browsers read it: the five undefined
+/// ones are the control characters of Latin-1.
 const WINDOWS_1252: [char; 32] = [
     '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
     '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
-/// The text, or the first byte that is none.
-pub(super) fn decoded(bytes: &[u8], encoding: Encoding) -> Result<String, usize> {
+/// Decodes bytes. The error is the index of the first byte that is not text.
+pub(super) fn decode(bytes: &[u8], encoding: Encoding) -> Result<String, usize> {
     match encoding {
         Encoding::Utf8 => str::from_utf8(bytes)
             .map(ToOwned::to_owned)
@@ -29,27 +29,26 @@ fn windows(byte: u8) -> char {
     }
 }
 
-/// Bytes for people: printable ASCII as it is, the rest as `\x1d`; the beginning, if there are
-/// many.
-pub(super) fn shown(bytes: &[u8]) -> String {
+/// Describes the beginning of some bytes for people: printable ASCII unchanged, the rest as `\x1d`.
+pub(super) fn describe_bytes(bytes: &[u8]) -> String {
     let ascii = bytes.iter().map(|&byte| match byte {
         b' '..=b'~' => Ok(char::from(byte)),
         _ => Err(u32::from(byte)),
     });
-    escaped(ascii)
+    escape(ascii)
 }
 
-/// A text for people, without control characters.
-pub(super) fn visible(text: &str) -> String {
+/// Escapes the control characters of a text.
+pub(super) fn describe_text(text: &str) -> String {
     let visible = text.chars().map(|c| match c {
         _ if c.is_control() => Err(u32::from(c)),
         _ => Ok(c),
     });
-    escaped(visible)
+    escape(visible)
 }
 
-/// Characters, and the numbers of those that are not shown as they are.
-fn escaped(all: impl Iterator<Item = Result<char, u32>>) -> String {
+/// Joins characters and the escaped numbers of others.
+fn escape(all: impl Iterator<Item = Result<char, u32>>) -> String {
     const CHARACTERS_MAX: usize = 200;
     let mut escaped = String::new();
     for (at, one) in all.enumerate() {

@@ -56,7 +56,7 @@ fn an_array_of_scans_is_an_event_for_each() {
     assert_eq!(codes, ["missing-field", "bad-json", "empty"]);
     let ids: Vec<_> = entries.iter().flatten().map(|event| &event.id).collect();
     assert_eq!(ids[0], "7");
-    assert_ne!(ids[1], ids[2], "each scan without an id has one of its own");
+    assert_ne!(ids[1], ids[2], "each scan without an id gets its own id");
 
     let reading = reading(Channel::Scan, payload.as_bytes());
     assert_eq!(part(&reading, 1, 6).0, b"\"B\"");
@@ -95,7 +95,7 @@ fn one_limit_holds_for_all_times() {
     let by_profile = |format: &str, at: &str| {
         let payload = format!(r#"{{"code": "A", "at": {at}}}"#);
         let reading = reading(Channel::Scan, payload.as_bytes());
-        let entries = scanned(&reading, &profile(format));
+        let entries = decode_scans(&reading, &profile(format));
         entries
             .into_iter()
             .next()

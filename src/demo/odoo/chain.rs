@@ -1,5 +1,5 @@
-//! The steps of an order in 17: all of them are there at once. A later one waits for what the one
-//! before it hands on; since 18 it is made then.
+//! The steps of an order in 17, which are all created at once. A later step waits for the goods of
+//! the step before; since 18 it is created then.
 //!
 //! A move names the move that it hands on to in `dest_move`, which no call sees.
 
@@ -75,7 +75,7 @@ pub fn plan(store: &mut Store, header: &Row, moves: &[Row]) -> Vec<i64> {
     next
 }
 
-/// What moves left at their end, the moves after them take up.
+/// Moves the goods of finished moves into the moves after them.
 pub fn hand_on(store: &mut Store, posted: &[i64]) {
     for id in posted {
         let Some(of) = store.row(MOVE, *id) else {

@@ -1,4 +1,4 @@
-//! Fields that Odoo works out from other records when somebody reads them.
+//! Fields that Odoo computes from other records at each read.
 
 use serde_json::{Value, json};
 
@@ -112,15 +112,15 @@ fn parent_path(store: &Store, id: i64) -> String {
     path
 }
 
-/// What a move's lines add up to, picked or not.
+/// The sum of a move's lines, picked or not.
 #[must_use]
 pub fn quantity(store: &Store, id: i64) -> f64 {
     let lines = store.of("stock.move.line", "move_id", id);
     round(lines.map(|(_, line)| store.in_own_unit(line)).sum())
 }
 
-/// A move is picked as soon as one of its lines is. Without lines it stays what it was when the
-/// last of them went.
+/// A move is picked if one of its lines is. Without lines it keeps the state before its last line
+/// was removed.
 #[must_use]
 pub fn is_picked(store: &Store, id: i64) -> bool {
     let mut lines = store.of("stock.move.line", "move_id", id).peekable();
@@ -137,7 +137,7 @@ fn state(store: &Store, line: &Row) -> Value {
     of.map_or(json!(false), |row| json!(text_of(row, "state")))
 }
 
-/// What open lines take from a place, whether anything is there or not.
+/// The quantity that open lines reserve in a place.
 #[must_use]
 pub fn reserved(store: &Store, place: Place) -> f64 {
     let lines = store.open_lines(place.product);

@@ -1,8 +1,8 @@
-//! Odoo 17 and 18 at the stand-in's door: what a call says in the words of an older version is
-//! turned into those of 19, which the store has, and the answer back.
+//! Odoo 17 and 18: converts a call of an older version into the names of 19, which the store has,
+//! and converts the answer back.
 //!
-//! What differs is from measurements on 17.0 and 18.0 (`docs/odoo.md`, "Odoo 17 and 18"). A model,
-//! a method or a field that the version does not have is refused as Odoo refuses it.
+//! The differences were measured on 17.0 and 18.0 (`docs/odoo.md`, "Odoo 17 and 18"). A model, a
+//! method or a field that the version does not have is refused as Odoo refuses it.
 
 mod french;
 mod reply;
@@ -26,8 +26,8 @@ pub struct Call<'a> {
     pub body: Map<String, Value>,
 }
 
-/// Answers a call to a version before 19. Refusals are in French: nobody is to read them but
-/// people.
+/// Answers a call to a version before 19. Refusals are in French, so that a gateway that decides by
+/// their text fails its tests.
 pub async fn answer_older(
     shared: &Shared,
     caller: Caller,
@@ -79,7 +79,7 @@ async fn serve(shared: &Shared, caller: Caller, call: Call<'_>) -> Result<Value,
     Ok(door.reply(known, method, &body, answered))
 }
 
-/// What the door looks things up in.
+/// The tables for the conversion.
 #[derive(Debug, Clone, Copy)]
 struct Door<'s> {
     store: &'s Store,

@@ -205,13 +205,13 @@ fn plain(operator: &str, found: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// Nothing, false and the empty text are one to Odoo.
+/// Odoo treats null, false and the empty text as equal.
 fn same(found: &Value, wanted: &Value) -> bool {
     let unset = |v: &Value| matches!(v, Value::Null | Value::Bool(false)) || v.as_str() == Some("");
     (unset(found) && unset(wanted)) || order(found, wanted) == Some(Ordering::Equal)
 }
 
-/// How two values of one kind compare; none where they are of different kinds.
+/// Compares two values of one kind. `None`: they are of different kinds.
 #[must_use]
 pub fn order(left: &Value, right: &Value) -> Option<Ordering> {
     match (left, right) {

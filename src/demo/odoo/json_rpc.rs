@@ -57,7 +57,7 @@ async fn serve(shared: &Shared, params: &Value) -> Result<Value, Refusal> {
             let caller = caller(&args[2]).filter(|caller| args[1] == caller.uid());
             let caller = caller.ok_or(Refusal::Key("Access Denied"))?;
             let (model, method) = (text(&args[3]), text(&args[4]));
-            let body = named(&method, &args[5], &args[6])?;
+            let body = name_arguments(&method, &args[5], &args[6])?;
             if shared.version == Version::V19 {
                 return answer(shared, caller, &model, &method, Params::new(body)).await;
             }
@@ -91,7 +91,11 @@ fn caller(key: &Value) -> Option<Caller> {
 }
 
 /// Arguments in their places get the names that JSON-2 calls them by.
-fn named(method: &str, args: &Value, keywords: &Value) -> Result<Map<String, Value>, Refusal> {
+fn name_arguments(
+    method: &str,
+    args: &Value,
+    keywords: &Value,
+) -> Result<Map<String, Value>, Refusal> {
     let names: &[&str] = match method {
         "load" => &["fields", "data"],
         "search_read" => &["domain", "fields", "offset", "limit", "order"],

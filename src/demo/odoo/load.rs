@@ -1,5 +1,5 @@
-//! `load`: rows of text become records, created if absent by external id; all of a call, or
-//! nothing.
+//! `load`: creates records from rows of text, unless their external id exists. A call loads all
+//! rows, or nothing.
 
 mod cells;
 
@@ -15,7 +15,7 @@ use super::store::{Row, Store};
 use super::version::Version;
 use super::{Caller, picking, rules, seed};
 
-/// What stands for a finished picking in a call that would change its operation type.
+/// The reason to refuse a call that would change the operation type of a finished picking.
 const GUARD: &str = "Changing the operation type of this record is forbidden at this point.";
 
 /// A column: `id`, `.id`, a field, or a field of the nested rows.
@@ -75,7 +75,7 @@ pub fn load(
             |(index, record)| match plan(store, caller, model, record, params) {
                 Ok(plan) => Some(plan),
                 Err((span, field, message)) => {
-                    messages.push(said(index, span, field.as_deref(), &message));
+                    messages.push(build_message(index, span, field.as_deref(), &message));
                     None
                 }
             },
@@ -84,7 +84,7 @@ pub fn load(
     if messages.iter().any(|message| message["message"] == GUARD) {
         // Odoo does not tell which of the pickings it is.
         messages = (0..planned.len() + messages.len())
-            .map(|record| said(record, (record, record), None, GUARD))
+            .map(|record| build_message(record, (record, record), None, GUARD))
             .collect();
     }
     if !messages.is_empty() {
@@ -98,7 +98,7 @@ pub fn load(
     Ok(json!({"ids": ids, "messages": [], "nextrow": 0}))
 }
 
-/// The external ids that a call would create, so that two calls at once can be seen to collide.
+/// Lists the external ids that a call would create, to find concurrent calls for the same ids.
 #[must_use]
 pub fn keys(params: &Params) -> Vec<String> {
     let names = params.get("fields").and_then(Value::as_array);
@@ -110,17 +110,17 @@ pub fn keys(params: &Params) -> Vec<String> {
     keys.filter(|key| !key.is_empty()).collect()
 }
 
-/// What the losers of two calls at once are told: transient, repeat it.
+/// The error of the second of two concurrent calls: transient, so that the client retries.
 #[must_use]
 pub fn could_not_serialize(records: usize) -> Value {
     let message = "could not serialize access due to concurrent update\n";
     let messages: Vec<Value> = (0..records.max(1))
-        .map(|record| said(record, (record, record), None, message))
+        .map(|record| build_message(record, (record, record), None, message))
         .collect();
     json!({"ids": false, "messages": messages, "nextrow": 0})
 }
 
-fn said(record: usize, rows: (usize, usize), field: Option<&str>, message: &str) -> Value {
+fn build_message(record: usize, rows: (usize, usize), field: Option<&str>, message: &str) -> Value {
     let mut out = json!({
         "rows": {"from": rows.0, "to": rows.1}, "type": "error", "record": record, "message": message,
     });
@@ -263,7 +263,7 @@ fn convert(
                 }
                 Err(message) => {
                     faulty.push(parent);
-                    let mut out = said(index, span, Some(parent), &message);
+                    let mut out = build_message(index, span, Some(parent), &message);
                     out["field_name"] = json!(label);
                     messages.push(out);
                 }
@@ -287,7 +287,7 @@ fn at_field(
     by_id: bool,
     message: &str,
 ) -> Value {
-    let mut out = said(index, span, Some(field.name), message);
+    let mut out = build_message(index, span, Some(field.name), message);
     out["field_name"] = json!(field.label);
     if let (true, Kind::One(to)) = (by_id, field.kind) {
         out["moreinfo"] = json!({
@@ -300,13 +300,13 @@ fn at_field(
     out
 }
 
-/// What a record comes to, decided before anything is written.
+/// The plan for a record, before any write.
 #[derive(Debug)]
 enum Plan {
-    /// It is there already and stays as it is.
+    /// The record exists and does not change.
     Keep(i64),
     Update(i64, Row, BTreeMap<&'static str, Vec<Nested>>),
-    /// As another row of this call, which comes first.
+    /// The same record as an earlier row of this call.
     Create {
         external: String,
         record: Row,
@@ -383,7 +383,7 @@ fn plan(
     })
 }
 
-/// Nested rows that are there already are only written; the others have to be fit to be made.
+/// Checks the nested rows that the call creates. Existing ones are only written.
 fn check_lines(store: &Store, params: &Params, lines: &[Nested]) -> Result<(), String> {
     let module = module(params);
     let is_new = |line: &&Nested| {
@@ -393,7 +393,7 @@ fn check_lines(store: &Store, params: &Params, lines: &[Nested]) -> Result<(), S
     new.try_for_each(|line| picking::check_line(store, &line.values))
 }
 
-/// The first field that the model cannot do without and that nothing fills in.
+/// Finds the first required field without a value.
 fn lacking(version: Version, model: &str, own: &Row) -> Option<&'static str> {
     let required: &[&str] = match model {
         "stock.picking" => &["location_id", "location_dest_id", "picking_type_id"],

@@ -122,7 +122,7 @@ pub fn run(
     }
 }
 
-/// What happens at the press of a button.
+/// Runs the method of a button.
 fn act(
     store: &mut Store,
     caller: Caller,
@@ -165,7 +165,7 @@ fn for_all(ids: &[i64], mut work: impl FnMut(i64)) {
     }
 }
 
-/// What was counted is what is there from now on.
+/// Applies a count: the counted quantity becomes the stock.
 fn apply(store: &mut Store, quant: i64) {
     let counted = store
         .row("stock.quant", quant)
@@ -224,7 +224,8 @@ fn write(store: &mut Store, model: &'static str, params: &Params) -> Result<Valu
     Ok(json!(true))
 }
 
-/// `web_save_multi`: values of its own for each record, and all read back in the same call.
+/// `web_save_multi`: writes separate values to each record, and reads all of them back in the same
+/// call.
 fn save(store: &mut Store, model: &'static str, params: &Params) -> Result<Value, Refusal> {
     let list = params.required("vals_list")?.as_array();
     let values: Vec<Row> = list
@@ -263,7 +264,7 @@ fn create(store: &mut Store, model: &'static str, params: &Params) -> Result<Val
     })
 }
 
-/// A record, and below it those that `[0, 0, values]` commands make.
+/// Creates a record, and the records of its `[0, 0, values]` commands.
 fn make(store: &mut Store, model: &'static str, mut values: Row) -> Result<i64, Refusal> {
     let mut below = Vec::new();
     for field in schema::fields(model) {
@@ -297,7 +298,7 @@ fn make(store: &mut Store, model: &'static str, mut values: Row) -> Result<i64, 
     Ok(id)
 }
 
-/// A quant that somebody counts: there may be one already.
+/// Creates a counted quant, or returns the existing one.
 fn place(store: &mut Store, values: &Row) -> i64 {
     let place = Place::of(values);
     store.add_quant(place, 0.0);

@@ -1,4 +1,4 @@
-//! Sales and purchases make transfers; a warehouse with several steps makes the next one when the
+//! Sales and purchases create transfers. A warehouse with several steps creates each step after the
 //! one before is done.
 
 use serde_json::{Value, json};
@@ -115,8 +115,8 @@ pub fn cancel(store: &mut Store, model: &'static str, id: i64) -> Result<(), Ref
     Ok(())
 }
 
-/// What an order's step left at its end, the next step takes up: a transfer of its own, or one more
-/// line of the open one.
+/// Moves the goods of a finished step into the next step: a new transfer, or a further line of the
+/// open one.
 pub fn next_step(store: &mut Store, picking: i64, posted: &[i64]) {
     if store.version < Version::V18 {
         return chain::hand_on(store, posted);

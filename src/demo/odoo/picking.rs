@@ -1,4 +1,4 @@
-//! Transfers: made, changed, reserved, cancelled. `validate` posts them.
+//! Creates, changes, reserves and cancels transfers. `validate` posts them.
 
 mod checks;
 
@@ -16,7 +16,7 @@ use super::version::Version;
 
 const ENDS: [&str; 2] = ["location_id", "location_dest_id"];
 
-/// Makes a picking, as yet of nothing.
+/// Creates a picking without moves.
 pub fn create(store: &mut Store, mut values: Row) -> i64 {
     let kind = store.row(KIND, id_of(&values, "picking_type_id")).cloned();
     let kind = kind.unwrap_or_default();
@@ -50,7 +50,7 @@ fn inherit(values: &mut Row, from: &Row, names: &[&str]) {
     }
 }
 
-/// A move of the picking. Its bins are those of the picking's header where it names none.
+/// Adds a move to the picking. Without locations it gets those of the picking.
 pub fn add_move(store: &mut Store, mut values: Row, state: &str) -> i64 {
     let header = store.row(PICKING, id_of(&values, "picking_id")).cloned();
     inherit(
@@ -81,8 +81,8 @@ fn unit_of(store: &Store, values: &Row) -> i64 {
     product.map_or(1, |row| id_of(row, "uom_id"))
 }
 
-/// A line of a move or of a picking, which finds or makes the move itself. Where the picking is
-/// done, so is the line: at once.
+/// Adds a line to a move, or to a picking: then it finds or creates the move. In a done picking the
+/// line is posted at once.
 pub fn add_line(store: &mut Store, mut line: Row) -> i64 {
     let picking = id_of(&line, "picking_id");
     let state = store
@@ -128,7 +128,7 @@ pub fn add_line(store: &mut Store, mut line: Row) -> i64 {
     match state.as_str() {
         "done" => {
             store.set(MOVE, of, "state", json!("done"));
-            // What stands in the way of posting was no obstacle to Odoo here either.
+            // Odoo posts such a line even if the stock does not allow it.
             drop(move_stock(store, id, 1.0));
         }
         "cancel" => {}
@@ -136,7 +136,7 @@ pub fn add_line(store: &mut Store, mut line: Row) -> i64 {
             if inside {
                 store.add_quant(place, 0.0);
             }
-            // Odoo reckons the weight anew from packages with each line.
+            // Odoo calculates the weight again from the packages with each line.
             store.set(PICKING, picking, "shipping_weight", json!(0.0));
             refresh(store, picking);
         }
@@ -144,7 +144,7 @@ pub fn add_line(store: &mut Store, mut line: Row) -> i64 {
     id
 }
 
-/// Works out the states of an open picking and its moves from what its lines hold.
+/// Calculates the states of an open picking and its moves from the quantities of its lines.
 pub fn refresh(store: &mut Store, picking: i64) {
     let Some(row) = store.row(PICKING, picking) else {
         return;
@@ -195,7 +195,7 @@ pub fn refresh(store: &mut Store, picking: i64) {
     }
 }
 
-/// `action_confirm`: drafts are wanted from now on.
+/// `action_confirm`: draft moves become confirmed.
 pub fn confirm(store: &mut Store, picking: i64) {
     for id in store.many(PICKING, picking, "move_ids") {
         if store
@@ -208,7 +208,7 @@ pub fn confirm(store: &mut Store, picking: i64) {
     refresh(store, picking);
 }
 
-/// Whether what is wanted is reserved at once, by the operation type.
+/// Whether the operation type reserves the demand at confirmation.
 #[must_use]
 pub fn reserves(store: &Store, picking: i64) -> bool {
     let kind = store.row(PICKING, picking).map_or("", |row| {
@@ -217,7 +217,7 @@ pub fn reserves(store: &Store, picking: i64) -> bool {
     kind == "at_confirm"
 }
 
-/// `action_assign`: reserves what is there; goods from outside need no reservation.
+/// `action_assign`: reserves the stock. Goods from outside need no reservation.
 pub fn assign(store: &mut Store, picking: i64) {
     for id in store.many(PICKING, picking, "move_ids") {
         let Some(m) = store.row(MOVE, id).cloned() else {
@@ -236,7 +236,7 @@ pub fn assign(store: &mut Store, picking: i64) {
     refresh(store, picking);
 }
 
-/// `do_unreserve`: what is reserved is free again, but for moves of which something is picked.
+/// `do_unreserve`: frees the reserved quantities, except those of moves with a picked line.
 pub fn unreserve(store: &mut Store, picking: i64) {
     for id in store.many(PICKING, picking, "move_ids") {
         let open = store
@@ -287,7 +287,7 @@ fn on_hand(store: &Store, place: Place) -> f64 {
     quant.map_or(0.0, |quant| number_of(quant, "quantity"))
 }
 
-/// Whether a location is another one, or in it.
+/// Whether a location is `above`, or below it.
 #[must_use]
 pub fn is_below(store: &Store, location: i64, above: i64) -> bool {
     let mut at = location;
@@ -320,7 +320,7 @@ pub fn write(store: &mut Store, model: &'static str, id: i64, mut values: Row) {
                 store.set(LINE, line, "picked", values["picked"].clone());
             }
         }
-        // Less is wanted than is reserved: what nobody picked is free again.
+        // The demand is less than the reserved quantity: lines that are not picked become free.
         MOVE if values.contains_key("product_uom_qty")
             && computed::quantity(store, id) > number_of(&values, "product_uom_qty") =>
         {
@@ -365,8 +365,8 @@ pub fn date_parts(store: &mut Store, picking: i64, date: &Value) {
     }
 }
 
-/// Since 19 a transfer's true time carries over to its moves and lines. Another operation type
-/// brings its own locations.
+/// Applies the effects of a picking's new values: since 19 its true time applies to its moves and
+/// lines, and another operation type sets its locations.
 fn follow_picking(store: &mut Store, id: i64, values: &mut Row) {
     if let Some(date) = values.get("date_done").cloned()
         && store.version >= Version::V19
@@ -406,8 +406,7 @@ fn write_lines(store: &mut Store, commands: &Value) {
     }
 }
 
-/// A done line that is written takes back what it moved, and moves it as it is now: Odoo does not
-/// mind.
+/// Writes a line. A done line first moves its old quantity back, then its new quantity, as in Odoo.
 fn write_line(store: &mut Store, id: i64, values: Row) {
     let Some(before) = store.row(LINE, id) else {
         return;
@@ -424,7 +423,7 @@ fn write_line(store: &mut Store, id: i64, values: Row) {
     refresh(store, picking);
 }
 
-/// A line goes. Its move stays picked if it was, as long as no other line comes.
+/// Removes a line. A picked move stays picked until it gets another line.
 fn remove_line(store: &mut Store, id: i64) {
     let of = store.row(LINE, id).map_or(0, |line| id_of(line, "move_id"));
     let picked = computed::is_picked(store, of);
@@ -434,7 +433,7 @@ fn remove_line(store: &mut Store, id: i64) {
     }
 }
 
-/// Lines go, and what they had reserved is free; a done line stays.
+/// Removes lines, and frees their reserved quantities. A done line cannot be removed.
 pub fn unlink_lines(store: &mut Store, ids: &[i64]) -> Result<Value, Refusal> {
     for id in ids {
         let line = store.existing(LINE, *id)?;
@@ -481,7 +480,7 @@ pub fn cancel(store: &mut Store, ids: &[i64]) -> Result<Value, Refusal> {
     Ok(json!(true))
 }
 
-/// Odoo takes something of it for picked, whether there are lines of that or not.
+/// Whether Odoo considers a move of the picking as picked, even without lines.
 #[must_use]
 pub fn has_pick(store: &Store, picking: i64) -> bool {
     let mut moves = store.of(MOVE, "picking_id", picking);
@@ -491,9 +490,9 @@ pub fn has_pick(store: &Store, picking: i64) -> bool {
     })
 }
 
-/// The picking's lines that somebody picked.
+/// Lists the picked lines of the picking.
 #[must_use]
-pub fn picked(store: &Store, picking: i64) -> Vec<&Row> {
+pub fn picked_lines(store: &Store, picking: i64) -> Vec<&Row> {
     let lines = store.of(LINE, "picking_id", picking).map(|(_, line)| line);
     lines.filter(|line| flag_of(line, "picked")).collect()
 }

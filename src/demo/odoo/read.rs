@@ -86,7 +86,7 @@ pub fn read(
         None => schema::fields(model).map(|field| field.name).collect(),
     };
     for name in &asked {
-        known(model, name)?;
+        find_kind(model, name)?;
     }
     // With `load` empty, references stay bare ids.
     let bare = params.is_empty("load");
@@ -106,7 +106,7 @@ pub fn read(
     Ok(ids.iter().filter_map(one).collect())
 }
 
-fn known(model: &str, name: &str) -> Result<Kind, Refusal> {
+fn find_kind(model: &str, name: &str) -> Result<Kind, Refusal> {
     schema::lookup(model, name)
         .map(|field| field.kind)
         .ok_or_else(|| Refusal::Value(format!("Invalid field '{name}' on '{model}'")))
@@ -134,7 +134,7 @@ pub fn web_read(
         };
         let mut shown = Row::from_iter([("id".to_owned(), json!(id))]);
         for (name, inner) in specification.as_object().into_iter().flatten() {
-            let kind = known(model, name)?;
+            let kind = find_kind(model, name)?;
             let value = store.value(model, row, name);
             let opened = match (kind, inner.get("fields")) {
                 (Kind::One(to), Some(fields)) => match value.as_i64() {

@@ -1,5 +1,4 @@
-//! What a real Odoo answers when it does not do what was asked: status, JSON or HTML, in its own
-//! words.
+//! The refusals of a real Odoo: status, and JSON or HTML with Odoo's texts.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -17,12 +16,12 @@ const NOT_JSON: &str = "<!doctype html>\n<html lang=en>\n<title>415 Unsupported 
 &#39;/json/2/&lt;__model__&gt;/&lt;__method__&gt;&#39; is type=&#39;json2&#39;.<br><br>\
 Please verify the Content-Type request header and try again.</p>\n";
 
-/// One refusal for each kind that a client tells apart.
+/// The kinds of refusals that a client distinguishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// 422: a business rule said no; the message is for a person.
+    /// 422: a business rule refused the call; the message is for a person.
     User(String),
-    /// 422: a constraint on the data said no.
+    /// 422: a constraint on the data refused the call.
     Validation(String),
     /// 422: the call lacks or exceeds the method's parameters.
     Call(String),
@@ -80,14 +79,14 @@ impl Refusal {
         }
     }
 
-    /// What it says to a person.
+    /// The message for a person.
     #[must_use]
     pub fn message(&self) -> String {
         self.parts().2
     }
 
-    /// The same as `/jsonrpc` answers it, with 200: some names differ, for there nobody translates
-    /// them to HTTP.
+    /// The refusal in the form of `/jsonrpc`, with status 200. Some names differ, because they are
+    /// not translated to HTTP.
     #[must_use]
     pub fn for_json_rpc(&self, version: Version) -> Value {
         let (_, name, message) = self.parts();

@@ -1,5 +1,5 @@
-//! Record rules: which records an ordinary user may not read or change, although the model is
-//! theirs.
+//! Record rules: records that an ordinary user may not read or change, although the user may use
+//! the model.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 use super::schema;
 use super::store::{Row, Store, flag_of, text_of};
 
-/// Refuses a call about a record that a rule keeps from the caller.
+/// Refuses a call about a record that a rule hides from the caller.
 pub fn check(
     store: &Store,
     caller: Caller,
@@ -25,7 +25,7 @@ pub fn check(
         | "action_assign" => "write",
         _ => return Ok(()),
     };
-    // What changes a record reads it first.
+    // A change of a record reads it first.
     let kept = |id: &i64| {
         store.row(model, *id).is_some_and(|row| {
             hides(store, caller, model, row, "read") || hides(store, caller, model, row, verb)
@@ -37,7 +37,7 @@ pub fn check(
     }
 }
 
-/// What Odoo says of a record that a rule is about.
+/// Odoo's refusal for a record that a rule hides.
 #[must_use]
 pub fn denied(verb: &str, model: &str) -> Refusal {
     let label = schema::label(model);
@@ -48,7 +48,7 @@ pub fn denied(verb: &str, model: &str) -> Refusal {
     ))
 }
 
-/// Whether a rule keeps this record from the caller, for `read`, `write` or `unlink`.
+/// Whether a rule hides this record from the caller, for `read`, `write` or `unlink`.
 #[must_use]
 pub fn hides(
     store: &Store,
@@ -69,8 +69,8 @@ pub fn hides(
     })
 }
 
-/// The domain of a rule of the form `DOMAIN if user.id == ID else ANYTHING`, where it holds for
-/// this user.
+/// The domain of a rule of the form `DOMAIN if user.id == ID else ANYTHING`. `None`: it does not
+/// apply to this user.
 fn for_user(forced: &str, user: i64) -> Option<Value> {
     let (domain, condition) = forced.split_once(" if user.id == ")?;
     let (id, _) = condition.split_once(" else ")?;

@@ -1,6 +1,6 @@
 //! The stand-in's records: one table a model, rows as JSON objects, references as ids or false.
 //!
-//! Each call is a transaction: what it wrote is taken back when it is refused.
+//! Each call is a transaction: a refusal rolls its writes back.
 
 mod index;
 
@@ -21,7 +21,7 @@ pub const MOVE: &str = "stock.move";
 pub const LINE: &str = "stock.move.line";
 pub const KIND: &str = "stock.picking.type";
 
-/// What a quant is of; 0 for none.
+/// The key of a quant. 0: no lot, package or owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Place {
     pub product: i64,
@@ -55,7 +55,7 @@ type Before = (&'static str, i64, Option<Row>);
 
 #[derive(Debug, Default)]
 pub struct Store {
-    /// Rows that were looked at: what a call costs, whatever the machine.
+    /// Rows that were read: a measure of work that does not depend on the machine.
     pub looked_at: AtomicU64,
     tables: HashMap<&'static str, Table>,
     /// The records that refer to one by an indexed field.
@@ -74,15 +74,15 @@ pub struct Store {
     /// they never go back.
     sequences: HashMap<(&'static str, i64), u64>,
     undo: Vec<Before>,
-    /// Who calls.
+    /// The calling user.
     pub user: i64,
     pub version: Version,
-    /// Products whose transfers are refused, with the message: a business rule that this site
-    /// happens to have.
+    /// Products whose transfers are refused, with the message: an example of a site's business
+    /// rule.
     pub refused_products: HashMap<i64, String>,
 }
 
-/// A row's reference; 0 where there is none.
+/// Reads a reference of a row. 0: no reference.
 #[must_use]
 pub fn id_of(row: &Row, field: &str) -> i64 {
     row.get(field).and_then(Value::as_i64).unwrap_or(0)
@@ -118,7 +118,7 @@ pub fn row(value: Value) -> Row {
     }
 }
 
-/// The smallest quantity that is kept: Odoo's decimal precision for units is two digits.
+/// The smallest quantity: Odoo's decimal precision for units is two digits.
 pub const DIGITS: u32 = 2;
 pub const PRECISION: f64 = 0.01;
 
@@ -146,12 +146,12 @@ impl Store {
         }
     }
 
-    /// What was written so far stays.
+    /// Commits the writes of the call.
     pub fn commit(&mut self) {
         self.undo.clear();
     }
 
-    /// Takes back what was written since the last commit.
+    /// Rolls back the writes since the last commit.
     pub fn roll_back(&mut self) {
         for (model, id, before) in std::mem::take(&mut self.undo).into_iter().rev() {
             self.put(model, id, before);
@@ -159,7 +159,7 @@ impl Store {
         self.undo.clear();
     }
 
-    /// The one place where rows change, so that every index follows.
+    /// Changes a row. All changes come here, so that every index is updated.
     fn put(&mut self, model: &'static str, id: i64, after: Option<Row>) {
         let table = self.tables.entry(model).or_default();
         let before = table.rows.remove(&id);
@@ -188,7 +188,7 @@ impl Store {
             .inspect(|_| self.look())
     }
 
-    /// The rows with these ids; one that is gone is left out.
+    /// Returns the rows with these ids. Missing rows are left out.
     pub fn rows(&self, model: &str, ids: &[i64]) -> impl Iterator<Item = (i64, &Row)> {
         let rows = ids
             .iter()
@@ -201,7 +201,7 @@ impl Store {
         self.tables.get(model)?.rows.get(&id)
     }
 
-    /// The row, or Odoo's word for a record that is gone.
+    /// Returns the row, or Odoo's refusal for a record that does not exist.
     pub fn existing(&self, model: &str, id: i64) -> Result<&Row, Refusal> {
         self.row(model, id).ok_or_else(|| {
             Refusal::Missing(format!(
@@ -254,7 +254,7 @@ impl Store {
         id
     }
 
-    /// Changes a row that is there; a row that is gone stays gone.
+    /// Changes an existing row. A missing row stays missing.
     pub fn update(&mut self, model: &'static str, id: i64, values: Row) {
         let Some(mut row) = self.row(model, id).cloned() else {
             return;
@@ -269,7 +269,7 @@ impl Store {
         self.update(model, id, Row::from_iter([(field.to_owned(), value)]));
     }
 
-    /// A record goes, and its external ids with it.
+    /// Removes a record with its external ids.
     pub fn remove(&mut self, model: &'static str, id: i64) {
         for data in self.names.get(&(model, id)).cloned().unwrap_or_default() {
             self.put("ir.model.data", data, None);
@@ -361,8 +361,8 @@ impl Store {
         round(number_of(line, "quantity") * self.factor_of(line, "product_uom_id"))
     }
 
-    /// How many of the product's own unit are one of the unit in this field of the line, which is
-    /// that one where it is empty.
+    /// The factor from the unit in this field of the line to the product's own unit. 1: the field
+    /// is empty.
     #[must_use]
     pub fn factor_of(&self, line: &Row, unit: &str) -> f64 {
         let product = self.row("product.product", id_of(line, "product_id"));
@@ -377,7 +377,7 @@ impl Store {
         }
     }
 
-    /// Adds to what is there; less than nothing is fine, as in Odoo.
+    /// Adds to the quantity. It may become negative, as in Odoo.
     pub fn add_quant(&mut self, place: Place, quantity: f64) {
         if let Some(id) = self.quants.get(&place).copied() {
             let there = self
@@ -395,7 +395,7 @@ impl Store {
         self.insert("stock.quant", row(values));
     }
 
-    /// How Odoo shows a record where another one refers to it.
+    /// The display name of a record in references.
     #[must_use]
     pub fn display_name(&self, model: &str, id: i64) -> String {
         let Some(row) = self.row(model, id) else {

@@ -1,4 +1,4 @@
-//! `button_validate`: a wizard, a refusal, or all of them posted; and what that does to stock.
+//! `button_validate`: asks a question, refuses, or posts all pickings and moves the stock.
 
 mod wizards;
 
@@ -25,7 +25,7 @@ pub fn validate(store: &mut Store, caller: Caller, params: &Params) -> Result<Va
             open.push(*id);
         }
     }
-    // 17 looks at done ones as well, and finds nothing that is left to move.
+    // 17 also processes done pickings, and finds nothing to move.
     if let (Version::V17, [_], []) = (store.version, &ids[..], &open[..]) {
         return Err(Refusal::User(
             "You cannot validate a transfer if no quantities are reserved. To force the transfer, encode quantities."
@@ -52,7 +52,7 @@ pub fn validate(store: &mut Store, caller: Caller, params: &Params) -> Result<Va
         post(store, caller, *id, drop.contains(id))?;
     }
     if store.version == Version::V17 {
-        // It dates those again that were done before.
+        // It sets the date of done pickings again.
         for id in ids.iter().filter(|id| !open.contains(id)) {
             store.set(PICKING, *id, "date_done", json!(moment()));
         }
@@ -60,7 +60,7 @@ pub fn validate(store: &mut Store, caller: Caller, params: &Params) -> Result<Va
     Ok(json!(true))
 }
 
-/// A draft of which nothing is there yet is taken to be done in full.
+/// A draft without quantities is posted in full.
 fn fill_draft(store: &mut Store, picking: i64) {
     let draft = store
         .row(PICKING, picking)
@@ -82,7 +82,7 @@ fn fill_draft(store: &mut Store, picking: i64) {
     }
 }
 
-/// Where nobody picked anything, Odoo takes all that is reserved for picked.
+/// Without picked lines, Odoo treats all reserved lines as picked.
 fn pick_all_if_none(store: &mut Store, picking: i64) {
     if !picking::has_pick(store, picking) {
         for line in store.many(PICKING, picking, "move_line_ids") {
@@ -108,9 +108,9 @@ fn and(names: impl IntoIterator<Item = String>) -> String {
     }
 }
 
-/// The lines that will be posted: the picked ones, or all where none was picked.
+/// Lists the lines to post: the picked ones, or all lines if none is picked.
 fn lines_to_post(store: &Store, picking: i64) -> Vec<&Row> {
-    let picked = picking::picked(store, picking);
+    let picked = picking::picked_lines(store, picking);
     if picked.is_empty() {
         store
             .of(LINE, "picking_id", picking)
@@ -121,7 +121,7 @@ fn lines_to_post(store: &Store, picking: i64) -> Vec<&Row> {
     }
 }
 
-/// What Odoo checks before it asks anything: emptiness, and lots. One message for the whole call.
+/// Odoo's checks before any question: empty pickings, and lots. One message for the whole call.
 fn sanity(store: &Store, open: &[i64]) -> Result<(), Refusal> {
     let name = |id: &i64| store.display_name(PICKING, *id);
     let empty: Vec<&i64> = open
@@ -189,20 +189,20 @@ fn sanity(store: &Store, open: &[i64]) -> Result<(), Refusal> {
     }
 }
 
-/// Posts the picked lines. The rest of a picked move, and moves that nobody picked of, go to a
-/// backorder, or nowhere.
+/// Posts the picked lines. The rest of a picked move and moves without a picked line go to a
+/// backorder, or are cancelled.
 fn post(store: &mut Store, caller: Caller, picking: i64, drop_rest: bool) -> Result<(), Refusal> {
     let header = store.existing(PICKING, picking)?.clone();
     if text_of(&header, "state") == "cancel" {
         return Ok(());
     }
-    // A return asks nobody; else the operation type may have made up its mind.
+    // A return asks no question; otherwise the operation type decides.
     let drop_rest = match store.through(&header, "picking_type_id", KIND, "create_backorder") {
         "never" if id_of(&header, "return_id") == 0 => true,
         "always" if id_of(&header, "return_id") == 0 => false,
         _ => drop_rest,
     };
-    // It is reckoned anew from packages.
+    // The weight is calculated again from packages.
     store.set(PICKING, picking, "shipping_weight", json!(0.0));
     let (mut rest, mut posted) = (Vec::new(), Vec::new());
     for id in store.many(PICKING, picking, "move_ids") {
@@ -326,7 +326,7 @@ fn split(store: &mut Store, m: &Row, quantity: f64) -> i64 {
     rest
 }
 
-/// Before 19 a backorder is told of in a message, whose sender needs an address.
+/// Before 19 Odoo sends a message about a backorder, and the sender needs an address.
 fn may_send_messages(store: &Store) -> Result<(), Refusal> {
     let user = store.row("res.users", store.user);
     let has_address = user.is_some_and(|user| !text_of(user, "email").is_empty());
@@ -338,8 +338,8 @@ fn may_send_messages(store: &Store) -> Result<(), Refusal> {
     ))
 }
 
-/// Moves that nobody picked of keep their ids and what they had reserved; the rest of the others is
-/// reserved anew.
+/// Moves without a picked line keep their ids and reservations; the rest of the other moves is
+/// reserved again.
 fn backorder(store: &mut Store, picking: i64, header: &Row, rest: &[i64]) {
     let mut values = header.clone();
     values.insert("backorder_id".into(), json!(picking));
@@ -358,7 +358,7 @@ fn backorder(store: &mut Store, picking: i64, header: &Row, rest: &[i64]) {
     }
 }
 
-/// What Odoo finds while it posts a move; any of it takes all of the call back.
+/// Odoo's checks while it posts a move. A refusal rolls the whole call back.
 fn permit(store: &mut Store, caller: Caller, header: &Row, m: &Row) -> Result<(), Refusal> {
     let product = id_of(m, "product_id");
     if let Some(message) = store.refused_products.get(&product) {
@@ -377,7 +377,7 @@ fn permit(store: &mut Store, caller: Caller, header: &Row, m: &Row) -> Result<()
     Ok(())
 }
 
-/// A lot's name is looked up, or made a lot of, exactly where the operation type may make lots.
+/// Looks up a lot by name, or creates it if the operation type may create lots.
 fn resolve_lot(store: &mut Store, header: &Row, line: i64) -> Result<(), Refusal> {
     let Some(values) = store.row(LINE, line).cloned() else {
         return Ok(());
@@ -395,7 +395,7 @@ fn resolve_lot(store: &mut Store, header: &Row, line: i64) -> Result<(), Refusal
         .row(KIND, id_of(header, "picking_type_id"))
         .is_some_and(|kind| flag_of(kind, "use_existing_lots"));
     if !makes && !uses {
-        // Then Odoo wants no lot, and forgets the name.
+        // Then Odoo needs no lot, and ignores the name.
         return Ok(());
     }
     if !makes || name.is_empty() {

@@ -1,5 +1,5 @@
-//! The word for the person, in the form that the device understands, by the way that its scan came
-//! in.
+//! Sends the answer to a scan to its device, in the form that the device understands, through the
+//! source of the scan.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::clock;
 use crate::decode::profiles::Profiles;
 use crate::event::Event;
 
-/// How long a queue may be full before a word is not worth waiting for.
+/// How long to wait for a place in a full queue before the answer is dropped.
 const WAIT: Duration = Duration::from_millis(200);
-/// A word that is right is worth nothing after so long; one that something is wrong always is.
-const FRESH_S: i64 = 30;
+/// Age of a scan in seconds after which a good answer is not sent. A bad answer always is.
+const GOOD_ANSWER_MAX_S: i64 = 30;
 
 #[derive(Debug)]
 pub struct Answers {
@@ -27,17 +27,17 @@ impl Answers {
         Self { outlets, profiles }
     }
 
-    /// Tells the device of `scan`.
-    pub async fn give(&self, scan: &Event, (ok, text): (bool, &str)) {
+    /// Sends the answer to `scan` to its device.
+    pub async fn send(&self, scan: &Event, (ok, text): (bool, &str)) {
         let age_s = clock::now().duration_since(scan.received).as_secs();
-        if ok && age_s > FRESH_S {
+        if ok && age_s > GOOD_ANSWER_MAX_S {
             return;
         }
-        let mut words = self.profiles.words(scan, (ok, text));
-        if words.is_empty() {
-            words.push(("display".into(), display((ok, text))));
+        let mut messages = self.profiles.build_feedback(scan, (ok, text));
+        if messages.is_empty() {
+            messages.push(("display".into(), display((ok, text))));
         }
-        for (channel, payload) in words {
+        for (channel, payload) in messages {
             let message = Outbound {
                 device: scan.device.clone(),
                 channel,
@@ -46,14 +46,14 @@ impl Answers {
             };
             let sent = self.outlets.send(scan.source, message);
             if tokio::time::timeout(WAIT, sent).await.is_err() {
-                tracing::warn!(device = %scan.device, "the way to it is full: not told of its scan");
+                tracing::warn!(device = %scan.device, "the queue of messages to the device is full: the answer to its scan was dropped. Check its connection");
             }
         }
     }
 }
 
-/// A serial scanner's own commands are put in by what drives it; it needs to know whether it was
-/// right.
+/// Builds the message for the display. A serial scanner's driver turns it into the scanner's own
+/// command.
 fn display((ok, text): (bool, &str)) -> Bytes {
     let beep = if ok { "good" } else { "bad" };
     let display = json!({"ok": ok, "text": text, "beep": beep});

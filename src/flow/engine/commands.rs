@@ -1,16 +1,16 @@
-//! What command barcodes do, in every state that has no use of its own for them.
+//! Applies command barcodes that the current state of the flow has no transition for.
 
 use crate::decode::profile::Flow;
 use crate::decode::profile::{CommandCode, FlowName};
 use crate::event::{Action, Movement};
 
 use super::{Engine, emit};
+use crate::flow::create::Draft;
+use crate::flow::display_text::{DisplayText, TextKey};
 use crate::flow::input::Input;
 use crate::flow::lots;
-use crate::flow::make::Draft;
-use crate::flow::reply::{refuse, report_made, wanted};
-use crate::flow::say::{Key, Say};
-use crate::flow::state::{Done, Item, State};
+use crate::flow::reply::{expected_codes, refuse, report_recorded};
+use crate::flow::state::{Item, State, Undoable};
 
 impl<'a> Engine<'a> {
     pub(super) fn command(
@@ -20,7 +20,7 @@ impl<'a> Engine<'a> {
         command: &CommandCode,
         input: &Input<'_>,
         actions: &mut Vec<Draft>,
-    ) -> Result<Say, Say> {
+    ) -> Result<DisplayText, DisplayText> {
         match command {
             CommandCode::Validate => Self::validate(flow, state, actions),
             CommandCode::Cancel | CommandCode::Discard => Self::cancel(flow, state),
@@ -35,119 +35,124 @@ impl<'a> Engine<'a> {
                 self.switch(flow, state, Some(name), actions)
             }
             CommandCode::Quantity(_) => {
-                let Some(item) = state.work.last_item() else {
-                    return Err(refuse(Key::NothingBegun, flow, state, input.code));
+                let Some(item) = state.unfinished.last_item() else {
+                    return Err(refuse(TextKey::NothingScanned, flow, state, input.code));
                 };
-                let say = Say::good(Key::QuantityNext).with("product", &item.name);
+                let say = DisplayText::good(TextKey::QuantityNext).with("product", &item.name);
                 state.asks_quantity = true;
                 Ok(say)
             }
-            CommandCode::PutInPack if !state.work.items.is_empty() => {
-                let what = state.work.summary();
-                let before = state.work.package.replace(input.package.to_owned());
+            CommandCode::PutInPack if !state.unfinished.items.is_empty() => {
+                let what = state.unfinished.summarize();
+                let before = state.unfinished.package.replace(input.package.to_owned());
                 emit(state, flow.movement, actions)?;
-                state.work.package = before;
-                Ok(report_made(flow, state, &what))
+                state.unfinished.package = before;
+                Ok(report_recorded(flow, state, &what))
             }
-            // Pages and prints of Odoo's own screen; packages where the flow has none.
-            _ => Err(refuse(Key::NotHere, flow, state, input.code)),
+            // Pages and prints of Odoo's own screen, and packages in a flow without them.
+            _ => Err(refuse(TextKey::NoEffect, flow, state, input.code)),
         }
     }
 
-    /// What was begun is complete; of an order, too.
-    fn validate(flow: &'a Flow, state: &mut State, actions: &mut Vec<Draft>) -> Result<Say, Say> {
+    /// Completes the movement. For a pick or receipt, validates the order, too.
+    fn validate(
+        flow: &'a Flow,
+        state: &mut State,
+        actions: &mut Vec<Draft>,
+    ) -> Result<DisplayText, DisplayText> {
         let of_order = matches!(flow.movement, Movement::Pick | Movement::Receive);
-        let order = state.work.order.clone().filter(|_| of_order);
-        if state.work.items.is_empty() && order.is_none() {
-            return Err(refuse(Key::NothingBegun, flow, state, ""));
+        let order = state.unfinished.order.clone().filter(|_| of_order);
+        if state.unfinished.items.is_empty() && order.is_none() {
+            return Err(refuse(TextKey::NothingScanned, flow, state, ""));
         }
-        let what = state.work.summary();
+        let what = state.unfinished.summarize();
         emit(state, flow.movement, actions)?;
-        state.forget();
+        state.clear_unfinished();
         let Some(order) = order else {
-            return Ok(report_made(flow, state, &what));
+            return Ok(report_recorded(flow, state, &what));
         };
         let order_again = order.clone();
         actions.push(Action::Validate { order: order_again }.into());
-        state.done = Done::Validated;
-        let say = Say::good(Key::Validated).with("order", &order);
-        Ok(say.wanting(wanted(flow, state)))
+        state.undoable = Undoable::Validated;
+        let say = DisplayText::good(TextKey::Validated).with("order", &order);
+        Ok(say.expecting(expected_codes(flow, state)))
     }
 
-    /// What was begun and not made is forgotten. The order itself is Odoo's: nothing is cancelled
-    /// there.
-    pub(super) fn cancel(flow: &Flow, state: &mut State) -> Result<Say, Say> {
-        if state.work.is_empty() && state.at.is_none() {
-            return Err(refuse(Key::NothingBegun, flow, state, ""));
+    /// Discards the unfinished movement. The order in Odoo does not change.
+    pub(super) fn cancel(flow: &Flow, state: &mut State) -> Result<DisplayText, DisplayText> {
+        if state.unfinished.is_empty() && state.at.is_none() {
+            return Err(refuse(TextKey::NothingScanned, flow, state, ""));
         }
-        let what = state.work.summary();
-        state.forget();
-        let say = Say::good(Key::Cancelled).with("what", &what);
-        Ok(say.wanting(wanted(flow, state)))
+        let what = state.unfinished.summarize();
+        state.clear_unfinished();
+        let say = DisplayText::good(TextKey::Cancelled).with("what", &what);
+        Ok(say.expecting(expected_codes(flow, state)))
     }
 
-    /// The last read is forgotten; where all is made, it is taken back by events of its own.
+    /// Undoes the last scan. If no movement is unfinished, creates events that reverse the last
+    /// one.
     pub(super) fn undo(
         flow: &Flow,
         state: &mut State,
         actions: &mut Vec<Draft>,
-    ) -> Result<Say, Say> {
+    ) -> Result<DisplayText, DisplayText> {
         if std::mem::take(&mut state.asks_quantity) {
-            // What says not how many it is goes with the question.
+            // A label without a quantity is removed together with the question.
             let lacks_quantity = |item: &Item| item.lacks_quantity;
-            if !state.work.last_item().is_some_and(lacks_quantity) {
-                return Ok(Self::undone(flow, state));
+            if !state.unfinished.last_item().is_some_and(lacks_quantity) {
+                return Ok(Self::describe_undone(flow, state));
             }
         }
         if let Some(step) = state.trail.pop() {
-            for did in step.did.into_iter().rev() {
-                state.work.undo(did);
+            for change in step.changes.into_iter().rev() {
+                state.unfinished.undo(change);
             }
             state.at = step.at;
-            return Ok(Self::undone(flow, state));
+            return Ok(Self::describe_undone(flow, state));
         }
-        match std::mem::take(&mut state.done) {
-            Done::Made { ids, what } if state.work.items.is_empty() => {
+        match std::mem::take(&mut state.undoable) {
+            Undoable::Created { ids, what } if state.unfinished.items.is_empty() => {
                 let undo = |event| {
                     let reason = None;
                     Draft::from(Action::Undo { event, reason })
                 };
                 actions.extend(ids.into_iter().rev().map(undo));
-                let say = Say::good(Key::TakenBack).with("what", &what);
-                Ok(say.wanting(wanted(flow, state)))
+                let say = DisplayText::good(TextKey::Reversed).with("what", &what);
+                Ok(say.expecting(expected_codes(flow, state)))
             }
-            Done::Validated if state.work.items.is_empty() => Err(Say::bad(Key::ValidatedBefore)),
-            _ => Err(refuse(Key::NothingToUndo, flow, state, "")),
+            Undoable::Validated if state.unfinished.items.is_empty() => {
+                Err(DisplayText::bad(TextKey::AlreadyValidated))
+            }
+            _ => Err(refuse(TextKey::NothingToUndo, flow, state, "")),
         }
     }
 
-    fn undone(flow: &Flow, state: &mut State) -> Say {
-        if state.work.last_item().is_some() {
+    fn describe_undone(flow: &Flow, state: &mut State) -> DisplayText {
+        if state.unfinished.last_item().is_some() {
             return lots::describe_labelled(flow, state, true);
         }
-        Say::good(Key::Undone).wanting(wanted(flow, state))
+        DisplayText::good(TextKey::ScanRemoved).expecting(expected_codes(flow, state))
     }
 
-    /// Another flow begins, once what was begun is complete. Without a name: the one that the
-    /// device begins in.
+    /// Completes the movement and starts another flow. `None`: the flow that the profile names.
     fn switch(
         &self,
         flow: &'a Flow,
         state: &mut State,
         name: Option<&str>,
         actions: &mut Vec<Draft>,
-    ) -> Result<Say, Say> {
-        if let Some(name) = name.filter(|name| self.named(name).is_none()) {
-            return Err(Say::bad(Key::UnknownFlow).with("flow", name));
+    ) -> Result<DisplayText, DisplayText> {
+        if let Some(name) = name.filter(|name| self.find_flow(name).is_none()) {
+            return Err(DisplayText::bad(TextKey::UnknownFlow).with("flow", name));
         }
         emit(state, flow.movement, actions)?;
-        state.forget();
+        state.clear_unfinished();
         state.flow = name.map(str::to_owned);
-        let Some(flow) = self.flow(state) else {
-            return Err(Say::bad(Key::UnknownFlow).with("flow", ""));
+        let Some(flow) = self.current_flow(state) else {
+            return Err(DisplayText::bad(TextKey::UnknownFlow).with("flow", ""));
         };
         let shown = name.unwrap_or(flow.movement.as_str()).to_uppercase();
-        let say = Say::good(Key::Flow).with("flow", &shown);
-        Ok(say.wanting(wanted(flow, state)))
+        let say = DisplayText::good(TextKey::Flow).with("flow", &shown);
+        Ok(say.expecting(expected_codes(flow, state)))
     }
 }

@@ -78,7 +78,7 @@ proptest! {
             scanned.insert(code.clone());
             let say = device.scan(&code);
             for language in [Language::English, Language::Arabic] {
-                prop_assert!(!say.text(language).is_empty());
+                prop_assert!(!say.render(language).is_empty());
             }
         }
         let (mut ids, mut undone) = (BTreeSet::new(), BTreeSet::new());

@@ -16,7 +16,7 @@ pub fn factor(code: &str) -> Decimal {
 }
 
 /// Nuts have no code of their own unit, hams do; a phone has two codes.
-pub fn coded(code: &str) -> Option<Coded> {
+pub fn coded(code: &str) -> Option<CodedProduct> {
     let (id, own_code) = match code {
         "NUT" | "NUT-6" | "NUT-7" => (1, None),
         "HAM" | "HAM-CASE" => (2, Some("HAM".to_owned())),
@@ -24,7 +24,7 @@ pub fn coded(code: &str) -> Option<Coded> {
         "PHONE" | "09506000134352" => (3, None),
         _ => return None,
     };
-    Some(Coded {
+    Some(CodedProduct {
         id: ProductId::new(id),
         factors: (factor(code), Decimal::ONE),
         own_code,
@@ -50,7 +50,7 @@ fn a_count_is_one_for_each_product_under_whichever_of_its_codes() {
         "LOC-A", "HAM-CASE", "HAM-CASE", "HAM", "SR-QTY-5", "TABLE", "LOC-B",
     ]);
     assert_eq!(device.made(), ["count LOC-A 25 HAM", "count LOC-A 1 TABLE"]);
-    // No code stands for one of its own unit: the code that can state the sum.
+    // No code stands for one unit of the product: the code that can express the sum.
     device.scan_all(&["NUT-7", "LOT-1", "SR-QTY-6", "NUT-6", "LOT-1", "LOC-A"]);
     assert_eq!(device.made(), ["count LOC-B 8 NUT-6 lot LOT-1"]);
     device.scan_all(&["NUT-7", "LOT-1", "NUT-6", "LOT-2", "LOC-B"]);
@@ -104,7 +104,7 @@ fn the_weight_of_what_is_kept_in_units_is_recorded_and_no_quantity() {
     device.scan_all(&["LOC-A", "]C101006141410000293103012500", "LOC-B"]);
     assert_eq!(measures(&device), [net_kg("12.5")]);
     assert_eq!(device.made(), ["1 00614141000029 LOC-A > LOC-B"]);
-    // Two labels add up; of one without a weight nobody knows the sum.
+    // Two labels add up. With a label without a weight the sum is unknown.
     let label = "]C101006141410000293103010000";
     device.scan_all(&["LOC-A", label, label, "LOC-B"]);
     assert_eq!(measures(&device), [net_kg("20")]);
@@ -127,5 +127,5 @@ fn the_weight_of_what_is_weighed_is_its_quantity() {
     let said = device.wrong("]C101006141410000363103000000");
     assert!(said.contains("0 kg does not fit"), "{said}");
     let said = device.wrong("]C101001234567890053103012500");
-    assert!(said.contains("weight says no quantity"), "{said}");
+    assert!(said.contains("weight gives no quantity"), "{said}");
 }

@@ -18,7 +18,7 @@ fn data_identifiers_tell_a_batch_from_a_serial_number() {
         "SN-2 is a serial number\nScan the lot"
     );
     assert_eq!(
-        device.said(&message("1TB-2\u{1d}SSN-2")),
+        device.display(&message("1TB-2\u{1d}SSN-2")),
         "Milk\n1, new lot B-2"
     );
     assert_eq!(
@@ -34,20 +34,20 @@ fn data_identifiers_tell_a_batch_from_a_serial_number() {
 fn digits_that_end_in_the_name_of_another_lot_are_a_name_of_their_own() {
     // Odoo has the lot 47, and its label would be 1047.
     let mut device = Device::receiving("MILK");
-    assert_eq!(device.said("47"), "Milk\n1, lot 47");
+    assert_eq!(device.display("47"), "Milk\n1, lot 47");
     device.scan_all(&["MILK"]);
     assert_eq!(
         device.wrong("1047"),
         "New lot? Scan again\n1047\nLooks like: GS1 label"
     );
-    assert_eq!(device.said("1047"), "Milk\n1, new lot 1047");
+    assert_eq!(device.display("1047"), "Milk\n1, new lot 1047");
     // Odoo prints no linear barcode with such data.
     device.symbology = Symbology::of("code128");
     device.scan_all(&["MILK"]);
-    assert_eq!(device.said("10LOT-7"), "Milk\n1, new lot 10LOT-7");
+    assert_eq!(device.display("10LOT-7"), "Milk\n1, new lot 10LOT-7");
     device.symbology = Symbology::of("datamatrix");
     device.scan_all(&["MILK"]);
-    assert_eq!(device.said("1047"), "Milk\n2, lot 47");
+    assert_eq!(device.display("1047"), "Milk\n2, lot 47");
     // Nor is it that lot where it must be there.
     let mut device = Device::new("transfer");
     device.scan_all(&["LOC-A", "MILK"]);
@@ -92,7 +92,7 @@ fn a_quantity_that_is_asked_for_is_never_one() {
     // Or the quantity, and then the label.
     let mut device = begun();
     device.scan_all(&["7"]);
-    assert_eq!(device.said("SR-UNDO"), "Milk\nScan the quantity");
+    assert_eq!(device.display("SR-UNDO"), "Milk\nScan the quantity");
     device.wrong("OBTVALI");
     device.scan_all(&["SR-UNDO", "SR-UNDO", "WH/IN/1"]);
     // The lot comes after it.
@@ -101,7 +101,10 @@ fn a_quantity_that_is_asked_for_is_never_one() {
         device.wrong_of("OBTVALI"),
         "Milk\nThe quantity is missing: scan it"
     );
-    assert_eq!(device.said("9"), format!("Milk\n9. Scan the lot\n→ {sscc}"));
+    assert_eq!(
+        device.display("9"),
+        format!("Milk\n9. Scan the lot\n→ {sscc}")
+    );
     device.scan_all(&["LOT-1"]);
     assert_eq!(
         device.validated(),
@@ -113,9 +116,9 @@ fn a_quantity_that_is_asked_for_is_never_one() {
     let mut device = Device::new("receive");
     device.scan_all(&["WH/IN/1"]);
     let content = format!("]C102{MILK}10L-3");
-    assert_eq!(device.said(&content), "Milk\nScan the quantity");
+    assert_eq!(device.display(&content), "Milk\nScan the quantity");
     device.scan_all(&["24", &format!("]C100{sscc}")]);
-    assert_eq!(device.said(&content), "Milk\nScan the quantity");
+    assert_eq!(device.display(&content), "Milk\nScan the quantity");
     device.scan_all(&["6"]);
     assert_eq!(
         device.validated(),
@@ -131,7 +134,7 @@ fn a_weighed_label_of_the_awaited_product_is_no_further_piece() {
     // One case of cheese by its own number, then the label of that case with its weight and lot.
     let mut device = Device::receiving("CHEESE-CASE");
     let label = "]C101006141410000433103009800\u{1d}10LOT-1";
-    assert_eq!(device.said(label), "Cheese\n9.8, lot LOT-1");
+    assert_eq!(device.display(label), "Cheese\n9.8, lot LOT-1");
     device.scan_all(&["SR-UNDO", label]);
     device.scan_all(&["OBTVALI"]);
     assert_eq!(device.events[0].measures["net_kg"], "9.8".parse().unwrap());
@@ -146,13 +149,13 @@ fn what_is_on_a_pallet_is_apart_from_what_lies_loose() {
     device.scan_all(&["WH/IN/1", &format!("]C101{MILK}10L-1"), &content]);
     device.scan_all(&["SR-UNDO", &content]);
     assert_eq!(
-        device.said(&format!("]C100{sscc}")),
+        device.display(&format!("]C100{sscc}")),
         format!("Milk\n24, new lot L-1\n→ {sscc}")
     );
     // The lot in a barcode of its own.
     device.scan_all(&[&format!("]C102{MILK}3712"), "]C110L-1"]);
     assert_eq!(
-        device.said("]C100106141412345678915"),
+        device.display("]C100106141412345678915"),
         "Milk\n12, new lot L-1\n→ 106141412345678915"
     );
     device.scan_all(&["SR-UNDO", "SR-UNDO", "]C110L-2"]);
@@ -174,17 +177,17 @@ fn the_lot_of_a_pallets_content_may_be_on_the_label_of_a_piece() {
     let sscc = "106141412345678908";
     let mut device = Device::receiving(&format!("]C102{MILK}3724"));
     assert_eq!(
-        device.said(&format!("]C101{MILK}10L-1")),
+        device.display(&format!("]C101{MILK}10L-1")),
         "Milk\n24, new lot L-1"
     );
     assert_eq!(
-        device.said(&format!("]C100{sscc}")),
+        device.display(&format!("]C100{sscc}")),
         format!("Milk\n24, new lot L-1\n→ {sscc}")
     );
-    // What is in a package is asked for, also of a product that was scanned before.
+    // What is in a package is asked for, also of a product that was already scanned.
     device.scan_all(&["MILK"]);
     assert_eq!(
-        device.said(&format!("]C102{MILK}10L-2")),
+        device.display(&format!("]C102{MILK}10L-2")),
         "Milk\nScan the quantity"
     );
     device.scan_all(&["12", "MILK", "SR-QTY-6", &format!("]C102{MILK}10L-3")]);
@@ -205,7 +208,7 @@ fn a_lot_of_a_count_that_a_pause_ended_is_not_looked_for() {
     let engine = Engine::new(&device.rules);
     let last = |seconds| {
         let later = device.now + SignedDuration::from_secs(seconds);
-        let state = engine.as_of(&device.state, later);
+        let state = engine.state_at(&device.state, later);
         state.last_product().map(str::to_owned)
     };
     assert_eq!(last(599).as_deref(), Some("MILK"));

@@ -1,4 +1,4 @@
-//! What a label says besides what it is: its dates, and what is told once.
+//! The dates on a label, and the notes that the display shows once.
 
 use super::*;
 
@@ -47,22 +47,22 @@ fn dates_that_are_not_used_are_told_once() {
     let label = format!("{MILK}(10)L1(11)261101(17)270615");
     let say = device.scan(&label);
     assert_eq!(
-        say.text(Language::English),
+        say.render(Language::English),
         "Milk\n1, new lot L1\nNot used: (11) 2026-11-01"
     );
     assert_eq!(
-        device.scan(&label).text(Language::English),
+        device.scan(&label).render(Language::English),
         "Milk\n2, new lot L1"
     );
     device.scan_all(&["SR-UNDO", "OBTVALI", "WH/IN/2"]);
     assert_eq!(
-        device.scan(&label).text(Language::English),
+        device.scan(&label).render(Language::English),
         "Milk\n1, new lot L1"
     );
     // A long name leaves the note its place.
     let mut say = device.scan(&format!("{PHONE}(21)S1(13)261101"));
     say.arguments[0].1 = "x".repeat(200);
-    let text = say.text(Language::German);
+    let text = say.render(Language::German);
     assert!(
         text.ends_with("\nNicht verwendet: (13) 2026-11-01"),
         "{text}"
@@ -72,8 +72,8 @@ fn dates_that_are_not_used_are_told_once() {
     let mut device = Device::new("transfer");
     device.scan_all(&["LOC-A"]);
     assert_eq!(
-        device.scan(&label).text(Language::English),
-        "Milk\n1, lot L1, not known here yet"
+        device.scan(&label).render(Language::English),
+        "Milk\n1, lot L1, not in Odoo's data yet"
     );
 }
 
@@ -84,11 +84,11 @@ fn a_count_beside_an_item_number_is_told_once_where_odoos_rules_take_it() {
     let label = format!("{MILK}(10)L1(37)6");
     let say = device.scan(&label);
     assert_eq!(
-        say.text(Language::English),
-        "Milk\n6, new lot L1\n(37) beside (01) is the quantity"
+        say.render(Language::English),
+        "Milk\n6, new lot L1\n(37) next to (01) is the quantity"
     );
     assert_eq!(
-        device.scan(&label).text(Language::English),
+        device.scan(&label).render(Language::English),
         "Milk\n12, new lot L1"
     );
     device.scan_all(&["OBTVALI"]);

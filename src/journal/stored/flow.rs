@@ -17,26 +17,32 @@ use super::{BadRecord, bad};
 pub struct FlowV1 {
     pub flow: Option<String>,
     pub at: Option<String>,
-    pub work: WorkV1,
+    #[serde(rename = "work")]
+    pub unfinished: UnfinishedV1,
     pub trail: Vec<StepV1>,
-    #[serde(deserialize_with = "made_or_default")]
-    pub done: MadeV1,
+    #[serde(rename = "done", deserialize_with = "undoable_or_default")]
+    pub undoable: UndoableV1,
     pub operator: Option<String>,
     pub asks_quantity: bool,
-    pub doubted: Option<String>,
-    pub noted: Vec<String>,
-    pub dropped: Option<String>,
+    #[serde(rename = "doubted")]
+    pub unconfirmed: Option<String>,
+    #[serde(rename = "noted")]
+    pub shown_notes: Vec<String>,
+    #[serde(rename = "dropped")]
+    pub expired: Option<String>,
     pub seq: u64,
     pub tag: String,
     pub possible_repeat: bool,
-    pub last: Option<Timestamp>,
+    #[serde(rename = "last")]
+    pub last_received: Option<Timestamp>,
     pub last_at: Option<Timestamp>,
-    pub made: u32,
+    #[serde(rename = "made")]
+    pub events_created: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct WorkV1 {
+pub struct UnfinishedV1 {
     pub from: Option<String>,
     pub to: Option<String>,
     pub order: Option<String>,
@@ -55,7 +61,8 @@ pub struct ItemV1 {
     pub lot: Option<String>,
     pub expiry: Option<String>,
     pub best_before: Option<String>,
-    pub of_each: DatesV1,
+    #[serde(rename = "of_each")]
+    pub piece_dates: DatesV1,
     pub tracking: TrackingV1,
     pub is_new_lot: bool,
     pub package: Option<String>,
@@ -96,11 +103,12 @@ pub enum TrackingV1 {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepV1 {
     pub at: Option<String>,
-    pub did: Vec<DidV1>,
+    #[serde(rename = "did")]
+    pub changes: Vec<ChangeV1>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DidV1 {
+pub enum ChangeV1 {
     #[serde(rename = "from")]
     From(Option<String>),
     #[serde(rename = "to")]
@@ -120,7 +128,7 @@ pub enum DidV1 {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum MadeV1 {
+pub enum UndoableV1 {
     #[default]
     #[serde(rename = "nothing")]
     Nothing,
@@ -130,8 +138,8 @@ pub enum MadeV1 {
     Validated,
 }
 
-/// A form of an earlier version becomes [`MadeV1::Nothing`]: it cannot be undone.
-fn made_or_default<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MadeV1, D::Error> {
+/// A form of an earlier version becomes [`UndoableV1::Nothing`]: it cannot be undone.
+fn undoable_or_default<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UndoableV1, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).unwrap_or_default())
 }

@@ -27,8 +27,8 @@ pub(super) struct Link {
 }
 
 struct State {
-    /// Counts connections. What came in one may be acknowledged in that one only: in the next, the
-    /// same packet id belongs to another message.
+    /// Counts connections. A message may be acknowledged only in its own connection: in the next
+    /// one, its packet id belongs to another message.
     generation: u64,
     up: bool,
     outbox: Outbox<Outbound>,
@@ -61,7 +61,7 @@ impl Link {
     }
 
     /// The broker took the connection: subscribes, and hands over what waits.
-    pub fn connected(&self) {
+    pub fn mark_connected(&self) {
         let mut state = self.state();
         if self
             .client
@@ -77,11 +77,11 @@ impl Link {
     }
 
     /// The connection is gone; answers how many messages were dropped since the last time.
-    pub fn lost(&self) -> u64 {
+    pub fn mark_lost(&self) -> u64 {
         let mut state = self.state();
         state.generation += 1;
         state.up = false;
-        state.outbox.lost();
+        state.outbox.requeue();
         self.room.notify_waiters();
         std::mem::take(&mut state.dropped)
     }
@@ -112,7 +112,7 @@ impl Link {
             state.up && state.outbox.is_full()
         };
         if wait {
-            // A broker that acknowledges nothing must not hold up what else the gateway does.
+            // A broker that acknowledges nothing must not delay the gateway's other work.
             drop(tokio::time::timeout(ROOM_WAIT, room).await);
         }
         self.push(message);
@@ -138,13 +138,13 @@ impl Link {
         }
     }
 
-    pub fn numbered(&self, packet_id: u16) {
-        self.state().outbox.numbered(packet_id);
+    pub fn set_packet_id(&self, packet_id: u16) {
+        self.state().outbox.set_packet_id(packet_id);
     }
 
-    pub fn acknowledged(&self, packet_id: u16) {
+    pub fn remove_acknowledged(&self, packet_id: u16) {
         let mut state = self.state();
-        state.outbox.acknowledged(packet_id);
+        state.outbox.remove_acknowledged(packet_id);
         self.hand_over(&mut state);
         self.room.notify_waiters();
     }
@@ -165,7 +165,7 @@ impl Link {
             if handed.is_err() {
                 return;
             }
-            state.outbox.handed_over();
+            state.outbox.mark_handed_over();
         }
     }
 }

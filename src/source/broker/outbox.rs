@@ -52,12 +52,12 @@ impl<T> Outbox<T> {
     }
 
     /// The one that [`Self::next`] answered was handed over.
-    pub fn handed_over(&mut self) {
+    pub fn mark_handed_over(&mut self) {
         self.under_way += 1;
     }
 
-    /// The client gave a packet id to the first that has none: it takes them in order.
-    pub fn numbered(&mut self, packet_id: u16) {
+    /// Sets the packet id of the first message without one: the client sends messages in order.
+    pub fn set_packet_id(&mut self, packet_id: u16) {
         let under_way = self.entries.iter_mut().take(self.under_way);
         if let Some((id, _)) = under_way.into_iter().find(|(id, _)| id.is_none()) {
             *id = Some(packet_id);
@@ -65,7 +65,7 @@ impl<T> Outbox<T> {
     }
 
     /// The broker has it.
-    pub fn acknowledged(&mut self, packet_id: u16) {
+    pub fn remove_acknowledged(&mut self, packet_id: u16) {
         let found = self
             .entries
             .iter()
@@ -77,8 +77,8 @@ impl<T> Outbox<T> {
         }
     }
 
-    /// The connection is gone: nothing is under way, everything waits again.
-    pub fn lost(&mut self) {
+    /// Puts all messages in flight back into the queue after the connection was lost.
+    pub fn requeue(&mut self) {
         for (id, _) in self.entries.iter_mut().take(self.under_way) {
             *id = None;
         }
@@ -94,7 +94,7 @@ mod tests {
         let mut handed = Vec::new();
         while let Some(message) = outbox.next().copied() {
             handed.push(message);
-            outbox.handed_over();
+            outbox.mark_handed_over();
         }
         handed
     }
@@ -107,16 +107,16 @@ mod tests {
         }
         assert_eq!(hand_over_all(&mut outbox), [0, 1, 2, 3]);
         for packet_id in 1..=3 {
-            outbox.numbered(packet_id);
+            outbox.set_packet_id(packet_id);
         }
-        outbox.acknowledged(2);
-        outbox.acknowledged(2);
-        outbox.acknowledged(9);
-        outbox.lost();
+        outbox.remove_acknowledged(2);
+        outbox.remove_acknowledged(2);
+        outbox.remove_acknowledged(9);
+        outbox.requeue();
         assert_eq!(hand_over_all(&mut outbox), [0, 2, 3]);
         // Packet ids of before the loss mean nothing.
-        outbox.acknowledged(1);
-        outbox.lost();
+        outbox.remove_acknowledged(1);
+        outbox.requeue();
         assert_eq!(hand_over_all(&mut outbox), [0, 2, 3]);
     }
 
@@ -131,8 +131,8 @@ mod tests {
         assert_eq!(hand_over_all(&mut outbox).len(), UNDER_WAY_MAX);
         // The oldest that waits goes, not one that is under way.
         assert_eq!(outbox.push(max), Some(window));
-        outbox.numbered(7);
-        outbox.acknowledged(7);
+        outbox.set_packet_id(7);
+        outbox.remove_acknowledged(7);
         assert_eq!(hand_over_all(&mut outbox), [window + 1]);
     }
 }

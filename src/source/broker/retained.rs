@@ -13,8 +13,8 @@ use crate::decode;
 use crate::event::{Event, Name, Rejection, SourceKind};
 use crate::reason::RejectionCode;
 
-/// The rejected readings of a retained message, one for each event in it. Their ids are those of
-/// the events; where an event has none, the same for the same message.
+/// Builds the rejected readings of a retained message, one for each event in it. They have the ids
+/// of the events. An event without an id gets an id that is the same for the same message.
 pub(super) fn reject(
     device: &Name,
     channel: Option<Channel>,

@@ -15,8 +15,7 @@ pub(super) enum Topic {
 }
 
 impl Topic {
-    /// `None` for a topic of another site, of an unknown channel, or whose device has no valid
-    /// name.
+    /// Parses a topic. `None`: another site, an unknown channel, or a device without a valid name.
     pub fn parse(site: &Name, topic: &str) -> Option<Self> {
         let rest = topic.strip_prefix("stockrelay/v1/")?;
         let (found, rest) = rest.split_once('/')?;
@@ -32,10 +31,10 @@ impl Topic {
     }
 }
 
-/// For a message below the site that [`Topic::parse`] does not understand: the name that its
-/// rejected reading has, and its channel where the last level says one, also misspelt. What a topic
-/// lacks or has too much is no device's name: the reading has [`made_name`] then.
-pub fn astray(site: &Name, topic: &str) -> Option<(Name, Option<Channel>)> {
+/// Returns device name and channel for the rejected reading of a message below the site that
+/// [`Topic::parse`] does not understand. The channel is the last level, also if misspelt. If the
+/// device's level is not a valid name, the name comes from [`build_name`].
+pub fn find_astray(site: &Name, topic: &str) -> Option<(Name, Option<Channel>)> {
     let rest = topic.strip_prefix("stockrelay/v1/")?;
     let rest = rest.strip_prefix(site.as_str())?.strip_prefix('/')?;
     if Topic::parse(site, topic).is_some() {
@@ -44,13 +43,13 @@ pub fn astray(site: &Name, topic: &str) -> Option<(Name, Option<Channel>)> {
     let last = rest.rsplit('/').next().unwrap_or(rest);
     let channel = Channel::named(last.to_ascii_lowercase().trim_end_matches('s'));
     let device = rest.split_once('/').map_or("", |(device, _)| device);
-    let name = Name::new(device).ok().or_else(|| made_name(device))?;
+    let name = Name::new(device).ok().or_else(|| build_name(device))?;
     Some((name, channel))
 }
 
 /// The substitute for a name that no device can have: its characters as far as names have them, and
 /// its hash, so that it is not another device's name.
-fn made_name(device: &str) -> Option<Name> {
+fn build_name(device: &str) -> Option<Name> {
     let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let made: String = (device.chars().take(40))
         .map(|c| if fits(&c) { c } else { '_' })
@@ -136,10 +135,11 @@ mod tests {
             "stockrelay/v1/ams1/pda.1/scan",
             "x",
         ] {
-            assert_eq!(astray(&site, other), None, "{other}");
+            assert_eq!(find_astray(&site, other), None, "{other}");
         }
         let astray = |rest: &str| {
-            let (name, channel) = astray(&site, &format!("stockrelay/v1/ams1/{rest}")).unwrap();
+            let (name, channel) =
+                find_astray(&site, &format!("stockrelay/v1/ams1/{rest}")).unwrap();
             (name.to_string(), channel)
         };
         for (rest, channel) in [

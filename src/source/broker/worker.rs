@@ -91,8 +91,8 @@ async fn settle(delivery: Delivery, intake: &Intake, link: &Link, board: &Board)
             }
             Err(AppendError::Stopped) => return Settled::Stopped,
             Err(full @ (AppendError::Full | AppendError::Disk | AppendError::Share)) => {
-                // After a reconnect the broker has sent it again: this copy is not the one to wait
-                // with. Without QoS there is no promise, and nobody would send it again.
+                // After a reconnect the broker sends the message again, so this copy need not wait.
+                // With QoS 0 the broker does not send it again.
                 if delivery.publish.qos == QoS::AtMostOnce
                     || link.generation() != delivery.generation
                 {
@@ -154,7 +154,7 @@ pub(super) struct Presence {
 
 impl Presence {
     /// Notes that a message of a device has arrived.
-    pub fn heard(&mut self, board: &Board, device: &Name) {
+    pub fn mark_online(&mut self, board: &Board, device: &Name) {
         self.set(board, device, true);
     }
 
@@ -166,8 +166,7 @@ impl Presence {
         let online = state
             .as_ref()
             .and_then(|state| state.get("online")?.as_bool())
-            // Publishing an empty payload takes a retained state back: it says nothing of the
-            // device.
+            // An empty payload removes a retained state: it is not about the device.
             .unwrap_or(!payload.is_empty());
         self.set(board, device, online);
         let state = state.map(shorten_state);

@@ -39,14 +39,14 @@ pub struct Told(Option<Devices>);
 
 /// Raises the alarm of a list that has a fault.
 fn raise(board: &Board, error: &DevicesError) {
-    tracing::error!(%error, "the old list of devices stays in force");
-    let sentence = format!("{error}: the old list of devices stays in force");
+    tracing::error!(%error, "the gateway uses the old list of devices");
+    let sentence = format!("{error}: the gateway uses the old list of devices");
     board.alarm("devices-file", Some(sentence));
 }
 
 impl DeviceList {
-    /// Reads the list. While it has a fault, the list that was in order last is in force, with an
-    /// alarm; the error is for where there is none.
+    /// Reads the list. If it has a fault, the last good list is used, with an alarm. An error: no
+    /// good list exists.
     pub fn open(
         file: Option<PathBuf>,
         last_lists: LastLists,
@@ -116,7 +116,7 @@ impl DeviceList {
             let operator = None;
             Some((name.clone(), Rule { profile, operator }))
         });
-        intake.profiles().know_devices(rules.collect());
+        intake.profiles().set_devices(rules.collect());
         if let Some(capture) = intake.capture() {
             let settings = list
                 .iter()

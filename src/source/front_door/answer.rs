@@ -62,7 +62,7 @@ pub struct Terms {
     pub keep_alive_s: Option<u16>,
 }
 
-/// Writes packets of one version, within what the client said it takes.
+/// Writes packets of one version, within the client's limits.
 #[derive(Debug, Clone, Copy)]
 pub struct Writer {
     pub version: Version,
@@ -70,8 +70,8 @@ pub struct Writer {
     pub packet_bytes_max: usize,
 }
 
-/// The codec refuses what no caller makes (packet id 0, more than 256 MiB): nothing is written
-/// then.
+/// The codec refuses packets that no caller builds (packet id 0, more than 256 MiB), and writes
+/// nothing.
 fn written<T, E: std::fmt::Display>(result: Result<T, E>) {
     if let Err(error) = result {
         tracing::error!(%error, "an MQTT packet could not be written");
@@ -233,7 +233,7 @@ impl Writer {
         written(v4::PingResp.write(out));
     }
 
-    /// Fails where the packet at the end of `out`, from `start` on, is larger than the client takes
+    /// Fails if the packet at the end of `out`, from `start` on, is larger than the client's limit
     /// (MQTT 5, 3.1.2-24).
     fn check_size(&self, out: &mut BytesMut, start: usize) -> Result<(), Fault> {
         if out.len() - start > self.packet_bytes_max {
@@ -366,7 +366,7 @@ impl Writer {
         };
         out.put_u8(0xE0);
         if 1 + length_bytes(remaining) + remaining > self.packet_bytes_max {
-            // The reason string goes where it makes the packet too large (MQTT 5, 3.14.2-3).
+            // The reason string is left out if it makes the packet too large (MQTT 5, 3.14.2-3).
             out.put_slice(&[2, reason as u8, 0]);
             return;
         }
@@ -387,7 +387,7 @@ pub struct Sent<'a> {
     /// Encoded MQTT 5 properties, without the message expiry.
     pub properties: &'a [u8],
     pub expiry_s: Option<u32>,
-    /// None for QoS 0.
+    /// `None`: QoS 0.
     pub pkid: Option<u16>,
     pub dup: bool,
     pub retain: bool,

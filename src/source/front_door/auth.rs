@@ -92,7 +92,7 @@ impl Auth {
             return Ok(name.clone());
         }
         let turn = self.turns.wait(address).await?;
-        // Someone who is not in the list costs the same as someone whose password is wrong.
+        // An unknown device takes the same time as a device with a wrong password.
         let tried = hash
             .clone()
             .or_else(|| list.values().find_map(|device| device.hash.clone()));

@@ -382,8 +382,8 @@ where
     loop {
         match (attempt().await, patient) {
             (Err(error), Some(end)) if error.is_full() => {
-                // Never in the middle of an attempt: the journal may have taken what was not
-                // answered yet.
+                // It never stops during an attempt: the journal may have stored unanswered
+                // readings.
                 if tokio::time::timeout(pause, end.cancelled()).await.is_ok() {
                     return Err(AppendError::Stopped);
                 }

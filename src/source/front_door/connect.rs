@@ -28,7 +28,7 @@ pub struct Connect {
 #[derive(Debug)]
 pub struct Login {
     pub username: String,
-    /// Bytes, not a text (MQTT 3.1.1, 3.1.3.5; MQTT 5, 3.1.3.6); empty where there is none.
+    /// Bytes, not a text (MQTT 3.1.1, 3.1.3.5; MQTT 5, 3.1.3.6). Empty: no password.
     pub password: SecretSlice<u8>,
 }
 
@@ -56,7 +56,7 @@ pub enum First {
     Faulty(Fault),
 }
 
-/// Takes the CONNECT off the buffer, once all of it is there.
+/// Removes the CONNECT from the buffer after all of it has come.
 pub fn read(buffer: &mut BytesMut, packet_bytes_max: usize) -> Result<Option<First>, Fault> {
     if buffer.first().is_some_and(|first| *first != 0x10) {
         return Err(Fault::Protocol("the first packet is not a CONNECT"));

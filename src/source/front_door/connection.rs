@@ -41,16 +41,16 @@ const WAITING_ELEMENTS_MAX: usize = 500;
 const OUTPUT_BYTES_MAX: usize = 8 << 10;
 /// How often a client that finds no room for its packet looks again.
 const ROOM_EVERY: Duration = Duration::from_millis(100);
-/// How long a packet that takes room from others may take from its first byte to its last.
+/// How long a packet that uses shared room may take from its first byte to its last.
 const UNFINISHED_MAX: Duration = Duration::from_secs(30);
-/// How long a client may take none of what it is sent.
+/// How long a client may read nothing.
 const STALL_MAX: Duration = Duration::from_secs(30);
-/// How long what a client sent before it left may take to settle.
+/// How long the last publishes of a client may take to settle after it left.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
-/// The same limit for a client that disappeared without DISCONNECT: it sends again what is not
-/// acknowledged.
+/// The limit for a client that disappeared without DISCONNECT: it sends unacknowledged publishes
+/// again.
 const GONE_MAX: Duration = Duration::from_millis(500);
-/// The same limit when the gateway stops.
+/// The limit for these publishes when the gateway stops.
 const HURRY_MAX: Duration = Duration::from_secs(1);
 /// How long its last bytes may take.
 const FINISH_MAX: Duration = Duration::from_secs(2);
@@ -98,10 +98,9 @@ pub struct Connection<S> {
     pub(super) bucket: Bucket,
     lane: Lane,
     share: Share,
-    /// When the last whole packet came: bytes of an unfinished one keep nothing alive
-    /// [MQTT-3.1.2-24].
+    /// When the last whole packet came: bytes of an incomplete packet do not count [MQTT-3.1.2-24].
     heard: Instant,
-    /// When the first byte of the packet that is not there yet came.
+    /// When the first byte of the incomplete packet came.
     begun: Instant,
     moved: Instant,
     /// The device does not have all its messages yet.
@@ -188,8 +187,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Another connection has the session now. What the client sent before it connected again may
-    /// still be in the socket: a DISCONNECT there ends the session, or takes the will back.
+    /// Another connection has the session now. Packets that the client sent before it reconnected
+    /// may still be in the socket: a DISCONNECT there ends the session, or removes the will.
     fn taken_over(&mut self) -> End {
         for _ in 0..LAST_READS_MAX {
             let room = if self.may_read() { self.read_room() } else { 0 };
@@ -216,7 +215,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.moved = now;
     }
 
-    /// Whether there is room for what the client may send next.
+    /// Whether there is room for the client's next packet.
     fn may_read(&self) -> bool {
         !self.is_held() && self.io.output.len() < OUTPUT_BYTES_MAX
     }
@@ -477,7 +476,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Says why, lets what is under way settle, publishes the will, and gives the session back.
+    /// Sends the reason, lets the last publishes settle, publishes the will, and releases the
+    /// session.
     async fn leave(&mut self, end: &End) {
         let reason = match end {
             End::Fault(fault) => Some(fault.code()),

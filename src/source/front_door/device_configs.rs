@@ -8,8 +8,7 @@ use bytes::Bytes;
 /// The largest configuration for a device, in bytes.
 const FILE_BYTES_MAX: u64 = 64 << 10;
 
-/// The content of one file; `None` if there is no such file. The error says what is wrong and what
-/// to do.
+/// Reads one file. `None`: no such file. The error names the fault and what to do.
 pub(super) fn read(file: &Path) -> Result<Option<Bytes>, String> {
     let fault = |why: String| {
         let file = file.display();

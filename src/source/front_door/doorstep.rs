@@ -1,9 +1,9 @@
 //! Limits connections before and after CONNECT.
 //!
 //! - [`Doorstep`] holds a limited number of connections without a CONNECT. They cost an attacker
-//!   nothing, so they take no place of a client. When there are too many, it closes the oldest
-//!   connection of the address with the most. An honest client sends its CONNECT at once and leaves
-//!   the doorstep.
+//!   nothing, so they do not count as clients. If there are too many, the oldest connection of the
+//!   address with the most is closed. An honest client sends its CONNECT at once and leaves the
+//!   doorstep.
 //! - [`Places`] counts the clients. The last part of the places is for addresses that hold less
 //!   than their share.
 
@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::limits::Bucket;
 
-/// New connections of an address: so many at once, and so many a second from then on. More are
-/// closed as they come, because to hear and refuse each of them takes the time of the others.
+/// New connections of an address: the burst, and the rate per second after it. Further connections
+/// are closed at once, because reading and refusing each of them would delay the others.
 const ARRIVALS_MAX: u32 = 1_000;
 const ARRIVALS_PER_S: u32 = 200;
 /// Addresses whose arrivals are remembered.
@@ -55,8 +55,8 @@ impl Doorstep {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection has come; another one may have to make room for it. `None`: its address comes
-    /// too often.
+    /// Adds a connection. Another connection may be closed for it. `None`: its address connects too
+    /// often.
     pub fn arrive(self: &Arc<Self>, address: IpAddr, now: Instant) -> Option<Standing> {
         let mut waiting = self.waiting();
         if !waiting.may_arrive(address, now) {
@@ -176,13 +176,13 @@ impl Places {
         }
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
+    fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `None`: there is no place for a client of this address.
+    /// Takes a place for a client of this address. `None`: no place is free.
     pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let mut taken = self.taken();
+        let mut taken = self.lock();
         let own = taken.by_address.get(&address).copied().unwrap_or(0);
         // Divides by one address more than there are, so that the next address finds a place as
         // well.
@@ -202,7 +202,7 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
+        let mut taken = self.places.lock();
         taken.all -= 1;
         if let Some(own) = taken.by_address.get_mut(&self.address) {
             *own -= 1;
@@ -288,7 +288,7 @@ mod tests {
         drop(greedy);
         assert!(places.take(address(3)).is_some());
         drop(second);
-        assert!(places.taken().by_address.is_empty());
+        assert!(places.lock().by_address.is_empty());
     }
 
     #[test]

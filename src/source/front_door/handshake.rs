@@ -23,10 +23,10 @@ use crate::event::Name;
 
 /// How long a client may take from the TCP connection to the end of its CONNECT.
 pub const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// How long a connection that is taken over may take to end.
+/// How long the old connection of a session may take to end.
 const TAKE_OVER_MAX: Duration = Duration::from_secs(5);
-/// The longest keep-alive, in seconds; also for clients that ask for none, so that the dead are
-/// found.
+/// Keep-alive in seconds, at most. It also applies to clients without one, so that dead connections
+/// are found.
 pub const KEEP_ALIVE_MAX_S: u16 = 3_600;
 /// The longest client id that is taken, in bytes.
 pub const CLIENT_ID_BYTES_MAX: usize = 256;
@@ -72,14 +72,14 @@ pub enum Rejected {
         who: String,
         /// The one of these names that is the device's.
         name: String,
-        /// It is for want of room, and no fault of the device.
+        /// Whether the gateway is full, so that the device is not at fault.
         is_busy: bool,
     },
     #[error("closed without a CONNECT")]
     Closed,
 }
 
-/// Where a connection comes from.
+/// The origin of a connection.
 #[derive(Debug)]
 pub struct Origin {
     pub address: IpAddr,
@@ -124,7 +124,7 @@ where
                 io.output.clear();
             }
             Rejected::Refused {
-                reason: said(refusal).to_owned(),
+                reason: describe(refusal).to_owned(),
                 who,
                 name,
                 is_busy: matches!(refusal, Refusal::Busy),
@@ -287,8 +287,8 @@ fn expiry_s(connect: &Connect) -> u32 {
     }
 }
 
-/// Takes the session; a connection that has it is ended first, its will published, so that what the
-/// new one says comes after it (MQTT 3.1.1, 3.1.4; MQTT 5, 3.1.4).
+/// Takes the session. First ends the connection that has it and publishes its will, so that the
+/// messages of the new connection come later (MQTT 3.1.1, 3.1.4; MQTT 5, 3.1.4).
 async fn open(
     shared: &Shared,
     name: &Name,
@@ -348,7 +348,7 @@ fn check_will(shared: &Shared, name: &Name, connect: &Connect) -> Result<(), Ref
     Ok(())
 }
 
-fn said(refusal: Refusal) -> &'static str {
+fn describe(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::ClientId => {
             "client id refused: empty with clean session off, longer than 256 bytes, or no device name where it has to be one"

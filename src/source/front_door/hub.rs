@@ -24,7 +24,7 @@ use crate::clock;
 use crate::event::Name;
 use crate::journal::{SideChange, SideValue};
 
-/// Sessions of one device; when there are more, the one that was left first goes.
+/// Sessions of one device, at most. Beyond that, the session that was left first is removed.
 pub const SESSIONS_MAX: usize = 8;
 /// The largest number of devices with a session. Above it, a new device must try again later.
 pub const DEVICES_MAX: usize = 10_000;
@@ -52,7 +52,7 @@ pub struct Device {
 #[derive(Debug)]
 struct Answers {
     topic: Arc<str>,
-    /// Someone subscribed to it: else nothing is made for it.
+    /// Whether a client has subscribed: otherwise no message is built.
     wanted: AtomicBool,
 }
 
@@ -263,7 +263,7 @@ impl Hub {
         wills
     }
 
-    /// Takes out what has lived its time, and publishes the wills that are due.
+    /// Removes expired messages and sessions, and returns the wills that are due.
     pub fn tidy(
         &self,
         now: Timestamp,
@@ -288,8 +288,8 @@ impl Hub {
         wills
     }
 
-    /// A message from the gateway: to its device's sessions, and kept if it is to be retained. What
-    /// is retained already is not sent again.
+    /// Sends a message of the gateway to its device's sessions, and stores it if it is retained. An
+    /// equal retained message is not sent again.
     pub fn send(&self, message: Outbound, now: Instant, changes: &mut Vec<SideChange>) {
         let Outbound {
             device,
@@ -303,7 +303,7 @@ impl Hub {
                 return;
             }
             if self.retain(&device, &channel, &content, changes).is_err() {
-                tracing::warn!(%device, %channel, "no room to retain a message");
+                tracing::warn!(%device, %channel, "dropped a retained message: the limit of retained messages is reached");
             }
         }
         self.publish(&device, &channel, content, now, changes);

@@ -38,8 +38,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         }
     }
 
-    /// Writes what there is to write and reads up to `room` bytes; resolves as soon as something
-    /// moved. Dropping the future loses nothing.
+    /// Writes waiting bytes and reads up to `room` bytes. Returns as soon as some bytes were
+    /// written or read. Dropping the future loses nothing.
     pub async fn exchange(&mut self, room: usize) -> io::Result<Moved> {
         poll_fn(|context| {
             let mut moved = Moved {
@@ -67,7 +67,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
             }
             if room > 0 {
                 if self.input.capacity() - self.input.len() < READ_BYTES / 4 {
-                    // Twice what is waiting: a packet's own word for its length reserves nothing.
+                    // Twice the bytes that are waiting: the length that a packet announces reserves
+                    // nothing.
                     let more = READ_BYTES.max(self.input.len()).min(room);
                     self.input.reserve(more);
                 }

@@ -49,7 +49,7 @@ impl Bucket {
         self.tokens < 1.0
     }
 
-    /// More than there are: the client waits until they have come.
+    /// The bucket may go below zero: the client then waits until it is refilled.
     pub fn take(&mut self, tokens: u32) {
         self.tokens -= f64::from(tokens);
     }
@@ -136,7 +136,7 @@ impl Quiet {
         if fresh {
             let held = state.1.saturating_sub(Self::LINES_MAX);
             if held > 0 {
-                tracing::warn!(held, "more lines about clients were held back");
+                tracing::warn!(held, "further log lines about clients were left out");
             }
             *state = (Some(now), 0);
         }

@@ -33,7 +33,7 @@ pub struct Expiry {
 }
 
 impl Expiry {
-    /// `None` where the clocks cannot count so far.
+    /// `None`: the time is beyond the clock's range.
     pub fn after(seconds: u32) -> Option<Self> {
         let at = clock::instant().checked_add(Duration::from_secs(seconds.into()))?;
         let wall = clock::now().checked_add(SignedDuration::from_secs(seconds.into()));

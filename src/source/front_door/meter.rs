@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Messages of all sessions, in bytes; near it a session keeps at most half of what is free.
+/// Messages of all sessions in bytes, at most. Near the limit a session holds at most half of the
+/// free bytes.
 const ALL_BYTES_MAX: usize = 8 << 20;
 /// The bytes that each session may always hold.
 const FREE_BYTES: usize = 4 << 10;
@@ -42,7 +43,8 @@ impl Meter {
         self.bytes
     }
 
-    /// Whether so much waits in all sessions that none should send further ahead of its client.
+    /// Whether the sessions hold so many messages that none should send further ahead of its
+    /// client.
     pub fn is_scarce(&self) -> bool {
         self.all.load(Ordering::Relaxed) > ALL_BYTES_MAX / 2
     }

@@ -163,7 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let bytes = publish.payload.len() + publish.properties.len();
         if bytes > STATE_BYTES_MAX {
             if self.shared.quiet.allows(clock::instant()) {
-                tracing::warn!(device = %name, channel = target.channel(), bytes, "larger than 16 KiB: not kept");
+                tracing::warn!(device = %name, channel = target.channel(), bytes, "dropped a retained message that is larger than 16 KiB");
             }
             batch.done(delivery, Reason::QuotaExceeded, "larger than 16 KiB");
             return;
@@ -171,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if target == Target::State {
             self.shared
                 .intake
-                .hear_state(name, &publish.payload, received);
+                .read_clock(name, &publish.payload, received);
         }
         let from = Some(&self.client.session);
         match self

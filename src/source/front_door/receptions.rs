@@ -23,7 +23,7 @@ pub struct Receptions {
 struct Reception {
     number: u64,
     stage: Stage,
-    /// Its packet id is on disk, or goes there with the message.
+    /// Whether the packet id is on disk, or goes there with the message.
     stored: bool,
 }
 

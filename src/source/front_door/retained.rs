@@ -72,8 +72,7 @@ impl Retained {
         // The gateway calculates tasks again after a restart, and they change too often for a disk.
         if !is_tasks(&topic) {
             let stored = Some(content).filter(|content| !content.payload.is_empty());
-            // The properties also where there are none: what is on disk may be those of a message
-            // whose successor found no room there.
+            // Empty properties are written, too: the disk may have those of an earlier message.
             let properties = stored.and_then(stored::properties_value);
             changes.push((stored::properties_key(&topic), properties));
             let payload = stored.map(|content| content.payload.to_vec());
@@ -83,8 +82,8 @@ impl Retained {
         Ok(())
     }
 
-    /// Makes changes that waited say what is retained now: in the meantime a newer message may have
-    /// gone to disk.
+    /// Updates waiting changes to the messages that are retained now: a newer message may have gone
+    /// to disk.
     pub fn update(&self, changes: &mut [SideChange]) {
         for (key, value) in changes {
             let content = || self.messages.get(key.name());

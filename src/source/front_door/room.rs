@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub const FREE_BYTES: usize = 8 << 10;
 /// The bytes that all connections together may hold in addition.
 const ROOM_BYTES: usize = 12 << 20;
-/// How far a client may send ahead of the disk where there is room.
+/// Bytes that a client may send ahead of the disk if there is room.
 const AHEAD_BYTES: usize = 256 << 10;
 /// The smallest share that a connection requests, so that a fast client does not request one for
 /// each read.
@@ -41,12 +41,12 @@ impl Room {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self, address: IpAddr, bytes: usize) -> bool {
-        let mut held = self.held();
+        let mut held = self.lock();
         let free = self.bytes_max.saturating_sub(held.all);
         let own = held.by_address.get(&address).copied().unwrap_or(0);
         if own + bytes > free / 2 {
@@ -58,7 +58,7 @@ impl Room {
     }
 
     fn give_back(&self, address: IpAddr, bytes: usize) {
-        let mut held = self.held();
+        let mut held = self.lock();
         held.all -= bytes;
         if let Some(own) = held.by_address.get_mut(&address) {
             *own -= bytes;
@@ -170,13 +170,13 @@ mod tests {
             greedy.push(share);
         }
         assert!(refused > 1_500);
-        assert!(room.held().all <= ROOM_BYTES);
+        assert!(room.lock().all <= ROOM_BYTES);
         let mut honest = Share::new(Arc::clone(&room), address(99));
         assert!(honest.readable(4_096, PACKET - 4_096) >= PACKET - 4_096);
         drop(greedy);
         drop(honest);
-        assert_eq!(room.held().all, 0);
-        assert!(room.held().by_address.is_empty());
+        assert_eq!(room.lock().all, 0);
+        assert!(room.lock().by_address.is_empty());
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
         assert!(share.is_taken());
         assert_eq!(share.readable(0, 0), FREE_BYTES);
         assert!(!share.is_taken());
-        assert_eq!(room.held().all, 0);
+        assert_eq!(room.lock().all, 0);
     }
 
     #[test]

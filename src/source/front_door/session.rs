@@ -37,7 +37,7 @@ const QUEUE_KEPT: usize = 16;
 /// QoS 1 messages that a client may leave unacknowledged before it gets more; its Receive Maximum
 /// may be lower.
 pub const IN_FLIGHT_MAX: u16 = 64;
-/// The same number while clients that do not acknowledge hold much of the memory for messages.
+/// The limit while clients that do not acknowledge hold much of the memory for messages.
 const IN_FLIGHT_SCARCE: u16 = 8;
 /// After this a message that was not acknowledged is written to disk.
 const UNACKED_MAX: Duration = Duration::from_secs(5);
@@ -67,7 +67,7 @@ struct State {
     stored: bool,
     subscriptions: Vec<Filter>,
     queue: VecDeque<Message>,
-    /// The bytes of both: what waits, and what is in flight.
+    /// The bytes of waiting messages and of messages in flight.
     held: Meter,
     in_flight: VecDeque<InFlight>,
     receptions: Receptions,
@@ -97,8 +97,7 @@ pub struct Owner {
 pub struct Offer {
     pub topic: Arc<str>,
     pub content: Content,
-    /// Earlier messages of the topic that still wait for the device say nothing any more: only the
-    /// newest one goes out.
+    /// Earlier waiting messages of the topic are obsolete: only the newest one is sent.
     pub supersedes: bool,
     pub now: Instant,
 }
@@ -220,7 +219,7 @@ impl Session {
         let present = !clean
             && !state.is_over(clock::now())
             && (state.ended.is_some() || state.owner.is_some());
-        // A session that goes on takes its will back (MQTT 5, 3.1.3-9).
+        // A session that continues removes its will (MQTT 5, 3.1.3-9).
         let will = state.will.take().filter(|_| !present);
         if !present {
             self.forget(&mut state, changes);
@@ -249,8 +248,8 @@ impl Session {
         }
     }
 
-    /// The connection has ended: what its device does not have goes to disk if the session lives
-    /// on. True: the session is over.
+    /// Ends the connection of the session. If the session continues, its undelivered messages go to
+    /// disk. Returns `true` if the session has ended.
     pub fn detach(
         &self,
         epoch: u64,
@@ -337,7 +336,7 @@ impl Session {
         )
     }
 
-    /// Adds or replaces a subscription. `None`: there are too many; else whether it is new.
+    /// Adds or replaces a subscription. Returns whether it is new. `None`: too many subscriptions.
     pub fn subscribe(&self, filter: &Filter, max: usize) -> Option<bool> {
         let mut state = self.state();
         let known = state
@@ -402,7 +401,7 @@ impl State {
         self.next_number - 1
     }
 
-    /// There are at most [`IN_FLIGHT_MAX`] in flight: one of so many more ids is free.
+    /// At most [`IN_FLIGHT_MAX`] messages are in flight, so an id is free.
     fn free_pkid(&mut self) -> u16 {
         loop {
             self.next_pkid = self.next_pkid.checked_add(1).unwrap_or(1);

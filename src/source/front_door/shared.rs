@@ -20,11 +20,11 @@ use super::handshake::{Client, Origin};
 use super::hub::Hub;
 use super::limits::Quiet;
 use super::message::{Content, Expiry};
+use super::refused::{RefusedClients, Why};
 use super::retained::RetainedFull;
 use super::room::Room;
 use super::session::{PendingWill, Session};
 use super::topics::Target;
-use super::turned_away::{TurnedAway, Why};
 use crate::board::Board;
 use crate::board::shorten_state;
 use crate::channel::Outbound;
@@ -34,7 +34,7 @@ use crate::event::{Name, SourceKind};
 use crate::journal::{AppendError, Inbox, SideChange};
 use crate::source::Intake;
 
-/// How long a session's change may take to reach the disk before its client goes on without.
+/// How long a client waits until a change of its session is on disk.
 const STORE_MAX: Duration = Duration::from_secs(5);
 /// How often the files of `mqtt.listen.device_config_dir` are looked at for faults.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
@@ -55,7 +55,7 @@ pub struct Shared {
     pub stop: CancellationToken,
     present: Mutex<HashMap<Name, u32>>,
     clients: AtomicU64,
-    turned_away: Mutex<TurnedAway>,
+    refused: Mutex<RefusedClients>,
 }
 
 impl Shared {
@@ -82,7 +82,7 @@ impl Shared {
             stop: CancellationToken::new(),
             present: Mutex::default(),
             clients: AtomicU64::new(0),
-            turned_away: Mutex::default(),
+            refused: Mutex::default(),
         }
     }
 
@@ -94,21 +94,19 @@ impl Shared {
     }
 
     /// Notes that a device was refused or cut off: the alarms tell of it.
-    pub fn turned_away(&self, why: Why, device: &str, detail: &str) {
-        self.away().note(why, device, detail, clock::now());
+    pub fn count_refused(&self, why: Why, device: &str, detail: &str) {
+        self.lock_refused().note(why, device, detail, clock::now());
     }
 
-    pub fn show_turned_away(&self) {
-        let (mut away, now) = (self.away(), clock::now());
+    pub fn show_refused(&self) {
+        let (mut away, now) = (self.lock_refused(), clock::now());
         for why in Why::ALL {
             self.board.alarm(why.code(), away.alarm(why, now));
         }
     }
 
-    fn away(&self) -> MutexGuard<'_, TurnedAway> {
-        self.turned_away
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn lock_refused(&self) -> MutexGuard<'_, RefusedClients> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn next_client_id(&self) -> String {
@@ -176,20 +174,20 @@ impl Shared {
             qos: will.qos,
             retain: will.retain,
             properties: will.properties.clone(),
-            // It counts from now on (MQTT 5, 3.1.3.2.4).
+            // Its expiry starts now (MQTT 5, 3.1.3.2.4).
             expiry: will.message_expiry_s.and_then(Expiry::after),
         };
         self.retain_state(device, Target::State, content, from, clock::now())
             .unwrap_or_else(|RetainedFull| {
                 if self.quiet.allows(clock::instant()) {
-                    tracing::warn!(%device, "no room to retain a last will");
+                    tracing::warn!(%device, "dropped a retained last will: the limit of retained messages is reached");
                 }
                 Vec::new()
             })
     }
 
     pub fn arrived(&self, device: &Name) {
-        self.away().is_in(device.as_str());
+        self.lock_refused().is_in(device.as_str());
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         *present.entry(device.clone()).or_insert(0) += 1;
         self.show(device, true, present.len());
@@ -220,7 +218,7 @@ impl Shared {
         });
     }
 
-    /// Ends a connection: sends its will and stores what its session needs later.
+    /// Ends a connection: publishes its will, and stores its session.
     pub async fn farewell(&self, client: &Client, end: &End) {
         let (with_will, expiry_s) = match end {
             End::Left {

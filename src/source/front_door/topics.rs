@@ -36,9 +36,9 @@ impl Target {
 pub enum FilterFault {
     /// Not a filter by MQTT 4.7, or too long.
     Invalid,
-    /// It reaches beyond the device's own topics.
+    /// The filter matches topics of other devices.
     Foreign,
-    /// `$share/...`: receipts are for one device, there is nothing to share.
+    /// `$share/...`: receipts are for one device, so a shared subscription has no use.
     Shared,
 }
 

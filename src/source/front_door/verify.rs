@@ -114,8 +114,8 @@ impl Turns {
             };
             match waiter.grant.send(Ok(turn)) {
                 Ok(()) => return,
-                // The client has gone, and has guessed nothing. The turn passes on when it is
-                // dropped.
+                // The client has gone without an attempt. Dropping its turn gives it to the next
+                // client.
                 Err(turn) => {
                     if let Ok(turn) = turn {
                         turn.forgive();

@@ -96,7 +96,7 @@ pub struct Publish {
     pub pkid: u16,
     /// A topic name: valid UTF-8 without wildcards and U+0000.
     pub topic: Bytes,
-    /// The MQTT 5 properties as the client encoded them; empty where there are none.
+    /// The MQTT 5 properties as the client encoded them. Empty: no properties.
     pub properties: Bytes,
     pub message_expiry_s: Option<u32>,
     pub payload: Bytes,
@@ -140,7 +140,7 @@ pub enum Packet {
     },
 }
 
-/// How long the first packet in the buffer says that it is; 0 where not even that is there.
+/// The announced length of the first packet in the buffer. 0: the length has not come yet.
 pub fn announced(buffer: &[u8]) -> usize {
     let length = fields::variable(buffer.get(1..).unwrap_or_default());
     let length = length.ok().flatten();
@@ -155,7 +155,8 @@ pub struct Head {
 }
 
 impl Head {
-    /// Takes the packet off the buffer once all of it is there; answers what follows the head.
+    /// Removes the packet from the buffer after all of it has come, and returns the bytes after the
+    /// head.
     pub fn take(self, buffer: &mut BytesMut) -> Bytes {
         let start = 1 + self.remaining.bytes;
         let mut packet = buffer.split_to(start + self.remaining.value).freeze();
@@ -183,7 +184,7 @@ pub fn head(buffer: &[u8], packet_bytes_max: usize) -> Result<Option<Head>, Faul
     Ok((buffer.len() >= bytes).then_some(Head { first, remaining }))
 }
 
-/// Takes the first packet off the buffer, once all of it is there.
+/// Removes the first packet from the buffer after all of it has come.
 pub fn next(
     buffer: &mut BytesMut,
     version: Version,

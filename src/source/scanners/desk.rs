@@ -28,8 +28,8 @@ const ABSENT_PAUSE_MAX: Duration = Duration::from_secs(1);
 const FULL_WAIT: Duration = Duration::from_secs(1);
 /// The shortest time between two reports about a scanner that sends invalid codes.
 const REPORT_EVERY: Duration = Duration::from_mins(1);
-/// More codes than this in a second come from no hand and no conveyor: what is beyond waits for the
-/// next.
+/// Codes per second of one scanner, at most. No operator and no conveyor scans more: further codes
+/// wait for the next second.
 const CODES_PER_S_MAX: u32 = 200;
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -41,7 +41,7 @@ pub enum Ended {
     Gone {
         /// Something came before it went.
         heard: bool,
-        /// There is nothing to be opened.
+        /// No device file was found.
         absent: bool,
         why: String,
     },
@@ -93,7 +93,7 @@ impl Desk {
     }
 
     pub fn up(&mut self, place: &str) {
-        tracing::info!(scanner = %self.scanner.name, place, "reading");
+        tracing::info!(scanner = %self.scanner.name, place, "the scanner is connected");
         self.down = None;
         self.board.scanner(&self.scanner.name, |view| {
             "up".clone_into(&mut view.state);
@@ -103,7 +103,7 @@ impl Desk {
         self.online(true);
     }
 
-    /// Says what is wrong, waits, and answers whether the port is to be opened again.
+    /// Reports the fault, and waits. Returns whether to open the port again.
     pub async fn again(&mut self, ended: Ended) -> bool {
         let Ended::Gone { heard, absent, why } = ended else {
             return false;
@@ -172,7 +172,7 @@ impl Desk {
     /// or the gateway stops.
     pub async fn refuse_unended(&mut self, bytes: Vec<u8>, framing: &Framing) -> Option<()> {
         let reading = self.reading(bytes);
-        let rejection = decode::unended(&reading, framing);
+        let rejection = decode::reject_unended(&reading, framing);
         let message = rejection.message.clone();
         loop {
             match self.intake.reject(vec![rejection.clone()]).await {

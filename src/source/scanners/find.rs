@@ -18,7 +18,8 @@ pub enum Class {
 /// idle interface.
 const KEY_ENTER: u32 = 28;
 
-/// The device file of a scanner, or why there is none. `root` is `/`, except in tests.
+/// Finds the device file of a scanner. The error says why there is none. `root` is `/`, except in
+/// tests.
 pub fn device(place: &Place, class: Class, root: &Path) -> Result<PathBuf, String> {
     match place {
         // Checks the path itself, not its target: the name stays the same, the target does not.
@@ -47,13 +48,13 @@ fn by_usb(usb: &Usb, class: Class, root: &Path) -> Result<PathBuf, String> {
     match found.as_slice() {
         [] => Err(format!(
             "no USB device {} is there; plug the scanner in",
-            shown(usb)
+            describe(usb)
         )),
         [name] => Ok(root.join(device_dir).join(name)),
         [..] => Err(format!(
             "{} devices are {}: name one by usb.serial or by port ({})",
             found.len(),
-            shown(usb),
+            describe(usb),
             found
                 .iter()
                 .map(|name| name.to_string_lossy())
@@ -91,7 +92,7 @@ fn is_keyboard(device: &Path) -> bool {
     u64::from_str_radix(lowest, 16).is_ok_and(|bits| bits >> KEY_ENTER & 1 == 1)
 }
 
-fn shown(usb: &Usb) -> String {
+fn describe(usb: &Usb) -> String {
     let product = usb
         .product
         .map_or("*".to_owned(), |product| format!("{product:04x}"));

@@ -21,7 +21,8 @@ use keys::Keyboard;
 
 /// The source of key events: a grabbed device.
 trait Typing {
-    /// The next one; an error where there are no more. Cancelling the future loses none.
+    /// Returns the next key event. An error: the keyboard is gone. Cancelling the future loses no
+    /// event.
     async fn next(&mut self) -> io::Result<InputEvent>;
 }
 
@@ -65,7 +66,7 @@ fn gone(heard: bool, why: String) -> Ended {
     }
 }
 
-/// Takes the codes that are typed until no more keys come.
+/// Reads the typed codes until the keyboard is gone.
 async fn read(desk: &mut Desk, hid: &Hid, mut typing: impl Typing) -> Result<Infallible, Ended> {
     let mut keyboard = Keyboard::new(hid.layout, hid.terminator, hid.max_bytes);
     let mut heard = false;

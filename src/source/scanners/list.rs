@@ -41,7 +41,7 @@ pub enum ScannersError {
         remedy: &'static str,
     },
     /// Every fault at once, a line each.
-    #[error("{}: {}", file.display(), shown(faults))]
+    #[error("{}: {}", file.display(), describe_faults(faults))]
     Invalid { file: PathBuf, faults: Vec<Fault> },
 }
 
@@ -67,7 +67,7 @@ pub fn read(file: &Path) -> Result<Vec<Scanner>, ScannersError> {
 }
 
 /// Reads the list and keeps it for a start at which it has a fault. While it has one: the list that
-/// was in order last, with the fault.
+/// was good last, with the fault.
 pub(super) fn read_or_last(
     file: &Path,
     last_lists: &LastLists,
@@ -187,7 +187,7 @@ fn scanner(
     let operator = section.text("operator", "a text of 1 to 256 bytes");
     let place = section.place();
     let profile = section.profile(directory)?;
-    let profile = section.begun(profile);
+    let profile = section.with_flow(profile);
     let usual = usual_place(&profile);
     if usual.is_none() && !section.has("port") && !section.has("usb") {
         let accepted = "port or usb, as the profile names neither";
@@ -282,8 +282,8 @@ impl Section<'_> {
         }
     }
 
-    /// The profile, beginning in the flow that the scanner names.
-    fn begun(&mut self, mut profile: Profile) -> Profile {
+    /// Sets the flow that the scanner names.
+    fn with_flow(&mut self, mut profile: Profile) -> Profile {
         let accepted = format!("one of {}", profile.flow.names());
         if let Some(flow) = self.text("flow", &accepted) {
             if !profile.flow.has(&flow) {
@@ -295,7 +295,7 @@ impl Section<'_> {
     }
 }
 
-/// Where the profile says that such scanners are.
+/// The place of such scanners in the profile.
 fn usual_place(profile: &Profile) -> Option<Place> {
     let (path, usb) = match &profile.connection {
         Connection::Serial(serial) => (&serial.path, &serial.usb),
@@ -320,7 +320,7 @@ fn share_no_place(scanners: &[Scanner], faults: &mut Vec<Fault>) {
 }
 
 /// A line each.
-fn shown(faults: &[Fault]) -> String {
+fn describe_faults(faults: &[Fault]) -> String {
     let lines: Vec<_> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
     lines.concat()
 }

@@ -21,10 +21,10 @@ use crate::decode::profile::{self, End, Feedback, Frame, Framer, Message, Serial
 
 /// Bytes of one read; the codes in it share a commit.
 const READ_BYTES: usize = 1_024;
-/// Bytes of answers that the scanner has not taken: what comes on top is not said.
+/// Bytes of answers that the scanner has not read yet, at most. Further answers are dropped.
 const ANSWER_BYTES_MAX: usize = 256;
-/// A code that has begun and goes on no more is none, where silence does not end it: the next must
-/// not be glued to it.
+/// Pause after which an incomplete code is dropped, if silence does not end a code: it must not be
+/// joined to the next code.
 const HALF_CODE: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(mut desk: Desk, serial: Serial, mut told: mpsc::Receiver<bool>) {
@@ -67,8 +67,8 @@ async fn session(
     while told.try_recv().is_ok() {}
     let (mut reader, mut writer) = tokio::io::split(port);
     let Err(ended) = converse(desk, serial, told, &mut reader, &mut writer).await;
-    // Closing a port waits for what it has not sent, for up to 30 s: that is thrown away. An error:
-    // it is gone anyway.
+    // Closing a port waits up to 30 s for unsent bytes, so they are dropped first. An error: the
+    // port is gone.
     drop(reader.unsplit(writer).clear(ClearBuffer::Output));
     Err(ended)
 }
@@ -145,7 +145,7 @@ async fn converse(
     }
 }
 
-/// The profile's commands, and what of them the scanner has not taken yet.
+/// The profile's commands, and the bytes that the scanner has not read yet.
 struct Answers {
     good: Vec<u8>,
     bad: Vec<u8>,

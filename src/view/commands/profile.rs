@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::{CommandError, EXIT_CONFIG, EXIT_DONE, EXIT_FAILED, EXIT_USAGE, json_line};
-use crate::decode::meaning::{Asked, Context, Explained, NothingKnown};
+use crate::decode::meaning::{Context, EmptyCatalog, Explanation, SourceAnswer};
 use crate::decode::profile::{
     Connection, End, FlowControl, Parity, Payload, Profile, SCHEMA, SHIPPED, Scan, Serial, Step,
 };
@@ -148,7 +148,7 @@ struct Trial {
     steps: Vec<Step>,
     symbology: Option<String>,
     /// The error is why the profile refuses the code.
-    explained: Result<Explained, String>,
+    explained: Result<Explanation, String>,
 }
 
 /// Tries the code of the command line, or each line of standard input. Only a refused code of the
@@ -216,7 +216,7 @@ impl Test {
             let context = Context {
                 means: &self.profile.code.means,
                 nomenclature: None,
-                known: &NothingKnown,
+                known: &EmptyCatalog,
                 data_identifiers: self.profile.code.data_identifiers,
                 year: self.year,
             };
@@ -291,7 +291,7 @@ impl Test {
 }
 
 /// Describes the answer of one source.
-fn describe_answer(asked: &Asked) -> String {
+fn describe_answer(asked: &SourceAnswer) -> String {
     match (&asked.meaning, &asked.refused) {
         (Some(meaning), _) => meaning.get().to_owned(),
         (None, Some(reason)) => format!("refuses the code: {reason}"),

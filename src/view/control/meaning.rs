@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::{Gateway, reading};
 use crate::catalog::known::{InCatalog, nomenclature};
 use crate::clock;
-use crate::decode::meaning::{Context, Explained};
+use crate::decode::meaning::{Context, Explanation};
 use crate::decode::profile::{Means, Symbology};
 
 /// A code as its profile reads it, and the profile's prefixes.
@@ -35,7 +35,7 @@ pub struct Code {
 pub async fn meaning(
     State(gateway): State<Gateway>,
     body: RawBody,
-) -> Result<Json<Explained>, Problem> {
+) -> Result<Json<Explanation>, Problem> {
     let code: Code = serde_json::from_slice(&read_bytes(body)?).map_err(|error| {
         Problem::bad(
             format!("cannot read the body: {error}"),

@@ -21,8 +21,6 @@ use super::settle::{Correct, Dismiss, Resend};
 use super::theme::Theme;
 use super::typing::CLEAR;
 use super::wrap::Scroll;
-use crate::document::DocumentNumber;
-use crate::event::RejectedNumber;
 use crate::view::records::{DocumentView, RejectedView};
 use crate::view::snapshot::Status;
 

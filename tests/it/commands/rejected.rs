@@ -19,7 +19,7 @@ pub async fn with_a_rejected_scan() -> Served {
         operator: Some("ben".to_owned()),
     };
     let profiles = Profiles::default();
-    profiles.know_scanners([(name("dock"), rule)].into());
+    profiles.set_scanners([(name("dock"), rule)].into());
     let served = Served::with_profiles(profiles);
     let rejected = Rejection {
         code: RejectionCode::BadEncoding,

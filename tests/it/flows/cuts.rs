@@ -106,7 +106,7 @@ impl Floor {
             }
         };
         let profiles = Profiles::default();
-        profiles.know_devices(BTreeMap::from([
+        profiles.set_devices(BTreeMap::from([
             (name("ring-1"), rule("transfer")),
             (name("ring-2"), rule("pick")),
         ]));
@@ -130,7 +130,7 @@ struct Run {
 impl Run {
     /// As the daemon does it: nothing is taken in before.
     async fn start((journal, writer): (Journal, WriterHandle), floor: &Floor) -> Self {
-        Driver::begin(&journal).await.unwrap();
+        Driver::store_first_cursor(&journal).await.unwrap();
         let copies = watch::Sender::new(Some(floor.copy.clone()));
         let capture = Capture::new(
             config::Capture::default(),

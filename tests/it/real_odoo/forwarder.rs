@@ -237,7 +237,7 @@ async fn what_is_never_answered_waits_aside_and_the_rest_goes_on(odoo: Odoo) {
     };
     let silent = gateway.seal(&[movement(60)], |_| {}).await;
     // A proxy that gives up on this one document each time, and on nothing else.
-    link.fault(Fault {
+    link.add_fault(Fault {
         method: "load".to_owned(),
         times: 3,
         what: What::unavailable(),
@@ -298,7 +298,7 @@ async fn what_odoo_does_not_look_up_is_parked_and_the_rest_goes_on(odoo: Odoo) {
     let behind = gateway.seal(&[movement], |_| {}).await;
     // Together with the others, and then alone; where lots are on hand, the copy asks for them,
     // too.
-    link.fault(Fault {
+    link.add_fault(Fault {
         method: "stock.lot/search_read".to_owned(),
         times: 100,
         what: forbidden(),
@@ -320,7 +320,7 @@ async fn a_key_that_is_refused_in_a_lookup_holds_the_link(odoo: Odoo) {
         })
         .await;
     for method in ["stock.lot/search_read", "stock.warehouse/search_count"] {
-        link.fault(Fault {
+        link.add_fault(Fault {
             method: method.to_owned(),
             times: 100,
             what: What::key_expired(),
@@ -371,7 +371,7 @@ async fn post_in_two_calls(odoo: &mut Odoo, products: &[(i64, String)], what: &W
     }
     // The fate of one of two calls, while the other goes well.
     for method in ["load", "button_validate"] {
-        link.fault(Fault {
+        link.add_fault(Fault {
             method: method.to_owned(),
             times: 1,
             what: what.clone(),

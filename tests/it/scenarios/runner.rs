@@ -116,12 +116,12 @@ impl Stage {
                 assert!(sent.await.is_ok(), "{place}: not acknowledged in time");
             }
             Step::Link(position) => self.link.set_up(*position == Position::Up),
-            Step::Fault(fault) => self.link.fault(link::Fault {
+            Step::Fault(fault) => self.link.add_fault(link::Fault {
                 method: fault.method.clone(),
                 times: fault.times,
                 what: what(fault.what),
             }),
-            Step::Mend(method) => self.link.mend(method),
+            Step::Mend(method) => self.link.clear_faults(method),
             Step::Release(count) => {
                 let released = self.link.release().await.expect("Odoo answers");
                 assert_eq!(released, *count, "{place}: calls that were held");
@@ -294,7 +294,7 @@ impl Stage {
             parked: Some(totals.parked.events),
             documents: Some(totals.posted.documents),
             faults_left: Some(self.link.faults_left().into()),
-            held: Some(self.link.held().into()),
+            held: Some(self.link.count_held().into()),
             sealed: Some(sealed),
         }
     }

@@ -130,7 +130,7 @@ async fn the_demonstration_adds_up() {
     let summary = demo::run(options).await.unwrap();
     assert!(summary.totals.posted.events > 100, "{summary}");
     assert!(
-        summary.deeds.again > 0 && summary.deeds.unknown > 0 && summary.deeds.right > 0,
+        summary.lists.again > 0 && summary.lists.unknown > 0 && summary.lists.right > 0,
         "{summary}"
     );
     assert_eq!(summary.faults(), Vec::<String>::new(), "{summary}");

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::super::table::{Charset, Part, Spec, TABLE};
 
-/// What the dictionary and our table say of one application identifier, in the dictionary's words.
+/// The rules of the dictionary and of our table for one application identifier, in the dictionary's
+/// form.
 #[derive(Debug, PartialEq, Eq)]
 struct Facts {
     format: String,

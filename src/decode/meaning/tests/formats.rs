@@ -1,5 +1,5 @@
 //! Forms of codes other than one element string: ISO/IEC 15434 messages, a GS in any text, EAN with
-//! add-ons; and what a label says besides what it is.
+//! add-ons; and the other facts on a label.
 
 use jiff::civil::date;
 
@@ -165,8 +165,8 @@ fn an_ean_with_an_add_on_is_the_ean() {
             .by,
         By::Nobody
     );
-    // Without the scanner's word a product that Odoo has says it, unless it may be a package's
-    // number.
+    // Without a reported symbology, a product that Odoo has decides, unless the digits may be a
+    // package's number.
     let text = "400638133393112";
     assert_eq!(item(&copy, text, None).code, "4006381333931");
     assert_eq!(
@@ -182,7 +182,7 @@ fn an_ean_with_an_add_on_is_the_ean() {
     );
     copy.products.insert("9780306406157", vec![(8, "Book", 1)]);
     let unclear = ask(&copy, &[], "978030640615700006", None).unwrap_err();
-    insta::assert_snapshot!(unclear, @"978030640615700006 means 9780306406157 with an add-on and a package; give one of them another barcode in Odoo, or say in code.means of the profile which it is");
+    insta::assert_snapshot!(unclear, @"978030640615700006 means 9780306406157 with an add-on and a package; give one of them another barcode in Odoo, or set its meaning in code.means of the profile");
     assert_eq!(
         item(&copy, "978030640615700006", Some("ean13"))
             .name

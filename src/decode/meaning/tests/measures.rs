@@ -118,7 +118,7 @@ fn what_cannot_be_stated_in_the_products_unit_is_refused() {
     let unclear = ask(&shop(), &[], "(01)00614141000036(30)8", None).unwrap_err();
     assert_eq!(
         unclear.to_string(),
-        "the label says 8 pieces, which is no quantity of Ham in its unit in Odoo; scan the product by another code and enter the quantity, or change the unit in Odoo"
+        "the label says 8 pieces, which cannot be converted into the unit of Ham in Odoo; scan the product by another code and enter the quantity, or change the unit in Odoo"
     );
 }
 
@@ -216,7 +216,7 @@ fn a_count_of_items_is_no_weight() {
         ),
         ("(02)00614141000036(3103)008000(37)8", "00614141000036", "8"),
         ("(02)00614141000029(37)8", "00614141000029", "8"),
-        // Nobody knows what the crate's unit is.
+        // The crate's unit is unknown.
         ("(02)00614141000067(37)8", "00614141000067", "8"),
     ] {
         let (found, counted, _) = said(label);

@@ -152,7 +152,7 @@ fn each_line_of_a_message_is_a_read_where_the_profile_says_so() {
         ),
         ["A", "B", "<bad-json>", "C"]
     );
-    // Without the profile's word a line end inside of a code is refused, not dropped.
+    // Unless the profile allows it, a line end inside of a code is refused, not dropped.
     assert_eq!(codes(&mqtt(""), b"A\nB"), ["<binary>"]);
 }
 
@@ -168,7 +168,7 @@ fn a_sample_names_each_read_of_its_payload() {
     assert_eq!(sample(""), ["sample[0] holds 3 reads, not 1"]);
     assert_eq!(
         sample("more = [\"B\", \"D\"]\n"),
-        ["sample[0] has \"C\" in the place of \"D\""]
+        ["sample[0] has \"C\" instead of \"D\""]
     );
 }
 

@@ -53,7 +53,7 @@ impl Door<'_> {
         Ok(body)
     }
 
-    fn known(self, model: &'static str, name: &str) -> Result<Meaning, Refusal> {
+    fn find_field(self, model: &'static str, name: &str) -> Result<Meaning, Refusal> {
         words::field(self.version, model, name).ok_or_else(|| {
             let model = words::older_name(model);
             Refusal::Value(format!("Invalid field '{name}' on model '{model}'"))
@@ -69,7 +69,7 @@ impl Door<'_> {
         };
         let mut kept = vec![json!("id")];
         for name in names {
-            if let Meaning::Same(field) = self.known(model, name)?
+            if let Meaning::Same(field) = self.find_field(model, name)?
                 && field.name != "id"
             {
                 kept.push(json!(field.name));
@@ -81,7 +81,7 @@ impl Door<'_> {
     fn specification(self, model: &'static str, wanted: &Value) -> Result<Value, Refusal> {
         let mut out = Map::new();
         for (name, inner) in wanted.as_object().into_iter().flatten() {
-            let Meaning::Same(field) = self.known(model, name)? else {
+            let Meaning::Same(field) = self.find_field(model, name)? else {
                 continue;
             };
             let mut inner = inner.clone();

@@ -1,4 +1,5 @@
-//! How 17 and 18 call what the store has in the words of 19: models, methods, fields.
+//! The names of models, methods and fields in Odoo 17 and 18, for the names of Odoo 19 in the
+//! store.
 
 use super::super::schema::{self, Field, Kind};
 use super::super::version::Version;
@@ -17,7 +18,7 @@ pub fn model(name: &str) -> Option<&'static str> {
     }
 }
 
-/// What an older version calls the model.
+/// The name of the model in an older version.
 #[must_use]
 pub fn older_name(model: &'static str) -> &'static str {
     match model {
@@ -28,12 +29,12 @@ pub fn older_name(model: &'static str) -> &'static str {
     }
 }
 
-/// What an older version has under a field's name.
+/// The field of an older version under a name.
 #[derive(Debug, Clone, Copy)]
 pub enum Meaning {
     /// The same as 19.
     Same(&'static Field),
-    /// A field that 19 does not have, or that means something else there.
+    /// A field that 19 does not have, or that has another meaning there.
     Own(Field),
 }
 
@@ -70,7 +71,7 @@ const fn own(name: &'static str, kind: Kind, label: &'static str) -> Meaning {
     Meaning::Own(Field { name, kind, label })
 }
 
-/// What the field of a model of 19 is in a version before 19; none where there is no such field.
+/// Finds a field of Odoo 19 in an older version. `None`: the version does not have the field.
 #[must_use]
 pub fn field(version: Version, model: &str, name: &str) -> Option<Meaning> {
     let here = (model, name);
@@ -125,7 +126,7 @@ pub fn fields(version: Version, model: &'static str) -> impl Iterator<Item = &'s
     same.chain(own.map(|(_, name)| *name))
 }
 
-/// Whether the version has a method that 19 has, or that the door itself knows.
+/// Whether the version has a method: one of 19, or one that `dialect` handles itself.
 #[must_use]
 pub fn has_method(version: Version, method: &str) -> bool {
     match method {

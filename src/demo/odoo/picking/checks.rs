@@ -1,4 +1,4 @@
-//! What Odoo says of lines and of values before it takes them.
+//! Odoo's checks of lines and values before it writes them.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::demo::odoo::refusal::Refusal;
 use crate::demo::odoo::store::{Row, Store, id_of, number_of, text_of};
 use crate::demo::odoo::version::Version;
 
-/// What Odoo says of a line before it takes it.
+/// Checks a line before it is created.
 pub fn check_line(store: &Store, line: &Row) -> Result<(), String> {
     let product = id_of(line, "product_id");
     if product == 0 {
@@ -33,7 +33,7 @@ pub fn check_line(store: &Store, line: &Row) -> Result<(), String> {
     Ok(())
 }
 
-/// What Odoo says of values before it writes them.
+/// Checks values before they are written.
 pub fn check_write(store: &Store, model: &str, id: i64, values: &Row) -> Result<(), Refusal> {
     let before = store.existing(model, id)?;
     if model != PICKING {
@@ -69,7 +69,7 @@ pub fn check_write(store: &Store, model: &str, id: i64, values: &Row) -> Result<
     check_locked(store, before, values)
 }
 
-/// In 17 a finished transfer takes no scheduled date, and a done one refuses it with another text.
+/// In 17 a finished transfer refuses a scheduled date, a done one with another text.
 fn may_schedule_in_17(state: &str) -> Result<(), Refusal> {
     match state {
         "done" => Err(Refusal::Access(
@@ -82,7 +82,7 @@ fn may_schedule_in_17(state: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Since 19 no transfer gets a date in a closed period.
+/// Since 19 a transfer refuses a date in a closed period.
 fn check_locked(store: &Store, before: &Row, values: &Row) -> Result<(), Refusal> {
     let is_dated = values.contains_key("date_done") || values.contains_key("scheduled_date");
     if store.version < Version::V19 || !is_dated {

@@ -1,4 +1,4 @@
-//! What Odoo would ask a person before it posts.
+//! Odoo's questions to a person before it posts.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ fn wizard(params: &Params, name: &str, model: &str, pickings: &[i64]) -> Value {
     })
 }
 
-/// Less was picked than somebody ordered, and the operation type leaves the answer to people.
+/// Less was picked than ordered, and the operation type asks about a backorder.
 fn is_short(store: &Store, picking: i64) -> bool {
     let kind = store.row(PICKING, picking).map_or("", |row| {
         store.through(row, "picking_type_id", KIND, "create_backorder")
@@ -58,7 +58,7 @@ fn is_short(store: &Store, picking: i64) -> bool {
             .any(|(id, m)| number_of(m, "product_uom_qty") > picked_of(store, id))
 }
 
-/// The company confirms deliveries by text message, and this one goes to somebody with a telephone.
+/// The company confirms deliveries by text message, and the recipient has a telephone.
 fn asks_for_text(store: &Store, picking: i64) -> bool {
     let mut companies = store.table("res.company");
     let confirms = companies.any(|(_, row)| flag_of(row, "stock_text_confirmation"));

@@ -59,8 +59,7 @@ impl Session {
         self.enqueue(&mut state, message, missed_max, changes);
     }
 
-    /// A retained message is what holds now: those of its topic that still wait for the device say
-    /// nothing any more.
+    /// A retained message is the current one: earlier waiting messages of its topic are obsolete.
     fn supersede(&self, state: &mut State, topic: &str, changes: &mut Vec<SideChange>) {
         if !state.queue.iter().any(|message| &*message.topic == topic) {
             return;

@@ -140,7 +140,7 @@ impl Variable {
     }
 }
 
-/// The variable byte integer at the start of `bytes`; `None` where it is not complete yet.
+/// Reads the variable byte integer at the start of `bytes`. `None`: it is incomplete.
 pub fn variable(bytes: &[u8]) -> Result<Option<Variable>, Fault> {
     let mut value = 0;
     for (index, byte) in bytes.iter().take(4).enumerate() {

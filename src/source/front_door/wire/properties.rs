@@ -17,8 +17,7 @@ pub enum Section {
     Disconnect,
 }
 
-/// The properties of a section that mean something to the gateway; `None` where the client did not
-/// set one.
+/// The properties of a section that the gateway uses. `None`: the client did not set the property.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Properties<'a> {
     /// The section as it is in the packet, without its length.
@@ -169,7 +168,7 @@ pub fn forwarded(section: &[u8]) -> Vec<u8> {
     let mut fields = Fields::new(section);
     while !fields.is_empty() {
         let before = fields.rest();
-        // The section was read once already: nothing fails here.
+        // The section was checked before: nothing fails here.
         let Ok(identifier) = fields.byte() else { break };
         let mut ignored = Properties::default();
         if ignored.read_value(identifier, &mut fields).is_err() {

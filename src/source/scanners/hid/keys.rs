@@ -100,7 +100,7 @@ impl Keyboard {
         (self.alt, self.altgr, self.number) = (false, false, None);
     }
 
-    /// No key came for a while: what there is, is a code.
+    /// Ends the code after a pause without keys.
     pub fn silence(&mut self) -> Option<Frame> {
         self.end()
     }

@@ -138,7 +138,7 @@ impl Gateway {
         };
         intake
             .profiles()
-            .know_scanners(BTreeMap::from([(scanner.name.clone(), rule)]));
+            .set_scanners(BTreeMap::from([(scanner.name.clone(), rule)]));
         let (sender, said) = mpsc::channel(10);
         let outlets = Outlets {
             scanners: Some(sender),

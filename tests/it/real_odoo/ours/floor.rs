@@ -72,7 +72,7 @@ impl Floor {
             "stock.picking/button_validate",
             "stock.picking/web_save_multi",
         ] {
-            self.link.fault(Fault {
+            self.link.add_fault(Fault {
                 method: method.to_owned(),
                 times: 1,
                 what: What::CutAfter,

@@ -1,28 +1,28 @@
-//! What a pause drops is a rejected reading for each piece of it.
+//! A movement that a pause ends becomes rejected readings.
 
 use super::*;
 use crate::channel::identity::ReadingId;
 use crate::channel::{Channel, Reading};
 use crate::decode;
 use crate::event::{Name, Rejection, SourceKind};
-use crate::flow::unfinished::PAYLOAD_BYTES_MAX;
+use crate::flow::expired::PAYLOAD_BYTES_MAX;
 
 impl Device {
-    /// What is dropped of what it has begun, by time alone.
-    fn dropped(&mut self) -> Vec<Rejection> {
+    /// Lets a pause end the unfinished movement.
+    fn take_expired(&mut self) -> Vec<Rejection> {
         self.pause(601);
         let engine = Engine::new(&self.rules);
-        let passed = engine.pass(&mut self.state, self.now);
-        assert_eq!(passed.made, []);
+        let effect = engine.apply_pause(&mut self.state, self.now);
+        assert_eq!(effect.events, []);
         let name = Name::new("ring-1").unwrap();
-        let dropped = passed.dropped.iter();
-        dropped
-            .flat_map(|dropped| dropped.rejections(&name))
+        let expired = effect.expired.iter();
+        expired
+            .flat_map(|expired| expired.build_rejections(&name))
             .collect()
     }
 }
 
-/// What becomes of a payload that a person sends again.
+/// Decodes the payload of a reading that a person sends again with `more` fields.
 fn sent_again(rejection: &Rejection, more: &str) -> Vec<Result<Event, Rejection>> {
     let payload = String::from_utf8(rejection.payload.clone()).unwrap();
     let payload = payload.replace(r#""type":"#, &format!(r#"{more}"type":"#));
@@ -42,9 +42,9 @@ fn a_transfer_without_its_end_is_kept_with_all_that_was_scanned() {
     let mut device = Device::new("transfer");
     device.scan_all(&["LOC-A", "CHAIR", "CHAIR", "TABLE"]);
     let last = device.now;
-    let dropped = device.dropped();
-    let [reading] = dropped.as_slice() else {
-        panic!("{dropped:?}")
+    let expired = device.take_expired();
+    let [reading] = expired.as_slice() else {
+        panic!("{expired:?}")
     };
     assert!(reading.code.needs_person());
     assert_eq!(
@@ -53,9 +53,9 @@ fn a_transfer_without_its_end_is_kept_with_all_that_was_scanned() {
     );
     assert_eq!(
         reading.message,
-        "a transfer was begun and not finished before the pause, and nothing of it is in Odoo: 2 × Chair, 1 × Table from LOC-A. Send it again with to, or let the floor scan it anew and dismiss this"
+        "a pause ended this transfer before it was complete, and Odoo has nothing from it: 2 × Chair, 1 × Table from LOC-A. Send it again with to, or scan it again and dismiss this reading"
     );
-    // As it is, no event is made of it; with the bin that lacks, each product is one.
+    // Unchanged, the payload gives no event. With the missing bin, each product is an event.
     assert!(sent_again(reading, "").iter().all(Result::is_err));
     let again = sent_again(reading, r#""to":"LOC-B","#);
     let made: Vec<_> = again.into_iter().map(Result::unwrap).collect();
@@ -67,8 +67,8 @@ fn a_transfer_without_its_end_is_kept_with_all_that_was_scanned() {
     );
     assert_eq!(reading.id.as_ref(), Some(&made[0].id));
     assert_ne!(made[0].id, made[1].id);
-    // It is dropped once.
-    assert_eq!(device.dropped(), []);
+    // It is expired once.
+    assert_eq!(device.take_expired(), []);
 }
 
 #[test]
@@ -78,12 +78,12 @@ fn the_next_scan_finds_what_was_dropped_as_well() {
     device.pause(100_000);
     let before = device.state.clone();
     device.scan_all(&["LOC-B"]);
-    let dropped = Engine::new(&device.rules)
-        .pass(&mut before.clone(), device.now)
-        .dropped;
-    assert_eq!(device.dropped, dropped);
+    let expired = Engine::new(&device.rules)
+        .apply_pause(&mut before.clone(), device.now)
+        .expired;
+    assert_eq!(device.expired, expired);
     let name = Name::new("ring-1").unwrap();
-    let [reading] = &dropped.unwrap().rejections(&name)[..] else {
+    let [reading] = &expired.unwrap().build_rejections(&name)[..] else {
         panic!("one reading");
     };
     // A count lacks nothing but its end.
@@ -99,13 +99,13 @@ fn the_next_scan_finds_what_was_dropped_as_well() {
 fn what_lacks_a_lot_or_moves_nothing() {
     let mut device = Device::new("receive");
     device.scan_all(&["WH/IN/1", "MILK"]);
-    let dropped = device.dropped();
+    let expired = device.take_expired();
     assert!(
-        dropped[0]
+        expired[0]
             .message
             .contains("1 × Milk of order WH/IN/1. Send it again with lot, ")
     );
-    let made = sent_again(&dropped[0], r#""lot":"L-1","#);
+    let made = sent_again(&expired[0], r#""lot":"L-1","#);
     assert_eq!(
         line(&made[0].as_ref().unwrap().action),
         "receive for WH/IN/1 1 MILK lot L-1"
@@ -114,13 +114,13 @@ fn what_lacks_a_lot_or_moves_nothing() {
     for (flow, code) in [("transfer", "LOC-A"), ("pick", "WH/OUT/1")] {
         let mut device = Device::new(flow);
         device.scan_all(&[code]);
-        assert_eq!(Engine::new(&device.rules).due(&device.state), None);
-        assert_eq!(device.dropped(), []);
+        assert_eq!(Engine::new(&device.rules).deadline(&device.state), None);
+        assert_eq!(device.take_expired(), []);
     }
     // What was cancelled by a person is settled.
     let mut device = Device::new("transfer");
     device.scan_all(&["LOC-A", "CHAIR", "SR-CANCEL"]);
-    assert_eq!(device.dropped(), []);
+    assert_eq!(device.take_expired(), []);
 }
 
 #[test]
@@ -131,13 +131,13 @@ fn much_is_split_so_that_each_piece_is_stored_whole() {
         device.scan(&format!("SERIAL-NUMBER-{number:04}"));
     }
     device.scan_all(&["PHONE"]);
-    let products = device.state.work.items.len();
+    let products = device.state.unfinished.items.len();
     assert!(products > 100, "{products}");
-    let dropped = device.dropped();
-    assert!(dropped.len() > 1);
+    let expired = device.take_expired();
+    assert!(expired.len() > 1);
     let whole = |reading: &Rejection| reading.payload.len() < PAYLOAD_BYTES_MAX;
-    assert!(dropped.iter().all(whole));
-    let events: usize = dropped
+    assert!(expired.iter().all(whole));
+    let events: usize = expired
         .iter()
         .map(|reading| sent_again(reading, "").len())
         .sum();

@@ -1,20 +1,20 @@
-//! What a label says besides what it is: its dates go with the product that was scanned last, and
-//! the person is told once what of it is not used.
+//! The dates on a label, which the last product gets, and the notes that the display shows once
+//! about data on the label that is not used.
 
 use crate::decode::meaning::{Label, Meaning};
 use crate::event::Movement;
 
-use super::say::{Key, Note};
-use super::state::{NOTED_MAX, State};
+use super::display_text::{LabelNote, TextKey};
+use super::state::{NOTES_MAX, State};
 
-/// Takes the dates of a label that was just read. The first date of a lot counts.
-pub(super) fn take_dates(state: &mut State, meaning: &Meaning, label: &Label) {
-    let Some(item) = state.work.items.get_mut(state.work.last) else {
+/// Gives the last product the dates of the label. The first date of a lot counts.
+pub(super) fn apply_dates(state: &mut State, meaning: &Meaning, label: &Label) {
+    let Some(item) = state.unfinished.items.get_mut(state.unfinished.last) else {
         return;
     };
     let is_of_item = match meaning {
         Meaning::Product(_) | Meaning::Lot { .. } => true,
-        // A pallet whose label says what is in it.
+        // A pallet whose label names its content.
         Meaning::Package { content, .. } => content
             .as_ref()
             .is_some_and(|content| content.code == item.code),
@@ -26,7 +26,7 @@ pub(super) fn take_dates(state: &mut State, meaning: &Meaning, label: &Label) {
     if let Some(date) = label.best_before {
         item.best_before.get_or_insert_with(|| date.to_string());
     }
-    // To the minute, where the day is the one that counts already.
+    // Add the minute only to the same day.
     if let Some(time) = label.expiry_time
         && item.expiry == Some(time.date().to_string())
     {
@@ -34,45 +34,45 @@ pub(super) fn take_dates(state: &mut State, meaning: &Meaning, label: &Label) {
     }
 }
 
-/// The notes about a label that was just read, but for those that the device was told before.
-pub(super) fn notes(
+/// Lists the notes about a label that the device has not shown yet.
+pub(super) fn list_new_notes(
     state: &mut State,
     movement: Movement,
     meaning: &Meaning,
     label: &Label,
-) -> Vec<Note> {
-    let Some(item) = state.work.last_item() else {
+) -> Vec<LabelNote> {
+    let Some(item) = state.unfinished.last_item() else {
         return Vec::new();
     };
     let product = item.code.clone();
-    let mut notes = all(movement, meaning, label);
+    let mut notes = list_notes(movement, meaning, label);
     notes.retain(|note| {
         let key = format!("{} {product}", note.key.name());
-        let is_new = !state.noted.contains(&key);
+        let is_new = !state.shown_notes.contains(&key);
         if is_new {
-            if state.noted.len() >= NOTED_MAX {
-                state.noted.remove(0);
+            if state.shown_notes.len() >= NOTES_MAX {
+                state.shown_notes.remove(0);
             }
-            state.noted.push(key);
+            state.shown_notes.push(key);
         }
         is_new
     });
     notes
 }
 
-fn all(movement: Movement, meaning: &Meaning, label: &Label) -> Vec<Note> {
+fn list_notes(movement: Movement, meaning: &Meaning, label: &Label) -> Vec<LabelNote> {
     let mut notes = Vec::new();
-    // Elsewhere the lot is there, with its dates.
+    // For other movements, Odoo already has the lot and its dates.
     if movement == Movement::Receive && !label.unused.is_empty() {
         let dates: Vec<_> = label.unused.iter().map(ToString::to_string).collect();
-        notes.push(Note {
-            key: Key::NoteDates,
+        notes.push(LabelNote {
+            key: TextKey::NoteDates,
             arguments: vec![("dates", dates.join(", "))],
         });
     }
     if label.counts_item && matches!(meaning, Meaning::Product(_)) {
-        notes.push(Note {
-            key: Key::NoteCount,
+        notes.push(LabelNote {
+            key: TextKey::NoteCount,
             arguments: Vec::new(),
         });
     }

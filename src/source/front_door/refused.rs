@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Devices that are remembered; those of the longest ago go first.
+/// Devices in the list, at most; the oldest go first.
 const DEVICES_MAX: usize = 64;
 /// Devices that an alarm names.
 const NAMED_MAX: usize = 3;
-/// A device is forgotten so long after the last time.
+/// Time after which a device is removed from the list.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
-/// Why.
+/// Why a device was refused or disconnected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
-    /// It was refused at log-in.
+    /// The gateway refused its log-in.
     LogIn,
-    /// A packet was larger than the door takes.
+    /// A packet was larger than the limit.
     TooLarge,
 }
 
@@ -41,12 +41,12 @@ struct Times {
     detail: String,
 }
 
-/// By reason and by the name of the device, as far as it is known.
+/// Refused devices by reason and by name, if the name is known.
 #[derive(Debug, Default)]
-pub struct TurnedAway(BTreeMap<(Why, String), Times>);
+pub struct RefusedClients(BTreeMap<(Why, String), Times>);
 
-impl TurnedAway {
-    /// It happened once more.
+impl RefusedClients {
+    /// Counts a refusal.
     pub fn note(&mut self, why: Why, device: &str, detail: &str, now: Timestamp) {
         let key = (why, device.to_owned());
         if !self.0.contains_key(&key) && self.0.len() >= DEVICES_MAX {
@@ -66,7 +66,7 @@ impl TurnedAway {
         detail.clone_into(&mut times.detail);
     }
 
-    /// It is in.
+    /// Removes a device that has logged in.
     pub fn is_in(&mut self, device: &str) {
         self.0.remove(&(Why::LogIn, device.to_owned()));
     }
@@ -117,35 +117,35 @@ mod tests {
 
     #[test]
     fn who_was_refused_is_told_until_it_is_in_or_a_while_later() {
-        let mut away = TurnedAway::default();
+        let mut refused = RefusedClients::default();
         for minute in 0..12 {
-            away.note(Why::LogIn, "pda-08", "wrong password", at(minute));
+            refused.note(Why::LogIn, "pda-08", "wrong password", at(minute));
         }
-        away.note(Why::LogIn, "pda-09", "wrong password", at(5));
-        let alarm = away.alarm(Why::LogIn, at(12)).unwrap();
+        refused.note(Why::LogIn, "pda-09", "wrong password", at(5));
+        let alarm = refused.alarm(Why::LogIn, at(12)).unwrap();
         assert!(
             alarm.starts_with("Refused at log-in: pda-08 12 times since 2026-11-29 08:00:00Z, pda-09 once since 2026-11-29 08:05:00Z (wrong password). "),
             "{alarm}"
         );
-        assert_eq!(away.alarm(Why::TooLarge, at(12)), None);
-        away.is_in("pda-08");
-        let alarm = away.alarm(Why::LogIn, at(19)).unwrap();
+        assert_eq!(refused.alarm(Why::TooLarge, at(12)), None);
+        refused.is_in("pda-08");
+        let alarm = refused.alarm(Why::LogIn, at(19)).unwrap();
         assert!(!alarm.contains("pda-08"), "{alarm}");
-        assert_eq!(away.alarm(Why::LogIn, at(20)), None);
+        assert_eq!(refused.alarm(Why::LogIn, at(20)), None);
     }
 
     #[test]
     fn it_stays_small_however_many_names_are_tried() {
-        let mut away = TurnedAway::default();
+        let mut refused = RefusedClients::default();
         for number in 0..10_000 {
-            away.note(Why::LogIn, &format!("pda-{number}"), "unknown", at(0));
-            away.note(Why::TooLarge, "ring-1", "17 MiB", at(1));
+            refused.note(Why::LogIn, &format!("pda-{number}"), "unknown", at(0));
+            refused.note(Why::TooLarge, "ring-1", "17 MiB", at(1));
         }
-        assert_eq!(away.0.len(), DEVICES_MAX);
-        let alarm = away.alarm(Why::LogIn, at(1)).unwrap();
+        assert_eq!(refused.0.len(), DEVICES_MAX);
+        let alarm = refused.alarm(Why::LogIn, at(1)).unwrap();
         assert!(alarm.contains("60 more devices"), "{alarm}");
         assert!(alarm.len() < 600, "{alarm}");
-        let large = away.alarm(Why::TooLarge, at(1)).unwrap();
+        let large = refused.alarm(Why::TooLarge, at(1)).unwrap();
         assert!(
             large.starts_with("Cut off: ring-1 10000 times since"),
             "{large}"

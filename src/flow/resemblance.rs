@@ -1,8 +1,7 @@
-//! What a text looks like that nobody knows, where a new lot or serial number is awaited. Pure.
+//! Finds what an unknown text looks like while a flow expects a new lot or serial number. Pure.
 //!
-//! Such a text may be the name of a new lot, and it may be a bin whose number was printed before
-//! Odoo had it. What looks like something else than a lot is a new lot only when it is scanned a
-//! second time.
+//! Such a text may be the name of a new lot, or a location whose label was printed before Odoo had
+//! it. A text that looks like something else than a lot becomes a new lot only by a second scan.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +9,9 @@ use crate::decode::gs1::{Gtin, is_sscc};
 use crate::decode::meaning::LotLabel;
 use crate::decode::profile::Symbology;
 
-/// What a text looks like.
+/// The kind of code that a text looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Look {
+pub enum Resemblance {
     Product,
     Location,
     Order,
@@ -28,19 +27,19 @@ pub enum Look {
     Hibc,
     /// An envelope of ISO/IEC 15434: it begins with `[)>`.
     Envelope,
-    /// It has control characters, or is JSON.
+    /// A text with control characters, or JSON.
     Data,
 }
 
-impl Look {
-    /// Its name in `texts.toml`.
+impl Resemblance {
+    /// The key of its name in `texts.toml`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Product => "want-product",
-            Self::Location => "want-location",
-            Self::Order => "want-order",
-            Self::Package => "want-package",
+            Self::Product => "code-product",
+            Self::Location => "code-location",
+            Self::Order => "code-order",
+            Self::Package => "code-package",
             Self::Command => "look-command",
             Self::Operator => "look-operator",
             Self::Address => "look-address",
@@ -51,7 +50,7 @@ impl Look {
         }
     }
 
-    /// By the text alone; `None` where it may well be the name of a lot.
+    /// Finds what `text` looks like by itself. `None`: it looks like the name of a lot.
     #[must_use]
     pub fn of(text: &str, symbology: Option<&Symbology>, year: i16) -> Option<Self> {
         let begins = |prefix: &str| {
@@ -76,7 +75,7 @@ impl Look {
             Some(Self::Gs1)
         } else if text.get(..2) == Some("00") && is_sscc(&text[2..]) || is_package(text) {
             Some(Self::Package)
-        } else if is_of_a_sequence(text) {
+        } else if is_sequence_name(text) {
             Some(Self::Order)
         } else {
             None
@@ -84,7 +83,7 @@ impl Look {
     }
 }
 
-/// What other programs than a warehouse read.
+/// Starts of texts for other programs.
 const ADDRESSES: [&str; 10] = [
     "www.",
     "urn:",
@@ -97,13 +96,13 @@ const ADDRESSES: [&str; 10] = [
     "begin:vcard",
     "mecard:",
 ];
-/// How command barcodes begin; what is one was read before.
+/// Starts of command barcodes. A valid command was recognised before.
 const COMMANDS: [&str; 3] = ["SR-", "O-BTN.", "O-CMD."];
-/// Those of Odoo 17 and later have seven letters.
+/// Starts of Odoo's command barcodes since version 17, which have seven letters.
 const SHORT_COMMANDS: [&str; 2] = ["OBT", "OCD"];
 
-/// A label of another product, or one that Odoo printed. `10` alone begins many lots, so the
-/// scanner has to say that it was no plain barcode.
+/// Whether a text is the label of another product, or a label that Odoo printed. Many lots start
+/// with `10`, so the scanner must report a matrix code.
 fn is_element_string(text: &str, symbology: Option<&Symbology>, year: i16) -> bool {
     let matrix = symbology.is_some_and(|own| matches!(own.as_str(), "datamatrix" | "qr"));
     let content = text.get(..2) == Some("02")
@@ -113,15 +112,15 @@ fn is_element_string(text: &str, symbology: Option<&Symbology>, year: i16) -> bo
     content || LotLabel::of(text, year).is_some_and(|label| matrix || label.elements.is_some())
 }
 
-/// As Odoo's own sequence for packages writes them: `PACK0000012`.
+/// Whether a text is a name of Odoo's sequence for packages: `PACK0000012`.
 fn is_package(text: &str) -> bool {
     let number = text.strip_prefix("PACK").unwrap_or_default();
     !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// As Odoo's sequences for operations write them: `WH/IN/00012`. A location's full name,
-/// `WH/Stock/Shelf 1`, is written so, too.
-fn is_of_a_sequence(text: &str) -> bool {
+/// Whether a text has the form of Odoo's sequences for operations, `WH/IN/00012`. The full name of
+/// a location, `WH/Stock/Shelf 1`, has this form, too.
+fn is_sequence_name(text: &str) -> bool {
     text.split_once('/').is_some_and(|(warehouse, behind)| {
         warehouse.starts_with(|c: char| c.is_ascii_alphabetic())
             && warehouse.len() <= 10
@@ -130,36 +129,35 @@ fn is_of_a_sequence(text: &str) -> bool {
     })
 }
 
-/// How the site's bins, orders, packages and products are named: each shape, and what has it.
+/// The shapes of the names of the site's locations, orders, packages and products.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shapes(BTreeMap<String, Look>);
+pub struct Shapes(BTreeMap<String, Resemblance>);
 
 impl Shapes {
-    /// Of names of each kind; a shape that two kinds have is that of the first.
+    /// Finds the shapes of names of each kind. A shape of two kinds belongs to the first.
     #[must_use]
-    pub fn of(names: impl IntoIterator<Item = (Look, Vec<String>)>) -> Self {
+    pub fn new(names: impl IntoIterator<Item = (Resemblance, Vec<String>)>) -> Self {
         let mut shapes = BTreeMap::new();
-        for (look, names) in names {
+        for (resemblance, names) in names {
             for shape in names.iter().filter_map(|name| shape(name)) {
-                shapes.entry(shape).or_insert(look);
+                shapes.entry(shape).or_insert(resemblance);
             }
         }
         Self(shapes)
     }
 
-    /// What the site has with names of the same shape.
+    /// Finds the kind of the site's names of the same shape as `text`.
     #[must_use]
-    pub fn look(&self, text: &str) -> Option<Look> {
+    pub fn find(&self, text: &str) -> Option<Resemblance> {
         self.0.get(&shape(text)?).copied()
     }
 }
 
-/// The shape of a name: what two names have in common that one sequence or one hand made.
+/// The shape of a name, which all names of one sequence share.
 ///
-/// With a word of two letters or more in it, the words say what it is, and numbers are of any
-/// length: `LOC-BIN-0001` is `LOC-BIN-#`. Else the number of digits counts, and between separators
-/// a single letter may be any: `A-01-02` is `@-00-00`. Digits alone have no shape: a number says
-/// nothing. Nor has a name without digits, which is one of its own.
+/// If the name has a word of two or more letters, numbers may have any length: `LOC-BIN-0001` is
+/// `LOC-BIN-#`. Otherwise the number of digits counts, and a single letter between separators may
+/// be any letter: `A-01-02` is `@-00-00`. `None`: digits alone, or a name without digits.
 fn shape(name: &str) -> Option<String> {
     let digits = name.chars().filter(char::is_ascii_digit).count();
     let letters = name.chars().filter(|c| c.is_alphabetic()).count();
@@ -184,9 +182,9 @@ fn shape(name: &str) -> Option<String> {
     Some(shape)
 }
 
-/// Whether two names may follow each other in one row of serial numbers.
+/// Whether `text` may follow `before` in a series of serial numbers.
 #[must_use]
-pub fn is_of_one_row(before: &str, text: &str) -> bool {
+pub fn may_follow(before: &str, text: &str) -> bool {
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     match (shape(before), shape(text)) {
         (Some(one), Some(other)) => one == other,
@@ -219,46 +217,53 @@ mod tests {
             "Größe/7",
             "12345678901234567890",
         ] {
-            let look = if text == "Größe/7" {
-                Some(Look::Order)
+            let resemblance = if text == "Größe/7" {
+                Some(Resemblance::Order)
             } else {
                 None
             };
-            assert_eq!(Look::of(text, None, 2026), look, "{text}");
+            assert_eq!(Resemblance::of(text, None, 2026), resemblance, "{text}");
         }
     }
 
     #[test]
     fn what_looks_like_something_else_is_named() {
-        for (text, look) in [
-            ("https://example.com/lot/7", Look::Address),
-            ("WWW.example.com", Look::Address),
-            ("urn:epc:id:sgtin:9506000.0134352.7", Look::Address),
-            ("+A123BJC5D6E71G", Look::Hibc),
-            ("+$$3231231LOT7", Look::Hibc),
+        for (text, resemblance) in [
+            ("https://example.com/lot/7", Resemblance::Address),
+            ("WWW.example.com", Resemblance::Address),
+            ("urn:epc:id:sgtin:9506000.0134352.7", Resemblance::Address),
+            ("+A123BJC5D6E71G", Resemblance::Hibc),
+            ("+$$3231231LOT7", Resemblance::Hibc),
             (
                 "[)>\u{1e}06\u{1d}P123\u{1d}1TLOT\u{1e}\u{4}",
-                Look::Envelope,
+                Resemblance::Envelope,
             ),
-            ("LOT\u{1d}7", Look::Data),
-            ("{\"lot\":7}", Look::Data),
-            ("WH/OUT/00042", Look::Order),
-            ("WH/Stock/Shelf 1", Look::Order),
-            ("PACK0000012", Look::Package),
-            ("00106141412345678908", Look::Package),
-            ("SR-FLOW", Look::Command),
-            ("sr-reason-damaged", Look::Command),
-            ("OBTVALX", Look::Command),
-            ("O-BTN.nothing", Look::Command),
-            ("0104000000000501101111", Look::Gs1),
-            ("0104000000000501", Look::Gs1),
-            ("1727063010LOT", Look::Gs1),
-            ("02040000000005013712", Look::Gs1),
+            ("LOT\u{1d}7", Resemblance::Data),
+            ("{\"lot\":7}", Resemblance::Data),
+            ("WH/OUT/00042", Resemblance::Order),
+            ("WH/Stock/Shelf 1", Resemblance::Order),
+            ("PACK0000012", Resemblance::Package),
+            ("00106141412345678908", Resemblance::Package),
+            ("SR-FLOW", Resemblance::Command),
+            ("sr-reason-damaged", Resemblance::Command),
+            ("OBTVALX", Resemblance::Command),
+            ("O-BTN.nothing", Resemblance::Command),
+            ("0104000000000501101111", Resemblance::Gs1),
+            ("0104000000000501", Resemblance::Gs1),
+            ("1727063010LOT", Resemblance::Gs1),
+            ("02040000000005013712", Resemblance::Gs1),
         ] {
-            assert_eq!(Look::of(text, None, 2026), Some(look), "{text}");
+            assert_eq!(
+                Resemblance::of(text, None, 2026),
+                Some(resemblance),
+                "{text}"
+            );
         }
         let matrix = Symbology::of("datamatrix");
-        assert_eq!(Look::of("10LOT", matrix.as_ref(), 2026), Some(Look::Gs1));
+        assert_eq!(
+            Resemblance::of("10LOT", matrix.as_ref(), 2026),
+            Some(Resemblance::Gs1)
+        );
     }
 
     #[test]
@@ -269,22 +274,22 @@ mod tests {
                 .map(|&name| name.to_owned())
                 .collect::<Vec<_>>()
         };
-        let shapes = Shapes::of([
+        let shapes = Shapes::new([
             (
-                Look::Location,
+                Resemblance::Location,
                 names(&["LOC-BIN-0001", "A-01-02", "STOCK", "4711"]),
             ),
-            (Look::Order, names(&["WH/IN/00012", "P00012"])),
-            (Look::Package, names(&["PAL-7"])),
-            (Look::Product, names(&["FURN_8855", "PAL-8"])),
+            (Resemblance::Order, names(&["WH/IN/00012", "P00012"])),
+            (Resemblance::Package, names(&["PAL-7"])),
+            (Resemblance::Product, names(&["FURN_8855", "PAL-8"])),
         ]);
-        for (text, look) in [
-            ("LOC-BIN-9999", Some(Look::Location)),
-            ("loc-bin-10000", Some(Look::Location)),
-            ("G-11-12", Some(Look::Location)),
-            ("P00099", Some(Look::Order)),
-            ("PAL-8", Some(Look::Package)),
-            ("FURN_7", Some(Look::Product)),
+        for (text, resemblance) in [
+            ("LOC-BIN-9999", Some(Resemblance::Location)),
+            ("loc-bin-10000", Some(Resemblance::Location)),
+            ("G-11-12", Some(Resemblance::Location)),
+            ("P00099", Some(Resemblance::Order)),
+            ("PAL-8", Some(Resemblance::Package)),
+            ("FURN_7", Some(Resemblance::Product)),
             ("FURN_8855-7", None),
             ("LOC-LOT-0001", None),
             ("G-2026-11", None),
@@ -293,7 +298,7 @@ mod tests {
             ("4712", None),
             ("SHELF", None),
         ] {
-            assert_eq!(shapes.look(text), look, "{text}");
+            assert_eq!(shapes.find(text), resemblance, "{text}");
         }
     }
 
@@ -309,7 +314,7 @@ mod tests {
             ("A7", "B7", false),
             ("SN-A", "SN-B", false),
         ] {
-            assert_eq!(is_of_one_row(before, text), is, "{before} {text}");
+            assert_eq!(may_follow(before, text), is, "{before} {text}");
         }
     }
 }

@@ -1,13 +1,13 @@
-//! What the flows ask the catalog.
+//! Looks up products, lots and name shapes for the flows in the catalog.
 
-use super::hear::Floor;
-use super::looks::{Look, Shapes};
-use super::state::{Coded, Tracking};
+use super::interpret::LotLookup;
+use super::resemblance::{Resemblance, Shapes};
+use super::state::{CodedProduct, Tracking};
 use crate::catalog::known::InCatalog;
 use crate::catalog::{Catalog, Found};
 use crate::decode::meaning::Known as _;
 
-impl Floor for InCatalog<'_> {
+impl LotLookup for InCatalog<'_> {
     fn tracking(&self, code: &str) -> Tracking {
         match self.copy.product(code) {
             Ok(Found::One(product)) if product.serial => Tracking::Serial,
@@ -32,11 +32,11 @@ impl Floor for InCatalog<'_> {
 }
 
 impl InCatalog<'_> {
-    /// What a code of a product stands for.
+    /// Finds the product of a code. `None`: the catalog does not have it, or has several.
     #[must_use]
-    pub fn coded(&self, code: &str) -> Option<Coded> {
+    pub fn find_coded(&self, code: &str) -> Option<CodedProduct> {
         match self.copy.product(code) {
-            Ok(Found::One(product)) => Some(Coded {
+            Ok(Found::One(product)) => Some(CodedProduct {
                 id: product.id,
                 factors: product.measure.factors(),
                 own_code: self.own_code(product.id),
@@ -45,21 +45,22 @@ impl InCatalog<'_> {
         }
     }
 
-    /// Whether the lots of a product have dates in Odoo. `true` where the product is not known.
+    /// Whether the lots of a product have dates in Odoo. `true` if the product is unknown.
     #[must_use]
     pub fn has_dates(&self, code: &str) -> bool {
         !matches!(self.copy.product(code), Ok(Found::One(product)) if !product.has_dates)
     }
 }
 
-/// How the site's bins, orders, packages and products are named. What cannot be read has no names.
+/// Reads the shapes of the names of the site's locations, orders, packages and products. Empty if
+/// the catalog cannot be read.
 #[must_use]
-pub fn shapes(copy: &Catalog) -> Shapes {
+pub fn read_shapes(copy: &Catalog) -> Shapes {
     let [locations, orders, packages, products] = copy.floor_codes().unwrap_or_default();
-    Shapes::of([
-        (Look::Location, locations),
-        (Look::Order, orders),
-        (Look::Package, packages),
-        (Look::Product, products),
+    Shapes::new([
+        (Resemblance::Location, locations),
+        (Resemblance::Order, orders),
+        (Resemblance::Package, packages),
+        (Resemblance::Product, products),
     ])
 }

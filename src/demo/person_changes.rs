@@ -1,6 +1,6 @@
-//! What a person has decided in a demonstration: documents that were edited before they were
-//! posted, and rejected readings that were sent again. Odoo has what the person wrote, and not what
-//! the devices' lists say.
+//! The changes of a person during a demonstration: documents that were edited before they were
+//! posted, and rejected readings that were sent again. Odoo has the person's values instead of the
+//! devices'.
 
 use rust_decimal::Decimal;
 
@@ -9,21 +9,21 @@ use crate::document::{Document, DocumentNumber, State};
 use crate::event::{RejectedNumber, Seq};
 use crate::journal::{EventDocument, Journal, JournalError};
 
-/// Documents, or rejected readings, that are read from the journal at a time.
+/// Documents or rejected readings that one read of the journal returns, at most.
 const READ_AT_ONCE: usize = 256;
 
-/// What was edited and is in Odoo.
+/// Edited and posted documents, and readings that were sent again.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Decided {
+pub struct PersonChanges {
     /// Events of posted documents that a person has edited.
     pub events: u64,
-    /// What these documents moved, and what the devices had said of it.
+    /// The movements of these documents, and the movements in the devices' lists that they replace.
     pub moved: Moves,
-    pub said: Moves,
+    pub replaced: Moves,
     pub resent: Resent,
 }
 
-/// Events that a person has made of rejected readings: no device has them in its list.
+/// Events from rejected readings that a person sent again: no device's list has them.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Resent {
     pub events: u64,
@@ -75,7 +75,7 @@ impl Resent {
     }
 }
 
-/// The numbers of the events that a note names last: `sent again, corrected: events 4, 5`.
+/// Reads the numbers of the events at the end of a note: `sent again, corrected: events 4, 5`.
 fn seqs(note: &str) -> Vec<Seq> {
     let named = note.rsplit_once(": event");
     let named = named.map(|(_, seqs)| seqs.trim_start_matches('s').split(','));
@@ -86,10 +86,10 @@ fn seqs(note: &str) -> Vec<Seq> {
         .collect()
 }
 
-impl Decided {
+impl PersonChanges {
     pub fn read(journal: &Journal) -> Result<Self, JournalError> {
         let resent = Resent::read(journal)?;
-        let mut decided = Self {
+        let mut changes = Self {
             resent,
             ..Self::default()
         };
@@ -97,12 +97,12 @@ impl Decided {
         loop {
             let page = journal.documents(Some(State::Posted), after, READ_AT_ONCE)?;
             let Some(last) = page.last() else {
-                return Ok(decided);
+                return Ok(changes);
             };
             after = last.document.number;
             let edited = page.iter().map(|entry| &entry.document);
             for document in edited.filter(|document| document.corrects.is_some()) {
-                decided.add(journal, document)?;
+                changes.add(journal, document)?;
             }
         }
     }
@@ -118,21 +118,21 @@ impl Decided {
         for seq in &document.events {
             let event = journal.event(*seq)?.map(|recorded| recorded.event.action);
             if let Some((way, quantity)) = event.and_then(Way::of_transfer) {
-                *self.said.entry(way).or_default() += quantity;
+                *self.replaced.entry(way).or_default() += quantity;
             }
         }
         Ok(())
     }
 
-    /// The devices' list with what the person has made of it.
+    /// Applies the person's changes to the devices' list.
     #[must_use]
-    pub fn applied_to(&self, list: &Moves) -> Moves {
+    pub fn apply_to(&self, list: &Moves) -> Moves {
         let mut list = list.clone();
         for (way, quantity) in &self.resent.moves {
             *list.entry(way.clone()).or_default() += *quantity;
         }
-        for (way, quantity) in &self.said {
-            // What Odoo cannot know is in no list.
+        for (way, quantity) in &self.replaced {
+            // A product that Odoo does not have is in no list.
             if let Some(listed) = list.get_mut(way) {
                 *listed = (*listed - *quantity).max(Decimal::ZERO);
             }

@@ -1,4 +1,4 @@
-//! What the person is told: `texts.toml`, one text for each key and language.
+//! Texts for the operator, in the language of the device. `texts.toml` has the templates.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -7,11 +7,11 @@ use crate::capture::texts::{TEXT_CHARS_MAX, cut, fill, tag};
 use crate::config::Language;
 use crate::decode::profile::{Kind, On};
 
-use super::looks::Look;
+use super::resemblance::Resemblance;
 
-/// What a flow waits for.
+/// A code that a flow expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Want {
+pub enum ExpectedCode {
     Location,
     Product,
     Order,
@@ -21,21 +21,22 @@ pub enum Want {
     Quantity,
 }
 
-impl Want {
+impl ExpectedCode {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Location => "want-location",
-            Self::Product => "want-product",
-            Self::Order => "want-order",
-            Self::Package => "want-package",
-            Self::Lot => "want-lot",
-            Self::Serial => "want-serial",
-            Self::Quantity => "want-quantity",
+            Self::Location => "code-location",
+            Self::Product => "code-product",
+            Self::Order => "code-order",
+            Self::Package => "code-package",
+            Self::Lot => "code-lot",
+            Self::Serial => "code-serial",
+            Self::Quantity => "code-quantity",
         }
     }
 
-    /// What a transition waits for; commands are on the person's sheet and need no word.
+    /// The code that a transition expects. `None`: a command or badge, which the display does not
+    /// list.
     #[must_use]
     pub fn of(on: &On) -> Option<Self> {
         match on {
@@ -50,76 +51,76 @@ impl Want {
     }
 }
 
-/// A text, by its name in `texts.toml`.
+/// The key of a text in `texts.toml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Key {
-    /// Something was begun, and what comes next.
+pub enum TextKey {
+    /// A code that started something, and the codes that the flow expects next.
     Next,
     /// A product and its running quantity.
     Item,
-    /// The same, and nobody here knows the product yet.
+    /// As `Item`; the catalog does not have the product.
     ItemUnknown,
     /// A product, its running quantity, and its lot.
     Lot,
-    /// The same, and Odoo does not have the lot.
+    /// As `Lot`; Odoo does not have the lot.
     NewLot,
-    /// The same, and nobody here knows the product yet.
+    /// As `Lot`; the catalog does not have the product or lot.
     LotUnknown,
     /// A product and its serial number.
     Serial,
-    /// The same, and Odoo does not have the serial number.
+    /// As `Serial`; Odoo does not have the serial number.
     NewSerial,
-    /// It looks like something else than a lot: scanned again, it is a new one.
+    /// A code that looks like something else than a lot: a second scan confirms a new lot.
     LotAgain,
     SerialAgain,
     /// The name of a new lot does not match the pattern.
     LotForm,
     SerialForm,
-    /// A batch or lot where the serial number is awaited.
+    /// A batch or lot while the flow expects a serial number.
     BatchGiven,
     SerialGiven,
     LotNext,
     SerialNext,
-    Made,
+    Recorded,
     Validated,
-    Undone,
-    TakenBack,
+    ScanRemoved,
+    Reversed,
     Cancelled,
     QuantityNext,
     Operator,
     Flow,
-    /// What a pause ended.
-    Dropped,
-    /// There is no copy of Odoo's data yet.
-    Kept,
+    /// The movement that a pause ended.
+    PauseEnded,
+    /// The scan waits until the gateway has a copy of Odoo's data.
+    StoredOnly,
     Wrong,
     Unknown,
     Unclear,
-    /// It says that it is GS1's, or a quantity, and is not valid.
+    /// A code that is marked as GS1 data or a quantity, and is not valid.
     Damaged,
-    /// What its label measures is no quantity in the product's unit.
+    /// A measure on a label that cannot be converted into the product's unit.
     Measure,
-    /// The same, and nobody here knows the product's unit.
+    /// A measure on the label of a product that the catalog does not have.
     MeasureUnknown,
-    Unfinished,
+    NotFinished,
     LotFirst,
     QuantityFirst,
     SerialFirst,
     SerialQuantity,
-    SerialSeen,
-    ValidatedBefore,
+    AlreadyScanned,
+    AlreadyValidated,
     NothingToUndo,
-    NothingBegun,
+    NothingScanned,
     UnknownFlow,
-    NotHere,
-    TooMuch,
+    NoEffect,
+    TooManyProducts,
     /// Dates of a label that are not used.
     NoteDates,
-    /// (37) beside (01) is taken as the quantity.
+    /// (37) next to (01) is used as the quantity.
     NoteCount,
 }
 
-impl Key {
+impl TextKey {
     pub const ALL: [Self; 46] = [
         Self::Next,
         Self::Item,
@@ -137,34 +138,34 @@ impl Key {
         Self::SerialGiven,
         Self::LotNext,
         Self::SerialNext,
-        Self::Made,
+        Self::Recorded,
         Self::Validated,
-        Self::Undone,
-        Self::TakenBack,
+        Self::ScanRemoved,
+        Self::Reversed,
         Self::Cancelled,
         Self::QuantityNext,
         Self::Operator,
         Self::Flow,
-        Self::Dropped,
-        Self::Kept,
+        Self::PauseEnded,
+        Self::StoredOnly,
         Self::Wrong,
         Self::Unknown,
         Self::Unclear,
         Self::Damaged,
         Self::Measure,
         Self::MeasureUnknown,
-        Self::Unfinished,
+        Self::NotFinished,
         Self::LotFirst,
         Self::QuantityFirst,
         Self::SerialFirst,
         Self::SerialQuantity,
-        Self::SerialSeen,
-        Self::ValidatedBefore,
+        Self::AlreadyScanned,
+        Self::AlreadyValidated,
         Self::NothingToUndo,
-        Self::NothingBegun,
+        Self::NothingScanned,
         Self::UnknownFlow,
-        Self::NotHere,
-        Self::TooMuch,
+        Self::NoEffect,
+        Self::TooManyProducts,
         Self::NoteDates,
         Self::NoteCount,
     ];
@@ -188,82 +189,82 @@ impl Key {
             Self::SerialGiven => "serial-given",
             Self::LotNext => "lot-next",
             Self::SerialNext => "serial-next",
-            Self::Made => "made",
+            Self::Recorded => "recorded",
             Self::Validated => "validated",
-            Self::Undone => "undone",
-            Self::TakenBack => "taken-back",
+            Self::ScanRemoved => "scan-removed",
+            Self::Reversed => "reversed",
             Self::Cancelled => "cancelled",
             Self::QuantityNext => "quantity-next",
             Self::Operator => "operator",
             Self::Flow => "flow",
-            Self::Dropped => "dropped",
-            Self::Kept => "kept",
+            Self::PauseEnded => "pause-ended",
+            Self::StoredOnly => "stored-only",
             Self::Wrong => "wrong",
             Self::Unknown => "unknown",
             Self::Unclear => "unclear",
             Self::Damaged => "damaged",
             Self::Measure => "measure",
             Self::MeasureUnknown => "measure-unknown",
-            Self::Unfinished => "unfinished",
+            Self::NotFinished => "not-finished",
             Self::LotFirst => "lot-first",
             Self::QuantityFirst => "quantity-first",
             Self::SerialFirst => "serial-first",
             Self::SerialQuantity => "serial-quantity",
-            Self::SerialSeen => "serial-seen",
-            Self::ValidatedBefore => "validated-before",
+            Self::AlreadyScanned => "already-scanned",
+            Self::AlreadyValidated => "already-validated",
             Self::NothingToUndo => "nothing-to-undo",
-            Self::NothingBegun => "nothing-begun",
+            Self::NothingScanned => "nothing-scanned",
             Self::UnknownFlow => "unknown-flow",
-            Self::NotHere => "not-here",
-            Self::TooMuch => "too-much",
+            Self::NoEffect => "no-effect",
+            Self::TooManyProducts => "too-many-products",
             Self::NoteDates => "note-dates",
             Self::NoteCount => "note-count",
         }
     }
 }
 
-/// A word for the person: whether it was right, and what to say in their language.
+/// The answer to a scan: whether the flow accepted the code, and the text about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Say {
+pub struct DisplayText {
     pub ok: bool,
-    pub key: Key,
+    pub key: TextKey,
     pub arguments: Vec<(&'static str, String)>,
-    /// What may come next.
-    pub wanted: Vec<Want>,
-    /// What a pause ended before this.
-    pub dropped: Option<String>,
-    /// What a text looks like.
-    pub look: Option<Look>,
+    /// The codes that the flow expects next.
+    pub expected: Vec<ExpectedCode>,
+    /// Summary of the movement that a pause before this scan ended.
+    pub expired: Option<String>,
+    /// What the code looks like, if that is not a lot.
+    pub resemblance: Option<Resemblance>,
     /// The package that goods go into.
     pub package: Option<String>,
-    /// What is told once about the label.
-    pub notes: Vec<Note>,
+    /// Notes about the label that the display has not shown yet.
+    pub notes: Vec<LabelNote>,
 }
 
 /// One line about a label.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    pub key: Key,
+pub struct LabelNote {
+    pub key: TextKey,
     pub arguments: Vec<(&'static str, String)>,
 }
 
-impl Say {
+impl DisplayText {
     #[must_use]
-    pub fn good(key: Key) -> Self {
+    pub fn good(key: TextKey) -> Self {
         Self {
             ok: true,
             key,
             arguments: Vec::new(),
-            wanted: Vec::new(),
-            dropped: None,
-            look: None,
+            expected: Vec::new(),
+            expired: None,
+            resemblance: None,
             package: None,
             notes: Vec::new(),
         }
     }
 
     #[must_use]
-    pub fn bad(key: Key) -> Self {
+    pub fn bad(key: TextKey) -> Self {
         Self {
             ok: false,
             ..Self::good(key)
@@ -277,19 +278,19 @@ impl Say {
     }
 
     #[must_use]
-    pub fn wanting(mut self, wanted: impl IntoIterator<Item = Want>) -> Self {
-        for want in wanted {
-            if !self.wanted.contains(&want) {
-                self.wanted.push(want);
+    pub fn expecting(mut self, expected: impl IntoIterator<Item = ExpectedCode>) -> Self {
+        for want in expected {
+            if !self.expected.contains(&want) {
+                self.expected.push(want);
             }
         }
         self
     }
 
     #[must_use]
-    pub fn looking_like(self, look: Look) -> Self {
+    pub fn resembling(self, resemblance: Resemblance) -> Self {
         Self {
-            look: Some(look),
+            resemblance: Some(resemblance),
             ..self
         }
     }
@@ -303,40 +304,42 @@ impl Say {
     }
 
     #[must_use]
-    pub fn noting(mut self, notes: Vec<Note>) -> Self {
+    pub fn with_notes(mut self, notes: Vec<LabelNote>) -> Self {
         self.notes.extend(notes);
         self
     }
 
-    /// In the person's language, cut to what a small screen shows.
+    /// Writes the text in a language, cut to what a small screen shows.
     #[must_use]
-    pub fn text(&self, language: Language) -> String {
-        let wanted: Vec<&str> = self
-            .wanted
+    pub fn render(&self, language: Language) -> String {
+        let expected: Vec<&str> = self
+            .expected
             .iter()
             .map(|want| template(want.name(), language))
             .collect();
         let mut arguments = self.arguments.clone();
-        arguments.push(("wanted", wanted.join(" / ")));
-        let look = self.look.map_or("", |look| template(look.name(), language));
-        arguments.push(("look", look.to_owned()));
+        arguments.push(("expected", expected.join(" / ")));
+        let resemblance = self
+            .resemblance
+            .map_or("", |kind| template(kind.name(), language));
+        arguments.push(("resemblance", resemblance.to_owned()));
         let mut text = String::new();
-        if let Some(dropped) = &self.dropped {
+        if let Some(expired) = &self.expired {
             text = fill(
-                template(Key::Dropped.name(), language),
-                &[("what", dropped.clone())],
+                template(TextKey::PauseEnded.name(), language),
+                &[("what", expired.clone())],
             ) + "\n";
         }
         text += &fill(template(self.key.name(), language), &arguments);
         if let Some(package) = &self.package {
             text = format!("{}\n→ {package}", text.trim_end());
         }
-        let note = |note: &Note| fill(template(note.key.name(), language), &note.arguments);
+        let note = |note: &LabelNote| fill(template(note.key.name(), language), &note.arguments);
         let notes: Vec<_> = self.notes.iter().map(note).collect();
         if notes.is_empty() {
             return cut(text.trim_end(), TEXT_CHARS_MAX);
         }
-        // The notes have their place, however long the names are.
+        // Long names must not push the notes off the screen.
         let text = text.trim_end();
         let least = text.chars().count().min(TEXT_CHARS_MAX / 2);
         let notes = cut(&notes.join("\n"), TEXT_CHARS_MAX - 1 - least);
@@ -349,7 +352,7 @@ type Texts = BTreeMap<String, BTreeMap<String, String>>;
 
 pub(super) fn texts() -> &'static Texts {
     static TEXTS: OnceLock<Texts> = OnceLock::new();
-    // A test reads every text, so a file that cannot be read is never shipped.
+    // A test reads every text, so a file that cannot be parsed is never shipped.
     TEXTS.get_or_init(|| toml::from_str(include_str!("texts.toml")).unwrap_or_default())
 }
 
@@ -366,41 +369,41 @@ mod tests {
 
     use super::*;
 
-    const WANTS: [Want; 7] = [
-        Want::Location,
-        Want::Product,
-        Want::Order,
-        Want::Package,
-        Want::Lot,
-        Want::Serial,
-        Want::Quantity,
+    const WANTS: [ExpectedCode; 7] = [
+        ExpectedCode::Location,
+        ExpectedCode::Product,
+        ExpectedCode::Order,
+        ExpectedCode::Package,
+        ExpectedCode::Lot,
+        ExpectedCode::Serial,
+        ExpectedCode::Quantity,
     ];
 
-    const LOOKS: [Look; 11] = [
-        Look::Product,
-        Look::Location,
-        Look::Order,
-        Look::Package,
-        Look::Command,
-        Look::Operator,
-        Look::Address,
-        Look::Gs1,
-        Look::Hibc,
-        Look::Envelope,
-        Look::Data,
+    const LOOKS: [Resemblance; 11] = [
+        Resemblance::Product,
+        Resemblance::Location,
+        Resemblance::Order,
+        Resemblance::Package,
+        Resemblance::Command,
+        Resemblance::Operator,
+        Resemblance::Address,
+        Resemblance::Gs1,
+        Resemblance::Hibc,
+        Resemblance::Envelope,
+        Resemblance::Data,
     ];
 
-    fn places(text: &str) -> BTreeSet<&str> {
+    fn list_placeholders(text: &str) -> BTreeSet<&str> {
         let behind = text.split('{').skip(1);
         behind.filter_map(|rest| rest.split('}').next()).collect()
     }
 
     #[test]
-    fn every_text_is_there_in_every_language_with_the_same_places() {
-        let keys = Key::ALL.iter().map(|key| key.name());
+    fn every_text_exists_in_every_language_with_the_same_placeholders() {
+        let keys = TextKey::ALL.iter().map(|key| key.name());
         let names = keys
-            .chain(WANTS.map(Want::name))
-            .chain(LOOKS.map(Look::name));
+            .chain(WANTS.map(ExpectedCode::name))
+            .chain(LOOKS.map(Resemblance::name));
         let names: BTreeSet<&str> = names.collect();
         let written: BTreeSet<&str> = texts().keys().map(String::as_str).collect();
         assert_eq!(names, written);
@@ -408,30 +411,37 @@ mod tests {
             let tags: Vec<&str> = text.keys().map(String::as_str).collect();
             assert_eq!(tags, ["ar", "de", "en", "es", "fr", "nl"], "{name}");
             for words in text.values() {
-                assert_eq!(places(words), places(&text["en"]), "{name}: {words}");
+                assert_eq!(
+                    list_placeholders(words),
+                    list_placeholders(&text["en"]),
+                    "{name}: {words}"
+                );
             }
         }
     }
 
     #[test]
     fn a_word_names_what_is_wanted_and_what_a_pause_ended() {
-        let mut say = Say::bad(Key::Wrong).with("code", "LOC-1").wanting([
-            Want::Product,
-            Want::Lot,
-            Want::Product,
-        ]);
+        let mut answer = DisplayText::bad(TextKey::Wrong)
+            .with("code", "LOC-1")
+            .expecting([
+                ExpectedCode::Product,
+                ExpectedCode::Lot,
+                ExpectedCode::Product,
+            ]);
         assert_eq!(
-            say.text(Language::English),
+            answer.render(Language::English),
             "Not now: LOC-1\nScan: product / lot"
         );
         assert_eq!(
-            say.text(Language::German),
+            answer.render(Language::German),
             "Jetzt nicht: LOC-1\nScannen: Produkt / Charge"
         );
-        say.dropped = Some("3 × Chair".to_owned());
+        answer.expired = Some("3 × Chair".to_owned());
         assert!(
-            say.text(Language::English)
-                .starts_with("Dropped after a pause: 3 × Chair\nNot now")
+            answer
+                .render(Language::English)
+                .starts_with("Pause too long, not recorded: 3 × Chair\nNot now")
         );
     }
 }

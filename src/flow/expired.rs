@@ -1,5 +1,5 @@
-//! Products that were scanned in a flow and became no event before a long pause. They become
-//! rejected readings, which stay open until a person settles them. Pure.
+//! Turns the unfinished movement that a long pause ended into rejected readings, which stay open
+//! until a person settles them. Pure.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -7,22 +7,22 @@ use serde_json::{Map, Value};
 use crate::event::{Channel, Field, Movement, Name, Rejection, SourceKind};
 use crate::reason::RejectionCode;
 
-use super::make;
-use super::state::{Item, State, Work};
+use super::create;
+use super::state::{Item, State, Unfinished};
 
-/// How many products the message names; the payload has all of them.
+/// Products that the message names, at most; the payload has all of them.
 const NAMED_MAX: usize = 5;
-/// The largest payload of one reading. More products become another reading, so that a person can
-/// read and correct each.
+/// Payload of one reading, at most. Further products become another reading, so that each is stored
+/// whole and a person can correct it.
 pub(super) const PAYLOAD_BYTES_MAX: usize = 4096;
-/// The quantity in the payload if a person has to add it: no event can be made of it.
-const TO_BE_SAID: &str = "?";
+/// The quantity in the payload if a person has to add it. An event with it is rejected.
+const MISSING_QUANTITY: &str = "?";
 
-/// The open work of a device at the end of a long pause.
+/// The unfinished movement of a device at the end of a long pause.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfinished {
+pub struct Expired {
     movement: Movement,
-    work: Work,
+    unfinished: Unfinished,
     operator: Option<String>,
     /// The time of the last scan by the device's clock, and when the gateway received it.
     at: Timestamp,
@@ -30,22 +30,23 @@ pub struct Unfinished {
     ids: Vec<String>,
 }
 
-impl Unfinished {
-    /// `id` gives the id of each product's event. `None`: no product was scanned.
-    pub fn of(
+impl Expired {
+    /// `id` returns the id of the event of a product by its place, from 1. `None`: no product was
+    /// scanned.
+    pub fn new(
         movement: Movement,
         state: &State,
         (at, received): (Timestamp, Timestamp),
         id: impl Fn(usize) -> String,
     ) -> Option<Self> {
-        let mut work = state.work.clone();
+        let mut unfinished = state.unfinished.clone();
         if movement == Movement::Count {
-            work.items = make::counted(&work.items);
+            unfinished.items = create::merge_counts(&unfinished.items);
         }
-        let ids: Vec<String> = (1..=work.items.len()).map(id).collect();
+        let ids: Vec<String> = (1..=unfinished.items.len()).map(id).collect();
         (!ids.is_empty()).then(|| Self {
             movement,
-            work,
+            unfinished,
             operator: state.operator.clone(),
             at,
             received,
@@ -53,13 +54,13 @@ impl Unfinished {
         })
     }
 
-    /// Makes rejected readings, each small enough that its payload is stored whole.
+    /// Builds rejected readings, each small enough that its payload is stored whole.
     #[must_use]
-    pub fn rejections(&self, device: &Name) -> Vec<Rejection> {
+    pub fn build_rejections(&self, device: &Name) -> Vec<Rejection> {
         let mut pieces: Vec<Vec<(&Item, String, String)>> = Vec::new();
         let mut bytes = usize::MAX;
-        for (item, id) in self.work.items.iter().zip(&self.ids) {
-            let event = Value::Object(self.event(item, id)).to_string();
+        for (item, id) in self.unfinished.items.iter().zip(&self.ids) {
+            let event = Value::Object(self.build_event(item, id)).to_string();
             bytes = bytes.saturating_add(event.len() + 1);
             match pieces.last_mut() {
                 Some(piece) if bytes < PAYLOAD_BYTES_MAX => piece.push((item, id.clone(), event)),
@@ -80,7 +81,7 @@ impl Unfinished {
                 received: self.received,
                 id: piece.first().map(|(_, id, _)| id.clone()),
                 code: RejectionCode::NotFinished,
-                message: self.message(&items),
+                message: self.describe(&items),
                 payload: format!("[{}]", events.join(",")).into_bytes(),
                 cut: false,
             }
@@ -88,30 +89,30 @@ impl Unfinished {
         pieces.iter().map(rejection).collect()
     }
 
-    /// Writes the event of one product as a device would send it, as far as it is known.
-    fn event(&self, item: &Item, id: &str) -> Map<String, Value> {
-        let work = &self.work;
-        let movement = make::type_of(self.movement, work);
-        let package = make::package(movement, work, item);
+    /// Builds the event of one product as a device would send it, without the missing fields.
+    fn build_event(&self, item: &Item, id: &str) -> Map<String, Value> {
+        let unfinished = &self.unfinished;
+        let movement = create::event_movement(self.movement, unfinished);
+        let package = create::find_package(movement, unfinished, item);
         let quantity = if item.lacks_quantity {
-            Value::from(TO_BE_SAID)
+            Value::from(MISSING_QUANTITY)
         } else {
-            // As a text, so that no float is in between.
+            // A text, so that no float changes it.
             Value::from(item.quantity.normalize().to_string())
         };
         let texts = [
             ("id", Some(id.to_owned())),
             ("at", Some(self.at.to_string())),
             ("operator", self.operator.clone()),
-            ("order", work.order.clone()),
+            ("order", unfinished.order.clone()),
             ("product", Some(item.code.clone())),
             ("lot", item.lot.clone()),
             ("expiry", item.expiry.clone()),
             ("best_before", item.best_before.clone()),
-            ("from", work.from.clone()),
-            ("to", work.to.clone()),
+            ("from", unfinished.from.clone()),
+            ("to", unfinished.to.clone()),
             ("package", package),
-            ("reason", work.reason.clone()),
+            ("reason", unfinished.reason.clone()),
         ];
         let texts = (texts.into_iter()).filter_map(|(key, text)| Some((key, Value::from(text?))));
         [("type", movement.as_str().into()), ("quantity", quantity)]
@@ -121,7 +122,7 @@ impl Unfinished {
             .collect()
     }
 
-    fn message(&self, items: &[&Item]) -> String {
+    fn describe(&self, items: &[&Item]) -> String {
         let name = |item: &&Item| {
             let lot = item.lot.as_ref().map(|lot| format!(" ({lot})"));
             let quantity = item.quantity.normalize();
@@ -132,21 +133,21 @@ impl Unfinished {
             what.push(format!("{} more", items.len() - NAMED_MAX));
         }
         let place = [
-            ("of order", &self.work.order),
-            ("from", &self.work.from),
-            ("in package", &self.work.package),
+            ("of order", &self.unfinished.order),
+            ("from", &self.unfinished.from),
+            ("in package", &self.unfinished.package),
         ];
         let place = place
             .into_iter()
             .filter_map(|(word, place)| Some(format!(" {word} {}", place.as_ref()?)));
-        let missing = self.missing(items);
+        let missing = self.list_missing(items);
         let add = if missing.is_empty() {
             String::new()
         } else {
             format!(" with {}", missing.join(" and "))
         };
         format!(
-            "a {} was begun and not finished before the pause, and nothing of it is in Odoo: {}{}. Send it again{add}, or let the floor scan it anew and dismiss this",
+            "a pause ended this {} before it was complete, and Odoo has nothing from it: {}{}. Send it again{add}, or scan it again and dismiss this reading",
             self.movement.event_type().noun,
             what.join(", "),
             place.collect::<String>()
@@ -154,13 +155,13 @@ impl Unfinished {
     }
 
     /// Lists the fields that a person has to add.
-    fn missing(&self, items: &[&Item]) -> Vec<&'static str> {
-        let work = &self.work;
+    fn list_missing(&self, items: &[&Item]) -> Vec<&'static str> {
+        let unfinished = &self.unfinished;
         let lacks = |field: &Field| match field {
-            Field::From => work.from.is_none(),
-            Field::To => work.to.is_none(),
-            Field::Order => work.order.is_none(),
-            Field::Package => work.package.is_none(),
+            Field::From => unfinished.from.is_none(),
+            Field::To => unfinished.to.is_none(),
+            Field::Order => unfinished.order.is_none(),
+            Field::Package => unfinished.package.is_none(),
             _ => false,
         };
         let needed = self.movement.event_type().required().filter(lacks);

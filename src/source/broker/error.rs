@@ -1,0 +1,57 @@
+//! Errors of the connection to the broker.
+
+use rumqttc::mqttbytes::Error as PacketError;
+use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
+
+use super::CONNECT_TIMEOUT_S;
+
+/// Whether a packet from the broker cannot be read. rumqttc reports a broken connection as such an
+/// error, too.
+pub fn is_malformed(error: &ConnectionError) -> bool {
+    matches!(
+        error,
+        ConnectionError::MqttState(StateError::Deserialization(inner)) if !matches!(inner, PacketError::Io(_))
+    )
+}
+
+/// Describes the error for a person, and what to do.
+pub fn describe(error: &ConnectionError, broker: &str) -> String {
+    let text = error.to_string();
+    if text.contains("InvalidContentType") {
+        // rustls reports that the first bytes are not a TLS record.
+        return format!(
+            "the server at {broker} does not use TLS: set mqtt.broker.url to mqtt://..., or to the TLS port of the broker"
+        );
+    }
+    match error {
+        ConnectionError::MqttState(StateError::Deserialization(
+            PacketError::PayloadSizeLimitExceeded(bytes),
+        )) => {
+            format!(
+                "the broker holds a message of {bytes} bytes, more than mqtt.broker.packet_bytes_max: raise that limit"
+            )
+        }
+        ConnectionError::ConnectionRefused(
+            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
+        ) => {
+            format!(
+                "the broker {broker} refuses the gateway: check mqtt.broker.username and mqtt.broker.password_file"
+            )
+        }
+        ConnectionError::MqttState(StateError::Deserialization(PacketError::Io(error))) => {
+            format!("the connection to the broker {broker} broke: {error}")
+        }
+        ConnectionError::Tls(error) => {
+            format!(
+                "TLS with the broker {broker} failed: {error}; check the host in mqtt.broker.url and mqtt.broker.ca"
+            )
+        }
+        ConnectionError::NetworkTimeout => format!(
+            "the broker {broker} did not answer within {CONNECT_TIMEOUT_S} s: check mqtt.broker.url and the network"
+        ),
+        ConnectionError::Io(error) => format!(
+            "cannot connect to the broker {broker}: {error}; check that it runs, and host and port in mqtt.broker.url"
+        ),
+        _ => format!("broker {broker}: {text}"),
+    }
+}
