@@ -141,13 +141,13 @@ impl Glove {
         Some(screen["display_fields"][0]["display_field_header"] == "OK")
     }
 
-    async fn end(mut self, list: &mut DeviceLists) {
+    async fn end(mut self, lists: &mut DeviceLists) {
         let published = self.published;
         let all = self.heard.wait_for(|(acked, _)| *acked >= published);
         drop(tokio::time::timeout(ANSWER, all).await);
         let (acked, reconnects) = *self.heard.borrow();
-        list.reconnects += reconnects;
-        list.unacknowledged += published.saturating_sub(acked);
+        lists.reconnects += reconnects;
+        lists.unacknowledged += published.saturating_sub(acked);
         drop(self.client.disconnect().await);
         drop(tokio::time::timeout(Duration::from_secs(1), &mut self.turning).await);
         self.turning.abort();
@@ -180,40 +180,40 @@ async fn run_client(
 
 /// Moves goods with a serial scanner until `stop` is set.
 pub async fn run_serial_scanner(mut line: Line, floor: Arc<Floor>) -> DeviceLists {
-    let (mut list, mut random) = (DeviceLists::default(), Random(101));
+    let (mut lists, mut random) = (DeviceLists::default(), Random(101));
     let mut last = String::new();
     let mut tick = tokio::time::interval(floor.pace());
     while !floor.stop.load(Ordering::Relaxed) {
-        for code in transfer(&floor, &mut random, &mut last, &mut list) {
+        for code in transfer(&floor, &mut random, &mut last, &mut lists) {
             tick.tick().await;
             let answer = tokio::time::timeout(ANSWER, line.beep(&code)).await;
-            list.add_scan(answer.ok().flatten());
+            lists.add_scan(answer.ok().flatten());
         }
     }
-    list
+    lists
 }
 
 /// Moves goods with a ProGlove until `stop` is set. It sends some messages twice, as its gateway
 /// may.
 pub async fn run_proglove(floor: Arc<Floor>) -> DeviceLists {
-    let (mut list, mut random) = (DeviceLists::default(), Random(102));
+    let (mut lists, mut random) = (DeviceLists::default(), Random(102));
     let mut last = String::new();
     let mut glove = Glove::connect(&floor).await;
     let mut tick = tokio::time::interval(floor.pace());
     while !floor.stop.load(Ordering::Relaxed) {
-        for code in transfer(&floor, &mut random, &mut last, &mut list) {
+        for code in transfer(&floor, &mut random, &mut last, &mut lists) {
             tick.tick().await;
-            let payload = payload(&code, list.beeps);
+            let payload = payload(&code, lists.beeps);
             let answer = tokio::time::timeout(ANSWER, glove.beep(&payload)).await;
-            list.add_scan(answer.ok().flatten());
+            lists.add_scan(answer.ok().flatten());
             if random.below(10) == 0 {
-                list.again += 1;
+                lists.again += 1;
                 glove.publish(&payload).await;
             }
         }
     }
-    glove.end(&mut list).await;
-    list
+    glove.end(&mut lists).await;
+    lists
 }
 
 /// Builds a scan in the form of ProGlove Streams.
@@ -235,7 +235,7 @@ fn transfer(
     floor: &Floor,
     random: &mut Random,
     last: &mut String,
-    list: &mut DeviceLists,
+    lists: &mut DeviceLists,
 ) -> Vec<String> {
     // The location that was scanned last would be a repeat of that scan.
     let others = floor.bins.iter().filter(|bin| *bin != last);
@@ -254,10 +254,10 @@ fn transfer(
     if random.below(5) == 0 {
         codes.insert(0, product.clone());
     }
-    list.scans += codes.len() as u64;
+    lists.scans += codes.len() as u64;
     // The codes, and the event that the gateway creates from them.
-    list.events += codes.len() as u64 + 1;
+    lists.events += codes.len() as u64 + 1;
     let way = Way { product, from, to };
-    *list.moves.entry(way).or_default() += Decimal::from(quantity);
+    *lists.moves.entry(way).or_default() += Decimal::from(quantity);
     codes
 }

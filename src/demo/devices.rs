@@ -99,9 +99,9 @@ impl Random {
         (z ^ (z >> 31)) % limit.max(1)
     }
 
-    pub fn pick<'a>(&mut self, list: &'a [String]) -> &'a String {
-        let place = usize::try_from(self.below(list.len() as u64)).unwrap_or(0);
-        &list[place]
+    pub fn pick<'a>(&mut self, lists: &'a [String]) -> &'a String {
+        let place = usize::try_from(self.below(lists.len() as u64)).unwrap_or(0);
+        &lists[place]
     }
 }
 
@@ -167,7 +167,7 @@ impl Device {
     pub async fn work(self, floor: Arc<Floor>) -> DeviceLists {
         let client = Client::connect(&self, &floor);
         let mut random = Random(self.seed);
-        let mut list = DeviceLists::default();
+        let mut lists = DeviceLists::default();
         let mut last: Option<Value> = None;
         let pace = match self.role {
             Role::Stranger => floor.pace() * 20,
@@ -179,13 +179,13 @@ impl Device {
         while !floor.stop.load(Ordering::Relaxed) {
             tick.tick().await;
             if self.role == Role::Mover && random.below(200) == 0 {
-                list.malformed += 1;
+                lists.malformed += 1;
                 published += 1;
                 client
                     .publish(&self.topic(&floor, "event"), b"{not json".to_vec())
                     .await;
             }
-            let (channel, event) = self.next(&floor, &mut random, &mut run, &mut list);
+            let (channel, event) = self.next(&floor, &mut random, &mut run, &mut lists);
             let topic = self.topic(&floor, channel);
             client.publish(&topic, event.to_string().into_bytes()).await;
             published += 1;
@@ -195,14 +195,14 @@ impl Device {
                     .take()
                     .filter(|_| random.below(2) == 0)
                     .unwrap_or(event.clone());
-                list.again += 1;
+                lists.again += 1;
                 published += 1;
                 client.publish(&topic, again.to_string().into_bytes()).await;
             }
             last = Some(event);
         }
-        (list.reconnects, list.unacknowledged) = client.end(published).await;
-        list
+        (lists.reconnects, lists.unacknowledged) = client.end(published).await;
+        lists
     }
 
     fn topic(&self, floor: &Floor, channel: &str) -> String {
@@ -216,14 +216,14 @@ impl Device {
         floor: &Floor,
         random: &mut Random,
         run: &mut (String, u64, u64),
-        list: &mut DeviceLists,
+        lists: &mut DeviceLists,
     ) -> (&'static str, Value) {
-        let number = list.events;
-        list.events += 1;
+        let number = lists.events;
+        lists.events += 1;
         let id = format!("{:08x}", number + 1);
         let at = clock::now().to_string();
         if self.role == Role::Scanner {
-            list.scans += 1;
+            lists.scans += 1;
             let code = random.pick(&floor.products);
             return ("scan", json!({"id": id, "at": at, "code": code}));
         }
@@ -249,7 +249,7 @@ impl Device {
             "id": id, "at": at, "type": "transfer", "product": run.0, "quantity": quantity, "from": from, "to": to,
         });
         if self.role == Role::Stranger {
-            list.unknown += 1;
+            lists.unknown += 1;
             event["product"] = json!("2999999999990");
         } else {
             let way = Way {
@@ -257,7 +257,7 @@ impl Device {
                 from,
                 to,
             };
-            *list.moves.entry(way).or_default() += Decimal::from(quantity);
+            *lists.moves.entry(way).or_default() += Decimal::from(quantity);
         }
         ("event", event)
     }

@@ -43,7 +43,7 @@ struct Connection {
     evicted: CancellationToken,
 }
 
-/// A connection's entry, which is reactive_at when this is dropped.
+/// A connection's entry, which is removed when the slot is dropped.
 #[derive(Debug)]
 pub struct Slot {
     connections: Arc<Connections>,

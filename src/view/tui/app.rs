@@ -222,7 +222,7 @@ impl App {
             KeyAction::Open => {
                 self.notice = Some(
                     "Select a parked document or rejected reading, then press Enter".to_owned(),
-                )
+                );
             }
             KeyAction::Retry | KeyAction::RetryAll | KeyAction::Edit | KeyAction::Discard => {
                 return self.decide(act);

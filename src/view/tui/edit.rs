@@ -1,4 +1,4 @@
-//! The form that edits a parked document: its fields, the value that is being draw_typed, then the
+//! The form that edits a parked document: its fields, the value that is being typed, then the
 //! reason.
 
 use ratatui::crossterm::event::KeyCode;
@@ -80,7 +80,7 @@ impl Edit {
         match (&mut self.mode, key) {
             (Mode::Fields, KeyCode::Esc) => return Step::Close,
             (Mode::Fields, KeyCode::Up | KeyCode::Char('k')) => {
-                self.row = self.row.saturating_sub(1)
+                self.row = self.row.saturating_sub(1);
             }
             (Mode::Fields, KeyCode::Down | KeyCode::Char('j')) => {
                 self.row = (self.row + 1).min(self.rows.len().saturating_sub(1));

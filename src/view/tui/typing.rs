@@ -8,7 +8,7 @@ use crate::view::table::plain;
 
 /// The width of a box, in columns.
 pub const WIDTH: u16 = 70;
-/// The longest text that can be draw_typed, in characters: the longest reason that the control API
+/// The longest text that can be `typed`, in characters: the longest reason that the control API
 /// accepts.
 const TEXT_CHARS_MAX: usize = 500;
 /// Empties the text, as Ctrl-U does in a shell.
