@@ -3,11 +3,11 @@
 use super::state::{
     Change, CodedProduct, Dates, Item, State, Step, Tracking, Undoable, Unfinished,
 };
-use crate::journal::stored::BadRecord;
 use crate::journal::stored::flow::{
     ChangeV1, DatesV1, FlowV1, ItemV1, ProductV1, StepV1, TrackingV1, UndoableV1, UnfinishedV1,
     flow_in, flow_out,
 };
+use crate::journal::stored::{BadRecord, convert};
 
 /// The stored form of a state.
 pub fn encode(state: State) -> Vec<u8> {
@@ -17,28 +17,6 @@ pub fn encode(state: State) -> Vec<u8> {
 /// The state that was stored. Fields that an older version did not have take their defaults.
 pub fn decode(bytes: &[u8]) -> Result<State, BadRecord> {
     flow_out(bytes).map(State::from)
-}
-
-/// Destructures in both directions, so that a new field cannot be forgotten.
-macro_rules! convert {
-    ($domain:ident, $stored:ident, $($field:ident $(: $how:ident)?),+ $(,)?) => {
-        impl From<$domain> for $stored {
-            fn from(domain: $domain) -> Self {
-                let $domain { $($field),+ } = domain;
-                Self { $($field: convert!(@ $field $($how)?)),+ }
-            }
-        }
-        impl From<$stored> for $domain {
-            fn from(stored: $stored) -> Self {
-                let $stored { $($field),+ } = stored;
-                Self { $($field: convert!(@ $field $($how)?)),+ }
-            }
-        }
-    };
-    (@ $field:ident) => { $field };
-    (@ $field:ident into) => { $field.into() };
-    (@ $field:ident each) => { $field.into_iter().map(Into::into).collect() };
-    (@ $field:ident option) => { $field.map(Into::into) };
 }
 
 convert!(

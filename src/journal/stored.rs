@@ -5,10 +5,12 @@
 //! (`stored/*.txt` have records of each version). Times are microseconds since 1970-01-01 UTC.
 
 mod book;
+mod convert;
 mod device_clock;
 mod document;
 mod event;
 pub mod flow;
+pub mod plan;
 mod progress;
 mod state;
 #[cfg(test)]
@@ -21,6 +23,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 pub use book::{counts_in, counts_out, spans_in, spans_out};
+pub(crate) use convert::convert;
 pub use device_clock::{device_clock_in, device_clock_out};
 pub use document::{document_in, document_out};
 pub use event::{event_in, event_out};

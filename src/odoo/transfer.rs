@@ -9,7 +9,7 @@
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::cut;
@@ -48,12 +48,11 @@ pub struct Transfer {
 
 /// The move that brought a product to where it comes back from, and the line of the order that it
 /// was for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Returned {
     pub product: ProductId,
     pub origin_move: MoveId,
     pub sale_line: Option<SaleLineId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purchase_line: Option<PurchaseLineId>,
 }
 

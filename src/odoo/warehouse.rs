@@ -1,6 +1,6 @@
 //! The warehouse of this site, and its operation types.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::records::{Id, PAGE_ROWS};
@@ -30,7 +30,7 @@ pub struct Warehouse {
 
 /// What kind of picking it is, and where that goes if nobody says otherwise; each line says
 /// otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     pub picking_type: PickingTypeId,
     pub from: LocationId,

@@ -192,7 +192,7 @@ fn wrongs() -> Vec<Wrong> {
         },
         Wrong {
             code: "serial-seen",
-            words: "Chair\nN1 was scanned before",
+            words: "Chair\nN1 was already scanned",
             event: receive(Some("N1")),
             facts: Facts {
                 on_hand: true,
@@ -225,7 +225,7 @@ fn wrongs() -> Vec<Wrong> {
         },
         Wrong {
             code: "order-done",
-            words: "S1 is done already",
+            words: "S1 is already done",
             event: pick(1, None),
             facts: ordered(product("none"), over("done")),
         },

@@ -3,10 +3,11 @@
 //! After the first send Odoo may hold something else, because of the document itself. So the plan
 //! is stored with the document, and every later attempt follows it without another question.
 
+mod stored;
+
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 
 use super::{Prepared, Resolved, reason};
 use crate::book::{End, Id};
@@ -18,49 +19,37 @@ use crate::odoo::{Header, Returned, Transfer, TransferLine};
 use crate::odoo_id::{LocationId, LotId, MoveLineId, PackageId, PartnerId, PickingId, ProductId};
 use crate::reason::ReasonCode;
 
-/// Kept with the document as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// The plan of one document. [`stored`] converts it to its stored form.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Plan {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<Counted>,
-    /// Whose goods each line moves; empty: nobody's.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The owner of the goods of each line. Empty: no line has an owner.
     pub owners: Vec<Option<PartnerId>>,
-    /// The packages of each line that are other than scanned; empty: all are as they were scanned.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The packages of each line. `None`: as scanned. Empty: all lines are as scanned.
     pub packages: Vec<Option<Packages>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<Header>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub returned: Vec<Returned>,
-    /// What each line moves, by Odoo's ids.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The movement of each line.
     pub lines: Vec<Moves>,
-    /// `None` before it is fixed, and for a document that an older version began to send.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The picking and lines of a document about an order. `None`: not fixed yet, or an older version
+    /// started to send the document.
     pub order: Option<FixedOrder>,
 }
 
-/// What a line of the document moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "StoredMoves", into = "StoredMoves")]
+/// The movement of one line, by Odoo's ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moves {
     pub product: ProductId,
     pub from: Id<LocationId>,
     pub to: Id<LocationId>,
     pub lot: Id<LotId>,
-    /// The package that goods are taken out of, and the one that they are in afterwards.
+    /// The package before the movement; `into`: the package after it.
     pub package: Id<PackageId>,
     pub into: Id<PackageId>,
     pub owner: Id<PartnerId>,
     /// In the product's own unit.
     pub quantity: Decimal,
 }
-
-/// As it is written: the ids as numbers, 0 where Odoo decides the id and -1 where there is none;
-/// the quantity as text.
-#[derive(Serialize, Deserialize)]
-struct StoredMoves([i64; 7], String);
 
 impl Moves {
     fn of_transfer(line: &TransferLine) -> Self {
@@ -107,7 +96,7 @@ impl Moves {
     }
 }
 
-/// The id of what was scanned. Unknown: nothing was scanned, and Odoo fills it in.
+/// The scanned id. `Unknown`: nothing was scanned, and Odoo decides.
 fn or_unknown<T>(id: Option<T>) -> Id<T> {
     id.map_or(Id::Unknown, Id::Known)
 }
@@ -120,60 +109,13 @@ fn lot_id(lot: &LotRef) -> Id<LotId> {
     }
 }
 
-fn of_number<T: From<i64>>(number: i64) -> Id<T> {
-    match number {
-        0 => Id::Unknown,
-        -1 => Id::None,
-        id => Id::Known(T::from(id)),
-    }
-}
-
-fn number<T: Into<i64>>(id: Id<T>) -> i64 {
-    match id {
-        Id::Unknown => 0,
-        Id::None => -1,
-        Id::Known(id) => id.into(),
-    }
-}
-
-impl TryFrom<StoredMoves> for Moves {
-    type Error = rust_decimal::Error;
-    fn try_from(StoredMoves(ids, quantity): StoredMoves) -> Result<Self, Self::Error> {
-        let [product, from, to, lot, package, into, owner] = ids;
-        Ok(Self {
-            product: ProductId::new(product),
-            from: of_number(from),
-            to: of_number(to),
-            lot: of_number(lot),
-            package: of_number(package),
-            into: of_number(into),
-            owner: of_number(owner),
-            quantity: quantity.parse()?,
-        })
-    }
-}
-
-impl From<Moves> for StoredMoves {
-    fn from(moves: Moves) -> Self {
-        let ids = [
-            moves.product.get(),
-            number(moves.from),
-            number(moves.to),
-            number(moves.lot),
-            number(moves.package),
-            number(moves.into),
-            number(moves.owner),
-        ];
-        Self(ids, moves.quantity.normalize().to_string())
-    }
-}
-
-/// What the lines move, as far as the plan of a document that was sent says.
+/// The movements of a document's lines, from its stored plan.
 pub fn moves(kept: &str) -> Vec<Moves> {
     Plan::read(kept).map(|plan| plan.lines).unwrap_or_default()
 }
 
-/// Keeps what the lines move, by Odoo's ids: names may mean something else later.
+/// Adds the movements of the lines to the plan, by Odoo's ids, because names may change their
+/// meaning later.
 pub(super) fn keep_moves(resolved: &mut Resolved<Prepared>) {
     let Ok(prepared) = resolved else { return };
     let lines: Vec<Moves> = match &prepared.work {
@@ -194,44 +136,38 @@ pub(super) fn keep_moves(resolved: &mut Resolved<Prepared>) {
     }
 }
 
-/// What a document about an order is about.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// The picking and lines of a document about an order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct FixedOrder {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picking: Option<PickingId>,
-    /// Picked lines that go into a package.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Picked lines that are put into a package.
     pub pack: Vec<MoveLineId>,
-    /// When the last of what was picked there before was picked, in seconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// When the last line that was picked before was picked, in seconds since 1970.
     pub picked: Option<i64>,
-    /// What was picked there, by line, before it was validated; the quantities as text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The picked quantities before the validation, by line, as text.
     pub lines: Option<BTreeMap<MoveLineId, String>>,
 }
 
-/// What a count came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The result of a count.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Counted {
     pub product: ProductId,
     pub bin: LocationId,
     pub package: Option<PackageId>,
     pub owner: Option<PartnerId>,
-    /// What is there more than Odoo held, or less, in the product's own unit; as text, so that it
-    /// stays what it is.
+    /// The counted quantity less what Odoo held, in the product's own unit. A text, so that it keeps
+    /// its digits.
     pub difference: String,
-    #[serde(default)]
     pub of: CountedOf,
-    /// What was counted, in the product's own unit, as text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The counted quantity in the product's own unit, as text.
     pub quantity: Option<String>,
-    /// Where Odoo keeps differences of this product.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The location for inventory differences of the product.
     pub inventory: Option<LocationId>,
 }
 
-/// What of the bin was counted, as it was said; what is none was counted whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// The counted part of the bin, as scanned. `None` matches any value: with `lot: None` all lots were
+/// counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct CountedOf {
     pub lot: Option<LotId>,
     pub package: Option<PackageId>,
@@ -240,18 +176,17 @@ pub(super) struct CountedOf {
 
 impl Plan {
     pub fn read(kept: &str) -> Result<Self, Reason> {
-        serde_json::from_str(kept).map_err(|error| {
-            let message = format!("what was worked out for it cannot be read: {error}");
+        stored::decode(kept).map_err(|error| {
+            let message = format!("its stored plan cannot be read: {}", error.why);
             reason(ReasonCode::UnknownOutcome, message)
         })
     }
 
     pub fn text(&self) -> String {
-        // Strings and numbers alone: serialising them cannot fail.
-        serde_json::to_string(self).unwrap_or_default()
+        stored::encode(self.clone())
     }
 
-    /// What of it is about one line alone.
+    /// The part of the plan for one line.
     pub fn of_line(self, place: usize) -> Self {
         let owner = self.owners.get(place).copied();
         let packages = self.packages.get(place).copied();
@@ -263,7 +198,7 @@ impl Plan {
         }
     }
 
-    /// Makes the transfer what it is to be.
+    /// Makes the transfer follow the plan.
     pub fn apply(&self, transfer: &mut Transfer) {
         if let Some(counted) = &self.count {
             let difference: Decimal = counted.difference.parse().unwrap_or_default();
@@ -289,7 +224,7 @@ impl Plan {
 
 /// The packages of a line: the one that the goods are taken out of, and the one that they are put
 /// into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Packages(pub Option<PackageId>, pub Option<PackageId>);
 
 impl Packages {
@@ -361,7 +296,7 @@ mod tests {
     use crate::odoo_id::{MoveId, PickingTypeId, SaleLineId};
 
     #[test]
-    fn what_was_worked_out_is_read_again_as_it_was() {
+    fn a_plan_is_stored_byte_for_byte_as_ever() {
         let plan = Plan {
             count: Some(Counted {
                 product: ProductId::new(1),
@@ -407,10 +342,7 @@ mod tests {
                 lines: Some(BTreeMap::from([(MoveLineId::new(4), "5.5".to_owned())])),
             }),
         };
-        assert!(
-            plan.text()
-                .contains(r#""lines":[[[1,2,0,-1,-1,9,-1],"1.5"]]"#)
-        );
+        assert_eq!(plan.text(), include_str!("plan/whole.json").trim_end());
         assert_eq!(Plan::read(&plan.text()), Ok(plan));
         let older = r#"{"count":{"product":1,"bin":2,"package":9,"owner":null,"difference":"1"}}"#;
         let older = Plan::read(older).unwrap().count.unwrap();
