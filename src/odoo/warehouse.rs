@@ -219,7 +219,7 @@ impl Client {
     async fn no_such_warehouse(&mut self, code: &str, found: usize) -> Result<Failure, Failure> {
         #[derive(Deserialize)]
         struct Row {
-            code: Direction,
+            code: String,
             name: String,
         }
         let fields = ["code", "name"];

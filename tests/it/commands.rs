@@ -237,7 +237,7 @@ async fn a_parked_document_is_put_right_by_hand() {
         ),
         (
             &["edit", "3", "--reason", "x", "--line", "1", "to="],
-            "to cannot be taken away",
+            "to cannot be cleared",
         ),
         (&["edit", "3", "--reason", "x", "--order", "S1"], "no order"),
         (&["edit", "3", "--line", "1", "to=C"], "--reason"),

@@ -272,11 +272,18 @@ async fn check_and_run_find_the_same_fault_in_each_thing_that_the_daemon_opens()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_beside_the_daemon_finds_its_own_ports_and_journal_in_order() {
     let place = Place::new().await;
-    let mut child = process::command(place.dir.path()).spawn().unwrap();
+    let log = place.path("log");
+    let mut child = process::command(place.dir.path())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
     let client = Client::new(&place.path("control.sock"));
     let begun = clock::instant();
-    while client.get::<Value>("/v1/status").await.is_err() {
-        assert!(begun.elapsed() < SOON, "it does not answer");
+    while let Err(error) = client.get::<Value>("/v1/status").await {
+        let log = || fs::read_to_string(&log).unwrap();
+        let ended = child.try_wait().unwrap();
+        assert!(ended.is_none(), "the daemon ended: {ended:?}\n{}", log());
+        assert!(begun.elapsed() < SOON, "{error:?}\n{}", log());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let (code, said) = place.check().await;

@@ -1,7 +1,7 @@
 //! The conversion between domain types and stored forms with the same fields.
 
-/// Converts a domain type to its stored form and back, field by field. Both are destructured, so the
-/// compiler reports a field that is missing here.
+/// Converts a domain type to its stored form and back, field by field. Both are destructured, so
+/// the compiler reports a field that is missing here.
 macro_rules! convert {
     ($domain:ident, $stored:ident, $($field:ident $(: $how:ident)?),+ $(,)?) => {
         impl From<$domain> for $stored {

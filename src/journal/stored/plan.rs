@@ -69,8 +69,8 @@ pub struct ReturnedV1 {
     pub purchase_line: Option<i64>,
 }
 
-/// Product, from, to, lot, package, package into, owner: 0 where Odoo decides the id, -1 where there
-/// is none. Then the quantity.
+/// Product, from, to, lot, package, package into, owner: 0 where Odoo decides the id, -1 where
+/// there is none. Then the quantity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MovesV1(pub [i64; 7], pub String);
 
@@ -86,6 +86,7 @@ pub struct FixedOrderV1 {
     pub lines: Option<BTreeMap<i64, String>>,
 }
 
+#[must_use]
 pub fn plan_in(plan: &PlanV1) -> String {
     // Strings and numbers alone: serialising them cannot fail.
     serde_json::to_string(plan).unwrap_or_default()

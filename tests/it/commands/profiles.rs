@@ -108,7 +108,7 @@ meaning               {"kind":"location","code":"B12"}: Odoo's barcode nomenclat
     let (code, stdout, _) = run(on(&socket, &last)).await;
     assert_eq!(code, 1);
     assert!(
-        stdout.contains("Odoo's data           refuses it: 1001 means location"),
+        stdout.contains("Odoo's data           refuses the code: 1001 means location"),
         "{stdout}"
     );
     served.stop().await;

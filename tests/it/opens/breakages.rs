@@ -130,7 +130,7 @@ fn of_the_gateway() -> Vec<Breakage> {
         }),
     );
     vec![
-        of("data_dir", "no directory", Ends64, write("data", "")),
+        of("data_dir", "not a directory", Ends64, write("data", "")),
         by_user(of(
             "data_dir",
             "cannot be written",
@@ -142,7 +142,7 @@ fn of_the_gateway() -> Vec<Breakage> {
         )),
         of(
             "control.socket",
-            "no socket",
+            "not a socket",
             Ends64,
             write("control.sock", ""),
         ),
@@ -285,7 +285,7 @@ fn of_listen() -> Vec<Breakage> {
         of("mqtt.listen.tls_key", "key.pem", Ends64, remove("key.pem")),
         of(
             "mqtt.listen.tls_key",
-            "do not fit together",
+            "do not belong together",
             Ends64,
             other_key("key.pem"),
         ),

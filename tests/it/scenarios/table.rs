@@ -1,4 +1,4 @@
-//! Each scenario is played, and each reason code comes about in one.
+//! Each scenario runs, and each reason code occurs in one.
 
 use super::DIRECTORY;
 use super::script::{Script, Step};
@@ -67,7 +67,7 @@ fn scenario_table() {
     let [v17, v18, v19] = runs;
     println!("{:<60} {v17:<3} {v18:<3} {v19:<3}", "run");
     assert_eq!(v19, SCENARIOS.len());
-    // A reason that holds for both versions is said once.
+    // A reason for both versions is written once.
     let twice =
         |scenario: &&Scenario| scenario.not_before_19.is_some() && scenario.not_before_18.is_some();
     assert_eq!(SCENARIOS.iter().filter(twice).count(), 0);
