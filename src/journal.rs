@@ -85,7 +85,7 @@ pub enum Fatal {
     Storage(Box<redb::Error>),
     #[error(transparent)]
     Record(#[from] stored::BadRecord),
-    #[error("format {0} of the journal is not known")]
+    #[error("this version does not know format {0} of the journal")]
     Format(String),
     /// The file holds something that redb never writes.
     #[error("storage: {0}")]

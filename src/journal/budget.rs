@@ -138,7 +138,7 @@ impl Budget {
         if self.full && !was_full {
             tracing::error!("{}", self.describe());
         } else if was_full && !self.full {
-            tracing::info!("the journal has room again: acknowledging");
+            tracing::info!("the journal has room again: the gateway acknowledges readings again");
         }
         Ok(())
     }
@@ -151,8 +151,8 @@ impl Budget {
             let believed = counted.saturating_add(self.added);
             let much = self.removed > part(64) || self.added > part(16);
             let now = clock::instant();
-            // The smallest amount that makes a count due is above 0, so that each count brings the
-            // next one much nearer to the true size.
+            // Near the limit a new count is due only after some bytes were written, so that the
+            // budget does not count before each transaction.
             let due = self.added > part(1_024) || self.count_again.is_none_or(|at| at <= now);
             let would_refuse = believed >= limit || (believed >= scarce && !self.scarce);
             let may_end =
@@ -180,12 +180,12 @@ impl Budget {
     fn describe(&self) -> String {
         if self.disk_full {
             format!(
-                "the disk of the journal has less than {} MiB free: nothing is acknowledged until there is room",
+                "the disk of the journal has less than {} MiB free: the gateway acknowledges nothing until there is room. Remove files or enlarge the disk",
                 DISK_RESERVE_BYTES >> 20
             )
         } else {
             format!(
-                "the journal has reached its budget of {} bytes (journal.budget): nothing is acknowledged until posted events are past their retention, or the budget is raised",
+                "the journal has reached its budget of {} bytes (journal.budget): the gateway acknowledges nothing until it can prune posted events. Restore the link to Odoo, or raise journal.budget",
                 self.limit_bytes
             )
         }

@@ -35,7 +35,7 @@ impl Damage {
     #[must_use]
     pub fn what(&self) -> String {
         format!(
-            "journal {} is damaged ({}): what Odoo has is safe there and devices still have what was not acknowledged, but what waits for Odoo is in this file alone",
+            "journal {} is damaged ({}): the data that Odoo has is safe, and devices still have the readings that the gateway did not acknowledge, but documents that wait for Odoo are in this file alone",
             self.path.display(),
             self.why
         )
@@ -45,7 +45,7 @@ impl Damage {
     #[must_use]
     pub fn remedy(&self) -> String {
         format!(
-            "If a newer version of stockrelay ran here before, run that one again. Copy the file for support and check the disk; to begin with an empty journal run `mv {path} {path}.damaged` and start stockrelay again. The empty one does not know what came before: events that devices send again are stored, and perhaps posted, again",
+            "If a newer version of stockrelay ran here before, run that version again. Copy the file for support and check the disk; to start with an empty journal, run `mv {path} {path}.damaged` and start stockrelay again. An empty journal does not know earlier events: if devices send them again, the gateway stores them again and may post them twice",
             path = self.path.display()
         )
     }
@@ -107,7 +107,7 @@ impl Drop for OpenFile {
         let _quiet = Quiet::begin();
         let database = self.0.take();
         if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
-            tracing::error!("a damaged page keeps the journal from being closed in order");
+            tracing::error!("a damaged page prevents the journal from closing in order");
         }
     }
 }

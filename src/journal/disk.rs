@@ -106,7 +106,7 @@ impl Disk {
             return false;
         };
         tracing::error!(
-            "the disk is full: the commit that has begun uses the room that was reserved for it"
+            "the disk is full: the current commit uses the room that the gateway reserved for it"
         );
         file.set_len(0).is_ok()
     }
@@ -124,7 +124,7 @@ impl Disk {
                     }
                     if !self.0.is_waiting.swap(true, Ordering::Relaxed) {
                         tracing::error!(
-                            "the disk of the journal is full: nothing is acknowledged until there is room; remove files or enlarge the disk"
+                            "the disk of the journal is full: the gateway acknowledges nothing until there is room. Remove files or enlarge the disk"
                         );
                     }
                     std::thread::sleep(RETRY_EVERY);
@@ -258,7 +258,7 @@ mod tests {
         written.unwrap();
         assert_eq!(attempts.get(), 2);
         assert!(!disk.is_waiting());
-        assert!(disk.reserve(), "for the next one");
+        assert!(disk.reserve(), "for the next commit");
         assert_eq!(length(), BALLAST_BYTES);
         // Also after a restart, before the ballast is reserved again.
         let disk = Disk::beside(&dir.path().join("journal.redb"));

@@ -122,7 +122,7 @@ impl Held {
     /// device that holds nothing yet, so one device alone holds at most half.
     pub fn is_modest(&self, lane: &Lane, in_use: u64, budget_bytes: u64) -> bool {
         let holder = match (lane.origin, &lane.device) {
-            // Requests about readings that are stored already.
+            // The gateway's own work is about readings that are stored already.
             (Origin::Gateway | Origin::SideStorage | Origin::Prune, _) | (_, None) => return true,
             (Origin::Source(SourceKind::Broker), _) => BROKER,
             (_, Some(device)) => device.as_str(),

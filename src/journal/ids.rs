@@ -58,7 +58,8 @@ fn bucket_of(digest: &Digest) -> u16 {
     u16::from_be_bytes([digest[0], digest[1]]) >> (16 - BUCKETS.trailing_zeros())
 }
 
-/// A Bloom filter. Its probes are the two halves of the digest, which is as good as random.
+/// A Bloom filter. Its probes come from the two halves of the digest, which is as good as
+/// random.
 #[derive(Debug)]
 struct Filter(Box<[u8]>);
 
@@ -282,7 +283,7 @@ mod tests {
             .count();
         assert!(
             wrong < 3 * HOT_MAX / 500,
-            "{wrong} of {} ids claimed in vain",
+            "the filter matches {wrong} of {} unknown ids",
             3 * HOT_MAX
         );
     }

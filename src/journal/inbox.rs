@@ -35,7 +35,7 @@ pub enum AppendError {
     /// The disk budget is used up. Recovers by itself: the device stores the message and sends it
     /// again.
     #[error(
-        "the journal is full: raise journal.budget or restore the link to Odoo, so that posted events can be pruned"
+        "the journal is full: raise journal.budget or restore the link to Odoo, so that the gateway can prune posted events"
     )]
     Full,
     /// The file system has no room, whatever the budget is. Recovers by itself.

@@ -38,19 +38,19 @@ const FILE_MODE: u32 = 0o600;
 
 #[derive(Debug, Error)]
 pub enum OpenError {
-    #[error("data directory {path} cannot be used ({source}): create it and give this user the right to write there, or change data_dir", path = .path.display())]
+    #[error("cannot use the data directory {path} ({source}): create it and give this user the right to write there, or change data_dir", path = .path.display())]
     Directory {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("journal in {path} is in use by process {pid}: stop that one first, or give this one another data_dir", path = .path.display())]
+    #[error("journal in {path} is in use by process {pid}: stop that process first, or give this one another data_dir", path = .path.display())]
     InUse { path: PathBuf, pid: String },
     #[error("`stockrelay check` is reading the journal in {path}: start again when the check has ended", path = .path.display())]
     InCheck { path: PathBuf },
     #[error("{}: {}", unknown_format(path, found), FORMAT_REMEDY)]
     Format { path: PathBuf, found: String },
     /// The file cannot be used, whatever its content: the reason is its access rights, or the disk.
-    #[error("journal {path} cannot be opened ({source}): give this user the right to read and write it, and see that the disk is well", path = .path.display())]
+    #[error("cannot open the journal {path} ({source}): give this user the right to read and write the file, and check the disk", path = .path.display())]
     Unusable { path: PathBuf, source: Box<Fatal> },
     #[error("{}", Damage::new(path, source.to_string()))]
     Damaged { path: PathBuf, source: Box<Fatal> },
@@ -62,7 +62,7 @@ pub(crate) const FORMAT_REMEDY: &str = "run the version that wrote it, or a newe
 /// Describes a journal with a format that this version does not know.
 pub(crate) fn unknown_format(path: &Path, found: &str) -> String {
     format!(
-        "journal {} has format {found}, and this version knows only {}",
+        "journal {} has format {found}, but this version knows only format {}",
         path.display(),
         String::from_utf8_lossy(FORMAT)
     )
@@ -129,7 +129,7 @@ impl Journal {
         let database = created.map_err(caught)?.map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
                 path: path.clone(),
-                pid: "that does not say its number".to_owned(),
+                pid: "(number unknown)".to_owned(),
             },
             other => damaged(other.into()),
         })?;

@@ -60,8 +60,8 @@ pub(super) fn describe(panic: &(dyn Any + Send)) -> String {
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     match text {
         Some(text) if !text.contains("unreachable code") => {
-            format!("a page holds what the gateway never wrote ({text})")
+            format!("a page holds data that the gateway never wrote ({text})")
         }
-        _ => "a page holds what the gateway never wrote".to_owned(),
+        _ => "a page holds data that the gateway never wrote".to_owned(),
     }
 }

@@ -43,8 +43,7 @@ pub struct Totals {
     pub rejected_dropped_upto: RejectedNumber,
     /// Events that a person left out of posted documents: their movements are not in Odoo.
     pub left_out: u64,
-    /// Raw scans of devices without a flow that no person has dismissed. The gateway creates no
-    /// events from them.
+    /// Raw scans of devices without a flow: no flow uses them, and no person has dismissed them.
     pub unused_scans: u64,
     /// Events that need no document.
     pub no_document: u64,

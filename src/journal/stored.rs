@@ -36,7 +36,7 @@ use crate::event::{Channel, Name, RejectedNumber, Rejection, Seq};
 
 /// A record that this version cannot read: written by a newer version, or damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} cannot be read ({why}): it was written by a newer version, or the file is damaged")]
+#[error("cannot read the {what} ({why}): a newer version wrote it, or the file is damaged")]
 pub struct BadRecord {
     pub what: &'static str,
     pub why: String,

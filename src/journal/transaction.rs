@@ -180,7 +180,7 @@ impl<'a> Transaction<'a> {
                 .get(document.key.0)?
                 .is_some();
             if known {
-                tracing::warn!(key = %document.key, "these events were in a document before: nothing more is made of them");
+                tracing::warn!(key = %document.key, "a stored document already covers these events: the gateway creates no other document for them");
                 for seq in &document.events {
                     self.settle_event(*seq, None)?;
                     self.counters.totals.no_document += 1;
@@ -278,10 +278,7 @@ impl<'a> Transaction<'a> {
             return Ok(None);
         }
         document.corrects = Some(change.number);
-        let note = format!(
-            "in the place of document {}: {}",
-            change.number, change.note
-        );
+        let note = format!("replaces document {}: {}", change.number, change.note);
         self.put_document(&mut document, &change.by, note)?;
         for seq in &document.events {
             self.event_document
@@ -295,7 +292,7 @@ impl<'a> Transaction<'a> {
         let document = document.map_or(tables::NO_DOCUMENT, DocumentNumber::get);
         if self.event_document.insert(seq.get(), document)?.is_some() {
             return Err(Fatal::Invariant(format!(
-                "event {seq} was put into a document twice"
+                "event {seq} would be in two documents"
             )));
         }
         Ok(())

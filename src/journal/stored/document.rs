@@ -239,7 +239,7 @@ fn joined(before: &str, (same, rest): &(usize, String)) -> Result<String, BadRec
     let same = before.get(..*same).ok_or_else(|| {
         bad(
             "document",
-            "a line that refers to more than the one before has",
+            "a line repeats more bytes than the line before it has",
         )
     })?;
     Ok(format!("{same}{rest}"))
@@ -253,7 +253,7 @@ fn events_in(document: &Document) -> Result<Vec<(u64, u32)>, BadRecord> {
         for seq in &line.events {
             let at = events
                 .binary_search_by_key(&seq.get(), |(seq, _)| *seq)
-                .map_err(|_| bad("document", "a line's event is not the document's"))?;
+                .map_err(|_| bad("document", "a line has another document's event"))?;
             events[at].1 = place;
         }
     }
@@ -278,7 +278,7 @@ fn events_out(stored: Vec<(u64, u32)>, lines: &mut [Line]) -> Result<Vec<Seq>, B
         if place > 0 {
             let line = lines
                 .get_mut(place as usize - 1)
-                .ok_or_else(|| bad("document", "an event of a line that is not there"))?;
+                .ok_or_else(|| bad("document", "an event names a missing line"))?;
             line.events.push(Seq::new(seq));
         }
     }
@@ -373,8 +373,7 @@ pub fn document_out(number: DocumentNumber, bytes: &[u8]) -> Result<Document, Ba
             let mut document = document_v2(number, stored, times_out(times)?)?;
             for (place, date) in best_before {
                 let line = document.lines.get_mut(place as usize);
-                let line =
-                    line.ok_or_else(|| bad("document", "a date of a line that is not there"))?;
+                let line = line.ok_or_else(|| bad("document", "a date names a missing line"))?;
                 line.goods.best_before = Some(date);
             }
             Ok(document)

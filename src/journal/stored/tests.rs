@@ -720,7 +720,7 @@ fn what_a_newer_version_wrote_is_refused_and_never_guessed_at() {
 }
 
 #[test]
-#[ignore = "prints the records of the present version, for the file of a new one: cargo test stored -- --ignored --nocapture"]
+#[ignore = "prints the records of this version, for the file of a new version: cargo test stored -- --ignored --nocapture"]
 fn print_the_present_forms() {
     let mut records: Vec<(&str, Vec<u8>)> = events()
         .iter()
