@@ -271,7 +271,7 @@ mod tests {
             });
             next += 10;
             budget.measure(&database).unwrap();
-            assert!(next < 2_000, "never full");
+            assert!(next < 2_000, "the journal never became full");
         }
         let less = database.begin_write().unwrap();
         less.open_table(TABLE)
@@ -283,7 +283,7 @@ mod tests {
         // same.
         let begun = clock::instant();
         while budget.is_full() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "full for ever");
+            assert!(begun.elapsed() < Duration::from_secs(20), "still full");
             write(&database, 0..1);
             budget.measure(&database).unwrap();
         }

@@ -30,7 +30,7 @@ const BYTES: &str = "rejected_bytes";
 const DROPPED: &str = "rejected_dropped";
 /// The key in `META` of the number of the newest removed reading.
 const DROPPED_UPTO: &str = "rejected_dropped_upto";
-/// The number in the audit that stands for unused scans.
+/// The number in the audit that represents the unused scans.
 pub(super) const AUDIT_OF_SCANS: RejectedNumber = RejectedNumber::MAX;
 /// Bytes that the ids of one open reading need in the journal.
 const ID_BYTES: u64 = 64;
@@ -398,7 +398,7 @@ pub(super) fn count_open(read: &ReadTransaction) -> Result<OpenOnes, Fatal> {
 }
 
 /// Count of readings that were removed for room, and the number of the newest. Older versions did
-/// not store that number: it is the one before the oldest stored reading.
+/// not store that number: then the number before the oldest stored reading is used.
 fn dropped_in(
     meta: &impl ReadableTable<&'static str, Bytes>,
     table: &impl ReadableTable<u64, Bytes>,
