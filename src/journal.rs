@@ -37,31 +37,32 @@ use crate::device_clock::DeviceClock;
 use crate::document::{Document, DocumentNumber, Progress, State};
 use crate::event::Name;
 
-/// A document and how far it has come.
+/// A document and its progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub document: Document,
     pub progress: Progress,
 }
 
-/// One step in a document's life, for `trace`.
+/// One state change of a document, for `trace`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
     pub at: Timestamp,
-    /// The state it came into.
+    /// The state after the change.
     pub state: String,
-    /// Who or what moved it: `assemble`, `forward`, or a person as `user:NAME`.
+    /// Who or what changed the state: `assemble`, `forward`, or a person as `user:NAME`.
     pub by: String,
-    /// What was seen, said or decided.
+    /// The reason for the change, or the remark of the person.
     pub note: String,
 }
 
 /// A change of a document's progress: one transaction with its audit record (**invariant 5**).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The document's number.
+    /// The number of the document.
     pub number: DocumentNumber,
-    /// The state it must be in; else nothing is changed (someone else was faster).
+    /// The state that the document must be in. In any other state nothing changes: another change
+    /// was faster.
     pub expect: State,
     pub progress: Progress,
     pub by: String,
@@ -77,25 +78,25 @@ pub fn device_clock_change(
     Ok((Namespace::DeviceClocks.key(device.to_string()), bytes))
 }
 
-/// Why the writer ended: the process is to exit and be started again (**invariant 11**).
+/// Why the writer ended. The process must exit and start again (**invariant 11**).
 #[derive(Debug, thiserror::Error)]
 pub enum Fatal {
     #[error("storage: {0}")]
     Storage(Box<redb::Error>),
     #[error(transparent)]
     Record(#[from] stored::BadRecord),
-    #[error("format {0} of the journal is not known")]
+    #[error("this version does not know format {0} of the journal")]
     Format(String),
-    /// redb found what it never writes.
+    /// The file holds something that redb never writes.
     #[error("storage: {0}")]
     Damage(String),
-    /// A fault of ours, found before it was written.
+    /// A bug in the gateway, found before anything was written.
     #[error("broken invariant: {0}")]
     Invariant(String),
 }
 
 impl Fatal {
-    /// Whether the file itself is damaged, so that another start ends in the same way.
+    /// Whether the file itself is damaged, so that another start fails in the same way.
     #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {

@@ -316,7 +316,7 @@ fn data_dir(config: &Config, running: Option<i32>) -> Result<(), Fault> {
                 if file.try_lock_shared().is_err() {
                     let pid = fs::read_to_string(&path).unwrap_or_default();
                     return Err(Fault::passing(format!(
-                        "journal in {} is in use by process {}: stop that one first, or give this one another data_dir",
+                        "journal in {} is in use by process {}: stop that process first, or give this one another data_dir",
                         dir.display(),
                         pid.trim()
                     )));

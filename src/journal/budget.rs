@@ -16,31 +16,32 @@ use super::Fatal;
 use super::disk::Disk;
 use crate::clock;
 
-/// Left free on the file system for everything else on the box, in bytes.
+/// Bytes that stay free on the file system for everything else on the box.
 pub const DISK_RESERVE_BYTES: u64 = 32 << 20;
-/// What a record takes on disk for each byte of it, copy-on-write's half-empty pages included.
+/// Disk space of a record in percent of its bytes, with the half-empty pages of copy-on-write.
 const OVERHEAD_PERCENT: i64 = 150;
-/// Between two counts while nothing much was written or removed, at the least.
+/// The shortest time between two counts while little was written or removed.
 const COUNT_EVERY_MIN: Duration = Duration::from_secs(1);
-/// And so many times as long as the count took: a large journal's writer has other things to do.
+/// The time between two counts is at least this many times the duration of a count: the writer of a
+/// large journal has other work to do.
 const COUNT_COST_FACTOR: u32 = 20;
 
 #[derive(Debug)]
 pub(super) struct Budget {
-    /// None: not in a file (tests bring their own storage); then there is no limit.
+    /// `None`: the journal is not in a file (tests bring their own storage), so there is no limit.
     path: Option<PathBuf>,
     disk: Disk,
     limit_bytes: u64,
-    /// From here on only devices that hold less than their share store more.
+    /// Above this size only devices that hold less than their share store more.
     scarce_bytes: u64,
     file_bytes: u64,
-    /// While the file is as long as it may get: bytes in use, by the last count.
+    /// Bytes in use by the last count, while the file has its largest size. `None`: not counted.
     counted: Option<i64>,
-    /// What was written since then takes about so much.
+    /// Estimate of the bytes that were written since the last count.
     added: i64,
-    /// Removed since then.
+    /// Bytes that were removed since the last count.
     removed: i64,
-    /// When it may be counted again without any other reason.
+    /// When the next count is allowed without any other reason.
     count_again: Option<Instant>,
     disk_full: bool,
     scarce: bool,
@@ -55,7 +56,7 @@ pub(super) struct Written {
 }
 
 impl Budget {
-    /// `reserve_percent`: the last part of the limit.
+    /// `reserve_percent`: the last part of the limit, for devices that hold little.
     pub fn new(path: Option<PathBuf>, disk: Disk, limit_bytes: u64, reserve_percent: u8) -> Self {
         let scarce_bytes = limit_bytes / 100 * (100 - u64::from(reserve_percent.min(100)));
         Self {
@@ -78,7 +79,7 @@ impl Budget {
         self.full
     }
 
-    /// Whether it is the disk that is full, and not the budget.
+    /// Whether the disk is full, and not the budget.
     pub fn is_disk_full(&self) -> bool {
         self.disk_full
     }
@@ -88,7 +89,7 @@ impl Budget {
         self.scarce
     }
 
-    /// Bytes in use: counted where that matters, else the length of the file.
+    /// Bytes in use: counted near the limit, else the length of the file.
     pub fn in_use_bytes(&self) -> u64 {
         let believed = self
             .counted
@@ -106,7 +107,7 @@ impl Budget {
         self.limit_bytes
     }
 
-    /// Looks at the file and the disk; called before each transaction.
+    /// Measures the file and the disk. The writer calls this before each transaction.
     pub fn measure(&mut self, database: &Database) -> Result<(), Fatal> {
         let Some(path) = &self.path else {
             return Ok(());
@@ -123,7 +124,8 @@ impl Budget {
             self.scarce = false;
             false
         } else {
-            // Once full, it takes some room to be not full again, so that it does not flicker.
+            // After the journal was full, it must have some more room before it accepts readings
+            // again: the state must not flicker.
             let percent = if was_full { 90 } else { 97 };
             let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
             let limit = signed(self.limit_bytes / 100 * percent);
@@ -136,20 +138,21 @@ impl Budget {
         if self.full && !was_full {
             tracing::error!("{}", self.describe());
         } else if was_full && !self.full {
-            tracing::info!("the journal has room again: acknowledging");
+            tracing::info!("the journal has room again: the gateway acknowledges readings again");
         }
         Ok(())
     }
 
-    /// Bytes in use: what is believed, or counted where that would say "full" or is long ago.
+    /// Bytes in use: the estimate, or a new count where the estimate would say "full" or the last
+    /// count is old.
     fn in_use(&mut self, database: &Database, limit: i64, scarce: i64) -> Result<i64, Fatal> {
         let part = |of: u64| i64::try_from(self.limit_bytes / of).unwrap_or(i64::MAX);
         if let Some(counted) = self.counted {
             let believed = counted.saturating_add(self.added);
             let much = self.removed > part(64) || self.added > part(16);
             let now = clock::instant();
-            // A little more than nothing was written, so that each count brings the next one much
-            // nearer to the truth.
+            // Near the limit a new count is due only after some bytes were written, so that the
+            // budget does not count before each transaction.
             let due = self.added > part(1_024) || self.count_again.is_none_or(|at| at <= now);
             let would_refuse = believed >= limit || (believed >= scarce && !self.scarce);
             let may_end =
@@ -177,12 +180,12 @@ impl Budget {
     fn describe(&self) -> String {
         if self.disk_full {
             format!(
-                "the disk of the journal has less than {} MiB free: nothing is acknowledged until there is room",
+                "the disk of the journal has less than {} MiB free: the gateway acknowledges nothing until there is room. Remove files or enlarge the disk",
                 DISK_RESERVE_BYTES >> 20
             )
         } else {
             format!(
-                "the journal has reached its budget of {} bytes (journal.budget): nothing is acknowledged until posted events are past their retention, or the budget is raised",
+                "the journal has reached its budget of {} bytes (journal.budget): the gateway acknowledges nothing until it can prune posted events. Restore the link to Odoo, or raise journal.budget",
                 self.limit_bytes
             )
         }
@@ -220,7 +223,7 @@ mod tests {
         write.commit().unwrap();
     }
 
-    /// A file that is as long as it may get, and half empty.
+    /// A file that has its largest size and is half empty.
     fn long_file() -> (tempfile::TempDir, Database, Budget) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
@@ -233,7 +236,7 @@ mod tests {
             .retain(|number, _| number < 500)
             .unwrap();
         all.commit().unwrap();
-        // What a commit frees is free with the next ones.
+        // Later commits can use the pages that a commit frees.
         write(&database, 0..1);
         write(&database, 0..1);
         let budget = Budget::new(Some(path), Disk::default(), bytes, 0);
@@ -245,7 +248,7 @@ mod tests {
         let (_dir, database, mut budget) = long_file();
         budget.measure(&database).unwrap();
         assert!(!budget.is_full());
-        // What is written over and over takes no more room than once.
+        // A record that is written many times needs no more room than one that is written once.
         for _ in 0..20 {
             budget.wrote(Written {
                 added: budget.budget_bytes() / 4,
@@ -268,7 +271,7 @@ mod tests {
             });
             next += 10;
             budget.measure(&database).unwrap();
-            assert!(next < 2_000, "never full");
+            assert!(next < 2_000, "the journal never became full");
         }
         let less = database.begin_write().unwrap();
         less.open_table(TABLE)
@@ -276,10 +279,11 @@ mod tests {
             .retain(|number, _| number < 100)
             .unwrap();
         less.commit().unwrap();
-        // Nobody says how much was removed: it is counted again all the same, in a while.
+        // The test does not report the removed bytes: after a while the budget counts again all the
+        // same.
         let begun = clock::instant();
         while budget.is_full() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "full for ever");
+            assert!(begun.elapsed() < Duration::from_secs(20), "still full");
             write(&database, 0..1);
             budget.measure(&database).unwrap();
         }

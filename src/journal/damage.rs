@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::panics::{Quiet, describe};
 use super::stored::BadRecord;
 
-/// What is wrong, what is safe, and what to do.
+/// A damaged journal: describes the damage, what is safe, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
     path: PathBuf,
@@ -31,21 +31,21 @@ impl Damage {
         }
     }
 
-    /// What is wrong, and what is safe.
+    /// Describes the damage, and what is safe.
     #[must_use]
     pub fn what(&self) -> String {
         format!(
-            "journal {} is damaged ({}): what Odoo has is safe there and devices still have what was not acknowledged, but what waits for Odoo is in this file alone",
+            "journal {} is damaged ({}): the data that Odoo has is safe, and devices still have the readings that the gateway did not acknowledge, but documents that wait for Odoo are in this file alone",
             self.path.display(),
             self.why
         )
     }
 
-    /// What to do.
+    /// Describes what to do.
     #[must_use]
     pub fn remedy(&self) -> String {
         format!(
-            "If a newer version of stockrelay ran here before, run that one again. Copy the file for support and check the disk; to begin with an empty journal run `mv {path} {path}.damaged` and start stockrelay again. The empty one does not know what came before: events that devices send again are stored, and perhaps posted, again",
+            "If a newer version of stockrelay ran here before, run that version again. Copy the file for support and check the disk; to start with an empty journal, run `mv {path} {path}.damaged` and start stockrelay again. An empty journal does not know earlier events: if devices send them again, the gateway stores them again and may post them twice",
             path = self.path.display()
         )
     }
@@ -69,7 +69,7 @@ pub enum JournalError {
     Damaged(Damage),
 }
 
-/// Boxed: redb's errors are large, and this one is in every answer.
+/// Boxes redb's errors: they are large, and every result has room for this one.
 macro_rules! from_redb {
     ($($error:ty),*) => {
         $(impl From<$error> for JournalError {
@@ -81,7 +81,7 @@ macro_rules! from_redb {
 }
 from_redb!(redb::StorageError, redb::TableError, redb::TransactionError);
 
-/// The open file. Closing it reads pages too, and is no reason to panic.
+/// The open file. Closing the file reads pages too, and a damaged page must not cause a panic then.
 #[derive(Debug)]
 pub(super) struct OpenFile(Option<Database>);
 
@@ -107,12 +107,12 @@ impl Drop for OpenFile {
         let _quiet = Quiet::begin();
         let database = self.0.take();
         if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
-            tracing::error!("a damaged page keeps the journal from being closed in order");
+            tracing::error!("a damaged page prevents the journal from closing in order");
         }
     }
 }
 
-/// Tells the daemon of the damage that was met first. Cheap to clone.
+/// Reports the first damage to the daemon. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Alarm {
     path: PathBuf,
@@ -141,8 +141,8 @@ impl Alarm {
         damage
     }
 
-    /// Reads; where a page is damaged, raises the alarm. redb panics where a page holds what redb
-    /// never writes.
+    /// Runs a read and raises the alarm where a page is damaged. redb panics where a page holds
+    /// something that redb never writes.
     pub fn look<T>(
         &self,
         read: impl FnOnce() -> Result<T, JournalError>,
@@ -163,7 +163,7 @@ impl Alarm {
     }
 }
 
-/// Whether the error is about what the file holds. Every table is made when the journal is opened.
+/// Whether the error is about the content of the file. All tables exist once the journal is open.
 pub(super) fn is_damage(error: &redb::Error) -> bool {
     use redb::Error;
     match error {
@@ -172,7 +172,7 @@ pub(super) fn is_damage(error: &redb::Error) -> bool {
         | Error::TableTypeMismatch { .. }
         | Error::TableIsMultimap(_)
         | Error::TypeDefinitionChanged { .. } => true,
-        // Not a file of redb: it tells by the first bytes.
+        // The file is not a redb file: its first bytes differ.
         Error::Io(error) => matches!(
             error.kind(),
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof

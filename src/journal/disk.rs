@@ -16,21 +16,21 @@ use std::time::Duration;
 
 use redb::{BackendError, StorageBackend};
 
-/// What a commit writes at the most, with redb's own pages; on disk all the time, beside the
-/// journal.
+/// Upper bound of the bytes that a commit writes, with redb's own pages. The ballast file beside
+/// the journal holds this room all the time.
 pub const BALLAST_BYTES: u64 = 16 << 20;
-/// The file with the room.
+/// The file that reserves the room.
 const BALLAST: &str = "journal.ballast";
-/// How often a write that finds no room tries again.
+/// How often a write without room on the disk is attempted again.
 const RETRY_EVERY: Duration = Duration::from_millis(100);
 
-/// The room beside a journal's file. Clones are the same.
+/// The reserved room beside a journal's file. Clones share the room.
 #[derive(Debug, Clone, Default)]
 pub struct Disk(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// `None`: the journal is not in a file of ours (tests bring their own storage).
+    /// `None`: the journal is not in a file of the gateway (tests bring their own storage).
     ballast: Option<Mutex<Ballast>>,
     is_waiting: AtomicBool,
     has_given_up: AtomicBool,
@@ -39,14 +39,14 @@ struct Inner {
 #[derive(Debug)]
 struct Ballast {
     path: PathBuf,
-    /// `None`: a commit used it, or there was no room for it yet.
+    /// `None`: a commit used the room, or the disk had no room for the ballast yet.
     file: Option<File>,
 }
 
 impl Disk {
     pub(super) fn beside(journal: &Path) -> Self {
         let path = journal.with_file_name(BALLAST);
-        // Of an earlier run: opening the journal writes, too.
+        // The ballast of an earlier run: opening the journal writes, too.
         let file = File::options().write(true).open(&path).ok();
         let is_whole = |file: &File| {
             file.metadata()
@@ -65,7 +65,7 @@ impl Disk {
         self.0.is_waiting.load(Ordering::Relaxed)
     }
 
-    /// The gateway is about to stop: a write that waits fails, and redb recovers at the next start.
+    /// The gateway is about to stop: a waiting write fails, and redb recovers at the next start.
     pub fn give_up(&self) {
         self.0.has_given_up.store(true, Ordering::Relaxed);
     }
@@ -75,7 +75,7 @@ impl Disk {
         Some(ballast.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Sees to it that the room is there. False: there is none, and no commit may begin.
+    /// Ensures that the room is reserved. False: the disk has no room, and no commit may start.
     pub(super) fn reserve(&self) -> bool {
         let Some(mut ballast) = self.ballast() else {
             return true;
@@ -90,15 +90,14 @@ impl Disk {
             }
             Err(error) if is_no_room(&error) => false,
             Err(error) => {
-                // A file system without allocation: a commit then waits in the middle, if it comes
-                // to that.
+                // The file system cannot allocate: a commit that finds no room waits in the middle.
                 tracing::debug!(%error, "cannot reserve room for a commit");
                 true
             }
         }
     }
 
-    /// Gives the room to the commit that has begun. False: it has it already.
+    /// Gives the room to the current commit. False: the commit has the room already.
     fn release(&self) -> bool {
         let Some(mut ballast) = self.ballast() else {
             return false;
@@ -107,12 +106,12 @@ impl Disk {
             return false;
         };
         tracing::error!(
-            "the disk is full: the commit that has begun uses the room that was reserved for it"
+            "the disk is full: the current commit uses the room that the gateway reserved for it"
         );
         file.set_len(0).is_ok()
     }
 
-    /// Does it, however long there is no room for it.
+    /// Repeats a write until the disk has room for it.
     fn insist(&self, write: impl Fn() -> io::Result<()>) -> io::Result<()> {
         loop {
             match write() {
@@ -125,7 +124,7 @@ impl Disk {
                     }
                     if !self.0.is_waiting.swap(true, Ordering::Relaxed) {
                         tracing::error!(
-                            "the disk of the journal is full: nothing is acknowledged until there is room; remove files or enlarge the disk"
+                            "the disk of the journal is full: the gateway acknowledges nothing until there is room. Remove files or enlarge the disk"
                         );
                     }
                     std::thread::sleep(RETRY_EVERY);
@@ -151,7 +150,7 @@ fn allocate(path: &Path) -> io::Result<File> {
     match rustix::fs::fallocate(&file, flags, 0, BALLAST_BYTES) {
         Ok(()) => Ok(file),
         Err(error) => {
-            // What it got so far is somebody else's.
+            // The ballast got only a part of its room: free that part for others.
             drop(file.set_len(0));
             Err(error.into())
         }
@@ -193,7 +192,7 @@ impl<B: StorageBackend> StorageBackend for Insisting<B> {
         self.disk.insist(|| self.storage.set_len(len))
     }
 
-    /// A sync that fails has lost what it should have written: that cannot be tried again.
+    /// A failed sync has lost the data that it should have written: a second attempt is useless.
     fn sync_data(&self) -> io::Result<()> {
         self.storage.sync_data()
     }
@@ -245,7 +244,8 @@ mod tests {
         let ballast = dir.path().join(BALLAST);
         let length = || std::fs::metadata(&ballast).unwrap().len();
         assert_eq!(length(), BALLAST_BYTES);
-        // Another process takes the rest of the disk: there is what the ballast gives up.
+        // Another process takes the rest of the disk: the commit has only the room that the ballast
+        // frees.
         let attempts = Cell::new(0);
         let written = disk.insist(|| {
             attempts.set(attempts.get() + 1);
@@ -258,9 +258,9 @@ mod tests {
         written.unwrap();
         assert_eq!(attempts.get(), 2);
         assert!(!disk.is_waiting());
-        assert!(disk.reserve(), "for the next one");
+        assert!(disk.reserve(), "for the next commit");
         assert_eq!(length(), BALLAST_BYTES);
-        // And after a restart, before anything is reserved anew.
+        // Also after a restart, before the ballast is reserved again.
         let disk = Disk::beside(&dir.path().join("journal.redb"));
         assert!(disk.release());
         assert_eq!(length(), 0);

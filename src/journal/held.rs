@@ -13,19 +13,19 @@ use super::{Fatal, stored, tables};
 use crate::event::{Event, Seq, SourceKind};
 use crate::fair::{Lane, Origin};
 
-/// Devices behind a broker share one connection, whose acknowledgements come in the order of its
-/// messages: one of them that waits holds up all. So they are one holder. No device has this name.
+/// Devices behind a broker share one connection, which acknowledges messages in the order of their
+/// arrival: one device that waits delays all. So they count as one holder. No device has this name.
 const BROKER: &str = "*broker";
-/// In the table, the `last_seq` of the journal when it was written. An older version of the gateway
-/// does not keep it.
+/// In the table: the `last_seq` of the journal when the table was written. Older versions of the
+/// gateway do not update it.
 const AS_OF: &str = "";
-/// What an event takes besides its bytes.
+/// Bytes that an event needs in addition to its payload.
 const EVENT_BYTES: u64 = 48;
 
 #[derive(Debug, Default)]
 pub(super) struct Held {
     bytes: HashMap<Box<str>, u64>,
-    /// Of all of them.
+    /// Bytes of all holders.
     all: u64,
     changed: HashSet<Box<str>>,
 }
@@ -38,7 +38,8 @@ fn holder(event: &Event) -> &str {
 }
 
 impl Held {
-    /// As they are on disk; counted anew where they are not, or not of the newest event.
+    /// Reads the stored sizes. Counts all events again where no sizes are stored, or where they do
+    /// not include the newest event.
     pub fn open(database: &Database, last_seq: Seq) -> Result<Self, Fatal> {
         let read = database.begin_read()?;
         let mut held = Self::default();
@@ -100,7 +101,7 @@ impl Held {
         }
     }
 
-    /// Writes what has changed.
+    /// Writes the sizes that have changed.
     pub fn write(&mut self, write: &WriteTransaction, last_seq: Seq) -> Result<(), Fatal> {
         if self.changed.is_empty() {
             return Ok(());
@@ -117,11 +118,11 @@ impl Held {
     }
 
     /// Whether the device of a lane holds less than its share of the budget. `in_use`: bytes of the
-    /// journal, of which the device has as large a part as of the events. There is always a share
-    /// left for a device that holds nothing yet, so one device alone has at most half.
+    /// journal; the device's part of them is its part of the events. One share is always free for a
+    /// device that holds nothing yet, so one device alone holds at most half.
     pub fn is_modest(&self, lane: &Lane, in_use: u64, budget_bytes: u64) -> bool {
         let holder = match (lane.origin, &lane.device) {
-            // What is on its way already.
+            // The gateway's own work is about readings that are stored already.
             (Origin::Gateway | Origin::SideStorage | Origin::Prune, _) | (_, None) => return true,
             (Origin::Source(SourceKind::Broker), _) => BROKER,
             (_, Some(device)) => device.as_str(),

@@ -18,23 +18,24 @@ use redb::{ReadableTable, StorageError};
 use super::stored::BadRecord;
 use crate::event::Seq;
 
-/// Ids in memory at most: 24 bytes each, and the time to read so many events back at start (about
+/// Limit of the ids in memory: 24 bytes each, and the time to read that many events at start (about
 /// 30 ms).
 pub const HOT_MAX: usize = 32_768;
-/// 16 digests a bucket on average, so that several buckets share a page.
+/// 16 digests in a bucket on average, so that several buckets share a page.
 const BUCKETS: usize = 2_048;
-/// 16 bits and 8 probes an id: one in about 1,700 ids is asked for in vain, for each segment.
+/// 16 bits and 8 probes for each id: for each segment, one in about 1,700 ids causes a needless
+/// read.
 const FILTER_BITS_PER_ID: usize = 16;
 const FILTER_PROBES: u64 = 8;
 const ENTRY_BYTES: usize = 16 + 8;
 
 pub type Digest = [u8; 16];
 
-/// What an event id is known by.
+/// The digest that identifies an event id of a device.
 #[must_use]
 pub fn digest(device: &str, id: &str) -> Digest {
     let mut hash = blake3::Hasher::new();
-    // A device's name holds no NUL, so the two cannot run together.
+    // The name of a device holds no NUL, so the separator is unambiguous.
     hash.update(device.as_bytes())
         .update(b"\0")
         .update(id.as_bytes());
@@ -57,7 +58,8 @@ fn bucket_of(digest: &Digest) -> u16 {
     u16::from_be_bytes([digest[0], digest[1]]) >> (16 - BUCKETS.trailing_zeros())
 }
 
-/// A Bloom filter. Its probes come from the two halves of the digest, which is as good as random.
+/// A Bloom filter. Its probes come from the two halves of the digest, which is as good as
+/// random.
 #[derive(Debug)]
 struct Filter(Box<[u8]>);
 
@@ -77,7 +79,7 @@ impl Filter {
     }
 }
 
-/// Which bits (byte and mask) of a filter of so many bytes stand for a digest.
+/// The bits (byte and mask) that represent a digest in a filter of this size.
 fn probes(bytes: usize, digest: &Digest) -> impl Iterator<Item = (usize, u8)> + use<> {
     let (start, step) = halves(digest);
     let bits = bytes as u64 * 8;
@@ -125,18 +127,19 @@ impl Segment {
     }
 }
 
-/// The whole index. The writer alone changes it; readers look ids up for `trace`.
+/// The whole index of event ids. The writer alone changes the index; readers look ids up for
+/// `trace`.
 #[derive(Debug, Default)]
 pub struct Ids {
     hot: HashMap<Digest, Seq>,
     hot_last_received_us: i64,
     segments: Vec<Segment>,
     next_segment: u32,
-    /// Every device that an event ever came from.
+    /// Every device that ever sent an event.
     devices: BTreeSet<Box<str>>,
 }
 
-/// A segment on its way to disk: buckets in key order, then the filter.
+/// A segment to write to disk: buckets in key order, then the filter.
 pub struct Flush {
     pub number: u32,
     pub buckets: Vec<(u16, Vec<u8>)>,
@@ -144,14 +147,14 @@ pub struct Flush {
 }
 
 impl Ids {
-    /// Takes a filter that was read from disk; in the order of their numbers.
+    /// Adds a filter that was read from disk. Filters must come in the order of their numbers.
     pub fn load(&mut self, number: u32, bytes: &[u8]) -> Result<(), BadRecord> {
         self.segments.push(Segment::from_bytes(number, bytes)?);
         self.next_segment = number + 1;
         Ok(())
     }
 
-    /// The newest event that is in a segment: those after it are to be read back into memory.
+    /// The newest event that is in a segment. Opening reads all events after it back into memory.
     #[must_use]
     pub fn flushed_seq(&self) -> Seq {
         self.segments
@@ -159,7 +162,7 @@ impl Ids {
             .map_or(Seq::ZERO, |segment| segment.last_seq)
     }
 
-    /// The event with this digest, if it was seen.
+    /// The event with this digest. `None`: no event has the digest.
     pub fn find(
         &self,
         digest: &Digest,
@@ -169,7 +172,7 @@ impl Ids {
             return Ok(Some(*seq));
         }
         let bucket = bucket_of(digest);
-        // Newest first: a repeat mostly follows soon.
+        // Newest first: a duplicate mostly follows soon.
         for segment in self.segments.iter().rev() {
             if segment.filter.perhaps(digest)
                 && let Some(entries) = buckets.get((segment.number, bucket))?
@@ -186,7 +189,7 @@ impl Ids {
         self.hot_last_received_us = self.hot_last_received_us.max(received.as_microsecond());
     }
 
-    /// True where the device was not known before.
+    /// Adds a device. True: the device is new.
     pub fn know_device(&mut self, device: &str) -> bool {
         !self.devices.contains(device) && self.devices.insert(device.into())
     }
@@ -200,7 +203,7 @@ impl Ids {
         self.hot.len() >= HOT_MAX
     }
 
-    /// Makes a segment of what is in memory; none where that is nothing.
+    /// Makes a segment of the ids in memory. `None`: no ids are in memory.
     pub fn flush(&mut self) -> Option<Flush> {
         if self.hot.is_empty() {
             return None;
@@ -240,8 +243,8 @@ impl Ids {
         Some(flush)
     }
 
-    /// Forgets the segments whose newest event was received before `before`, and names them. The
-    /// newest segment stays: its `last_seq` says from where to read events back.
+    /// Removes the segments whose newest event was received before `before`, and returns their
+    /// numbers. The newest segment stays: its `last_seq` tells from where to read events back.
     pub fn expire(&mut self, before: Timestamp) -> Vec<u32> {
         let before_us = before.as_microsecond();
         let newest = self.segments.last().map(|segment| segment.number);
@@ -280,7 +283,7 @@ mod tests {
             .count();
         assert!(
             wrong < 3 * HOT_MAX / 500,
-            "{wrong} of {} ids claimed in vain",
+            "the filter matches {wrong} of {} unknown ids",
             3 * HOT_MAX
         );
     }

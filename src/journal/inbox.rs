@@ -9,33 +9,33 @@ use crate::event::{Event, RejectedNumber, Rejection, Seq};
 use crate::fair::{Lane, Origin};
 use crate::reason::RejectionCode;
 
-/// Requests that wait for the writer at most; more wait in their senders (back-pressure).
+/// Limit of the requests that wait for the writer; more wait in their senders (back-pressure).
 pub const REQUESTS_MAX: usize = 4_096;
 
-/// What became of one decoded thing, durably.
+/// The result for one decoded reading, after the durable commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepted {
     Stored {
         seq: Seq,
     },
-    /// The same device and id came before: as this event.
+    /// A duplicate: the device sent an event with this id before, stored as this one.
     Duplicate {
         original: Seq,
     },
-    /// Kept as a rejected reading.
+    /// Stored as a rejected reading.
     Rejected {
         code: RejectionCode,
         message: String,
     },
 }
 
-/// Why nothing was kept. The source must not acknowledge.
+/// Why nothing was stored. The source must not acknowledge the reading.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AppendError {
-    /// The disk budget is used up. Recovers by itself; the device keeps the message and sends it
+    /// The disk budget is used up. Recovers by itself: the device stores the message and sends it
     /// again.
     #[error(
-        "the journal is full: raise journal.budget or restore the link to Odoo, so that posted events can be pruned"
+        "the journal is full: raise journal.budget or restore the link to Odoo, so that the gateway can prune posted events"
     )]
     Full,
     /// The file system has no room, whatever the budget is. Recovers by itself.
@@ -43,13 +43,12 @@ pub enum AppendError {
         "the disk of the journal is full: remove files or enlarge the disk that data_dir is on"
     )]
     Disk,
-    /// The journal is nearly full, and the device holds more than its share of it. Recovers by
-    /// itself.
+    /// The journal is nearly full, and the device holds more than its share. Recovers by itself.
     #[error(
         "the journal is nearly full and its last part (journal.reserve) is for devices that hold less than this one: restore the link to Odoo, or raise journal.budget"
     )]
     Share,
-    /// The journal stopped after an I/O error, or the daemon is on its way out.
+    /// The journal stopped after an I/O error, or the daemon is shutting down.
     #[error("the journal has stopped: the gateway is shutting down")]
     Stopped,
 }
@@ -64,55 +63,56 @@ impl AppendError {
 
 pub type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
 
-/// What a person decided about an open rejected reading.
+/// The decision of a person about an open rejected reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
     pub number: RejectedNumber,
     pub record: AuditRecord,
-    /// What is stored in its place, in the same commit; empty where it is dismissed.
+    /// The events that replace the reading, stored in the same commit. Empty: the reading is
+    /// dismissed.
     pub events: Vec<Event>,
 }
 
-/// What became of one settlement.
+/// The result of one settlement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// What its events became.
+    /// The results for the events of the settlement.
     Settled(Vec<Accepted>),
-    /// The reading was not open: nothing was changed.
+    /// The reading was not open: nothing changed.
     NotOpen,
-    /// An event has the id of one that says something else: a stored one, or another one of this
-    /// settlement. Nothing was changed.
+    /// Another event has the same id and other content: a stored event, or one of this settlement.
+    /// Nothing changed.
     Differs { id: String, original: Option<Seq> },
 }
 
-/// What became of settlements.
+/// The result of settlements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
-    /// One for each settlement.
+    /// One result for each settlement.
     pub readings: Vec<Outcome>,
-    /// Dismissed ones that were removed for room before.
+    /// Count of dismissed readings that the journal had removed for room before.
     pub dropped: u64,
 }
 
-/// What the writer does, each durable before its reply is sent.
+/// The requests to the writer. The writer replies after the durable commit.
 #[derive(Debug)]
 pub enum Request {
     Append {
-        /// Whose turn it takes.
+        /// The lane in which the request waits.
         lane: Lane,
         decoded: Vec<Result<Event, Rejection>>,
         /// Side values that the writer changes in the same commit.
         side_changes: Vec<SideChange>,
         reply: Reply<Vec<Accepted>>,
     },
-    /// Sealed documents; the writer gives them their numbers. `skipped` are events that need no
-    /// document.
+    /// Stores sealed documents; the writer gives them their numbers. `skipped` are events that need
+    /// no document.
     Seal {
         documents: Vec<Document>,
         skipped: Vec<Seq>,
-        /// So many of the skipped ones are raw scans that no flow makes anything of.
+        /// How many of `skipped` are raw scans that no flow uses.
         unused_scans: u64,
-        /// All events up to here are in a sealed document or need none.
+        /// All events up to this `seq` are in a sealed document or need no document.
         settled: Seq,
         /// Side values that the writer changes in the same commit.
         side_changes: Vec<SideChange>,
@@ -126,36 +126,38 @@ pub enum Request {
         documents: Vec<Document>,
         reply: Reply<Vec<bool>>,
     },
-    /// Puts a corrected document in the place of a parked one, which `change` takes to *replaced*.
+    /// Adds a corrected document that replaces a parked one; `change` moves the parked one to
+    /// *replaced*.
     Replace {
         change: Box<Change>,
         document: Box<Document>,
         reply: Reply<Option<DocumentNumber>>,
     },
-    /// Settles rejected readings as a person decided.
+    /// Settles rejected readings by the decisions of a person.
     Settle {
         readings: Vec<Settlement>,
-        /// Dismisses, besides, those that were removed for room, if the newest has a number up to
-        /// this one: who, and why.
+        /// Also dismisses the readings that were removed for room, if the number of the newest is
+        /// not above this one. The record names the person and the reason.
         dropped: Option<(AuditRecord, RejectedNumber)>,
         reply: Reply<Settled>,
     },
-    /// Dismisses the unused scans: who, and why. Answers how many.
+    /// Dismisses the unused scans. The record names the person and the reason. Replies with their
+    /// count.
     DismissScans {
         record: Box<AuditRecord>,
         reply: Reply<u64>,
     },
-    /// Changes in side storage alone.
+    /// Changes side values alone.
     StoreSideValues {
         changes: Vec<SideChange>,
         reply: Reply<()>,
     },
-    /// Removes what is past its time: answers how many events went.
+    /// Removes records whose retention has ended. Replies with the count of removed events.
     Prune {
         now: jiff::Timestamp,
         reply: Reply<u64>,
     },
-    /// The last request: what comes after it is not done.
+    /// The last request: the writer drops all later ones.
     Close { reply: Reply<()> },
 }
 
@@ -164,20 +166,21 @@ pub enum Request {
 pub struct Inbox(mpsc::Sender<Request>);
 
 impl Inbox {
-    /// The inbox and the writer's end of it.
+    /// Creates the inbox and the receiver for the writer.
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<Request>) {
         let (sender, receiver) = mpsc::channel(REQUESTS_MAX);
         (Self(sender), receiver)
     }
 
-    /// Requests that the writer has not taken yet.
+    /// Count of requests that the writer has not received yet.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.0.max_capacity() - self.0.capacity()
     }
 
-    /// Answers one [`Accepted`] for each decoded thing, in order, after a durable commit.
+    /// Stores decoded readings. Returns one [`Accepted`] for each, in order, after a durable
+    /// commit.
     pub async fn append(
         &self,
         decoded: Vec<Result<Event, Rejection>>,
@@ -185,7 +188,7 @@ impl Inbox {
         self.append_and_store(decoded, Vec::new()).await
     }
 
-    /// Appends and changes side values in one commit: both are on disk, or neither is.
+    /// Stores readings and changes side values in one commit: both are on disk, or neither is.
     pub async fn append_and_store(
         &self,
         decoded: Vec<Result<Event, Rejection>>,
@@ -195,7 +198,8 @@ impl Inbox {
             .await
     }
 
-    /// The same in the lane of a device: it waits for its turn and not for the backlog of others.
+    /// Stores readings in the lane of a device: the request does not wait for the backlog of other
+    /// devices.
     pub async fn append_in(
         &self,
         lane: Lane,
@@ -222,7 +226,7 @@ impl Inbox {
     }
 
     /// Seals documents and changes side values in one commit: both are on disk, or neither is.
-    /// `unused_scans`: how many of `skipped` are raw scans that no flow makes anything of.
+    /// `unused_scans`: how many of `skipped` are raw scans that no flow uses.
     pub async fn seal_and_store(
         &self,
         documents: Vec<Document>,
@@ -263,8 +267,8 @@ impl Inbox {
         .await
     }
 
-    /// Answers the number of the new document; none where the old one is not in the state that
-    /// `change` expects.
+    /// Replaces a parked document. Returns the number of the corrected document. `None`: the parked
+    /// one is not in the state that `change` expects.
     pub async fn replace(
         &self,
         change: Change,
@@ -279,7 +283,7 @@ impl Inbox {
         .await
     }
 
-    /// Settles those of the readings that are open.
+    /// Settles those of the readings that are still open.
     pub async fn settle(
         &self,
         readings: Vec<Settlement>,
@@ -293,7 +297,7 @@ impl Inbox {
         .await
     }
 
-    /// A person dismisses the unused scans. Answers how many there were.
+    /// Dismisses the unused scans by the decision of a person. Returns their count.
     pub async fn dismiss_scans(&self, record: AuditRecord) -> Result<u64, AppendError> {
         let record = Box::new(record);
         self.request(|reply| Request::DismissScans { record, reply })
@@ -310,7 +314,7 @@ impl Inbox {
         self.request(|reply| Request::Prune { now, reply }).await
     }
 
-    /// Ends the writer once all that came before is on disk and the file is closed.
+    /// Ends the writer after all earlier requests are on disk and the file is closed.
     pub async fn close(&self) -> Result<(), AppendError> {
         self.request(|reply| Request::Close { reply }).await
     }

@@ -12,15 +12,15 @@ use std::fmt;
 pub enum Namespace {
     /// By device and client id: what a persistent session of the front door subscribed to.
     Sessions,
-    /// By device, client id and number: messages that a device does not have yet.
+    /// By device, client id and number: messages that a device has not received yet.
     Missed,
-    /// By device, client id and packet id: QoS 2 publishes that their client has not released yet.
+    /// By device, client id and packet id: QoS 2 publishes that the client has not released yet.
     Received,
     /// By topic: retained messages.
     Retained,
     /// By topic: the MQTT properties of retained messages.
     Properties,
-    /// By device: the clock of the device.
+    /// By device: the state of the device's clock.
     DeviceClocks,
     /// By device: the unfinished movement of a flow.
     FlowStates,
@@ -28,7 +28,8 @@ pub enum Namespace {
     FlowCursor,
     /// By id of a line in Odoo: the document that claims the line.
     Claims,
-    /// By document number: when the gateway abandoned a call. Odoo may still carry it out.
+    /// By document number: when the gateway abandoned a call. The call may still have an effect in
+    /// Odoo.
     LateCalls,
     /// By place: posted counts.
     Counts,
@@ -36,7 +37,7 @@ pub enum Namespace {
     Spans,
     /// By place: posted counts in the text form of older versions.
     OlderCounts,
-    /// One value: the last time at which the clock of the gateway was right.
+    /// One value: the last time at which the clock of the gateway was correct.
     ClockRight,
     /// One value: when a new journal replaced a lost one.
     LostJournal,

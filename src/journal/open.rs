@@ -31,69 +31,70 @@ use super::{Fatal, rejected, tables};
 use crate::config;
 use crate::event::Seq;
 
-/// The version of the tables' layout. A newer one is refused, never guessed at.
+/// The version of the tables' layout. The gateway refuses a newer version.
 const FORMAT: &[u8] = b"1";
-/// The journal is the daemon's alone, whatever the umask: members of its group may not write it.
+/// The daemon alone may write the journal, whatever the umask: members of its group may not.
 const FILE_MODE: u32 = 0o600;
 
 #[derive(Debug, Error)]
 pub enum OpenError {
-    #[error("data directory {path} cannot be used ({source}): create it and give this user the right to write there, or change data_dir", path = .path.display())]
+    #[error("cannot use the data directory {path} ({source}): create it and give this user the right to write there, or change data_dir", path = .path.display())]
     Directory {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("journal in {path} is in use by process {pid}: stop that one first, or give this one another data_dir", path = .path.display())]
+    #[error("journal in {path} is in use by process {pid}: stop that process first, or give this one another data_dir", path = .path.display())]
     InUse { path: PathBuf, pid: String },
     #[error("`stockrelay check` is reading the journal in {path}: start again when the check has ended", path = .path.display())]
     InCheck { path: PathBuf },
     #[error("{}: {}", unknown_format(path, found), FORMAT_REMEDY)]
     Format { path: PathBuf, found: String },
-    /// Whatever the file holds: its rights, or the disk below it.
-    #[error("journal {path} cannot be opened ({source}): give this user the right to read and write it, and see that the disk is well", path = .path.display())]
+    /// The file cannot be used, whatever its content: the reason is its access rights, or the disk.
+    #[error("cannot open the journal {path} ({source}): give this user the right to read and write the file, and check the disk", path = .path.display())]
     Unusable { path: PathBuf, source: Box<Fatal> },
     #[error("{}", Damage::new(path, source.to_string()))]
     Damaged { path: PathBuf, source: Box<Fatal> },
 }
 
-/// What to do about a journal of a format that this version does not know.
+/// What to do about a journal with a format that this version does not know.
 pub(crate) const FORMAT_REMEDY: &str = "run the version that wrote it, or a newer one";
 
-/// What is wrong with a journal of such a format.
+/// Describes a journal with a format that this version does not know.
 pub(crate) fn unknown_format(path: &Path, found: &str) -> String {
     format!(
-        "journal {} has format {found}, and this version knows only {}",
+        "journal {} has format {found}, but this version knows only format {}",
         path.display(),
         String::from_utf8_lossy(FORMAT)
     )
 }
 
 impl OpenError {
-    /// Whether another start ends in the same way, until a person has done something.
+    /// Whether another start fails in the same way until a person has acted.
     #[must_use]
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged { .. } | Self::Format { .. })
     }
 }
 
-/// How long an opening waits for a `stockrelay check` that reads the journal.
+/// How long opening waits for a `stockrelay check` that reads the journal.
 const CHECK_WAIT: Duration = Duration::from_secs(10);
 const CHECK_POLL: Duration = Duration::from_millis(50);
 
-/// A journal up to this is verified at each start. A larger one would delay the start by seconds on
-/// a slow disk: `stockrelay check` verifies it.
+/// Each start verifies a journal up to this size. On a slow disk a larger one would delay the start
+/// by seconds: `stockrelay check` verifies it.
 pub const VERIFIED_BYTES_MAX: u64 = 64 << 20;
 
-/// The journal's file in the data directory, and the file that is locked while a process has it.
+/// The journal's file in the data directory, and the file that a process locks while it uses the
+/// journal.
 pub const FILE: &str = "journal.redb";
 pub(super) const LOCK: &str = "lock";
 
-/// The writer's thread: wait for it to be sure that the file is closed.
+/// The thread of the writer. Join it to be sure that the file is closed.
 #[derive(Debug)]
 pub struct WriterHandle(JoinHandle<Result<(), Fatal>>);
 
 impl WriterHandle {
-    /// Blocks until the writer has ended; answers why, where it was not asked to.
+    /// Blocks until the writer has ended. Returns the reason if nothing requested the end.
     pub fn join(self) -> Result<(), Fatal> {
         self.0
             .join()
@@ -102,7 +103,7 @@ impl WriterHandle {
 }
 
 impl Journal {
-    /// Opens (or makes) `journal.redb` in the data directory and starts its writer.
+    /// Opens (or creates) `journal.redb` in the data directory and starts its writer.
     pub fn open(
         data_dir: &Path,
         config: &config::Journal,
@@ -128,7 +129,7 @@ impl Journal {
         let database = created.map_err(caught)?.map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
                 path: path.clone(),
-                pid: "that does not say its number".to_owned(),
+                pid: "(number unknown)".to_owned(),
             },
             other => damaged(other.into()),
         })?;
@@ -145,7 +146,7 @@ impl Journal {
         })
     }
 
-    /// The same on any storage, without a disk budget: for tests that play the disk.
+    /// Opens a journal on any storage, without a disk budget: for tests that simulate the disk.
     pub fn open_on(
         storage: impl StorageBackend,
         config: &config::Journal,
@@ -197,7 +198,7 @@ impl Journal {
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
-                // Held as long as the file is open.
+                // The lock lasts as long as the file is open.
                 let _lock = lock;
                 let _quiet = Quiet::begin();
                 let ran = catch_unwind(AssertUnwindSafe(|| writer.run(requests)));
@@ -233,8 +234,8 @@ fn create(
         .open(path)?;
     let file_bytes = file.metadata()?.len();
     let storage = Insisting::new(FileBackend::new(file)?, disk.clone());
-    // A page that the disk has changed must not become another quantity: all are read and held
-    // against their checksums, where that keeps no device waiting.
+    // A page that the disk has changed must not become another quantity: read all pages and check
+    // their checksums, where that does not delay the devices.
     let is_quick = file_bytes <= VERIFIED_BYTES_MAX;
     builder(config)
         .set_check_integrity_on_open(is_quick)
@@ -248,12 +249,12 @@ fn builder(config: &config::Journal) -> Builder {
     builder
 }
 
-/// Holds the data directory for this process.
+/// Locks the data directory for this process.
 struct Lock(File);
 
 impl Drop for Lock {
-    /// Closing the file alone would not do: a child process that is being started has it open too,
-    /// until it runs its own program (`flock(2)`: forked file descriptors share the lock).
+    /// Unlocks the file. Closing it is not enough: a child process that is starting has the file
+    /// open too until it runs its own program (`flock(2)`: forked file descriptors share the lock).
     fn drop(&mut self) {
         if let Err(error) = self.0.unlock() {
             tracing::warn!(%error, "cannot unlock the data directory");
@@ -261,7 +262,7 @@ impl Drop for Lock {
     }
 }
 
-/// One process only: a lock on a file that names who holds it.
+/// Locks the data directory for one process; the locked file names that process.
 fn lock(data_dir: &Path) -> Result<Lock, OpenError> {
     let unusable = |source| OpenError::Directory {
         path: data_dir.to_owned(),
@@ -298,14 +299,15 @@ fn lock(data_dir: &Path) -> Result<Lock, OpenError> {
     Ok(Lock(file))
 }
 
-/// Who has the lock.
+/// The process that has the lock.
 enum Locked {
     Alone,
     ByDaemon,
     ByCheck,
 }
 
-/// Locks the file for this process alone. A check shares its lock: this waits for it.
+/// Locks the file for this process alone. A check shares its lock: this function waits for the
+/// check.
 fn lock_alone(file: &File) -> std::io::Result<Locked> {
     use std::fs::TryLockError::{Error, WouldBlock};
     let mut waited = Duration::ZERO;
@@ -328,7 +330,7 @@ fn lock_alone(file: &File) -> std::io::Result<Locked> {
     }
 }
 
-/// Makes every table, so that readers find them all, and checks the format.
+/// Creates all tables, so that readers find them, and checks the format.
 fn make_tables(database: &Database) -> Result<(), Fatal> {
     let format = match database.begin_read()?.open_table(tables::META) {
         Ok(meta) => meta.get("format")?.map(|format| format.value().to_vec()),
@@ -361,7 +363,7 @@ fn make_tables(database: &Database) -> Result<(), Fatal> {
     Ok(())
 }
 
-/// Makes the tables that a journal of an older version lacks.
+/// Creates the tables that a journal of an older version lacks.
 fn complete_tables(database: &Database) -> Result<(), Fatal> {
     let read = database.begin_read()?;
     let is_missing = |opened: Option<redb::TableError>| match opened {
@@ -381,8 +383,8 @@ fn complete_tables(database: &Database) -> Result<(), Fatal> {
     Ok(())
 }
 
-/// Reads what an opening reads, for a verification: fails where the records are damaged, and where
-/// the format is not known.
+/// Reads everything that opening reads, for a verification. Fails where the records are damaged,
+/// and where the format is not known.
 pub(super) fn read_all(database: &Database) -> Result<(), Fatal> {
     make_tables(database)?;
     let (counters, _) = read_back(database)?;
@@ -390,7 +392,7 @@ pub(super) fn read_all(database: &Database) -> Result<(), Fatal> {
     Ok(())
 }
 
-/// The counters, and the index of event ids.
+/// Reads the counters and the index of event ids.
 fn read_back(database: &Database) -> Result<(Counters, Ids), Fatal> {
     let read = database.begin_read()?;
     let mut counters = match read.open_table(tables::META)?.get("totals")? {

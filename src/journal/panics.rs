@@ -8,8 +8,8 @@ use std::sync::Once;
 
 use super::Fatal;
 
-/// While a `Quiet` lives, a panic of redb on this thread prints nothing. The caller catches it and
-/// reports it.
+/// While a `Quiet` exists, a panic of redb on this thread prints nothing. The caller catches and
+/// reports the panic.
 pub(super) struct Quiet {
     was_quiet: bool,
 }
@@ -46,7 +46,7 @@ impl Drop for Quiet {
     }
 }
 
-/// Why the writer panicked: the file is damaged, or a fault of ours.
+/// Why the writer panicked: the file is damaged, or the gateway has a bug.
 pub(super) fn panicked(panic: &(dyn Any + Send)) -> Fatal {
     if WAS_REDB.get() {
         return Fatal::Damage(describe(panic));
@@ -54,14 +54,14 @@ pub(super) fn panicked(panic: &(dyn Any + Send)) -> Fatal {
     Fatal::Invariant("the journal's writer panicked".to_owned())
 }
 
-/// Describes the damage that a panic of redb shows, without "internal error".
+/// Describes the damage behind a panic of redb, without "internal error".
 pub(super) fn describe(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     match text {
         Some(text) if !text.contains("unreachable code") => {
-            format!("a page holds what the gateway never wrote ({text})")
+            format!("a page holds data that the gateway never wrote ({text})")
         }
-        _ => "a page holds what the gateway never wrote".to_owned(),
+        _ => "a page holds data that the gateway never wrote".to_owned(),
     }
 }

@@ -20,49 +20,51 @@ use crate::document::{DocumentKey, DocumentNumber, State};
 use crate::event::{Channel, Name, Recorded, RejectedNumber, Seq};
 use crate::reason::{Code, RejectionCode};
 
-/// Of the payload of a rejected reading, a list has so many bytes.
+/// A list shows at most this many bytes of the payload of a rejected reading.
 const LISTED_BYTES_MAX: usize = 4_096;
 
-/// Counts that always add up, taken from one transaction:
-/// `stored` = events not yet assembled + `no_document` + the events of all document states.
-/// They count what ever was; pruning takes nothing away.
+/// Counts of one transaction, so they always add up: `stored` = events not yet assembled +
+/// `no_document` + the events of all document states. They count everything that was ever stored:
+/// pruning does not reduce them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     /// The `seq` of the newest event; 0 before the first.
     pub last_seq: Seq,
     pub stored: u64,
-    /// Stored events that are flagged as possible repeats, other than those that a flow made.
+    /// Stored events that are flagged as possible repeats, except those that a flow created.
     pub possible_repeats: u64,
     pub duplicates: u64,
     pub rejected: u64,
-    /// Rejected readings that no person has settled yet, with those that were removed for room.
+    /// Rejected readings that no person has settled yet, including those that were removed for
+    /// room.
     pub rejected_open: u64,
-    /// How many of them were removed for room, and the number of the newest.
+    /// How many open readings were removed for room, and the number of the newest one.
     pub rejected_dropped: u64,
     pub rejected_dropped_upto: RejectedNumber,
-    /// Events of posted documents that a person left out of them: their movements are not in Odoo.
+    /// Events that a person left out of posted documents: their movements are not in Odoo.
     pub left_out: u64,
-    /// Raw scans of devices without a flow, which nothing was made of and no person has dismissed.
+    /// Raw scans of devices without a flow: no flow uses them, and no person has dismissed them.
     pub unused_scans: u64,
     /// Events that need no document.
     pub no_document: u64,
-    /// All events up to this `seq` are in a sealed document or need none; the next one is not.
+    /// All events up to this `seq` are in a sealed document or need no document; the next one is
+    /// open.
     pub settled: Seq,
     pub waiting: StateTotals,
     pub sending: StateTotals,
     pub posted: StateTotals,
     pub parked: StateTotals,
     pub discarded: StateTotals,
-    /// Size of the file, and the budget it may grow to.
+    /// Size of the file, and its budget, in bytes.
     pub bytes: u64,
     pub budget_bytes: u64,
-    /// At the limit: nothing is acknowledged.
+    /// The journal has reached a limit: the gateway acknowledges nothing.
     pub full: bool,
-    /// It is the disk that is full, and not the budget.
+    /// The disk is full, and not the budget.
     pub disk_full: bool,
-    /// Rises with each commit of this process.
+    /// Increases with each commit of this process.
     pub commits: u64,
-    /// Rises with each device clock that this process has kept.
+    /// Increases with each device clock that this process has stored.
     pub clocks: u64,
 }
 
@@ -102,7 +104,7 @@ impl Totals {
         }
     }
 
-    /// None for replaced documents, which are not counted: their events are in others.
+    /// `None` for replaced documents, which are not counted: their events are in other documents.
     pub(super) fn of_mut(&mut self, state: State) -> Option<&mut StateTotals> {
         match state {
             State::Waiting => Some(&mut self.waiting),
@@ -118,7 +120,7 @@ impl Totals {
 /// Whether an event is in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventDocument {
-    /// Not yet: the event waits to be assembled.
+    /// The event waits to be assembled.
     Open,
     /// The event needs no document.
     NotNeeded,
@@ -127,7 +129,7 @@ pub enum EventDocument {
 }
 
 impl EventDocument {
-    /// The number of the document. `None`: the event is in none.
+    /// The number of the document. `None`: the event is in no document.
     #[must_use]
     pub fn number(self) -> Option<DocumentNumber> {
         match self {
@@ -140,26 +142,27 @@ impl EventDocument {
 /// A rejected reading, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// Who settled it, how and why; `None` for an open one, which waits for a person.
+    /// Who settled the reading, how and why. `None`: the reading is open and waits for a person.
     pub settled: Option<AuditRecord>,
     pub number: RejectedNumber,
     pub device: Name,
     pub source: String,
-    /// Where it came; unknown where its topic named no channel, and of an older version's.
+    /// The channel of the reading. `None`: its topic named no channel, or an older version stored
+    /// it.
     pub channel: Option<Channel>,
     pub received: Timestamp,
     pub id: Option<String>,
     pub code: Code<RejectionCode>,
     pub message: String,
-    /// In a list, the beginning.
+    /// The payload; in a list, its beginning.
     pub payload: Vec<u8>,
-    /// Only the beginning of what came was stored.
+    /// Only the beginning of the payload was stored.
     pub cut: bool,
-    /// How many bytes are stored.
+    /// Count of the stored bytes.
     pub bytes: usize,
 }
 
-/// How often an event came again.
+/// How often a device sent an event again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repeats {
     pub count: u64,
@@ -167,7 +170,7 @@ pub struct Repeats {
     pub last: Timestamp,
 }
 
-/// The reading end; cheap to clone.
+/// The reader of the journal; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Journal {
     inbox: Inbox,
@@ -200,7 +203,7 @@ impl Journal {
         }
     }
 
-    /// The way in.
+    /// The inbox of the writer.
     #[must_use]
     pub fn inbox(&self) -> &Inbox {
         &self.inbox
@@ -221,25 +224,25 @@ impl Journal {
         self.disk.is_waiting()
     }
 
-    /// The gateway is about to stop: a commit that waits for room on the disk is not waited for.
+    /// The gateway is about to stop: a commit that waits for room on the disk fails.
     pub fn give_up_waiting(&self) {
         self.disk.give_up();
     }
 
-    /// Wakes at each commit; closed when the writer has ended.
+    /// Changes with each commit; closes when the writer has ended.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Totals> {
         self.totals.clone()
     }
 
-    /// When the journal was opened, all events up to this `seq` were in a sealed document or needed
-    /// none.
+    /// At the opening of the journal, all events up to this `seq` were in a sealed document or
+    /// needed none.
     #[must_use]
     pub fn settled_at_open(&self) -> Seq {
         self.settled
     }
 
-    /// The damage of the file that a reader or the writer met first; `None` while nobody met any.
+    /// The first damage that a reader or the writer found in the file. `None`: no damage was found.
     #[must_use]
     pub fn damage(&self) -> watch::Receiver<Option<Damage>> {
         self.alarm.watch()
@@ -278,7 +281,7 @@ impl Journal {
         })
     }
 
-    /// The event that this device gave this id.
+    /// The event with this id from this device.
     pub fn event_of(&self, device: &str, id: &str) -> Result<Option<Recorded>, JournalError> {
         self.alarm.look(|| {
             let buckets = self.read()?.open_table(tables::ID_BUCKETS)?;
@@ -291,8 +294,8 @@ impl Journal {
         })
     }
 
-    /// The events of any device with this id: none, one, or (the same id from several devices)
-    /// more.
+    /// The events of all devices with this id: empty, one event, or more (several devices sent the
+    /// same id).
     pub fn events_by_id(&self, id: &str) -> Result<Vec<Recorded>, JournalError> {
         self.alarm.look(|| {
             let devices: Vec<String> = self
@@ -323,8 +326,8 @@ impl Journal {
         })
     }
 
-    /// Which of the events above `after`, up to `upto`, are settled: in a sealed document, or in
-    /// need of none.
+    /// Which of the events above `after`, up to `upto`, are settled: in a sealed document, or
+    /// without need of one.
     pub fn settled_between(&self, after: Seq, upto: Seq) -> Result<Vec<Seq>, JournalError> {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
@@ -391,7 +394,7 @@ impl Journal {
         })
     }
 
-    /// The number of the newest document that is there; 0 without one.
+    /// The number of the newest stored document; 0 without one.
     pub fn newest_document(&self) -> Result<DocumentNumber, JournalError> {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::PROGRESS)?;
@@ -400,7 +403,7 @@ impl Journal {
         })
     }
 
-    /// A document's life so far, oldest first.
+    /// The audit records of a document, oldest first.
     pub fn audit(&self, number: DocumentNumber) -> Result<Vec<AuditRecord>, JournalError> {
         self.alarm.look(|| {
             let number = number.get();
@@ -462,8 +465,8 @@ impl Journal {
         })
     }
 
-    /// When the oldest event that is on its way was received: in no sealed document yet, or
-    /// waiting, or being sent.
+    /// When the oldest event was received that is not yet sent: it is in no sealed document, or in
+    /// a document that waits or is being sent.
     pub fn oldest_waiting(&self) -> Result<Option<Timestamp>, JournalError> {
         self.alarm.look(|| {
             let mut oldest = self.events(self.totals().settled, 1)?;
@@ -479,7 +482,7 @@ impl Journal {
     }
 }
 
-/// A rejected reading of a list: of what came it has the beginning, so that a page is small.
+/// A rejected reading for a list, with the beginning of its payload only, so that a page is small.
 fn listed(
     read: &ReadTransaction,
     number: RejectedNumber,
@@ -491,7 +494,7 @@ fn listed(
     Ok(rejected)
 }
 
-/// A rejected reading, with what a person decided about it.
+/// A rejected reading with the audit record of its settlement.
 fn with_audit(
     read: &ReadTransaction,
     number: RejectedNumber,

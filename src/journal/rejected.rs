@@ -12,44 +12,47 @@ use super::{AuditRecord, Fatal, stored, tables};
 use crate::event::{RejectedNumber, Rejection, Seq};
 use crate::reason::RejectionCode;
 
-/// Rejected readings that are kept; the oldest go first.
+/// Limit of the stored rejected readings; the journal removes the oldest first.
 pub const REJECTED_MAX: u64 = 100_000;
-/// What their records may take is the budget divided by this; on disk it is up to twice as much: a
-/// tenth.
+/// The records of rejected readings get the budget divided by this. On disk they need up to twice
+/// as much: a tenth of the budget.
 pub const BUDGET_DIVISOR: u64 = 20;
-/// What goes at once at the most because it is past its time.
+/// Limit of the readings that one request removes because their retention has ended.
 const REMOVED_MAX: usize = 2_000;
-/// The payload of one of them may take what all of them may, divided by this.
+/// The payload of one reading gets the room of all readings, divided by this.
 const ONE_DIVISOR: u64 = 2;
-/// Records that one request to prune looks at.
+/// Limit of the records that one request to prune examines.
 const LOOKED_AT_MAX: usize = 50_000;
-/// Where `META` has the bytes of all the records, so that opening need not read them.
+/// The key in `META` of the bytes of all records, so that opening need not read them.
 const BYTES: &str = "rejected_bytes";
-/// Where `META` has how many were removed for room before a person had settled them.
+/// The key in `META` of the count of readings that were removed for room before a person had
+/// settled them.
 const DROPPED: &str = "rejected_dropped";
-/// Where `META` has the number of the newest of those.
+/// The key in `META` of the number of the newest removed reading.
 const DROPPED_UPTO: &str = "rejected_dropped_upto";
-/// The number in the audit that stands for unused scans.
+/// The number in the audit that represents the unused scans.
 pub(super) const AUDIT_OF_SCANS: RejectedNumber = RejectedNumber::MAX;
-/// What the ids of one open reading take in the journal, in bytes.
+/// Bytes that the ids of one open reading need in the journal.
 const ID_BYTES: u64 = 64;
-/// The ids of open readings may take their share of the room divided by this.
+/// The ids of open readings get the room of all readings, divided by this.
 const IDS_DIVISOR: u64 = 4;
 
 type Bytes = &'static [u8];
 
-/// The table within one transaction: a device that sends nonsense sends much of it.
+/// The tables of rejected readings within one transaction: a device that sends nonsense sends much
+/// of it.
 pub(super) struct Rejections<'a> {
     table: Table<'a, u64, Bytes>,
     open: Table<'a, u64, ()>,
     audit: Table<'a, u64, Bytes>,
     by_id: Table<'a, (Digest, u64), ()>,
-    /// Of readings that are open, or were removed for room while they were; and of settled ones
-    /// that a broker may hand out again.
+    /// Ids of readings that are open, or were removed for room while open; and of settled ones that
+    /// a broker may send again.
     id_of: Table<'a, u64, Digest>,
-    /// Of all records.
+    /// Bytes of all records.
     bytes: u64,
-    /// Removed for room before a person had settled them, and the number of the newest.
+    /// Count of readings that were removed for room before a person had settled them, and the
+    /// number of the newest.
     dropped: u64,
     dropped_upto: RejectedNumber,
 }
@@ -71,7 +74,7 @@ impl<'a> Rejections<'a> {
         })
     }
 
-    /// Keeps one.
+    /// Stores a rejected reading.
     pub fn append(
         &mut self,
         number: RejectedNumber,
@@ -119,7 +122,8 @@ impl<'a> Rejections<'a> {
         Ok(self.open.get(number.get())?.is_some())
     }
 
-    /// A person settles an open one. False: it is not open, and nothing was changed.
+    /// Settles an open reading by the decision of a person. False: the reading is not open, and
+    /// nothing changed.
     pub fn settle(
         &mut self,
         number: RejectedNumber,
@@ -139,7 +143,7 @@ impl<'a> Rejections<'a> {
         Ok(true)
     }
 
-    /// What a settled reading is known by that a broker may hand out again.
+    /// The digest that identifies a settled reading that a broker may send again.
     fn copy_of(&self, number: RejectedNumber) -> Result<Option<Digest>, Fatal> {
         let Some(record) = self.table.get(number.get())? else {
             return Ok(None);
@@ -151,7 +155,7 @@ impl<'a> Rejections<'a> {
         Ok(id.map(|id| copy_digest(rejected.device.as_str(), &id)))
     }
 
-    /// An event with this id was stored: settles the readings that gave it before.
+    /// An event with this id was stored: settles the earlier readings with the same id.
     pub fn settle_id(
         &mut self,
         digest: Digest,
@@ -167,7 +171,7 @@ impl<'a> Rejections<'a> {
         }
         for number in numbers {
             if !self.settle(number, record, written)? {
-                // It was removed for room.
+                // The reading was removed for room.
                 self.dropped = self.dropped.saturating_sub(1);
                 self.forget_id(number, written)?;
             }
@@ -187,8 +191,8 @@ impl<'a> Rejections<'a> {
         Ok(())
     }
 
-    /// Forgets the ids of the oldest readings, up to a number and as long as there are more than so
-    /// many.
+    /// Removes the ids of the oldest readings, up to a number, while more ids than this limit are
+    /// stored.
     fn forget_ids(
         &mut self,
         upto: RejectedNumber,
@@ -207,8 +211,8 @@ impl<'a> Rejections<'a> {
         Ok(())
     }
 
-    /// A person dismisses those that were removed for room, if the newest of them has a number up
-    /// to `upto`. Answers how many.
+    /// Dismisses the readings that were removed for room, if the number of the newest is not above
+    /// `upto`. Returns their count.
     pub fn settle_dropped(
         &mut self,
         upto: RejectedNumber,
@@ -220,7 +224,7 @@ impl<'a> Rejections<'a> {
         }
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
-            // The number is of one that is there no more, so nothing is overwritten.
+            // No record with this number exists any longer, so nothing is overwritten.
             self.put_audit(self.dropped_upto, record, written)?;
             self.forget_ids(self.dropped_upto, 0, written)?;
         }
@@ -239,8 +243,8 @@ impl<'a> Rejections<'a> {
         Ok(())
     }
 
-    /// Removes the oldest beyond the limits: all at once, since one by one costs as much as to
-    /// write them.
+    /// Removes the oldest readings beyond the limits: all together, since removing one by one costs
+    /// as much as writing them.
     fn trim(&mut self, bytes_max: u64, written: &mut Written) -> Result<(), Fatal> {
         let surplus = self.table.len()?.saturating_sub(REJECTED_MAX);
         let bytes_surplus = self.bytes.saturating_sub(bytes_max);
@@ -272,7 +276,7 @@ impl<'a> Rejections<'a> {
         Ok(())
     }
 
-    /// Removes those that are past their time. An open one stays until a person settles it.
+    /// Removes readings whose retention has ended. An open one stays until a person settles it.
     pub fn prune(&mut self, retained: Timestamp, written: &mut Written) -> Result<(), Fatal> {
         let mut past = Vec::new();
         for entry in self.table.iter()?.take(LOOKED_AT_MAX) {
@@ -298,8 +302,8 @@ impl<'a> Rejections<'a> {
         Ok(())
     }
 
-    /// Makes room and notes the bytes of all records. To be called once, at the end of the
-    /// transaction. Answers how many are open, and what of that was removed for room.
+    /// Makes room and stores the bytes of all records. Call this once, at the end of the
+    /// transaction. Returns the count of open readings, and how many of them were removed for room.
     pub fn close(
         mut self,
         write: &WriteTransaction,
@@ -324,12 +328,12 @@ impl<'a> Rejections<'a> {
     }
 }
 
-/// In a note, what is before the events that were stored before.
+/// The words in a note before the numbers of duplicates.
 pub(super) const STORED_BEFORE: &str = "was stored before as ";
 
 impl AuditRecord {
-    /// Whether it says that a rejected reading became this event. The end of its note names the
-    /// events.
+    /// Whether the record names this event as the result of a rejected reading. The end of its note
+    /// lists the events.
     #[must_use]
     pub fn names(&self, seq: Seq) -> bool {
         let mut parts = self.note.rsplit(": ");
@@ -348,9 +352,9 @@ fn copy_digest(device: &str, id: &str) -> Digest {
     ids::digest(device, &format!("\0{id}"))
 }
 
-/// Makes the tables of open and settled ones. In the journal of an older version, which has none,
-/// all that are stored are open in which something was scanned. `knows_open`: it lacks only the ids
-/// of open ones.
+/// Creates the tables of open and settled readings. A journal of an older version has no such
+/// tables: in it, all stored readings in which something was scanned are open. `knows_open`: only
+/// the ids of open readings are missing.
 pub(super) fn make_tables(write: &WriteTransaction, knows_open: bool) -> Result<(), Fatal> {
     write.open_table(tables::REJECTED_AUDIT)?;
     let mut open = write.open_table(tables::REJECTED_OPEN)?;
@@ -373,13 +377,13 @@ pub(super) fn make_tables(write: &WriteTransaction, knows_open: bool) -> Result<
     Ok(())
 }
 
-/// What waits for a person.
+/// The rejected readings that wait for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct OpenOnes {
-    /// With those that were removed for room.
+    /// Count of open readings, including those that were removed for room.
     pub open: u64,
     pub dropped: u64,
-    /// The number of the newest of them.
+    /// The number of the newest reading that was removed for room.
     pub dropped_upto: RejectedNumber,
 }
 
@@ -393,8 +397,8 @@ pub(super) fn count_open(read: &ReadTransaction) -> Result<OpenOnes, Fatal> {
     })
 }
 
-/// How many were removed for room, and the number of the newest. An older version did not note it:
-/// it is before the oldest that is there.
+/// Count of readings that were removed for room, and the number of the newest. Older versions did
+/// not store that number: then the number before the oldest stored reading is used.
 fn dropped_in(
     meta: &impl ReadableTable<&'static str, Bytes>,
     table: &impl ReadableTable<u64, Bytes>,
@@ -419,7 +423,7 @@ fn number_in(
     Ok(bytes.and_then(|bytes| Some(u64::from_le_bytes(bytes.value().try_into().ok()?))))
 }
 
-/// The bytes of all the records; added up once where they were not noted yet.
+/// The bytes of all records. Adds them up once where the sum was not stored yet.
 fn bytes_of(write: &WriteTransaction, table: &Table<u64, Bytes>) -> Result<u64, Fatal> {
     let noted = number_in(&write.open_table(tables::META)?, BYTES)?;
     if let Some(bytes) = noted {

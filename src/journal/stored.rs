@@ -36,7 +36,7 @@ use crate::event::{Channel, Name, RejectedNumber, Rejection, Seq};
 
 /// A record that this version cannot read: written by a newer version, or damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} cannot be read ({why}): it was written by a newer version, or the file is damaged")]
+#[error("cannot read the {what} ({why}): a newer version wrote it, or the file is damaged")]
 pub struct BadRecord {
     pub what: &'static str,
     pub why: String,
@@ -61,7 +61,7 @@ fn time(what: &'static str, micros: i64) -> Result<Timestamp, BadRecord> {
     Timestamp::from_microsecond(micros).map_err(|error| bad(what, error))
 }
 
-/// A decimal as its digits and how many of them stand behind the point.
+/// A decimal: its digits, and how many of them are after the decimal point.
 #[derive(Serialize, Deserialize)]
 struct DecimalV1(i128, u32);
 
@@ -81,8 +81,8 @@ impl TryFrom<DecimalV1> for Decimal {
 #[derive(Serialize, Deserialize)]
 enum StoredRejection {
     V1(RejectionV1),
-    /// With the channel that it came on, and whether its payload is cut. Of version 1, a payload of
-    /// [`REJECTION_V1_BYTES_MAX`] bytes is.
+    /// With the channel of the reading, and whether its payload is cut. In version 1, a payload of
+    /// [`REJECTION_V1_BYTES_MAX`] bytes is cut.
     V2(RejectionV1, Option<ChannelV1>, bool),
 }
 
@@ -189,17 +189,16 @@ pub fn repeats_out(bytes: &[u8]) -> Result<Repeats, BadRecord> {
     })
 }
 
-/// The counters that are written with each commit.
+/// The counters that each commit writes.
 #[derive(Serialize, Deserialize)]
 enum StoredTotals {
     V1(TotalsV1),
-    /// With the number of events that may be repeats. While there is none, version 1 is written.
+    /// With the count of possible repeats. While the count is 0, version 1 is written.
     V2(TotalsV1, u64),
-    /// With the events that people left out of posted documents besides. While there is none, an
-    /// older version is written.
+    /// Also with the count of events that people left out of posted documents. While the count is
+    /// 0, an older version is written.
     V3(TotalsV1, u64, u64),
-    /// With the raw scans that nothing was made of besides. While there is none, an older version
-    /// is written.
+    /// Also with the count of unused raw scans. While the count is 0, an older version is written.
     V4 {
         plain: TotalsV1,
         possible_repeats: u64,
@@ -221,7 +220,7 @@ struct TotalsV1 {
     settled: u64,
 }
 
-/// What the writer must know before its first request, and stores with each commit.
+/// The counters that the writer needs before its first request, and stores with each commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters {
     pub totals: Totals,

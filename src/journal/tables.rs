@@ -7,27 +7,27 @@ use redb::TableDefinition;
 use super::stored::StateV1;
 use crate::document::{DocumentNumber, State};
 
-/// `seq` → event. Only ever appended to, and pruned from the front.
+/// `seq` → event. The writer only appends events, and prunes the oldest ones.
 pub const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
-/// Event → number of the document it is in; [`NO_DOCUMENT`] where it needs none.
+/// Event → number of its document; [`NO_DOCUMENT`] where the event needs none.
 pub const EVENT_DOCUMENT: TableDefinition<u64, u64> = TableDefinition::new("event_document");
-/// Event → how often it came again.
+/// Event → how often a device sent it again.
 pub const REPEATS: TableDefinition<u64, &[u8]> = TableDefinition::new("repeats");
-/// Rising number → rejected reading.
+/// Increasing number → rejected reading.
 pub const REJECTED: TableDefinition<u64, &[u8]> = TableDefinition::new("rejected");
-/// Rejected reading that no person has settled yet → nothing.
+/// Rejected reading that no person has settled yet → empty.
 pub const REJECTED_OPEN: TableDefinition<u64, ()> = TableDefinition::new("rejected_open");
-/// (digest of device and event id, rejected reading) → nothing: of readings that no person has
-/// settled yet, also of those that were removed for room; see `ids.rs`.
+/// (digest of device and event id, rejected reading) → empty: for readings that no person has
+/// settled yet, including those that were removed for room; see `ids.rs`.
 pub const REJECTED_BY_ID: TableDefinition<([u8; 16], u64), ()> =
     TableDefinition::new("rejected_by_id");
-/// The same backwards.
+/// The inverse of `REJECTED_BY_ID`: rejected reading → digest.
 pub const REJECTED_ID: TableDefinition<u64, [u8; 16]> = TableDefinition::new("rejected_id");
-/// Rejected reading → audit record: who dismissed it or sent it again, and why. The number of the
-/// newest that was removed for room stands for all of those, the highest number for raw scans that
-/// nothing was made of.
+/// Rejected reading → audit record: who dismissed the reading or sent it again, and why. The number
+/// of the newest reading that was removed for room represents all such readings; the highest number
+/// represents the unused raw scans.
 pub const REJECTED_AUDIT: TableDefinition<u64, &[u8]> = TableDefinition::new("rejected_audit");
-/// Device → nothing: every device an event ever came from.
+/// Device → empty: every device that ever sent an event.
 pub const DEVICES: TableDefinition<&str, ()> = TableDefinition::new("devices");
 
 /// Device → bytes of its events; see `held.rs`.
@@ -40,13 +40,13 @@ pub const ID_FILTERS: TableDefinition<u32, &[u8]> = TableDefinition::new("id_fil
 
 /// Number → sealed document, never written twice.
 pub const DOCUMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("documents");
-/// Number → how far it has come.
+/// Number → progress of the document.
 pub const PROGRESS: TableDefinition<u64, &[u8]> = TableDefinition::new("progress");
 /// Key → number.
 pub const DOCUMENT_KEYS: TableDefinition<[u8; 16], u64> = TableDefinition::new("document_keys");
-/// (number of the [`StateV1`], number of the document) → nothing: the queues.
+/// (number of the [`StateV1`], number of the document) → empty: the queues.
 pub const BY_STATE: TableDefinition<(u8, u64), ()> = TableDefinition::new("by_state");
-/// (number, step) → audit record.
+/// (document number, step) → audit record.
 pub const AUDIT: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("audit");
 
 /// Key of a side value ([`Namespace`](super::Namespace)) → its bytes.
@@ -55,7 +55,7 @@ pub const SIDE_VALUES: TableDefinition<&str, &[u8]> = TableDefinition::new("kept
 /// version of this layout.
 pub const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
-/// Stands in [`EVENT_DOCUMENT`] for an event that needs no document. Numbers start at 1.
+/// The value in [`EVENT_DOCUMENT`] of an event that needs no document. Document numbers start at 1.
 pub const NO_DOCUMENT: u64 = 0;
 
 /// The document that [`EVENT_DOCUMENT`] names. `None`: the event needs no document.
@@ -68,7 +68,7 @@ pub fn by_state_key(state: State, number: DocumentNumber) -> (u8, u64) {
     (StateV1::from(state).number(), number.get())
 }
 
-/// The keys in [`BY_STATE`] of all documents in this state, from a number on.
+/// The keys in [`BY_STATE`] of all documents in this state, starting at a document number.
 pub fn in_state(state: State, from: DocumentNumber) -> RangeInclusive<(u8, u64)> {
     by_state_key(state, from)..=by_state_key(state, DocumentNumber::MAX)
 }

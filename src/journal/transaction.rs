@@ -18,7 +18,7 @@ use super::{AuditRecord, Change, Fatal, Repeats, SideChange, tables};
 use crate::document::{Document, DocumentNumber, Progress, Purpose, State};
 use crate::event::{Event, EventFlag, Rejection, Seq, SourceKind};
 
-/// What the writer prunes by.
+/// The limits by which the writer prunes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub dedup_days: u32,
@@ -26,11 +26,11 @@ pub(super) struct Limits {
     pub rejected_bytes_max: u64,
 }
 
-/// Documents and events that one request to prune looks at.
+/// Limit of the documents and events that one request to prune examines.
 const PRUNE_MAX: usize = 2_000;
-/// Events at the front of the journal that one request to prune looks at.
+/// Limit of the oldest events that one request to prune examines.
 const SCAN_MAX: usize = 50_000;
-/// Audit records of one document; further ones replace the last.
+/// Limit of the audit records of one document; later ones replace the last.
 const AUDIT_MAX: u32 = 1_000;
 
 type Bytes = &'static [u8];
@@ -72,7 +72,7 @@ impl<'a> Transaction<'a> {
         })
     }
 
-    /// Writes what was gathered over all requests. Answers how many bytes came and went.
+    /// Writes the changes of all requests. Returns the counts of written and removed bytes.
     pub fn close(mut self) -> Result<Written, Fatal> {
         if !self.repeats.is_empty() {
             let mut table = self.write.open_table(tables::REPEATS)?;
@@ -102,12 +102,13 @@ impl<'a> Transaction<'a> {
         Ok(self.written)
     }
 
-    /// What each device holds by now.
+    /// The bytes that each device holds now.
     pub fn held(&self) -> &Held {
         self.held
     }
 
-    /// Numbers and keeps what is new; says of the rest what it repeats. **Invariants 2 and 3.**
+    /// Numbers and stores new events and rejected readings; for a duplicate, returns its original.
+    /// **Invariants 2 and 3.**
     pub fn append(&mut self, decoded: &[Result<Event, Rejection>]) -> Result<Vec<Accepted>, Fatal> {
         decoded
             .iter()
@@ -155,7 +156,7 @@ impl<'a> Transaction<'a> {
         Ok(Accepted::Stored { seq })
     }
 
-    /// Keeps sealed documents. **Invariant 4:** none of their events is in another one.
+    /// Stores sealed documents. **Invariant 4:** none of their events is in another document.
     pub fn seal(
         &mut self,
         documents: Vec<Document>,
@@ -171,15 +172,15 @@ impl<'a> Transaction<'a> {
             return Ok(());
         }
         for mut document in documents {
-            // An id that came again after `journal.dedup_days` makes the same document again, which
-            // is there still: its movement is taken care of.
+            // An id that a device sends again after `journal.dedup_days` creates a document with
+            // the key of a stored one: that document already covers the movement.
             let known = self
                 .write
                 .open_table(tables::DOCUMENT_KEYS)?
                 .get(document.key.0)?
                 .is_some();
             if known {
-                tracing::warn!(key = %document.key, "these events were in a document before: nothing more is made of them");
+                tracing::warn!(key = %document.key, "a stored document already covers these events: the gateway creates no other document for them");
                 for seq in &document.events {
                     self.settle_event(*seq, None)?;
                     self.counters.totals.no_document += 1;
@@ -200,8 +201,8 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Adds documents that have no events of their own: what follows from others. One whose key is
-    /// known is there already.
+    /// Adds documents that have no events of their own, as a consequence of other documents. Skips
+    /// a document whose key is already stored.
     pub fn add(&mut self, documents: Vec<Document>) -> Result<(), Fatal> {
         for mut document in documents {
             let keys = self.write.open_table(tables::DOCUMENT_KEYS)?;
@@ -220,7 +221,7 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Numbers a new document, and lets it wait.
+    /// Numbers a new document and puts it in the queue.
     fn put_document(
         &mut self,
         document: &mut Document,
@@ -259,10 +260,10 @@ impl<'a> Transaction<'a> {
         self.put_progress(number, None, &progress, &record)
     }
 
-    /// Puts a corrected document in the place of a parked one: one transaction, with the audit
-    /// records of both (**invariant 5**). Its events go over to the new one, so each is still in
-    /// exactly one (**invariant 4**). Answers the new number; none where the old one is not as
-    /// `change` expects it.
+    /// Adds a corrected document that replaces a parked one: one transaction, with the audit
+    /// records of both (**invariant 5**). The events move to the corrected document, so each is
+    /// still in exactly one (**invariant 4**). Returns the new number. `None`: the parked document
+    /// is not in the state that `change` expects.
     pub fn replace(
         &mut self,
         change: &Change,
@@ -277,10 +278,7 @@ impl<'a> Transaction<'a> {
             return Ok(None);
         }
         document.corrects = Some(change.number);
-        let note = format!(
-            "in the place of document {}: {}",
-            change.number, change.note
-        );
+        let note = format!("replaces document {}: {}", change.number, change.note);
         self.put_document(&mut document, &change.by, note)?;
         for seq in &document.events {
             self.event_document
@@ -289,18 +287,18 @@ impl<'a> Transaction<'a> {
         Ok(Some(document.number))
     }
 
-    /// Notes the document that an event is in. `None`: the event needs none.
+    /// Stores the document of an event. `None`: the event needs no document.
     fn settle_event(&mut self, seq: Seq, document: Option<DocumentNumber>) -> Result<(), Fatal> {
         let document = document.map_or(tables::NO_DOCUMENT, DocumentNumber::get);
         if self.event_document.insert(seq.get(), document)?.is_some() {
             return Err(Fatal::Invariant(format!(
-                "event {seq} was put into a document twice"
+                "event {seq} would be in two documents"
             )));
         }
         Ok(())
     }
 
-    /// Moves documents on, each with its audit record. **Invariant 5.**
+    /// Changes the state of documents, each with its audit record. **Invariant 5.**
     pub fn change(&mut self, changes: Vec<Change>) -> Result<Vec<bool>, Fatal> {
         changes
             .into_iter()
@@ -361,7 +359,7 @@ impl<'a> Transaction<'a> {
                 &mut self.counters.totals.left_out,
                 document.left_out() as u64,
             );
-            // Nothing was counted in a journal of an older version.
+            // A journal of an older version has no count of events that were left out.
             *left_out = if more {
                 *left_out + by
             } else {
@@ -412,16 +410,16 @@ impl<'a> Transaction<'a> {
             } else {
                 table.remove(key.as_str())?
             };
-            // What is replaced or taken away is room again.
+            // The bytes of a replaced or removed value are free again.
             let gone = before.map_or(0, |before| key.len() + before.value().len());
             self.written.removed += gone as u64;
         }
         Ok(())
     }
 
-    /// Removes what is past its time, a bounded piece at a time. **Invariant 7:** of movements,
-    /// only what was posted (or discarded by a person), and only after `journal.retention_days`.
-    /// Answers how many events went.
+    /// Removes records whose retention has ended, a limited number in each call. **Invariant 7:**
+    /// removes a movement only if it was posted (or discarded by a person), and only after
+    /// `journal.retention_days`. Returns the count of removed events.
     pub fn prune(&mut self, now: Timestamp) -> Result<u64, Fatal> {
         let before = |days: u32| {
             now.saturating_sub(SignedDuration::from_hours(i64::from(days) * 24))
@@ -452,8 +450,8 @@ impl<'a> Transaction<'a> {
             }
         }
         self.unneeded_events(retained, &mut events)?;
-        // Whoever restarts reads the ids after the last segment back from the events: put them
-        // there first.
+        // A restart reads the ids after the last segment back from the events: write them to a
+        // segment first.
         if events.iter().any(|seq| *seq > self.ids.flushed_seq()) {
             self.flush_ids()?;
         }
@@ -506,7 +504,7 @@ impl<'a> Transaction<'a> {
             self.write
                 .open_table(tables::DOCUMENT_KEYS)?
                 .remove(document.key.0)?;
-            // Those of a replaced document are the new one's.
+            // The events of a replaced document belong to the corrected one.
             if state != State::Replaced {
                 events.extend(document.events);
             }
@@ -520,7 +518,7 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Events at the front of the journal that need no document and are past their time.
+    /// The oldest events that need no document and whose retention has ended.
     fn unneeded_events(&self, retained: Timestamp, events: &mut Vec<Seq>) -> Result<(), Fatal> {
         for entry in self.events.range(0..)?.take(SCAN_MAX) {
             let (seq, bytes) = entry?;

@@ -17,27 +17,28 @@ use super::open::{FILE, LOCK};
 use super::panics::{Quiet, describe};
 use super::{Damage, Fatal};
 
-/// Bytes that the memory is divided in.
+/// Size of the blocks that the memory is divided into.
 const BLOCK_BYTES: u64 = 4_096;
 const CACHE_BYTES: usize = 4 << 20;
 
-/// What became of a verification.
+/// The result of a verification.
 #[derive(Debug)]
 pub enum Verified {
-    /// There is no journal yet.
+    /// No journal exists yet.
     Missing,
-    /// A daemon has it open.
+    /// A daemon has the journal open.
     InUse,
-    /// Every page in use is as it was written.
+    /// Every page in use is as the gateway wrote it.
     Sound {
         bytes: u64,
     },
     Damaged(Damage),
-    /// Another version wrote it; the text of its format.
+    /// Another version wrote the journal; this is the text of its format.
     UnknownFormat(String),
 }
 
-/// Reads all pages of the journal in `data_dir`: takes as long as the disk takes to read the file.
+/// Reads all pages of the journal in `data_dir`. The duration is the time that the disk needs to
+/// read the file.
 pub fn verify(data_dir: &Path) -> io::Result<Verified> {
     let path = data_dir.join(FILE);
     let file = match File::open(&path) {
@@ -46,7 +47,7 @@ pub fn verify(data_dir: &Path) -> io::Result<Verified> {
         Err(error) => return Err(error),
     };
     let bytes = file.metadata()?.len();
-    // Held until the end, so that no daemon starts to write meanwhile.
+    // The lock lasts until the end, so that no daemon starts to write meanwhile.
     let lock = match File::open(data_dir.join(LOCK)) {
         Ok(lock) => Some(lock),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -60,7 +61,7 @@ pub fn verify(data_dir: &Path) -> io::Result<Verified> {
         }
     }
     if bytes == 0 {
-        // A daemon was killed while it made the file.
+        // A daemon was killed while it created the file.
         return Ok(Verified::Missing);
     }
     Ok(match open(file, bytes) {
@@ -92,7 +93,7 @@ fn open(file: File, bytes: u64) -> Result<(), Fatal> {
     verified.unwrap_or_else(|panic| Err(Fatal::Damage(describe(&*panic))))
 }
 
-/// The file for reading, and memory for writing.
+/// The file for reading, and memory for the writes.
 #[derive(Debug)]
 struct Overlay {
     file: File,
@@ -111,7 +112,7 @@ impl Overlay {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A block as the file has it; zeros behind its end.
+    /// A block with the content of the file; zeros after the end of the file.
     fn block(&self, number: u64) -> io::Result<Vec<u8>> {
         let mut block = vec![0; usize::try_from(BLOCK_BYTES).unwrap_or_default()];
         let begin = number * BLOCK_BYTES;
@@ -122,7 +123,7 @@ impl Overlay {
     }
 }
 
-/// The parts of a range that lie in one block each: block, first byte in it, and count of bytes.
+/// The parts of a range by block: block, first byte in it, and count of bytes.
 fn parts(offset: u64, length: usize) -> impl Iterator<Item = (u64, usize, usize)> {
     let end = offset + length as u64;
     let mut at = offset;

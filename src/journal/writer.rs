@@ -25,10 +25,11 @@ use super::{Fatal, Totals, tables};
 use crate::clock;
 use crate::fair::{FairQueue, Lane, Origin};
 
-/// Events in one transaction at most: enough that the fsync is a small part, few enough that nobody
-/// waits long.
+/// Limit of the events in one transaction: enough that the fsync is a small part of the time, few
+/// enough that no device waits long.
 pub const GROUP_EVENTS_MAX: usize = 4_096;
-/// How long a transaction takes further requests. Rejections and documents take longer than events.
+/// How long a transaction accepts further requests. Rejections and documents take longer than
+/// events.
 const GROUP_TIME_MAX: Duration = Duration::from_millis(4);
 
 pub(super) struct Writer {
@@ -41,11 +42,11 @@ pub(super) struct Writer {
     pub limits: Limits,
 }
 
-/// Sends an answer after the commit.
+/// Sends a reply after the commit.
 type Answer = Box<dyn FnOnce(Result<(), AppendError>) + Send>;
 
 impl Writer {
-    /// Works until the inbox is closed or something fails.
+    /// Runs until the inbox is closed or an error occurs.
     pub fn run(mut self, mut inbox: mpsc::Receiver<Request>) -> Result<(), Fatal> {
         let mut waiting = FairQueue::default();
         let mut closing = None;
@@ -59,7 +60,7 @@ impl Writer {
                     None => break,
                 }
             }
-            // What comes after a request to close is dropped, so its senders hear
+            // The writer drops requests that follow a request to close, so their senders receive
             // `AppendError::Stopped`.
             while closing.is_none()
                 && let Ok(next) = inbox.try_recv()
@@ -68,7 +69,7 @@ impl Writer {
             }
             self.commit(&mut waiting)?;
         }
-        // The file itself closes when the last reader has gone, too.
+        // The file itself closes when the last reader has ended, too.
         drop(self);
         if let Some(reply) = closing {
             drop(reply.send(Ok(())));
@@ -76,12 +77,12 @@ impl Writer {
         Ok(())
     }
 
-    /// One transaction for those that are next. A request that is turned away (full) is answered
+    /// Commits the next requests in one transaction. Replies to a request that is rejected (full)
     /// without a commit.
     fn commit(&mut self, waiting: &mut FairQueue<Request>) -> Result<(), Fatal> {
         self.budget.measure(&self.database)?;
         if self.budget.is_full() {
-            // Whoever is turned away finds the status saying why.
+            // Publish first: the sender of a rejected request finds the reason in the status.
             self.publish();
         }
         let Some(first) = next(waiting, &self.budget, &self.held) else {
@@ -95,7 +96,7 @@ impl Writer {
             // milliseconds.
             write.set_quick_repair(true);
             {
-                // Readers take this lock for a `trace` alone, and shortly.
+                // Readers lock this for a `trace` alone, and for a short time.
                 let ids = Arc::clone(&self.ids);
                 let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
                 let mut counters = std::mem::take(&mut self.counters);
@@ -138,7 +139,7 @@ impl Writer {
     }
 }
 
-/// Puts a request in its lane; what comes before a request to close is done first.
+/// Puts a request in its lane; the writer completes the requests before a request to close first.
 fn enqueue(waiting: &mut FairQueue<Request>, closing: &mut Option<Reply<()>>, request: Request) {
     let request = match request {
         Request::Close { reply } => {
@@ -156,15 +157,15 @@ fn enqueue(waiting: &mut FairQueue<Request>, closing: &mut Option<Reply<()>>, re
     waiting.push(lane, weigh(&request).max(1) as u64, request);
 }
 
-/// The request that is next. At the limit readings are turned away; what takes documents further
-/// still gets through, because it is the way out.
+/// The next request. At the limit the writer rejects readings, but still runs requests that change
+/// documents: posting them makes room.
 fn next(waiting: &mut FairQueue<Request>, budget: &Budget, held: &Held) -> Option<Request> {
     loop {
         match waiting.pop()? {
             Request::Append { lane, reply, .. }
                 if let Some(error) = refusal(budget, held, &lane) =>
             {
-                // Whoever asked may have gone meanwhile.
+                // The sender may have ended meanwhile.
                 drop(reply.send(Err(error)));
             }
             request => return Some(request),
@@ -184,7 +185,7 @@ fn refusal(budget: &Budget, held: &Held, lane: &Lane) -> Option<AppendError> {
     is_over.then_some(AppendError::Share)
 }
 
-/// Applies one request to the transaction and says how to answer it once that is on disk.
+/// Applies one request to the transaction and returns the reply for the time after the commit.
 fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fatal> {
     Ok(match request {
         Request::Append {
@@ -241,7 +242,7 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
 }
 
 fn answer<T: Send + 'static>(reply: Reply<T>, value: T) -> Answer {
-    // Whoever asked may have gone meanwhile; what was written stays written.
+    // The sender may have ended meanwhile; the written data stays.
     Box::new(move |committed| drop(reply.send(committed.map(|()| value))))
 }
 
@@ -272,7 +273,7 @@ fn weigh(request: &Request) -> usize {
             readings.iter().map(events).sum()
         }
         Request::StoreSideValues { changes, .. } => changes.len(),
-        // Pruning is a good deal of work: let it end its group.
+        // Pruning is much work: it ends its group.
         Request::DismissScans { .. } => 1,
         Request::Prune { .. } | Request::Close { .. } => GROUP_EVENTS_MAX,
     }

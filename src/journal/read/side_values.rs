@@ -52,7 +52,7 @@ impl Journal {
         })
     }
 
-    /// The stored states of clocks, by device. Clocks that were never wrong have none.
+    /// The stored states of clocks, by device. A clock that was never wrong has no state.
     pub fn device_clocks(&self) -> Result<Vec<(Name, DeviceClock)>, JournalError> {
         self.alarm.look(|| {
             let mut clocks = Vec::new();

@@ -52,7 +52,7 @@ struct SpanV1 {
     from_us: i64,
     until_us: i64,
     number: u64,
-    /// 0: an event was undone; 1: a clock is in doubt; 2: it was, and is no more.
+    /// 0: an event was undone; 1: a clock is in doubt; 2: a clock was in doubt before.
     doubt: u8,
 }
 

@@ -12,7 +12,7 @@ const WHAT: &str = "device clock";
 #[derive(Serialize, Deserialize)]
 enum StoredClock {
     V1 {
-        /// From, to, and by how much the clock was ahead.
+        /// Each sighting: from, to, and by how much the clock was ahead.
         sightings: Vec<(i64, i64, i64)>,
         doubted_us: Option<i64>,
         is_changed: bool,

@@ -18,7 +18,7 @@ enum StoredDocument {
     /// With the true times of events: `seq`, microseconds, and the other time while a clock is in
     /// doubt.
     V3(DocumentV2, Vec<(u64, i64, Option<i64>)>),
-    /// Besides, with the best before dates of lines, each by the line's place counted from 0.
+    /// Also with the best before dates of lines, each with the index of the line from 0.
     V4(DocumentV2, Vec<(u64, i64, Option<i64>)>, Vec<(u32, String)>),
 }
 
@@ -30,13 +30,14 @@ struct DocumentV1 {
     lines: Vec<LineV1>,
     occurred_us: i64,
     sealed_us: i64,
-    /// For each event: how far its `seq` lies above the one before, and which line it went into
-    /// (0: none, else its place counted from 1). Two or three bytes an event.
+    /// For each event: the distance of its `seq` from the event before, and the line of the event
+    /// (0: no line, else the position of the line from 1). Two or three bytes for an event.
     events: Vec<(u64, u32)>,
 }
 
-/// Barcodes of one site begin alike, so product, from and to are written as what differs from the
-/// line before: how many bytes are the same, and the rest. That halves a document of many lines.
+/// Barcodes of one site begin alike. So product, from and to are written as the difference from the
+/// line before: the count of equal bytes, and the rest. That halves the size of a document with
+/// many lines.
 #[derive(Serialize, Deserialize)]
 struct LineV1 {
     product: (usize, String),
@@ -68,10 +69,10 @@ enum PurposeV2 {
     Receive(Option<String>),
     Count,
     Scrap(Option<String>),
-    /// Order, reason.
+    /// The order and the reason.
     Return(Option<String>, Option<String>),
     Pack(Option<String>),
-    /// Order, package.
+    /// The order and the package.
     PackOrder(String, String),
     Ship {
         order: String,
@@ -87,7 +88,7 @@ enum PurposeV2 {
         of: Option<Box<PurposeV2>>,
         reason: Option<String>,
     },
-    /// The number of the count's document.
+    /// The number of the document of the count.
     Recount(u64),
 }
 
@@ -238,13 +239,13 @@ fn joined(before: &str, (same, rest): &(usize, String)) -> Result<String, BadRec
     let same = before.get(..*same).ok_or_else(|| {
         bad(
             "document",
-            "a line that refers to more than the one before has",
+            "a line repeats more bytes than the line before it has",
         )
     })?;
     Ok(format!("{same}{rest}"))
 }
 
-/// For each event, how far its `seq` lies above the one before, and the place of its line.
+/// For each event: the distance of its `seq` from the event before, and the position of its line.
 fn events_in(document: &Document) -> Result<Vec<(u64, u32)>, BadRecord> {
     let seqs = document.events.iter().map(|seq| (seq.get(), 0));
     let mut events: Vec<(u64, u32)> = seqs.collect();
@@ -252,7 +253,7 @@ fn events_in(document: &Document) -> Result<Vec<(u64, u32)>, BadRecord> {
         for seq in &line.events {
             let at = events
                 .binary_search_by_key(&seq.get(), |(seq, _)| *seq)
-                .map_err(|_| bad("document", "a line's event is not the document's"))?;
+                .map_err(|_| bad("document", "a line has another document's event"))?;
             events[at].1 = place;
         }
     }
@@ -265,7 +266,7 @@ fn events_in(document: &Document) -> Result<Vec<(u64, u32)>, BadRecord> {
     Ok(events)
 }
 
-/// Gives each line its events, and returns all of them.
+/// Gives each line its events, and returns all events.
 fn events_out(stored: Vec<(u64, u32)>, lines: &mut [Line]) -> Result<Vec<Seq>, BadRecord> {
     let mut events = Vec::with_capacity(stored.len());
     let mut seq = 0u64;
@@ -277,14 +278,14 @@ fn events_out(stored: Vec<(u64, u32)>, lines: &mut [Line]) -> Result<Vec<Seq>, B
         if place > 0 {
             let line = lines
                 .get_mut(place as usize - 1)
-                .ok_or_else(|| bad("document", "an event of a line that is not there"))?;
+                .ok_or_else(|| bad("document", "an event names a missing line"))?;
             line.events.push(Seq::new(seq));
         }
     }
     Ok(events)
 }
 
-/// The lines in the form of `V1`. `None`: the document has something that the form cannot hold.
+/// The lines in the form of `V1`. `None`: the form cannot represent a field of the document.
 fn lines_v1(document: &Document) -> Option<Vec<LineV1>> {
     let plain =
         document.corrects.is_none() && document.flags.is_empty() && document.times.is_empty();
@@ -372,8 +373,7 @@ pub fn document_out(number: DocumentNumber, bytes: &[u8]) -> Result<Document, Ba
             let mut document = document_v2(number, stored, times_out(times)?)?;
             for (place, date) in best_before {
                 let line = document.lines.get_mut(place as usize);
-                let line =
-                    line.ok_or_else(|| bad("document", "a date of a line that is not there"))?;
+                let line = line.ok_or_else(|| bad("document", "a date names a missing line"))?;
                 line.goods.best_before = Some(date);
             }
             Ok(document)

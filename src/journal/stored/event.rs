@@ -32,7 +32,7 @@ struct EventV1<'a> {
     id_derived: bool,
     source: SourceV1,
     received_us: i64,
-    /// `at` after `received`: mostly a small number, so a short one on disk.
+    /// `at` minus `received`: mostly a small number, so it is short on disk.
     at_us_after: i64,
     operator: Option<&'a str>,
     #[serde(borrow)]
@@ -76,7 +76,8 @@ enum ActionV1<'a> {
     ReceiveBestBefore(GoodsV1<'a>, &'a str),
 }
 
-/// What the types that move goods share; which fields are filled is the type's own rule.
+/// The fields that the types that move goods share. The rule of each type decides which fields are
+/// filled.
 #[derive(Serialize, Deserialize, Default)]
 struct GoodsV1<'a> {
     product: Option<&'a str>,
@@ -86,7 +87,7 @@ struct GoodsV1<'a> {
     lot: Option<&'a str>,
     package: Option<&'a str>,
     order: Option<&'a str>,
-    /// Expiry of a receipt, or the reason of scrap and returns.
+    /// The expiry of a receipt, or the reason of scrap and returns.
     more: Option<&'a str>,
 }
 
@@ -210,7 +211,7 @@ fn pack_out(goods: GoodsV1<'_>) -> Result<Action, BadRecord> {
         return move_out(Movement::Pack, goods);
     }
     Ok(Action::PackOrder {
-        // `decode` takes no pack that names neither a product nor an order.
+        // `decode` rejects a pack that names neither a product nor an order.
         order: own(goods.order).unwrap_or_default(),
         package: need(goods.package, "package")?.to_owned(),
         quantity: quantity_out(goods.quantity)?,

@@ -82,7 +82,7 @@ pub struct DatesV1 {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProductV1 {
     pub id: i64,
-    /// The factor of the scanned unit, and that of the product's own unit.
+    /// The factor of the scanned unit, and the factor of the product's own unit.
     pub factors: [Decimal; 2],
     pub own_code: Option<String>,
 }
@@ -138,7 +138,7 @@ pub enum UndoableV1 {
     Validated,
 }
 
-/// A form of an earlier version becomes [`UndoableV1::Nothing`]: it cannot be undone.
+/// A form of an earlier version becomes [`UndoableV1::Nothing`]: the flow cannot undo it.
 fn undoable_or_default<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UndoableV1, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).unwrap_or_default())
@@ -146,7 +146,7 @@ fn undoable_or_default<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Und
 
 #[must_use]
 pub fn flow_in(state: &FlowV1) -> Vec<u8> {
-    // Texts, numbers and times: serialising them cannot fail.
+    // The state holds texts, numbers and times: serialising them cannot fail.
     serde_json::to_vec(state).unwrap_or_default()
 }
 

@@ -17,7 +17,8 @@ pub struct PlanV1 {
     pub count: Option<CountedV1>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owners: Vec<Option<i64>>,
-    /// The packages of each line: out of which, and into which. `None`: as scanned.
+    /// The packages of each line: the source package and the destination package. `None`: as
+    /// scanned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<Option<[Option<i64>; 2]>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,7 +89,7 @@ pub struct FixedOrderV1 {
 
 #[must_use]
 pub fn plan_in(plan: &PlanV1) -> String {
-    // Strings and numbers alone: serialising them cannot fail.
+    // The plan holds strings and numbers alone: serialising them cannot fail.
     serde_json::to_string(plan).unwrap_or_default()
 }
 

@@ -13,13 +13,13 @@ use crate::reason::Code;
 enum StoredProgress {
     V1(ProgressV1),
     V2(ProgressV1, ProgressMoreV2),
-    /// With the events that were undone since.
+    /// With the events that were undone later.
     V3(ProgressV1, ProgressMoreV2, Vec<u64>),
 }
 
 #[derive(Serialize, Deserialize)]
 struct ProgressV1 {
-    /// Of [`StateV1`].
+    /// The number of a [`StateV1`].
     state: u8,
     attempts: u32,
     reason: Option<ReasonV1>,

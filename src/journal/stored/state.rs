@@ -4,7 +4,7 @@
 use super::{BadRecord, bad};
 use crate::document::State;
 
-/// Frozen: a new state takes the next number, and no number is used again.
+/// Frozen: a new state gets the next number, and no number is used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum StateV1 {
@@ -17,8 +17,8 @@ pub enum StateV1 {
 }
 
 impl StateV1 {
-    /// As the totals list them: documents, lines and events of each. A replaced document has given
-    /// its events away and is not in the list.
+    /// The states in the order of the totals, each with documents, lines and events. A replaced
+    /// document has no events any longer and is not in the list.
     pub const COUNTED: [Self; 5] = [
         Self::Waiting,
         Self::Sending,

@@ -184,7 +184,7 @@ fn counters() -> Counters {
     }
 }
 
-/// One of each purpose, with all that a line can say.
+/// One document of each purpose, with every field of a line filled.
 fn documents_v2() -> Vec<(&'static str, Document)> {
     let order = || "WH/OUT/00042".to_owned();
     let purposes = [
@@ -249,7 +249,8 @@ fn documents_v2() -> Vec<(&'static str, Document)> {
         .into()
 }
 
-/// One that this version cannot post: as version 1 writes it, and with flags, as version 2 does.
+/// A document that this version cannot post: as version 1 writes it, and with flags, as version 2
+/// does.
 fn unsupported() -> [(&'static str, Document); 2] {
     let plain = Document {
         purpose: Purpose::Unsupported {
@@ -273,7 +274,7 @@ fn progress_v2() -> Progress {
     }
 }
 
-/// What came after version 2: an event that takes another one back, and what is left of that.
+/// The records after version 2: an event that undoes another one, and the progress after the undo.
 fn undo_v3() -> (Event, Document, Progress) {
     let undo = event(Action::Undo {
         event: "8c20".to_owned(),
@@ -310,7 +311,7 @@ fn device_clock() -> DeviceClock {
     }
 }
 
-/// Documents with true times of events, and one that corrects a count.
+/// Documents with true times of events, and a document that corrects a count.
 fn documents_v4() -> [(&'static str, Document); 2] {
     let times = vec![
         EventTime {
@@ -362,21 +363,21 @@ fn left_out() -> Counters {
     counters
 }
 
-/// With raw scans that nothing was made of.
+/// The same totals with unused raw scans.
 fn unused_scans() -> Counters {
     let mut counters = left_out();
     counters.totals.unused_scans = 4;
     counters
 }
 
-/// The same event with what its label says of its weight.
+/// The same event with the weight from its label.
 fn measured() -> Event {
     let mut event = flagged().0;
     event.measures = Measures::from([("net_kg".to_owned(), Decimal::new(125, 1))]);
     event
 }
 
-/// The book of places.
+/// The posted counts and spans of places.
 fn book() -> (Vec<Count>, Vec<Span>) {
     let count = |number, recounts| Count {
         time: at(number),
@@ -573,7 +574,7 @@ fn the_book_of_places_is_read_and_written_as_ever() {
     assert_eq!(counts_in(&counts).unwrap(), golden("counts"));
     assert_eq!(spans_out(&golden("spans")).unwrap(), spans);
     assert_eq!(spans_in(&spans).unwrap(), golden("spans"));
-    // A doubt that a newer version knows is not guessed at.
+    // Decoding refuses a doubt that only a newer version knows.
     let mut newer = golden("spans");
     *newer.last_mut().unwrap() = 3;
     assert!(spans_out(&newer).is_err());
@@ -647,8 +648,8 @@ fn version_2_of_a_rejected_reading_has_its_channel_and_whether_it_is_cut() {
     assert_eq!((read.channel, read.cut), (None, false));
 }
 
-/// The state is the second byte of a record of progress, behind the version; the table of queues
-/// has the same number in its keys.
+/// The state is the second byte of a progress record, after the version; the keys of the table of
+/// queues have the same number.
 #[test]
 fn each_state_has_its_number_for_ever() {
     let golden = |name: &str| golden_in(include_str!("states.txt"), name);
@@ -670,15 +671,15 @@ fn each_state_has_its_number_for_ever() {
             "{state}"
         );
     }
-    // A state that a newer version knows is not guessed at.
+    // Decoding refuses a state that only a newer version knows.
     let mut newer = golden("replaced");
     newer[1] = 6;
     let error = progress_out(&newer).unwrap_err().to_string();
     assert!(error.contains("no state has the number 6"), "{error}");
 }
 
-/// The source is the byte behind the version, device, id and `id_derived`; its numbers are on disk,
-/// and stay.
+/// The source is the byte after the version, device, id and `id_derived`; its numbers are on disk
+/// and must stay.
 #[test]
 fn each_source_has_its_number_for_ever() {
     let mut event = events().remove(0).1;
@@ -719,7 +720,7 @@ fn what_a_newer_version_wrote_is_refused_and_never_guessed_at() {
 }
 
 #[test]
-#[ignore = "prints the records of the present version, for the file of a new one: cargo test stored -- --ignored --nocapture"]
+#[ignore = "prints the records of this version, for the file of a new version: cargo test stored -- --ignored --nocapture"]
 fn print_the_present_forms() {
     let mut records: Vec<(&str, Vec<u8>)> = events()
         .iter()

@@ -39,7 +39,8 @@ impl Transaction<'_> {
         Ok(rejected())
     }
 
-    /// A device has sent an event that was rejected before, and it is stored now.
+    /// Settles the rejected reading of a device that has sent the event again: the event is stored
+    /// now.
     pub(super) fn settle_by_device(
         &mut self,
         event: &Event,
@@ -58,12 +59,12 @@ impl Transaction<'_> {
         self.settle_earlier(event, accepted, &record)
     }
 
-    /// Raw scans that no flow makes anything of were skipped.
+    /// Adds raw scans that were skipped because no flow uses them.
     pub fn count_unused(&mut self, scans: u64) {
         self.counters.totals.unused_scans += scans;
     }
 
-    /// A person dismisses the unused scans. Answers how many.
+    /// Dismisses the unused scans by the decision of a person. Returns their count.
     pub fn dismiss_scans(&mut self, record: &AuditRecord) -> Result<u64, Fatal> {
         let scans = std::mem::take(&mut self.counters.totals.unused_scans);
         if scans > 0 {
@@ -73,8 +74,8 @@ impl Transaction<'_> {
         Ok(scans)
     }
 
-    /// Whether a reading with the id of an event may be open. An id that the gateway gave to an
-    /// event is in no reading.
+    /// Whether a reading with the id of an event may be open. No reading has an id that the gateway
+    /// gave to an event.
     fn may_settle(&self, event: &Event, accepted: &Accepted) -> bool {
         let may_be_open = self.rejections.is_some() || self.counters.totals.rejected_open > 0;
         may_be_open && !event.id_derived && matches!(accepted, Accepted::Stored { .. })
@@ -95,8 +96,8 @@ impl Transaction<'_> {
         rejections.settle_id(digest, record, &mut self.written)
     }
 
-    /// Settles those of the readings that are open; stores the events of those that are sent again
-    /// in the same commit, so that each is stored once.
+    /// Settles those of the readings that are open. Stores the events of readings that are sent
+    /// again in the same commit, so that each event is stored once.
     pub fn settle(
         &mut self,
         readings: Vec<Settlement>,
@@ -134,8 +135,8 @@ impl Transaction<'_> {
         Ok(settled)
     }
 
-    /// The first of some events whose id another one has that says something else. What is not
-    /// stored any more cannot be compared.
+    /// The first of these events that has the id of another event with other content. A pruned
+    /// event cannot be compared.
     fn differing(&self, events: &[Event]) -> Result<Option<Outcome>, Fatal> {
         let mut seen = HashMap::new();
         for event in events {
@@ -155,7 +156,7 @@ impl Transaction<'_> {
         Ok(None)
     }
 
-    /// A stored event; none where it was pruned.
+    /// A stored event. `None`: the event was pruned.
     fn stored_event(&self, seq: Seq) -> Result<Option<Event>, Fatal> {
         let found = self.events.get(seq.get())?;
         Ok(found
@@ -164,7 +165,7 @@ impl Transaction<'_> {
     }
 }
 
-/// A record that names the events which a reading became, and those that were there before.
+/// Adds to a record the events that replace the reading, and the duplicates among them.
 fn with_events(record: AuditRecord, accepted: &[Accepted]) -> AuditRecord {
     let (mut new, mut before) = (Vec::new(), Vec::new());
     for accepted in accepted {
@@ -188,7 +189,7 @@ fn with_events(record: AuditRecord, accepted: &[Accepted]) -> AuditRecord {
     AuditRecord { note, ..record }
 }
 
-/// The rejected readings within a transaction, opened where they are needed first.
+/// The tables of rejected readings within a transaction, opened at their first use.
 pub(super) fn open<'a, 'b>(
     opened: &'b mut Option<Rejections<'a>>,
     write: &'a WriteTransaction,

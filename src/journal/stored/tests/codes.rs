@@ -51,7 +51,7 @@ fn a_rejected_reading_keeps_a_code_that_this_version_does_not_know() {
     assert_eq!(read.code, TOMORROW);
     assert!(
         read.code.needs_person(),
-        "nobody knows that nothing was scanned"
+        "the code is unknown, so a person must decide"
     );
 }
 
