@@ -83,7 +83,11 @@ mod tests {
             by_others(other),
             BTreeSet::from([5, 7].map(MoveLineId::new))
         );
-        assert_eq!(by_others(one), BTreeSet::new(), "a document's own lines are free for it");
+        assert_eq!(
+            by_others(one),
+            BTreeSet::new(),
+            "a document's own lines are free for it"
+        );
         assert_eq!(
             claimants(&journal).unwrap(),
             BTreeMap::from([5, 7].map(|line| (MoveLineId::new(line), one)))

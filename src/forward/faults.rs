@@ -129,7 +129,7 @@ fn name_lines(lines: &[usize]) -> String {
 mod tests {
     use super::*;
 
-    const REMEDY: &str = "enter it there, and this is sent by itself";
+    const REMEDY: &str = "enter it there, and the gateway retries by itself";
 
     fn unknown(line: usize, code: &str) -> Fault {
         let message = format!("no product in Odoo has the barcode {code}: {REMEDY}");

@@ -128,7 +128,9 @@ fn by_journal(
                     && !waits_for(ground.journal, entry, document.number)?
                 {
                     let number = entry.document.number;
-                    return Ok(Some(format!("document {number} brings the goods and is {state}")));
+                    return Ok(Some(format!(
+                        "document {number} brings the goods and is {state}"
+                    )));
                 }
             }
         }

@@ -172,7 +172,7 @@ fn in_span(wanted: &Wanted, span: Span) -> Reason {
         }
         Doubt::Clock | Doubt::Ended => {
             let message = format!(
-                "the bin was counted at {at}, and the device moved goods there at {from} or {until} UTC, because its clock is in doubt (document {}): count the bin again and discard this count, or retry and allow it",
+                "the bin was counted at {at}, and goods moved there at {from} or at {until} UTC, because the clock of their device is in doubt (document {}): count the bin again and discard this count, or retry and allow it",
                 span.number
             );
             reason(ReasonCode::ClockInDoubt, message)
