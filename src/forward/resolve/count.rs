@@ -319,8 +319,8 @@ impl Wanted {
         )
     }
 
-    /// Whether the time of the count is unknown and goods moved there on the day before its
-    /// receipt.
+    /// Whether the time of the count is unknown, no person decided on it, and goods moved there in
+    /// the day before its receipt.
     fn moved_in_doubt(&self, moved: &[Dated]) -> bool {
         let is_moved = |dated: &Dated| {
             self.ends(&dated.line) != (false, false)

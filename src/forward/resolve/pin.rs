@@ -87,8 +87,8 @@ pub(super) async fn pin(
     Ok(())
 }
 
-/// Reads again what is picked on an open picking, because others may have picked since the picking
-/// was fixed. Returns whether the picking is open.
+/// Reads the picked lines of an open picking again, because others may have picked since the
+/// picking was fixed. Returns whether the picking is open.
 async fn pick_later(
     odoo: &mut Client,
     ground: Ground<'_>,

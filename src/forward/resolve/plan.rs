@@ -31,8 +31,8 @@ pub(super) struct Plan {
     pub returned: Vec<Returned>,
     /// The movement of each line.
     pub lines: Vec<Moves>,
-    /// The picking and lines of a document about an order. `None`: not fixed yet, or an older version
-    /// started to send the document.
+    /// The picking and lines of a document about an order. `None`: not fixed yet, or an older
+    /// version started to send the document.
     pub order: Option<FixedOrder>,
 }
 
@@ -155,8 +155,8 @@ pub(super) struct Counted {
     pub bin: LocationId,
     pub package: Option<PackageId>,
     pub owner: Option<PartnerId>,
-    /// The counted quantity less what Odoo held, in the product's own unit. A text, so that it keeps
-    /// its digits.
+    /// The counted quantity less the quantity that Odoo held, in the product's own unit. A text, so
+    /// that it keeps its digits.
     pub difference: String,
     pub of: CountedOf,
     /// The counted quantity in the product's own unit, as text.
@@ -165,8 +165,8 @@ pub(super) struct Counted {
     pub inventory: Option<LocationId>,
 }
 
-/// The counted part of the bin, as scanned. `None` matches any value: with `lot: None` all lots were
-/// counted.
+/// The counted part of the bin, as scanned. `None` matches any value: with `lot: None` all lots
+/// were counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct CountedOf {
     pub lot: Option<LotId>,
