@@ -12,7 +12,7 @@ use crate::document::DocumentKey;
 use crate::journal::{Journal, JournalError, Namespace, SideChange};
 use crate::odoo_id::MoveLineId;
 
-/// A line's id, the key of the document that claims it, and when it did.
+/// The id of a line, the key of the document that claims the line, and the time of the claim.
 type Claim = (MoveLineId, String, Timestamp);
 
 fn read(journal: &Journal) -> Result<Vec<Claim>, JournalError> {
@@ -39,7 +39,7 @@ pub fn claimed_by_others(
     Ok(others.map(|(line, ..)| line).collect())
 }
 
-/// The documents that lines stand for, by line.
+/// The document that claims each line, by the line's id.
 pub fn claimants(journal: &Journal) -> Result<BTreeMap<MoveLineId, DocumentKey>, JournalError> {
     let claims = read(journal)?.into_iter();
     Ok(claims
@@ -47,7 +47,7 @@ pub fn claimants(journal: &Journal) -> Result<BTreeMap<MoveLineId, DocumentKey>,
         .collect())
 }
 
-/// What is to be kept of a new claim. Claims older than `days` are dropped.
+/// The record to store for a new claim. Drops claims that are older than `days`.
 pub fn claim(
     journal: &Journal,
     key: DocumentKey,
@@ -83,7 +83,11 @@ mod tests {
             by_others(other),
             BTreeSet::from([5, 7].map(MoveLineId::new))
         );
-        assert_eq!(by_others(one), BTreeSet::new(), "its own are free for it");
+        assert_eq!(
+            by_others(one),
+            BTreeSet::new(),
+            "a document's own lines are free for it"
+        );
         assert_eq!(
             claimants(&journal).unwrap(),
             BTreeMap::from([5, 7].map(|line| (MoveLineId::new(line), one)))

@@ -4,13 +4,13 @@
 use crate::document::Reason;
 use crate::reason::ReasonCode;
 
-/// Faults that one message names.
+/// The most faults that one message names.
 const NAMED_MAX: usize = 100;
 
-/// What is wrong with a line of a document.
+/// A fault in a line of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The place of the line in the document, from 0.
+    /// The index of the line in the document, from 0.
     pub line: usize,
     pub reason: Reason,
 }
@@ -26,7 +26,8 @@ impl Fault {
     }
 }
 
-/// One reason for all of the faults; its code is that of the first line. `None`: there is no fault.
+/// Joins all faults into one reason. Its code is the code of the first line. `None`: there is no
+/// fault.
 pub fn join(mut faults: Vec<Fault>) -> Option<Reason> {
     faults.sort_by_key(|fault| fault.line);
     let mut faults = faults.into_iter();
@@ -34,7 +35,7 @@ pub fn join(mut faults: Vec<Fault>) -> Option<Reason> {
     Some(extend(reason.at(line), faults.collect()))
 }
 
-/// Adds faults of other lines to a reason. Without an other one it stays as it is.
+/// Adds faults of other lines to a reason. If no other line has a fault, the reason is unchanged.
 pub fn extend(mut first: Reason, others: Vec<Fault>) -> Reason {
     if !others.is_empty() && first.lines.is_empty() {
         first.lines.push(first.of(None));
@@ -66,7 +67,7 @@ pub fn extend(mut first: Reason, others: Vec<Fault>) -> Reason {
     }
 }
 
-/// Several differences in one sentence; `None`: there are none.
+/// Joins several differences into one sentence. `None`: there are no differences.
 pub fn list(mut differences: Vec<String>) -> Option<String> {
     let more = differences.len().saturating_sub(NAMED_MAX);
     differences.truncate(NAMED_MAX);
@@ -76,21 +77,21 @@ pub fn list(mut differences: Vec<String>) -> Option<String> {
     (!differences.is_empty()).then(|| differences.join("; "))
 }
 
-/// What Odoo says of a document with several lines. Odoo stops at the first fault, and nobody knows
-/// whether there are more.
+/// Adds to Odoo's refusal of a document with several lines that other lines may have a fault, too:
+/// Odoo stops at the first fault.
 pub fn describe_refusal(message: String, lines: usize) -> String {
     if lines < 2 {
         return message;
     }
     format!(
-        "{message} (Odoo stops at its first fault: other lines of this document may have one, too)"
+        "{message} (Odoo stops at the first fault: other lines of this document may have a fault, too)"
     )
 }
 
-/// `same`: the lines with the first fault besides the one that it was found at. `others`: each
-/// other fault with its lines.
+/// Describes all faults in one message. `same`: the other lines that have the first fault.
+/// `others`: each other fault with its lines.
 fn describe(first: &str, same: &[usize], others: &[(String, Vec<usize>)]) -> String {
-    // What to do stands behind the first one, where it is the same.
+    // The remedy follows the first fault, and is not repeated for a fault with the same remedy.
     let remedy = remedy(first);
     let short = |message: &str| {
         let what = remedy.and_then(|remedy| message.strip_suffix(remedy)?.strip_suffix(": "));
@@ -110,7 +111,7 @@ fn describe(first: &str, same: &[usize], others: &[(String, Vec<usize>)]) -> Str
     parts.join("; ")
 }
 
-/// What a message says is to be done.
+/// The part of a message that says what to do.
 fn remedy(message: &str) -> Option<&str> {
     message.rsplit_once(": ").map(|(_, remedy)| remedy)
 }
@@ -128,7 +129,7 @@ fn name_lines(lines: &[usize]) -> String {
 mod tests {
     use super::*;
 
-    const REMEDY: &str = "enter it there, and this is sent by itself";
+    const REMEDY: &str = "enter it there, and the gateway retries by itself";
 
     fn unknown(line: usize, code: &str) -> Fault {
         let message = format!("no product in Odoo has the barcode {code}: {REMEDY}");
@@ -150,7 +151,7 @@ mod tests {
                 "{first}; also line 2: no product in Odoo has the barcode B; also line 7: no product in Odoo has the barcode C"
             )
         );
-        // A fault with another remedy keeps it.
+        // A fault with another remedy names its own remedy.
         let twice = "B is more than one product: make them different in Odoo";
         let faults = vec![
             unknown(0, "A"),
@@ -170,7 +171,7 @@ mod tests {
         let joined = join(vec![unknown(0, "A"), unknown(1, "A"), unknown(2, "B")]).unwrap();
         let own = [line(Some(0), &a), line(Some(1), &a), line(Some(2), &b)];
         assert_eq!(joined.lines, own);
-        // What is wrong with the order is no line's own.
+        // A fault of the order belongs to no line.
         let order = Fault::new(0, ReasonCode::UnknownOrder, "Odoo has no order O").reason;
         let both = extend(order.clone(), vec![unknown(2, "B")]);
         assert_eq!(both.lines, [line(None, &order), line(Some(2), &b)]);

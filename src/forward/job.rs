@@ -10,11 +10,11 @@ pub struct Job {
     pub number: DocumentNumber,
     pub work: Work,
     /// Whether the document was deferred before. Then it is alone in its batch, and one more call
-    /// without an answer defers it again.
+    /// with an unknown outcome defers it again.
     pub is_deferred: bool,
 }
 
-/// What to do in Odoo. Several transfers share a call; work on an order is done alone.
+/// The work to do in Odoo. Several transfers share a call. Work on an order has calls of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
     Transfer(Transfer),

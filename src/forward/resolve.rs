@@ -55,15 +55,16 @@ use crate::reason::{Flag, ReasonCode};
 
 type Resolved<T> = Result<T, Reason>;
 
-/// What is said to Odoo about a document, and what the ledger keeps of how that came about.
+/// The work in Odoo for a document, and what the ledger records about its calculation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
-    /// None: Odoo holds already what it comes to.
+    /// `None`: Odoo already holds the result of the document.
     pub work: Option<Work>,
     pub flags: Vec<Flag>,
-    /// Worked out once and kept to: see [`crate::document::Progress::plan`].
+    /// The plan is calculated once, and every send uses it: see
+    /// [`crate::document::Progress::plan`].
     pub plan: Option<String>,
-    /// For the audit record.
+    /// The note for the audit record.
     pub note: Option<String>,
 }
 
@@ -79,7 +80,7 @@ impl From<Work> for Prepared {
 }
 
 impl Prepared {
-    /// Nothing has to be said to Odoo, and why.
+    /// A document with no work in Odoo. `note` says why.
     #[must_use]
     pub fn nothing(why: String) -> Self {
         Self {
@@ -90,7 +91,7 @@ impl Prepared {
         }
     }
 
-    /// The picking of our own that it becomes.
+    /// The own picking that the gateway creates for the document.
     #[must_use]
     pub fn transfer(&self) -> Option<&Transfer> {
         match &self.work {
@@ -100,39 +101,39 @@ impl Prepared {
     }
 }
 
-/// What resolving goes by, besides the documents.
+/// The data that resolving uses, apart from the documents.
 #[derive(Debug, Clone, Copy)]
 pub struct Ground<'a> {
     pub copy: &'a Catalog,
     pub warehouse: &'a Warehouse,
     pub rules: &'a Rules,
-    /// The zone of days without a time.
+    /// The time zone of dates without a time.
     pub zone: &'a TimeZone,
-    /// When what was scanned was done.
+    /// The journal, which has the times of the events.
     pub journal: &'a Journal,
-    /// What counts go by; `None` where documents are only looked at.
+    /// The posted counts. `None`: the documents are only reviewed.
     pub book: Option<&'a Book>,
     pub now: Timestamp,
 }
 
-/// The site's rules for what moves.
+/// The site's rules for movements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     pub orders: config::Orders,
     pub stock: config::Stock,
-    /// What is kept of posted documents is kept so long: `journal.retention_days`.
+    /// The days for which the journal retains posted documents: `journal.retention_days`.
     pub retention_days: u32,
-    /// The zone of days without a time, where the configuration names one.
+    /// The time zone of dates without a time. `None`: the configuration names no time zone.
     pub time_zone: Option<TimeZone>,
 }
 
-/// Whether the documents are about to be sent, or only looked at.
+/// Whether the gateway is about to send the documents, or only reviews them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intent {
-    /// What they need in Odoo besides, such as a new package, is made.
+    /// Creates in Odoo what the documents need first, such as a new package.
     Send,
     Look,
-    /// Only looked at, and asked for all faults that a send would name. Nothing is made.
+    /// Finds all faults that a send would name. Creates nothing in Odoo.
     Review,
 }
 
@@ -149,8 +150,9 @@ pub struct Undoing {
     pub plan: Option<String>,
     /// The index of the event's line in the posted document.
     pub place: usize,
-    /// The document to resolve: its first line is what is reversed, under the key of the document
-    /// that reverses. Where it is about an order, the other lines are what stays on the order.
+    /// The document to resolve. Its first line is the line to reverse, under the key of the
+    /// document that reverses it. For an order, the other lines are the lines that stay on the
+    /// order.
     pub document: Document,
 }
 
@@ -160,21 +162,22 @@ pub struct Asked<'a> {
     pub document: &'a Document,
     pub plan: Option<&'a str>,
     pub decision: Option<&'a str>,
-    /// A send was begun before.
+    /// An earlier attempt to send the document was started.
     pub again: bool,
-    /// The document is what this says, backwards.
+    /// The event that the document reverses.
     pub undoing: Option<&'a Undoing>,
 }
 
 impl Asked<'_> {
-    /// Whether a person allowed what this reason asks about.
+    /// Whether a person decided to allow the deviation that this reason code describes.
     pub fn allows(&self, code: ReasonCode) -> bool {
         answer::allows(self.decision, code)
     }
 }
 
-/// Work for each document, or why there is none yet. Where Odoo refuses to look barcodes up, each
-/// document is asked for alone, and the refusal is for the one that it is about (**invariant 8**).
+/// Returns the work for each document, or the reason why it has no work yet. If Odoo refuses to
+/// look up barcodes, looks up each document's barcodes alone, so that the refusal is only for the
+/// document that caused it (**invariant 8**).
 pub async fn resolve(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -198,14 +201,14 @@ pub async fn resolve(
     Ok(resolved)
 }
 
-/// What Odoo refuses about a document, in its words; all else is the link's trouble, also a key, a
-/// database or a user that is not admitted at all.
+/// Converts Odoo's refusal of a document to a reason, with Odoo's message. Any other failure is the
+/// link's trouble, for example if Odoo does not admit the key, the database or the user.
 fn refusal(failure: Failure) -> Result<Reason, Trouble> {
     match failure {
         Failure::Person { message, .. } => Ok(reason(
             ReasonCode::OdooRefused,
             format!(
-                "Odoo refused to look up its codes, or to make a package or lot for it: {message}"
+                "Odoo refused to look up the codes of this document, or to create a package or lot for it: {message}"
             ),
         )),
         failure => Err(failure.into()),
@@ -266,8 +269,8 @@ fn prepared(
     })
 }
 
-/// The true time that Odoo is to have, and what is to be said about it: never the future, never a
-/// closed period, and none where no clock was right.
+/// The time to write to Odoo, and the document's flag. The time is never in the future. `None`: the
+/// period is closed, or no clock was right.
 fn when(ground: Ground<'_>, document: &Document) -> (Option<Timestamp>, Option<Flag>) {
     let occurred = document.occurred.min(ground.now);
     if occurred < CLOCK_MIN {
@@ -280,7 +283,7 @@ fn when(ground: Ground<'_>, document: &Document) -> (Option<Timestamp>, Option<F
     }
 }
 
-/// Where a count or a recount has its difference, and how much that is.
+/// The place of the difference of a count or a recount, and the difference.
 pub fn count_difference(kept: &str) -> Option<(Place, Decimal)> {
     let counted = plan::Plan::read(kept).ok()?.count?;
     let place = Place {
@@ -304,7 +307,7 @@ pub fn with_difference(kept: &str, difference: Decimal) -> String {
     plan.text()
 }
 
-/// The place of a count, and how much was counted, by the plan of its document.
+/// The place of a count and the counted quantity, from the plan of the document.
 pub fn counted(kept: &str) -> Option<(Place, Option<Decimal>)> {
     let counted = plan::Plan::read(kept).ok()?.count?;
     let of = counted.of;

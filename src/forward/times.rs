@@ -9,16 +9,17 @@ use crate::event::{CLOCK_MIN, Event, Recorded, Seq};
 use crate::journal::{Journal, JournalError};
 use crate::reason::Flag;
 
-/// An event whose time nobody knows was done within this time before it was received.
+/// The longest time between an event of unknown time and its receipt.
 pub const UNKNOWN_SPAN: SignedDuration = SignedDuration::from_hours(24);
 
-/// When an event was done.
+/// The time of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Done {
     pub time: Timestamp,
-    /// The other time at which it may have been done, while nobody knows.
+    /// The other possible time of the event, while its device's clock is in doubt.
     pub other: Option<Timestamp>,
-    /// No clock said when: it was done some time before it was received, which is `time`.
+    /// No clock showed the time of the event. The event happened before its receipt, which is
+    /// `time`.
     pub is_unknown: bool,
 }
 
@@ -31,7 +32,7 @@ impl Done {
         }
     }
 
-    /// The earliest and the latest time at which it may have been done.
+    /// The earliest and the latest possible time of the event.
     #[must_use]
     pub fn bounds(&self) -> (Timestamp, Timestamp) {
         let other = self.other.unwrap_or(self.time);
@@ -39,16 +40,16 @@ impl Done {
     }
 }
 
-/// One event's part of a line.
+/// The part of a line that comes from one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DatedPart {
     pub seq: Seq,
     pub done: Done,
-    /// As it was scanned.
+    /// The quantity as it was scanned.
     pub quantity: Decimal,
 }
 
-/// When an event of this document was done.
+/// The time of an event of this document.
 #[must_use]
 pub fn done(document: &Document, seq: Seq, event: &Event) -> Done {
     let given = event.given_time();
@@ -58,7 +59,7 @@ pub fn done(document: &Document, seq: Seq, event: &Event) -> Done {
             other: document.times[at].other,
             ..Done::at(document.times[at].time)
         },
-        // A document of an older version has no times of its own events. It may span hours.
+        // A document of an older version has no times of its events. It may span hours.
         Err(_) if is_of_corrected_clock(document, given) => Done::at(document.occurred),
         Err(_) => Done::at(given),
     };
@@ -85,7 +86,8 @@ fn is_of_corrected_clock(document: &Document, given: Timestamp) -> bool {
     is_flagged && document.times.is_empty() && !is_near
 }
 
-/// The same, by what the device has shown of its clock since the document was sealed.
+/// The time of the document, with what the device has shown of its clock since the document was
+/// sealed.
 pub fn done_by_now(
     journal: &Journal,
     document: &Document,
@@ -101,8 +103,8 @@ pub fn done_by_now(
     Ok(shown.map_or(done, Done::at))
 }
 
-/// When the events of a line were done, and how much each of them was. What a person added to their
-/// sum goes to the last.
+/// The time and the quantity of each event of a line. What a person added to the sum belongs to the
+/// last event.
 pub fn parts(
     journal: &Journal,
     document: &Document,
@@ -132,7 +134,7 @@ pub fn parts(
     Ok(parts)
 }
 
-/// When a document was done that has no events, or only one: a count, an undo, a recount.
+/// The time of a document with no event or only one event: a count, an undo, a recount.
 pub fn of_one(journal: &Journal, document: &Document) -> Result<Done, JournalError> {
     let Some(seq) = document.events.last() else {
         return Ok(of_document(document));

@@ -9,13 +9,13 @@ use crate::odoo::stock::Place;
 use crate::odoo::{LotRef, Transfer, TransferLine};
 use crate::odoo_id::LotId;
 
-/// Bins that are named in one message.
+/// The most bins that one message names.
 pub(super) const SAID_MAX: usize = 3;
 
-/// What Odoo holds, less what is about to be taken out and with what is about to come in.
+/// What Odoo holds, less what the documents to be sent take out, plus what they bring in.
 pub(super) type Stock = BTreeMap<Place, Decimal>;
 
-/// Where the line takes goods from, as it was scanned.
+/// The scanned source bin of the line.
 pub(super) fn bin_of(asked: Asked<'_>, line: usize) -> &str {
     let line = asked.document.lines.get(line);
     let from = line.and_then(|line| match asked.undoing {
@@ -25,7 +25,7 @@ pub(super) fn bin_of(asked: Asked<'_>, line: usize) -> &str {
     from.unwrap_or("?")
 }
 
-/// Where the line takes its goods from.
+/// The place that the line takes its goods from.
 pub(super) fn source(line: &TransferLine) -> Place {
     Place {
         product: line.product,
@@ -36,8 +36,8 @@ pub(super) fn source(line: &TransferLine) -> Place {
     }
 }
 
-/// What the transfer takes from each place, less what it brings there itself, and the first line
-/// that takes it.
+/// The quantity that the transfer takes from each place, less what it brings to that place itself,
+/// and the first line that takes from the place.
 pub(super) fn taken(transfer: &Transfer) -> BTreeMap<Place, (Option<usize>, Decimal)> {
     let mut taken = BTreeMap::<Place, (Option<usize>, Decimal)>::new();
     for (place, line) in transfer.lines.iter().enumerate() {

@@ -18,7 +18,7 @@ use crate::odoo::{Client, Kind, Which};
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
-/// Refuses documents with a code that meant something else when it was scanned.
+/// Parks documents with a code that had another meaning when it was scanned.
 pub(super) fn check(
     ground: Ground<'_>,
     names: &Names,
@@ -26,7 +26,7 @@ pub(super) fn check(
     resolved: &mut [Resolved<Prepared>],
 ) -> Result<(), Trouble> {
     for (asked, slot) in documents.iter().zip(resolved) {
-        // A recount goes by the ids of its count.
+        // A recount uses the ids of its count.
         let is_recount = matches!(asked.document.purpose, Purpose::Recount { .. });
         if is_recount || asked.allows(ReasonCode::MeaningChanged) {
             continue;
@@ -35,7 +35,7 @@ pub(super) fn check(
         for (at, line) in asked.document.lines.iter().enumerate() {
             for changed in changed(ground, names, *asked, line)? {
                 match slot {
-                    // It names what is there no more.
+                    // The reason already names the code that Odoo no longer has.
                     Err(why) if changed.now.is_none() => {
                         let before = changed.before();
                         if !why.message.contains(&before) {
@@ -58,7 +58,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// A code of another meaning.
+/// A code whose meaning has changed.
 struct Changed {
     code: String,
     meant: Meaning,
@@ -78,16 +78,16 @@ impl Changed {
             Some(now) if now.id == self.meant.id => {
                 let units = |of: &Meaning| of.units.clone().unwrap_or_default();
                 format!(
-                    "holds {} of it in Odoo now, not {}",
+                    "holds {} of the product in Odoo now, not {}",
                     units(now),
                     units(&self.meant)
                 )
             }
             Some(now) => format!("is {} in Odoo now", now.name),
-            None => "is nothing in Odoo now".to_owned(),
+            None => "has no meaning in Odoo now".to_owned(),
         };
         let message = format!(
-            "{}, and {now}: edit in what was moved, or retry and allow it if Odoo is right",
+            "{}, and {now}: edit the document and enter what was moved, or retry and allow it if Odoo is right",
             self.before()
         );
         reason(ReasonCode::MeaningChanged, message)
@@ -125,13 +125,13 @@ fn changed(
                 let now = now.map(|id| Meaning {
                     id,
                     units: None,
-                    name: format!("another lot of that name (id {id})"),
+                    name: format!("another lot with that name (id {id})"),
                 });
-                // What it is called by now tells it best.
+                // The lot's name of today identifies it best.
                 let called = copy.called(Kind::Lot, meant.id)?;
                 let name = called.map_or_else(|| meant.name.clone(), |called| called.name);
                 let meant = Meaning {
-                    name: format!("the lot that is called {name:?} now (id {})", meant.id),
+                    name: format!("the lot whose name is now {name:?} (id {})", meant.id),
                     ..meant
                 };
                 let code = lot.clone();
@@ -142,8 +142,8 @@ fn changed(
     Ok(found)
 }
 
-/// What a code meant when the line was scanned, if it may mean something else by now. The time is
-/// looked up once, and only then.
+/// The meaning of a code when the line was scanned, if the code may have another meaning now. Looks
+/// up the time of the scan once, and only if it is needed.
 fn meant_at(
     ground: Ground<'_>,
     asked: Asked<'_>,
@@ -152,7 +152,7 @@ fn meant_at(
     code: &str,
     when: &mut Option<Timestamp>,
 ) -> Result<Option<Meaning>, Trouble> {
-    // Whether anything was ever noted of it.
+    // Whether the copy has any older meaning of the code.
     if ground.copy.meant_at(coded, code, Timestamp::MIN)?.is_none() {
         return Ok(None);
     }
@@ -160,7 +160,7 @@ fn meant_at(
     Ok(ground.copy.meant_at(coded, code, at)?)
 }
 
-/// When the first of a line was scanned. An undo goes by the scan that it takes back.
+/// The time of the first scan of a line. An undo uses the time of the scan that it reverses.
 fn scanned_at(ground: Ground<'_>, asked: Asked<'_>, line: &Line) -> Timestamp {
     let document = asked.document;
     let undone = asked
@@ -180,8 +180,8 @@ fn scanned_at(ground: Ground<'_>, asked: Asked<'_>, line: &Line) -> Timestamp {
     }
 }
 
-/// Reads lots again that Odoo does not have any more under the name by which the copy knows them,
-/// so that it is known since when.
+/// Reads lots again that Odoo no longer has under the name in the copy, so that the copy records
+/// when the name changed.
 pub(super) async fn look_up_lots(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -209,7 +209,7 @@ pub(super) async fn look_up_lots(
     let warehouse = ground.warehouse;
     let which = || Which::Ids(&ids);
     let rows = match odoo.floor_rows(Kind::Lot, warehouse, which(), false).await {
-        // Without the fields of apps that are not there.
+        // Without the fields of apps that are not installed.
         Err(Failure::Person { .. }) => odoo.floor_rows(Kind::Lot, warehouse, which(), true).await?,
         rows => rows?,
     };

@@ -9,7 +9,7 @@ use crate::document::{Document, Line, Purpose, Reason};
 use crate::forward::faults::{self, Fault};
 use crate::reason::ReasonCode;
 
-/// The reason for which a document is parked, and behind it the faults of its other lines.
+/// Adds the faults of the other lines to the reason that parks a document.
 pub(super) fn with_others(
     ground: Ground<'_>,
     names: &Names,
@@ -27,7 +27,8 @@ pub(super) fn with_others(
     Ok(faults::extend(first, others))
 }
 
-/// Parks a document for faults of its lines, and names those for which it is parked already.
+/// Parks a document for faults of its lines, or adds the faults to the reason that already parks
+/// it.
 pub(super) fn add(slot: &mut Resolved<Prepared>, found: Vec<Fault>) {
     match slot {
         Ok(_) => {
@@ -39,7 +40,7 @@ pub(super) fn add(slot: &mut Resolved<Prepared>, found: Vec<Fault>) {
     }
 }
 
-/// What is wrong with one line by itself.
+/// The faults of one line by itself.
 fn of_line(
     ground: Ground<'_>,
     names: &Names,
@@ -50,7 +51,7 @@ fn of_line(
     match lookup::product(ground.copy, &line.goods.product)? {
         Ok(product) => {
             let lot = lookup::lot(names, line, &product).err();
-            // The lot of what comes in may be new.
+            // The lot of received goods may be new.
             let may_be_new = matches!(purpose, Purpose::Receive { .. });
             faults
                 .extend(lot.filter(|reason| !may_be_new || reason.code == ReasonCode::LotRequired));

@@ -33,32 +33,33 @@ use crate::odoo_id::{LocationId, PackageId, PartnerId, ProductId};
 use crate::outcome::Failure;
 use crate::reason::{Flag, ReasonCode};
 
-/// How often it is read again where something moves between the look at the stock and the look at
-/// the moves.
+/// The most reads of the stock and the moves. The gateway reads both again if goods move between
+/// the two reads.
 const LOOKS_MAX: usize = 5;
 
-/// What was counted, as far as it was scanned.
+/// The counted quantity and the scanned part of the bin.
 #[derive(Debug, Clone)]
 struct Wanted {
     of: Place,
     counted: Decimal,
-    /// The same as it was scanned: in the unit of the packaging.
+    /// The same quantity in the unit of the scanned packaging.
     scanned: Decimal,
     at: Timestamp,
     done: Done,
     /// The number of the count's document.
     number: DocumentNumber,
-    /// The number of the recount's document, if it is one.
+    /// The number of the recount's document. `None`: this is a count.
     recount: Option<DocumentNumber>,
-    /// Where the count has its difference; a recount keeps to that if it can.
+    /// The package and the owner that have the difference of the count. A recount uses them if it
+    /// can.
     position: Option<(Option<PackageId>, Option<PartnerId>)>,
-    /// Where Odoo keeps differences of the product.
+    /// The location for differences of the product in Odoo.
     inventory: LocationId,
-    /// What people answered, of a recount also about its count.
+    /// The decisions of people. For a recount, also the decisions about its count.
     answers: String,
 }
 
-/// What Odoo held, and how that is known.
+/// The quantity that Odoo held at the time of the count, and its calculation.
 #[derive(Debug, PartialEq, Eq)]
 struct HeldStock {
     then: Decimal,
@@ -99,7 +100,8 @@ pub(super) async fn work_out(
     compare(odoo, ground, documents, resolved, all).await
 }
 
-/// A count that is not compared with Odoo: nothing is posted of it, or a person has to decide.
+/// Ends a count that is not compared with Odoo: the gateway posts nothing, or a person has to
+/// decide.
 fn end(slot: &mut Resolved<Prepared>, wanted: &Wanted, verdict: Verdict) {
     match verdict {
         Verdict::Compare => {}
@@ -154,7 +156,7 @@ async fn compare(
         let slot = &mut resolved[place];
         if wanted.moved_in_doubt(&moved) {
             let message = format!(
-                "no clock says when {product} in bin {bin} was counted, and goods moved there in the day before it was received: count it again, or retry and allow it as of its receipt"
+                "the time of the count of {product} in bin {bin} is unknown, and goods moved there in the day before the gateway received it: count the bin again and discard this count, or retry and allow it as of its receipt"
             );
             *slot = Err(reason(ReasonCode::ClockInDoubt, message));
             continue;
@@ -171,7 +173,7 @@ async fn compare(
             Ok((package, owner)) => settle(slot, &wanted, &found, difference, package, owner),
             Err(Unclear::Package) => {
                 let message = format!(
-                    "bin {bin} holds it in several packages, and less was counted than lies there: count each package"
+                    "bin {bin} holds the product in several packages, and the counted quantity is less than Odoo has there: discard this count, and count each package"
                 );
                 *slot = Err(reason(ReasonCode::PackageRequired, message));
             }
@@ -185,15 +187,15 @@ async fn compare(
 
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "it is what `map_err` hands over"
+    reason = "`map_err` passes the error by value"
 )]
 pub(super) fn unread(error: JournalError) -> Failure {
     Failure::wait(format!(
-        "the journal does not say when it was scanned: {error}"
+        "cannot read the time of the scan from the journal: {error}"
     ))
 }
 
-/// What the document of a count counted, in the unit of the packaging that was scanned.
+/// The quantity that the document of a count counted, in the unit of the scanned packaging.
 fn scanned_quantity(ground: Ground<'_>, number: DocumentNumber) -> Option<Decimal> {
     let entry = ground.journal.document(number).ok()??;
     entry.document.lines.first().map(|line| line.goods.quantity)
@@ -214,7 +216,7 @@ fn wanted(
         if let Some((_, count)) = known {
             done.time = count.time;
         }
-        // The count itself was compared: its time is settled, or a person settled it.
+        // The count itself was compared: the time of the count is certain, or a person decided.
         let counted = ground.journal.document(count)?;
         if let Some(of_count) = counted
             .as_ref()
@@ -257,7 +259,7 @@ fn wanted(
     })
 }
 
-/// The stock, and what moved: read so that nothing moved in between.
+/// Reads the stock and the moves, so that nothing moves between the two reads.
 async fn read(
     odoo: &mut Client,
     products: &BTreeSet<ProductId>,
@@ -274,7 +276,7 @@ async fn read(
         before = after;
     }
     Err(Failure::wait(
-        "what was counted moves in Odoo all the time: its stock cannot be told yet",
+        "the counted goods keep moving in Odoo, so the gateway cannot read their stock yet",
     ))
 }
 
@@ -289,7 +291,7 @@ fn end_of(line: &Moved, bin: LocationId, package: Option<PackageId>) -> Place {
 }
 
 impl Wanted {
-    /// From when on lines are to be known. Odoo's times have whole seconds.
+    /// The time after which the moves matter. Odoo's times have whole seconds.
     fn since(&self) -> Timestamp {
         if self.done.is_unknown {
             return self
@@ -308,7 +310,8 @@ impl Wanted {
         place.is_within(&self.of)
     }
 
-    /// Whether the line takes out of what was counted, and whether it puts into it.
+    /// Whether the line takes goods out of the counted part of the bin, and whether it puts goods
+    /// into it.
     fn ends(&self, line: &Moved) -> (bool, bool) {
         (
             self.is_of(&end_of(line, line.from, line.package)),
@@ -316,12 +319,13 @@ impl Wanted {
         )
     }
 
-    /// No clock says when it was counted, and something moved there on the day before.
+    /// Whether the time of the count is unknown, no person decided on it, and goods moved there in
+    /// the day before its receipt.
     fn moved_in_doubt(&self, moved: &[Dated]) -> bool {
         let is_moved = |dated: &Dated| {
             self.ends(&dated.line) != (false, false)
                 && !dated.after(self.since()).is_zero()
-                // The difference of the count itself has its very time.
+                // The difference of the count itself has exactly this time.
                 && !dated.is_of(self.at)
         };
         let is_settled = self.allows(ReasonCode::ClockInDoubt);
@@ -343,7 +347,7 @@ impl Wanted {
             }
         }
         HeldStock {
-            // Odoo's floating point leaves crumbs.
+            // Odoo's floating point leaves rounding errors.
             then: (now - came + out).round_dp(6).normalize(),
             now: now.round_dp(6).normalize(),
             out: out.round_dp(6).normalize(),
@@ -351,8 +355,8 @@ impl Wanted {
         }
     }
 
-    /// In which package the difference is, and whose it is. A recount keeps to the place of its
-    /// count, unless that would hold less than nothing.
+    /// The package and the owner for the difference. A recount uses the place of its count, unless
+    /// that place would have negative stock.
     fn place_difference(
         &self,
         stock: &BTreeMap<Place, Decimal>,
@@ -374,15 +378,15 @@ impl Wanted {
     }
 }
 
-/// Why the difference cannot be given a place.
+/// Why the difference has no clear place.
 #[derive(Debug, PartialEq, Eq)]
 enum Unclear {
     Package,
     Owner(BTreeSet<PartnerId>),
 }
 
-/// In which package the difference is, and whose it is: where all lies in one, there; else loose,
-/// and nobody's.
+/// The package and the owner for the difference. If all goods have the same package and owner,
+/// these; otherwise no package and no owner.
 fn position(
     wanted: &Wanted,
     stock: &BTreeMap<Place, Decimal>,
@@ -482,8 +486,8 @@ fn settle(
     }
 }
 
-/// The transfer of a recount, by the ids that its count was compared with: a name may mean
-/// something else by now.
+/// The transfer of a recount, by the ids that its count was compared with, because a name may have
+/// another meaning now.
 pub(super) fn again(
     ground: Ground<'_>,
     number: DocumentNumber,

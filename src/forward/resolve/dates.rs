@@ -20,11 +20,11 @@ use crate::odoo::{BestBefore, LotDates, LotRef};
 use crate::odoo::{Client, ExpiryRule, NewLot};
 use crate::odoo_id::ProductId;
 
-/// What Odoo does with dates of lots, by product. `None`: it has no dates of lots, because the app
-/// *Products Expiration Date* is not installed.
+/// Odoo's rules for the dates of lots, by product. `None`: Odoo has no dates of lots, because the
+/// app *Products Expiration Date* is not installed.
 pub(super) type ExpiryRules = Option<BTreeMap<ProductId, ExpiryRule>>;
 
-/// A lot that Odoo does not know, with the dates of its label.
+/// A lot that Odoo does not have, with the dates of its label.
 pub(super) fn new_lot(
     line: &Line,
     product: &Product,
@@ -45,7 +45,7 @@ pub(super) fn new_lot(
     };
     let expiry = line.goods.expiry.as_ref().and_then(time).or_else(later);
     let dates = expiry.map(|expiry| {
-        // As Odoo reckons them: so many times 24 hours.
+        // As Odoo calculates the dates: days of 24 hours.
         let before = |days: i64| {
             let span = SignedDuration::from_hours(days.checked_mul(24)?);
             Some(written(expiry.checked_sub(span).ok()?))
@@ -65,17 +65,17 @@ pub(super) fn new_lot(
     LotRef::New { name, dates }
 }
 
-/// A date of a label or of a device's event.
+/// A date from a label or from a device's event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Day {
     At(Timestamp),
-    /// At a time of the day where the goods are.
+    /// A time of day at the place of the goods.
     Local(DateTime),
 }
 
 impl Day {
     fn of(text: &str) -> Option<Self> {
-        // A time may be read as its day, and a day is no time.
+        // A text that is a time would also parse as a date, and a date is not a time.
         if let Ok(at) = text.parse() {
             return Some(Self::At(at));
         }
@@ -98,8 +98,8 @@ impl Day {
         }
     }
 
-    /// What clocks in UTC show. The last days of the year 9999, which stand for "never", are in no
-    /// time zone but that one.
+    /// The date and time in UTC. The last days of the year 9999 stand for "never", and are the same
+    /// in every time zone.
     fn in_utc(self, zone: &TimeZone) -> DateTime {
         let utc = |at: Timestamp| at.to_zoned(TimeZone::UTC).datetime();
         match self {
@@ -112,13 +112,14 @@ impl Day {
     }
 }
 
-/// As the fields of Odoo hold it.
+/// The date in the format of Odoo's fields.
 fn written(at: DateTime) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// Makes the lots that have a best before date, so that the documents name lots that Odoo knows.
-/// Where one exists by now, because an answer was lost, its number was found with the names.
+/// Creates the lots that have a best before date, so that the documents name lots that Odoo has. If
+/// the lot exists already, because an earlier call had an unknown outcome, its id was found with
+/// the names.
 pub(super) async fn make_lots(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -137,7 +138,7 @@ pub(super) async fn make_lots(
             else {
                 continue;
             };
-            // Where the operation type makes no lots, the document is parked for that.
+            // If the operation type creates no lots, the document is parked for that.
             let is_off = || ground.warehouse.lots.refusal(name).is_some();
             let Some(best_before) = dates.best_before.as_ref().filter(|_| !is_off()) else {
                 continue;
@@ -163,7 +164,7 @@ pub(super) async fn make_lots(
     Ok(())
 }
 
-/// The lots of a document's lines, each with its product.
+/// The lots of a document's lines, each with the product.
 fn lots_of(prepared: &mut Prepared) -> Option<(DocumentKey, Vec<(ProductId, &mut LotRef)>)> {
     match prepared.work.as_mut()? {
         Work::Transfer(transfer) => {
@@ -194,7 +195,7 @@ mod tests {
         TimeZone::get("America/New_York").unwrap()
     }
 
-    /// Expiry and best before of a new lot, as Odoo gets them.
+    /// The expiry date and the best before date of a new lot, as Odoo gets them.
     fn dates(
         rule: Option<ExpiryRule>,
         zone: &TimeZone,
@@ -230,7 +231,7 @@ mod tests {
                     best_before,
                 } = *dates;
                 if let Some(best_before) = &best_before {
-                    assert_eq!(best_before.removal, expiry, "0 days before it");
+                    assert_eq!(best_before.removal, expiry, "0 days before the expiry date");
                 }
                 [Some(expiry), best_before.map(|dates| dates.best_before)]
             }
@@ -304,7 +305,7 @@ mod tests {
         assert_eq!(
             dates(USED, &zone, Some("2027-06-15"), Some("2027-05-31")),
             [some("2027-06-15 04:00:00"), some("2027-05-31 04:00:00")],
-            "each as printed"
+            "each date as printed"
         );
         assert_eq!(dates(USED, &zone, None, None), [None, None]);
         assert_eq!(

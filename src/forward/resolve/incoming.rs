@@ -22,25 +22,25 @@ use crate::odoo::TOLERANCE;
 use crate::odoo_id::{LocationId, ProductId};
 use crate::reason::ReasonCode;
 
-/// Events, and documents, that are looked through. What is beyond is not waited for.
+/// The most events, and the most documents, that one search reads. The search ignores the rest.
 const EVENTS_MAX: usize = 10_000;
 const DOCUMENTS_MAX: usize = 2_000;
 const PAGE_EVENTS: usize = 250;
 const PAGE_DOCUMENTS: usize = 50;
-/// Documents that wait for each other are followed so far.
+/// The most documents in a chain of documents that wait for each other.
 const CHAIN_MAX: usize = 20;
 
-/// What a document takes more of than its bin holds.
+/// The goods of which a document takes more than the bin holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Missing {
-    /// The place of the line in the document.
+    /// The index of the line in the document.
     pub line: usize,
     pub product: ProductId,
     pub bin: LocationId,
     pub quantity: Decimal,
 }
 
-/// Says what brings some of what is missing; `None`: nothing does.
+/// Describes what brings some of the missing goods. `None`: nothing brings them.
 pub(super) async fn on_its_way(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -53,7 +53,7 @@ pub(super) async fn on_its_way(
         Ok(None) => {}
         Err(Unread::Catalog(error)) => return Err(error.into()),
         Err(Unread::Journal(error)) => {
-            tracing::error!(%error, "cannot look into the journal for what brings missing goods");
+            tracing::error!(%error, "cannot search the journal for documents that bring missing goods");
         }
     }
     let products: BTreeSet<ProductId> = missing.iter().map(|missing| missing.product).collect();
@@ -72,7 +72,7 @@ pub(super) async fn on_its_way(
         if quantity + TOLERANCE > missing.quantity && !pickings.is_empty() {
             let names = odoo.picking_names(&pickings).await?.join(", ");
             return Ok(Some(format!(
-                "{names} brings it and is not validated in Odoo yet"
+                "{names} brings the goods and is not validated in Odoo yet"
             )));
         }
     }
@@ -107,10 +107,10 @@ fn by_journal(
         document,
         missing,
     };
-    // First the events: what is sealed meanwhile is then among the documents.
+    // First the events: an event that is sealed meanwhile is then found among the documents.
     if let Some(seq) = unsealed(ground.journal, &wanted)? {
         return Ok(Some(format!(
-            "event {seq} brings it and is in no document yet"
+            "event {seq} brings the goods and is in no document yet"
         )));
     }
     let mut looked = 0;
@@ -128,7 +128,9 @@ fn by_journal(
                     && !waits_for(ground.journal, entry, document.number)?
                 {
                     let number = entry.document.number;
-                    return Ok(Some(format!("document {number} brings it and is {state}")));
+                    return Ok(Some(format!(
+                        "document {number} brings the goods and is {state}"
+                    )));
                 }
             }
         }
@@ -157,7 +159,7 @@ fn unsealed(journal: &Journal, wanted: &Shortage<'_>) -> Result<Option<Seq>, Unr
     Ok(None)
 }
 
-/// Whether a document is held back, by this one in the end.
+/// Whether a document is held back by this document, directly or through others.
 fn waits_for(
     journal: &Journal,
     entry: &Entry,
@@ -174,7 +176,7 @@ fn waits_for(
     Ok(true)
 }
 
-/// The document that another one says it waits for.
+/// The document that a held-back document waits for.
 fn blocker_of(entry: &Entry) -> Option<DocumentNumber> {
     let reason = entry.progress.reason.as_ref();
     let reason = reason.filter(|reason| reason.code == ReasonCode::HeldBack)?;
@@ -182,10 +184,10 @@ fn blocker_of(entry: &Entry) -> Option<DocumentNumber> {
     number.split(' ').next()?.parse().ok()
 }
 
-/// A document that lacks goods, and which goods.
+/// A document that lacks goods, and the goods that it lacks.
 struct Shortage<'a> {
     copy: &'a Catalog,
-    /// Where receipts go that do not say it.
+    /// The location of receipts that name no bin.
     receipts: Option<LocationId>,
     document: &'a Document,
     missing: &'a [Missing],
@@ -223,7 +225,7 @@ impl Shortage<'_> {
         self.is_brought(&goods.product, to, lot, is_receipt, seq)
     }
 
-    /// Whether what is done by event `seq` brings some of what is missing.
+    /// Whether event `seq` brings some of the missing goods.
     fn is_brought(
         &self,
         product: &str,
@@ -302,14 +304,14 @@ mod tests {
     #[test]
     fn a_document_that_is_held_back_names_the_one_that_it_waits_for() {
         for (message, number) in [
-            ("document 12 brings it and is waiting", Some(12)),
+            ("document 12 brings the goods and is waiting", Some(12)),
             (
                 "document 3 has to be in Odoo first, and is parked: x",
                 Some(3),
             ),
-            ("event 5 brings it and is in no document yet", None),
+            ("event 5 brings the goods and is in no document yet", None),
             (
-                "WH/IN/00001 brings it and is not validated in Odoo yet",
+                "WH/IN/00001 brings the goods and is not validated in Odoo yet",
                 None,
             ),
         ] {

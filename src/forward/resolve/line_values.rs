@@ -12,7 +12,7 @@ use crate::odoo::LotRef;
 
 use crate::reason::ReasonCode;
 
-/// A lot that Odoo has; on a receipt it may be new.
+/// The line's lot. Odoo must have the lot, except on a receipt: there the lot may be new.
 pub(super) fn lot(
     names: &Names,
     line: &Line,
@@ -33,8 +33,8 @@ pub(super) fn lot(
     }
 }
 
-/// The quantity in the product's own unit, with no more digits than Odoo keeps, and 1 of a serial
-/// number.
+/// The quantity in the product's own unit, with at most the digits that Odoo stores. The quantity
+/// of a serial number is 1.
 pub(super) fn quantity(purpose: &Purpose, line: &Line, product: &Product) -> Resolved<Decimal> {
     let (quantity, code) = (line.goods.quantity.normalize(), &line.goods.product);
     let converted = product
@@ -42,13 +42,13 @@ pub(super) fn quantity(purpose: &Purpose, line: &Line, product: &Product) -> Res
         .convert(line.goods.quantity)
         .map_err(|unfit| match unfit {
             Unfit::TooLarge => {
-                let message = format!("{quantity} of {code:?} are more than Odoo can hold: edit the quantity");
+                let message = format!("{quantity} of {code:?} is more than Odoo can store: edit the quantity");
                 reason(ReasonCode::QuantityPrecision, message)
             }
             Unfit::TooFine { rounded, precision } => {
                 let name = &product.name;
                 let message = format!(
-                    "Odoo counts {name} in steps of {precision}, and would post {rounded} of its unit for {quantity} of {code:?}: edit the quantity, or change the unit in Odoo and retry"
+                    "Odoo rounds {name} to steps of {precision}, and would post {rounded} of its unit for {quantity} of {code:?}: edit the quantity, or change the unit in Odoo and retry"
                 );
                 reason(ReasonCode::QuantityPrecision, message)
             }
@@ -59,8 +59,8 @@ pub(super) fn quantity(purpose: &Purpose, line: &Line, product: &Product) -> Res
     }
 }
 
-/// Odoo refuses more than one of a serial number, one line at a time, after it made the picking; a
-/// scrap of two it even takes.
+/// Odoo refuses more than one of a serial number, but only one line at a time and after it created
+/// the picking. It even accepts a scrap of two.
 fn serial_quantity(
     purpose: &Purpose,
     line: &Line,
@@ -68,13 +68,13 @@ fn serial_quantity(
     quantity: Decimal,
 ) -> Option<Reason> {
     let serial = line.goods.lot.as_ref().filter(|_| product.serial)?;
-    // A number that came in twice is another fault: `serial`.
+    // A serial number that came in twice is another fault: see `serial`.
     let is_incoming = matches!(purpose, Purpose::Receive { .. } | Purpose::Return { .. });
     if quantity <= Decimal::ONE || is_incoming && line.events.len() > 1 {
         return None;
     }
     let message = format!(
-        "serial number {serial} of {} is one thing, and {} were scanned: edit the quantity",
+        "serial number {serial} of {} can have a quantity of 1 only, and {} were scanned: edit the quantity",
         product.name,
         quantity.normalize()
     );

@@ -13,17 +13,17 @@ use crate::odoo::{Client, Kind, NAMES_MAX};
 use crate::odoo_id::{CompanyId, LocationId, LotId, PackageId, PartnerId, ProductId};
 use crate::reason::ReasonCode;
 
-/// Lots by product and name; packages and owners by name; by product, where what is not there any
-/// more goes.
+/// Odoo's ids: of lots by product and name, of packages and owners by name, and of inventory
+/// locations by product.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     pub lots: BTreeMap<(ProductId, String), Vec<LotId>>,
     pub packages: BTreeMap<String, Vec<PackageId>>,
     pub owners: BTreeMap<String, BTreeSet<PartnerId>>,
     pub inventory: BTreeMap<ProductId, LocationId>,
-    /// Where scrap goes, in an Odoo that has a location for it.
+    /// The location for scrap. `None`: Odoo has no such location.
     pub scrap: Option<LocationId>,
-    /// Of products whose lines have dates.
+    /// The expiry rules of products whose lines have dates.
     pub expiry_rules: ExpiryRules,
 }
 
@@ -46,7 +46,7 @@ impl Names {
             if names.packages.contains_key(&name) {
                 continue;
             }
-            // A package that goods are put into may be new.
+            // A package may be new if the line puts goods into it.
             let id = match intent {
                 Intent::Send => odoo.make_package(&name).await?,
                 Intent::Look | Intent::Review => PackageId::default(),
@@ -67,11 +67,12 @@ impl Names {
         Ok(names)
     }
 
-    /// Where what a count finds missing goes, and scrap where Odoo has no location for it.
+    /// The location for goods that a count finds missing, and for scrap if Odoo has no location for
+    /// scrap.
     pub fn inventory(&self, line: &Line, product: &Product) -> Resolved<LocationId> {
         self.inventory.get(&product.id).copied().ok_or_else(|| {
             let message = format!(
-                "product {:?} has no inventory location in Odoo: set it, and retry",
+                "product {:?} has no inventory location in Odoo: set the location there, and retry",
                 line.goods.product
             );
             reason(ReasonCode::OdooRefused, message)
@@ -79,7 +80,7 @@ impl Names {
     }
 }
 
-/// The packages that goods are put into.
+/// The packages that lines put goods into.
 fn filled(documents: &[Asked<'_>]) -> BTreeSet<String> {
     let mut filled = BTreeSet::new();
     for asked in documents {
@@ -97,7 +98,7 @@ fn filled(documents: &[Asked<'_>]) -> BTreeSet<String> {
     filled
 }
 
-/// The products of received lines with dates.
+/// The products of received lines that have dates.
 fn dated(copy: &Catalog, documents: &[Asked<'_>]) -> Result<BTreeSet<ProductId>, Trouble> {
     let mut products = BTreeSet::new();
     for line in documents.iter().flat_map(|asked| &asked.document.lines) {
@@ -109,7 +110,7 @@ fn dated(copy: &Catalog, documents: &[Asked<'_>]) -> Result<BTreeSet<ProductId>,
     Ok(products)
 }
 
-/// The products of counts and scraps.
+/// The products of counts and of scrap.
 fn written_off(copy: &Catalog, documents: &[Asked<'_>]) -> Result<BTreeSet<ProductId>, Trouble> {
     let mut products = BTreeSet::new();
     for asked in documents {
@@ -147,9 +148,9 @@ async fn ask_for_owners(
     Ok(owners)
 }
 
-/// Looks the codes up in Odoo that the copy does not have; and, before a send, those that it has as
-/// Odoo had them before the document was sealed: what was scanned since then may mean something
-/// else. The answers go into the copy.
+/// Looks up in Odoo the codes that the copy does not have. Before a send, also looks up the codes
+/// that the copy read before the document was sealed, because their meaning may have changed since
+/// then. Stores the answers in the copy.
 async fn look_up(
     odoo: &mut Client,
     copy: &Catalog,
@@ -254,7 +255,7 @@ pub(super) fn product(copy: &Catalog, scanned: &str) -> Result<Resolved<Product>
         && let Some((product, unit)) = copy.foreign_packaging(scanned)?
     {
         let message = format!(
-            "{scanned:?} is a packaging of {product} in the unit {unit}, which Odoo cannot convert into the unit of the product: change it in Odoo, and this is sent by itself"
+            "{scanned:?} is a packaging of {product} in the unit {unit}, which Odoo cannot convert into the unit of the product: change the unit in Odoo, and the gateway retries by itself"
         );
         return Ok(Err(reason(ReasonCode::UnitMismatch, message)));
     }
@@ -301,7 +302,7 @@ pub(super) fn lot(names: &Names, line: &Line, product: &Product) -> Resolved<Opt
     let Some(lot) = &line.goods.lot else {
         if product.tracked {
             let message = format!(
-                "product {:?} is tracked, and no lot or serial number was scanned",
+                "product {:?} is tracked, and the document has no lot or serial number: edit it and enter the number",
                 line.goods.product
             );
             return Err(reason(ReasonCode::LotRequired, message));
@@ -365,6 +366,6 @@ pub(super) fn named_package(names: &Names, package: &str) -> Resolved<PackageId>
     }
 }
 
-// How a reason ends: what puts it right.
-const WHEN_THERE: &str = "enter it there, and this is sent by itself";
-const MAKE_UNIQUE: &str = "make them different in Odoo, and this is sent by itself";
+// The remedies at the end of reasons.
+const WHEN_THERE: &str = "enter it there, and the gateway retries by itself";
+const MAKE_UNIQUE: &str = "make them different in Odoo, and the gateway retries by itself";

@@ -22,24 +22,24 @@ use crate::odoo::{Client, Kind, Transfer, TransferLine};
 use crate::odoo_id::PackageId;
 use crate::reason::ReasonCode;
 
-/// Where a line takes its goods from.
+/// The package that a line takes its goods from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
-    /// As the line says.
+    /// As in the line.
     Given,
-    /// Out of this package, although the line does not name it.
+    /// From this package, although the line does not name it.
     Only {
         package: PackageId,
         missing: Decimal,
     },
-    /// A part of the named package's content.
+    /// From a part of the named package's content.
     Part,
-    /// Out of one of several packages, or some loose and some out of a package.
+    /// From one of several packages, or partly loose and partly from a package.
     Unclear,
 }
 
-/// Makes each line take its goods out of the package that they lie in; answers the packages that
-/// were not scanned so, and the lines whose package only a person knows.
+/// Makes each line take its goods from the package that they are in. Returns the packages that were
+/// not scanned, and a fault for each line for which a person has to name the package.
 pub(super) async fn choose_packages(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -59,7 +59,7 @@ pub(super) async fn choose_packages(
             Source::Given => continue,
             Source::Part => Packages(line.package, None),
             Source::Only { package, missing } => {
-                // What is on its way there does not lie in the package.
+                // Goods that are on their way to the bin are not in the package.
                 let missing = Missing {
                     line: place,
                     product: line.product,
@@ -89,7 +89,7 @@ pub(super) async fn choose_packages(
     Ok((packages, faults))
 }
 
-/// Says in the ledger which packages goods are taken out of that no scan names.
+/// Describes the packages that the gateway chose and no scan named, for the audit record.
 pub(super) fn describe_packages(
     ground: Ground<'_>,
     asked: Asked<'_>,
@@ -119,13 +119,12 @@ fn unclear_package(asked: Asked<'_>, place: usize) -> Fault {
     let line = asked.document.lines.get(place);
     let product = line.map_or("?", |line| &line.goods.product);
     let message = format!(
-        "bin {bin} holds {product} in packages, and too little of it loose: edit the document and name the package that it was taken out of, or put the packages right in Odoo and retry"
+        "bin {bin} holds {product} in packages, and too little of it loose: edit the document and name the package that the goods came from, or correct the packages in Odoo and retry"
     );
     Fault::new(place, ReasonCode::PackageRequired, message)
 }
 
-/// For each line where it takes its goods from. Pure. `splits`: a part of a named package is taken
-/// out of it.
+/// Finds where each line takes its goods from. `splits`: a line may take a part of a named package.
 fn sources(stock: &Stock, transfer: &Transfer, splits: bool) -> Vec<Source> {
     let taken = taken(transfer);
     let needed = |line: &TransferLine| {
@@ -238,9 +237,9 @@ mod tests {
             missing: missing.into(),
         };
         assert_eq!(first(&[(Some(8), 24)], 6), only(6));
-        // Of an empty or a negative rest nobody takes anything.
+        // A package with an empty or a negative quantity is no choice.
         assert_eq!(first(&[(None, 0), (Some(8), 24), (Some(9), 0)], 6), only(6));
-        // More than there is: the package lacks it, as after a count.
+        // The line takes more than the bin has: the package lacks it, as after a count.
         assert_eq!(first(&[(Some(8), 4)], 6), only(6));
         let two = sources(&stock(&[(Some(8), 24)]), &transfer(&[6, 2], None), false);
         assert_eq!(two, [only(8), only(8)]);
@@ -251,7 +250,7 @@ mod tests {
         assert_eq!(first(&[(None, 6), (Some(8), 24)], 6), Source::Given);
         assert_eq!(first(&[(None, 4), (Some(8), 24)], 6), Source::Unclear);
         assert_eq!(first(&[(Some(8), 24), (Some(9), 1)], 6), Source::Unclear);
-        // Nothing is there at all.
+        // The bin is empty.
         assert_eq!(first(&[], 6), Source::Given);
         assert_eq!(first(&[(None, 2)], 6), Source::Given);
     }
@@ -280,7 +279,7 @@ mod tests {
             missing: 6.into(),
         };
         assert_eq!(source_of(1, None), only(8));
-        // Whoever's it is, where nobody says it; of another owner nothing is there.
+        // Without an owner, the goods of any owner match; with another owner, none match.
         assert_eq!(source_of(2, None), only(9));
         assert_eq!(source_of(2, Some(3)), only(9));
         assert_eq!(source_of(2, Some(4)), Source::Given);

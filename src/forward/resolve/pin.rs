@@ -17,8 +17,8 @@ use crate::odoo::order::Seen;
 use crate::odoo_id::{MoveLineId, PickingId};
 use crate::outcome::Failure;
 
-/// Reads the order and fixes the document's picking, unless a call may have been made by what is
-/// fixed already.
+/// Reads the order and fixes the document's picking, unless an earlier send with a fixed picking
+/// may have called Odoo.
 pub(super) async fn pin(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -37,12 +37,12 @@ pub(super) async fn pin(
         return Ok(());
     }
     if let Task::Lines { .. } = job.task {
-        let unread = |error| Failure::wait(format!("the journal cannot be read: {error}"));
+        let unread = |error| Failure::wait(format!("cannot read the journal: {error}"));
         job.claimed = claims::claimed_by_others(ground.journal, job.key).map_err(unread)?;
     }
     let kept = asked.plan.map(Plan::read).transpose().unwrap_or_default();
     if asked.again {
-        // An older version fixed nothing, and may have made calls.
+        // An older version fixed no picking, and may have called Odoo.
         job.fixed = kept
             .as_ref()
             .and_then(|plan| plan.order.as_ref())
@@ -56,7 +56,7 @@ pub(super) async fn pin(
                 kept.order = Some(kept_order(fixed));
                 *plan = Some(kept.text());
             }
-            // Another step may have to be found after all.
+            // The gateway may have to find another step of the order.
             job.parents = parents(odoo, job).await?;
             return Ok(());
         }
@@ -87,7 +87,8 @@ pub(super) async fn pin(
     Ok(())
 }
 
-/// Others may have been picked on an open picking since it was fixed. Answers whether it is open.
+/// Reads the picked lines of an open picking again, because others may have picked since the
+/// picking was fixed. Returns whether the picking is open.
 async fn pick_later(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -120,8 +121,8 @@ async fn parents(odoo: &mut Client, job: &OrderJob) -> Result<Parents, Trouble> 
     Ok(odoo.parents(&bins).await?)
 }
 
-/// When the last of what is picked there already was picked: by the ledger what the gateway put
-/// there, by Odoo all else.
+/// The time of the last pick on the picking: from the ledger for the gateway's lines, from Odoo for
+/// all other lines.
 fn picked(
     ground: Ground<'_>,
     job: &OrderJob,
@@ -137,7 +138,9 @@ fn picked(
             None => Ok(None),
         };
         let known = known.map_err(|error| {
-            Failure::wait(format!("when it was picked cannot be read: {error}"))
+            Failure::wait(format!(
+                "cannot read the time of a pick from the journal: {error}"
+            ))
         })?;
         let known = known.map(|entry| entry.document.occurred.min(ground.now));
         last = last.max(known.filter(|at| *at >= CLOCK_MIN).or_else(|| line.dated()));

@@ -31,8 +31,8 @@ pub(super) struct Plan {
     pub returned: Vec<Returned>,
     /// The movement of each line.
     pub lines: Vec<Moves>,
-    /// The picking and lines of a document about an order. `None`: not fixed yet, or an older version
-    /// started to send the document.
+    /// The picking and lines of a document about an order. `None`: not fixed yet, or an older
+    /// version started to send the document.
     pub order: Option<FixedOrder>,
 }
 
@@ -65,7 +65,7 @@ impl Moves {
         }
     }
 
-    /// Odoo fills in what was not scanned, from what it reserved.
+    /// Odoo decides the values that were not scanned, from its reservation.
     fn of_order(line: &OrderLine) -> Self {
         let lot = match lot_id(&line.lot) {
             Id::None => Id::Unknown,
@@ -83,7 +83,7 @@ impl Moves {
         }
     }
 
-    /// Where goods are taken from, and where they are put.
+    /// The place that goods are taken from, and the place that they are put in.
     pub fn ends(&self) -> [End; 2] {
         let end = |bin, package| End {
             product: self.product,
@@ -155,8 +155,8 @@ pub(super) struct Counted {
     pub bin: LocationId,
     pub package: Option<PackageId>,
     pub owner: Option<PartnerId>,
-    /// The counted quantity less what Odoo held, in the product's own unit. A text, so that it keeps
-    /// its digits.
+    /// The counted quantity less the quantity that Odoo held, in the product's own unit. A text, so
+    /// that it keeps its digits.
     pub difference: String,
     pub of: CountedOf,
     /// The counted quantity in the product's own unit, as text.
@@ -165,8 +165,8 @@ pub(super) struct Counted {
     pub inventory: Option<LocationId>,
 }
 
-/// The counted part of the bin, as scanned. `None` matches any value: with `lot: None` all lots were
-/// counted.
+/// The counted part of the bin, as scanned. `None` matches any value: with `lot: None` all lots
+/// were counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct CountedOf {
     pub lot: Option<LotId>,
@@ -233,8 +233,8 @@ impl Packages {
     }
 }
 
-/// Sets the quantity and the direction of a count's line: a missing quantity leaves the bin for the
-/// place where Odoo keeps such differences, a surplus comes from there.
+/// Sets the quantity and the direction of a count's line: a missing quantity goes from the bin to
+/// the inventory location, and a surplus comes from there.
 pub(super) fn apply_count(transfer: &mut Transfer, counted: &Counted, difference: Decimal) {
     let more = difference > Decimal::ZERO;
     if let Some(line) = transfer.lines.first_mut() {
@@ -251,10 +251,10 @@ pub(super) fn apply_count(transfer: &mut Transfer, counted: &Counted, difference
     }
 }
 
-/// Documents of one kind, by their places among those that are asked for.
+/// The indexes of documents of one kind, among all documents that are resolved together.
 pub(super) type Places = Vec<usize>;
 
-/// The transfer that is being made for a document, if there is one yet.
+/// The transfer of a document. `None`: the document is parked or has no transfer.
 pub(super) fn transfer_of(resolved: &mut Resolved<Prepared>) -> Option<&mut Transfer> {
     match resolved {
         Ok(Prepared {
@@ -265,7 +265,7 @@ pub(super) fn transfer_of(resolved: &mut Resolved<Prepared>) -> Option<&mut Tran
     }
 }
 
-/// The lines that go on an order, if it is about that.
+/// The lines of a document about an order. `None`: the document is parked or has no such lines.
 pub(super) fn lines_of(resolved: &mut Resolved<Prepared>) -> Option<&mut Vec<OrderLine>> {
     match resolved {
         Ok(Prepared {
@@ -280,7 +280,7 @@ pub(super) fn lines_of(resolved: &mut Resolved<Prepared>) -> Option<&mut Vec<Ord
     }
 }
 
-/// Keeps what was worked out, and makes the transfer go by it.
+/// Stores the plan, and makes the transfer follow it.
 pub(super) fn keep(resolved: &mut Resolved<Prepared>, plan: &Plan) {
     if let Some(transfer) = transfer_of(resolved) {
         plan.apply(transfer);

@@ -6,9 +6,8 @@ use crate::catalog::refresh::Trouble;
 use crate::document::Purpose;
 use crate::odoo::Client;
 
-/// Makes a plan for each document that has none, and makes the work of the others follow the plan
-/// that they have. Asks Odoo what it holds at the moment only when the documents are about to be
-/// sent.
+/// Makes a plan for each document that has no plan. For the others, makes the work follow the
+/// stored plan. Reads Odoo's current stock only if the documents are about to be sent.
 pub(super) async fn plan(
     odoo: &mut Client,
     ground: Ground<'_>,

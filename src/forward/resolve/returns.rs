@@ -15,7 +15,7 @@ use crate::odoo_id::{MoveId, ProductId};
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
-/// A move that brought some of a product to the customer.
+/// A move that delivered a quantity of a product to the customer.
 #[derive(Debug, Clone, Copy)]
 struct Delivered<'a> {
     id: MoveId,
@@ -32,8 +32,9 @@ pub(super) async fn find(
 ) -> Result<Resolved<Plan>, Trouble> {
     let seen = odoo.order(ground.warehouse, order).await?;
     if seen.pickings.is_empty() {
-        let message =
-            format!("Odoo has no order {order:?} in this warehouse: scan it again, or edit it");
+        let message = format!(
+            "Odoo has no order {order:?} in this warehouse: edit the order, or discard this and scan again"
+        );
         return Ok(Err(reason(ReasonCode::UnknownOrder, message)));
     }
     let mut ours = BTreeMap::<ProductId, Decimal>::new();
@@ -65,7 +66,7 @@ pub(super) async fn find(
         if now + already > sent + TOLERANCE && !asked.allows(ReasonCode::OverReturned) {
             let name = moves[0].picking.product_name(*product);
             let message = format!(
-                "{} of {name} went out for {order}, {} came back already, and here are {}: retry and allow it, or correct the quantity",
+                "{} of {name} went out for {order}, {} came back already, and this document returns {}: edit the quantity, or retry and allow it",
                 sent.normalize(),
                 already.normalize(),
                 now.normalize()
@@ -75,7 +76,8 @@ pub(super) async fn find(
             let fault = |(place, _)| Fault::new(place, ReasonCode::OverReturned, message.clone());
             faults.extend(lines.map(fault));
         }
-        // The one that most can still come back of; of several the newest.
+        // The move with the largest quantity that can still be returned; of several such moves the
+        // newest.
         let of = moves
             .iter()
             .max_by_key(|of| (of.quantity - back(of), of.id));
@@ -126,7 +128,7 @@ fn deliveries(pickings: &[SeenPicking]) -> impl Iterator<Item = &SeenPicking> {
     pickings.iter().filter(out)
 }
 
-/// The moves that brought the product to the customer.
+/// The moves that delivered the product to the customer.
 fn moves(pickings: &[SeenPicking], product: ProductId) -> Vec<Delivered<'_>> {
     let done = deliveries(pickings).filter(|picking| picking.state == PickingState::Done);
     let moves = done.flat_map(|picking| {
@@ -158,13 +160,13 @@ fn not_there(
         Some(waits) => reason(
             ReasonCode::NotDelivered,
             format!(
-                "{} is {}: {scanned:?} has not gone out for {order} yet. Validate it, and retry",
+                "{} is {}, so {order} has not delivered {scanned:?} yet: validate the picking in Odoo and retry",
                 waits.name, waits.state
             ),
         ),
         None => reason(
             ReasonCode::NotOnOrder,
-            format!("no delivery of {order} has {scanned:?}: correct the order or the product"),
+            format!("no delivery of {order} has {scanned:?}: edit the order or the product"),
         ),
     }
 }

@@ -15,7 +15,7 @@ use crate::odoo_id::{PickingId, ProductId};
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
-/// Turns round what the document would do that it takes back.
+/// Reverses the work of the document that `undoing` names.
 pub(super) fn back(mut prepared: Prepared, undoing: &Undoing) -> Resolved<Prepared> {
     match &mut prepared.work {
         Some(Work::Transfer(transfer)) => {
@@ -58,8 +58,7 @@ fn turn_round(transfer: &mut Transfer, picking: Option<PickingId>) {
     transfer.about = Some(about.map_or_else(|| "undo".to_owned(), |of| format!("undo of {of}")));
 }
 
-/// Goods that came back and go out again: the order is to know it. Odoo sees it as the return of
-/// the return.
+/// Links returned goods that go out again to the order. For Odoo, that is the return of the return.
 pub(super) async fn link(
     odoo: &mut Client,
     undoing: &Undoing,
@@ -84,7 +83,8 @@ pub(super) async fn link(
     Ok(())
 }
 
-/// What was picked for an order, or received, and is validated by now comes back by a return.
+/// Creates a return for goods that were picked for an order or received on an order, if the picking
+/// is already validated.
 pub(super) async fn settle_order(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -121,7 +121,7 @@ pub(super) async fn settle_order(
     }
     let parts = comes_back(picking, *of, taken, stays);
     *slot = Ok(if parts.is_empty() {
-        Prepared::nothing(format!("{} has it no more", picking.name))
+        Prepared::nothing(format!("{} no longer has the goods", picking.name))
     } else {
         let about = format!(
             "undo of {} for {}",
@@ -147,7 +147,7 @@ pub(super) async fn settle_order(
         Prepared {
             work: Some(Work::Transfer(transfer)),
             note: Some(format!(
-                "{} is finished: it comes back by a return",
+                "{} is finished: the gateway creates a return for the goods",
                 picking.name
             )),
             flags: flags.clone(),
@@ -157,13 +157,13 @@ pub(super) async fn settle_order(
     Ok(())
 }
 
-/// Why a person has to put it right: the picking that has it is finished, and none of its lines is
-/// ours.
+/// The reason that asks a person to reverse the event: its picking is finished, and none of its
+/// lines is the gateway's.
 fn by_somebody(seen: &Seen, undoing: &Undoing) -> Option<Reason> {
     let mut pickings = seen.pickings.iter();
     let done = pickings.find(|picking| Some(picking.id) == undoing.picking)?;
     let message = format!(
-        "{} is finished, and none of its lines is the gateway's: somebody did in Odoo what was scanned, or took our lines off. Put it right there, and discard this",
+        "{} is finished, and none of its lines is the gateway's, because a user in Odoo posted the scanned goods or deleted the gateway's lines: reverse the movement in Odoo, and discard this",
         done.name
     );
     (done.state == PickingState::Done).then(|| reason(ReasonCode::NotUndone, message))
@@ -182,8 +182,8 @@ fn line_back(taken: &OrderLine, part: &Part<'_>) -> TransferLine {
     }
 }
 
-/// The move that brought it, and the line of the order that it was for. Of several moves of one
-/// product the first.
+/// The move that brought the product, and the line of the order that the move was for. If the
+/// product has several moves, the first one.
 async fn returned(
     odoo: &mut Client,
     product: ProductId,

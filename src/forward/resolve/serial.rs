@@ -24,7 +24,7 @@ use crate::reason::ReasonCode;
 /// A serial number that a document brings in.
 #[derive(Debug)]
 struct Incoming {
-    /// The document's place among those that are asked for, and the line's in the document.
+    /// The index of the document among the documents that are resolved together.
     place: usize,
     line: usize,
     product: ProductId,
@@ -42,23 +42,24 @@ impl Incoming {
 
     fn fault(&self, where_it_is: &str) -> Fault {
         let message = format!(
-            "serial number {} of {} {where_it_is}: correct the number, or discard this if it was received before",
+            "serial number {} of {} {where_it_is}: edit the number, or discard this if the goods were received before",
             self.serial, self.name
         );
         Fault::new(self.line, ReasonCode::SerialSeen, message)
     }
 }
 
-/// Where serial numbers are.
+/// The places of serial numbers.
 #[derive(Debug, Default)]
 struct Whereabouts {
-    /// By lot: a location in which it is.
+    /// A location that has the serial number, by lot.
     stock: BTreeMap<LotId, LocationId>,
-    /// Lines that bring some in.
+    /// Lines that bring in serial numbers.
     coming: Vec<SerialLine>,
 }
 
-/// Refuses documents that bring in what is in stock already. They are about to be sent.
+/// Parks documents that bring in a serial number that is already in stock. The documents are about
+/// to be sent.
 pub(super) async fn check(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -129,7 +130,8 @@ fn serials(
     Ok(serials)
 }
 
-/// The faults of numbers that one document brings in more than once, and all other numbers.
+/// Splits the serial numbers of one document: the faults of numbers that it brings in more than
+/// once, and all other numbers.
 fn split_repeated(serials: Vec<Incoming>, lines: &[Line]) -> (Vec<Fault>, Vec<Incoming>) {
     let mut seen = BTreeSet::new();
     let (mut repeated, mut once) = (Vec::new(), Vec::new());
@@ -164,7 +166,7 @@ async fn whereabouts(odoo: &mut Client, incoming: &[Incoming]) -> Result<Whereab
     Ok(known)
 }
 
-/// Where a serial number is, in words; `None` where it may come in.
+/// Describes the place of a serial number. `None`: the serial number may come in.
 async fn place_of(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -182,10 +184,13 @@ async fn place_of(
     };
     let picking = line.picking.into_iter().collect();
     let names = odoo.picking_names(&picking).await?;
-    Ok(Some(format!("is being received by {}", names.join(", "))))
+    Ok(Some(format!(
+        "is on the unfinished picking {}",
+        names.join(", ")
+    )))
 }
 
-/// Whether it is there because this document was sent before.
+/// Whether the serial number came in with an earlier send of this document.
 async fn came_by(odoo: &mut Client, asked: Asked<'_>, serial: &Incoming) -> Result<bool, Failure> {
     let products = BTreeSet::from([serial.product]);
     let lots = serial.lots.iter().copied().collect();
@@ -206,8 +211,8 @@ async fn came_by(odoo: &mut Client, asked: Asked<'_>, serial: &Incoming) -> Resu
     Ok(false)
 }
 
-/// Whether nothing is open of the order: then nothing is written to it, and what somebody received
-/// in Odoo may be what was scanned.
+/// Whether no picking of the order is open. Then the gateway writes nothing to the order, and what
+/// a user received in Odoo may be what was scanned.
 async fn is_over(odoo: &mut Client, ground: Ground<'_>, asked: Asked<'_>) -> Result<bool, Failure> {
     let purpose = &asked.document.purpose;
     let Some(order) = purpose.order().filter(|_| purpose.is_about_order()) else {

@@ -26,7 +26,7 @@ use crate::odoo_id::{LocationId, PartnerId};
 use crate::outcome::Failure;
 use crate::reason::{Flag, ReasonCode};
 
-/// Reads what the lines take from, in one question for all of them.
+/// Reads the stock of the places that the lines take from, in one call.
 pub(super) async fn look<'a>(
     odoo: &mut Client,
     lines: impl Iterator<Item = &'a TransferLine>,
@@ -42,8 +42,8 @@ pub(super) async fn look<'a>(
     odoo.stock(&products, &bins).await
 }
 
-/// Gives lines their owners, and sees to what `stock.negative` wants. Documents go in their order,
-/// so that one may take what the one before it brought.
+/// Gives lines their owners, and applies `stock.negative`. Goes through the documents in order, so
+/// that a document can take what an earlier document brings.
 pub(super) async fn settle(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -62,7 +62,7 @@ pub(super) async fn settle(
             continue;
         };
         let (packages, mut faults) = choose_packages(odoo, ground, asked, &stock, transfer).await?;
-        // What goes back is whose it was.
+        // Reversed goods have the owner that they had.
         let (owners, shared) = match asked.undoing {
             Some(_) => (transfer.lines.iter().map(|l| l.owner).collect(), Vec::new()),
             None => owners(&stock, transfer),
@@ -100,18 +100,18 @@ pub(super) async fn settle(
     say(odoo, ground, documents, resolved, short).await
 }
 
-/// A document that takes more than there is, or from where only a person knows.
+/// A document that takes more than Odoo holds, or has a line whose source only a person can choose.
 struct Short {
     place: usize,
     lacks: Vec<Lack>,
-    /// Of what it lacks.
+    /// Whether `stock.negative` parks the document for its missing goods.
     refused: bool,
-    /// For which it is parked in any case.
+    /// The faults that park the document in any case.
     faults: Vec<Fault>,
 }
 
-/// The place in the document of a line that takes more than there is, what there is, and what all
-/// such lines take.
+/// The index of a line that takes more than its place holds, the held quantity, and the quantity
+/// that all lines take from the place.
 type Lack = (usize, Decimal, Decimal);
 
 async fn say(
@@ -132,8 +132,8 @@ async fn say(
             bins.insert(line.from);
         }
     }
-    // Of what Odoo keeps no stock, and outside the warehouse, there is never enough, and that means
-    // nothing.
+    // Goods without stock in Odoo and places outside the warehouse are never checked: their stock
+    // means nothing.
     let (stored, inside) = odoo.counted(&products, &bins).await?;
     for short in &mut short {
         let (lacks, refused) = (&mut short.lacks, short.refused);
@@ -179,7 +179,8 @@ fn missing(transfer: &Transfer, lacks: &[Lack]) -> Vec<Missing> {
     lacks.iter().map(missing).collect()
 }
 
-/// Why a document waits that would be refused: what it takes is on its way.
+/// The reason that holds a document back if the missing goods are on their way. Without it, the
+/// document would be parked.
 async fn waits(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -193,7 +194,7 @@ async fn waits(
     Ok(message.map(|message| reason(ReasonCode::HeldBack, message)))
 }
 
-/// A document that takes more than there is: flagged, or refused.
+/// Flags a document that takes more than Odoo holds, or parks it if `refused`.
 fn tell(slot: &mut Resolved<Prepared>, asked: Asked<'_>, lacks: &[Lack], refused: bool) {
     if refused {
         park(slot, asked, lacks, true, Vec::new());
@@ -203,7 +204,7 @@ fn tell(slot: &mut Resolved<Prepared>, asked: Asked<'_>, lacks: &[Lack], refused
     }
 }
 
-/// Parks a document for the faults of its lines; `refused`: and for what they lack.
+/// Parks a document for the faults of its lines, and for missing goods if `refused`.
 fn park(
     slot: &mut Resolved<Prepared>,
     asked: Asked<'_>,
@@ -214,7 +215,7 @@ fn park(
     let refused = lacks.iter().filter(|_| refused);
     faults.extend(refused.map(|lack| {
         let message = format!(
-            "{}: count the bin or bring in what is missing and retry, or retry and allow it",
+            "{}: count the bin or bring in the missing goods and retry, or retry and allow negative stock",
             describe_lack(asked, lack)
         );
         Fault::new(lack.0, ReasonCode::NegativeStock, message)
@@ -224,8 +225,8 @@ fn park(
     }
 }
 
-/// The same for lines on an order, as far as a bin was scanned: where Odoo reserved them, Odoo has
-/// looked.
+/// Does the same for lines on an order that have a scanned bin. For the other lines, Odoo checked
+/// the stock when it reserved the goods.
 pub(super) async fn settle_order(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -257,7 +258,7 @@ pub(super) async fn settle_order(
     }
     let (owners, shared) = owners(&stock, &transfer);
     faults.extend(ambiguous_owners(odoo, asked, &shared).await?);
-    // Whatever is seen now is seen once: a later send may find its own doing.
+    // Uses the stock that this read found only once: a later send may find its own movements.
     let kept = Plan {
         owners: owners.clone(),
         packages,
@@ -296,10 +297,10 @@ pub(super) async fn settle_order(
     Ok(())
 }
 
-/// Stands for the bin of a line that does not say it.
+/// The bin of a line that names no bin.
 const NO_BIN: LocationId = LocationId::new(0);
 
-/// What the lines take, as a transfer of the same lines would.
+/// A transfer that takes what the lines take.
 fn as_transfer(document: &Document, lines: &[OrderLine]) -> Transfer {
     let taken = lines.iter().map(|line| TransferLine {
         product: line.product,
@@ -337,7 +338,7 @@ fn in_words(asked: Asked<'_>, lacks: &[Lack]) -> String {
 fn describe_lack(asked: Asked<'_>, (place, held, taken): &Lack) -> String {
     let line = &asked.document.lines[*place];
     format!(
-        "bin {} holds {} of {}, and {} are taken out",
+        "bin {} holds {} of {}, and this document takes {} out",
         bin_of(asked, *place),
         held.round_dp(6).normalize(),
         line.goods.product,
@@ -345,12 +346,12 @@ fn describe_lack(asked: Asked<'_>, (place, held, taken): &Lack) -> String {
     )
 }
 
-/// A line, and the owners of whose goods it may take.
+/// The index of a line, and the owners that its goods may belong to.
 type Shared = (usize, BTreeSet<PartnerId>);
 
-/// Whose goods each line takes: nobody's where some there are nobody's, as Odoo does; else those of
-/// the one owner. Empty where it is nobody's everywhere. Besides, the lines where only a person
-/// knows it.
+/// The owner of the goods that each line takes. No owner if some of the goods in the place have no
+/// owner, as in Odoo; otherwise the only owner. Empty: no line has an owner. Also returns the lines
+/// for which only a person can choose the owner.
 fn owners(stock: &Stock, transfer: &Transfer) -> (Vec<Option<PartnerId>>, Vec<Shared>) {
     let (mut owners, mut shared) = (Vec::new(), Vec::new());
     for (place, line) in transfer.lines.iter().enumerate() {
@@ -407,14 +408,14 @@ pub(super) async fn ambiguous_owner(
 ) -> Result<Reason, Failure> {
     let names = odoo.partner_names(owners).await?;
     let message = format!(
-        "bin {bin} holds it of several owners ({}): edit in whose it is",
+        "bin {bin} holds goods of several owners ({}): edit the document and enter the owner",
         names.join(", ")
     );
     Ok(reason(ReasonCode::OwnerAmbiguous, message))
 }
 
-/// The places that would hold less than nothing. Lines with `faults` are left out: nobody knows
-/// where they take from.
+/// The places that would have negative stock. Leaves out lines with `faults`, because the place
+/// that they take from is unknown.
 fn lacking(stock: &Stock, transfer: &Transfer, faults: &[Fault]) -> Vec<Lack> {
     let lack = |(place, (line, quantity)): (Place, (Option<usize>, Decimal))| {
         let held = stock.get(&place).copied().unwrap_or_default();

@@ -14,7 +14,8 @@ use crate::odoo::LotRef;
 use crate::odoo::{Header, Lots, Transfer, TransferLine};
 use crate::reason::ReasonCode;
 
-/// What the barcodes alone say; [`super::plan`] adds what depends on what Odoo holds.
+/// Makes the transfer from the barcodes alone. [`super::plan`] adds the values that depend on
+/// Odoo's stock.
 pub(super) fn transfer(
     ground: Ground<'_>,
     names: &Names,
@@ -55,7 +56,7 @@ pub(super) fn transfer(
     Ok(Ok(headed(transfer, &document.purpose)))
 }
 
-/// The header of what leaves the stock names where it goes, as its lines do.
+/// If goods leave the stock, the header names the same destination as the lines.
 fn headed(mut transfer: Transfer, purpose: &Purpose) -> Prepared {
     let leaves = matches!(
         purpose,
@@ -68,7 +69,7 @@ fn headed(mut transfer: Transfer, purpose: &Purpose) -> Prepared {
     Work::Transfer(transfer).into()
 }
 
-/// Why the lots of a receipt would not come about.
+/// The faults of a receipt whose lots Odoo would not create.
 fn lots_off(lots: Lots, transfer: &Transfer) -> Vec<Fault> {
     let lines = transfer.lines.iter().enumerate();
     let faults = lines.filter_map(|(place, line)| match &line.lot {
@@ -80,7 +81,7 @@ fn lots_off(lots: Lots, transfer: &Transfer) -> Vec<Fault> {
     faults.collect()
 }
 
-/// The bins that a line of a transfer lacks.
+/// The reasons for the bins that a line of a transfer lacks.
 pub(super) fn missing_bins(purpose: &Purpose, line: &Line) -> Vec<Reason> {
     let needs_from = matches!(
         purpose,
@@ -93,16 +94,22 @@ pub(super) fn missing_bins(purpose: &Purpose, line: &Line) -> Vec<Reason> {
 }
 
 fn from_required(line: &Line) -> Reason {
-    let message = format!("in which bin does {:?} lie? Edit it in", line.goods.product);
+    let message = format!(
+        "the document does not name the bin that {:?} comes from: edit it and enter the bin",
+        line.goods.product
+    );
     reason(ReasonCode::BinRequired, message)
 }
 
 fn to_required(line: &Line) -> Reason {
-    let message = format!("where does {:?} go? Edit the bin in", line.goods.product);
+    let message = format!(
+        "the document does not name the bin that {:?} goes to: edit it and enter the bin",
+        line.goods.product
+    );
     reason(ReasonCode::BinRequired, message)
 }
 
-/// The kind of picking, and what its origin says.
+/// The header of the picking, and the text of its origin.
 fn header(ground: Ground<'_>, purpose: &Purpose) -> Resolved<(Option<Header>, Option<String>)> {
     let warehouse = ground.warehouse;
     let why = |what: &str, why: &Option<String>| match why {
@@ -136,7 +143,7 @@ fn header(ground: Ground<'_>, purpose: &Purpose) -> Resolved<(Option<Header>, Op
         other => {
             let kind = other.kind();
             let message = format!(
-                "this version keeps events of type {kind:?} but cannot post them: retry after an update"
+                "this version stores events of type {kind:?} but cannot post them: update the gateway, and retry"
             );
             return Err(reason(ReasonCode::UnsupportedType, message));
         }
@@ -147,13 +154,15 @@ fn blind(allowed: bool, what: &str) -> Resolved<()> {
     if allowed {
         return Ok(());
     }
-    let message = format!("scan the order, or allow blind {what} (orders.blind_{what})");
+    let message = format!(
+        "the document names no order: edit it and enter the order, or allow blind {what} in the configuration (orders.blind_{what}) and retry"
+    );
     Err(reason(ReasonCode::OrderRequired, message))
 }
 
 fn known(header: Option<Header>) -> Resolved<Header> {
     header.ok_or_else(|| {
-        let message = "the warehouse has no active operation type for this, or the type has no location: set its default locations in Odoo, and retry";
+        let message = "the warehouse has no active operation type for this document, or the type has no default location: correct the operation type in Odoo, and retry";
         reason(ReasonCode::OdooRefused, message)
     })
 }
@@ -196,7 +205,7 @@ fn transfer_line(
         };
         let package = package(names, line)?;
         let (out_of, into) = match purpose {
-            // It moves as a whole, with what is in it.
+            // The package moves as a whole, with its content.
             Purpose::Transfer => (package, package),
             Purpose::Count | Purpose::Recount { .. } | Purpose::Scrap { .. } => (package, None),
             _ => (None, package),

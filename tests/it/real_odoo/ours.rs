@@ -356,7 +356,7 @@ async fn more_than_odoo_holds_is_flagged_refused_or_allowed() {
         (State::Posted, vec![Flag::NegativeStock.into()])
     );
     let notes = floor.gateway.notes(second);
-    let said = format!("bin {place} holds 2 of {barcode}, and 4 are taken out");
+    let said = format!("bin {place} holds 2 of {barcode}, and this document takes 4 out");
     assert!(notes.contains(&said), "{notes}");
     floor.holds(product, bin, -2.0).await;
     floor.gateway.stop().await;

@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Compare,
-    /// Nothing is to be posted.
+    /// The gateway posts nothing.
     Nothing {
         note: String,
         is_superseded: bool,
@@ -20,8 +20,9 @@ pub(super) enum Verdict {
     Park(Reason),
 }
 
-/// `others`: all counts that are asked for together, this one included. `scanned_of`: what the
-/// document of a count counted, in the unit of the packaging that was scanned.
+/// Decides whether a count can be compared with Odoo. `others`: all counts that are resolved
+/// together, including this one. `scanned_of`: the quantity that the document of a count counted,
+/// in the unit of the scanned packaging.
 pub(super) fn judge(
     book: Option<&Book>,
     wanted: &Wanted,
@@ -38,12 +39,12 @@ pub(super) fn judge(
         };
         let note = if newest != Some(wanted.number) {
             format!(
-                "the count of document {} does not hold any more: it was undone, or there is a newer count",
+                "the count of document {} no longer applies: it was undone, or there is a newer count",
                 wanted.number
             )
         } else if others.iter().any(is_asked) {
             format!(
-                "the count of document {} is corrected by another document",
+                "another document corrects the count of document {}",
                 wanted.number
             )
         } else {
@@ -57,7 +58,7 @@ pub(super) fn judge(
         }
     } else {
         match standing(book, wanted, others, scanned_of) {
-            // A newer count holds whichever of its two times is right.
+            // The newer count applies, whichever of the two possible times is right.
             Standing::Superseded(newer)
                 if wanted.allows(ReasonCode::ClockInDoubt)
                     || newer.time >= wanted.done.bounds().1 =>
@@ -75,7 +76,7 @@ pub(super) fn judge(
     if is_in_doubt(wanted) {
         let (earliest, latest) = wanted.done.bounds();
         let message = format!(
-            "the clock of its device is in doubt: it was counted at {} or at {} UTC. This goes on by itself when the device shows its clock; or retry and allow {}",
+            "the clock of the device is in doubt: the goods were counted at {} or at {} UTC. The gateway retries by itself when the device shows its clock; or retry and allow {}",
             odoo_time(earliest),
             odoo_time(latest),
             odoo_time(wanted.at),
@@ -94,10 +95,11 @@ fn is_in_doubt(wanted: &Wanted) -> bool {
     wanted.done.other.is_some() && !is_known
 }
 
-/// By the book, which has no count that is compared in the same go: two of one place and time
-/// contradict each other there, too. Of two of different times the newer one is corrected when the
-/// older one is posted. As much in cases as in pieces at one time is a contradiction, too: said
-/// twice, or half of what lies there.
+/// The standing of a count among the posted counts. The book does not have the counts that are
+/// compared in the same pass, but two of those with the same place and time contradict each other,
+/// too. If their times differ, the newer one is corrected when the older one is posted. The same
+/// quantity in cases and in pieces at one time is a contradiction, too: the goods were counted
+/// twice, or each count has half of the goods.
 fn standing(
     book: &Book,
     wanted: &Wanted,
@@ -148,7 +150,7 @@ fn superseded(wanted: &Wanted, newer: Count) -> Verdict {
 
 fn contradicted(wanted: &Wanted, other: Count) -> Reason {
     let message = format!(
-        "{} were counted, and {} in document {} at the same time and place ({} UTC): discard the wrong count, or retry and allow the right one, edited to the sum if both lie there",
+        "this document counted {}, and another counted {} (document {}) at the same time and place ({} UTC): discard the wrong count, or retry and allow the right count; if the bin holds both, edit the right count to the sum",
         wanted.counted.normalize(),
         other.counted.normalize(),
         other.number,
@@ -163,14 +165,14 @@ fn in_span(wanted: &Wanted, span: Span) -> Reason {
     match span.doubt {
         Doubt::Undone => {
             let message = format!(
-                "it was counted at {at}, between a movement at {from} and its undo at {until} UTC (document {}): count the bin again and discard this, or retry and allow it if the goods were gone when they were counted",
+                "the bin was counted at {at}, between a movement at {from} and its undo at {until} UTC (document {}): count the bin again and discard this count, or retry and allow it if the goods were gone at the time of the count",
                 span.number
             );
             reason(ReasonCode::CountedSince, message)
         }
         Doubt::Clock | Doubt::Ended => {
             let message = format!(
-                "it was counted at {at}, and the clock of the device that moved goods there says {from} or {until} UTC (document {}): count the bin again and discard this, or retry and allow it",
+                "the bin was counted at {at}, and goods moved there at {from} or at {until} UTC, because the clock of their device is in doubt (document {}): count the bin again and discard this count, or retry and allow it",
                 span.number
             );
             reason(ReasonCode::ClockInDoubt, message)

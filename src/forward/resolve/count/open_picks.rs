@@ -15,8 +15,8 @@ use crate::odoo::TOLERANCE;
 use crate::odoo_id::{LocationId, PickingId, ProductId};
 use crate::reason::ReasonCode;
 
-/// The lines that are picked on orders and not validated. What the gateway has in pickings of its
-/// own is left out: once that is posted, the count is compared again.
+/// The lines that are picked on orders and not validated. Leaves out lines in own pickings: after
+/// such a picking is posted, the count is compared again.
 pub(super) async fn open_picks(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -34,13 +34,13 @@ pub(super) async fn open_picks(
     date(odoo, ground, open).await
 }
 
-/// What was picked before the count, and Odoo still holds where it was.
+/// Quantities that were picked before the count, and that Odoo still holds in their old place.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Undone {
     out: Decimal,
     came: Decimal,
     pub pickings: BTreeSet<PickingId>,
-    /// When some of it was picked is not known.
+    /// The time of some of the picks is not known.
     undated: bool,
 }
 
@@ -56,9 +56,9 @@ impl Undone {
         let parts = [part(self.out, "from"), part(self.came, "into")];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         let remedy = if self.undated {
-            "somebody picked it in Odoo, and when is not known: validate it, discard this, and count again"
+            "a user picked the goods in Odoo, and the time is not known: validate the picking, discard this count, and count the bin again"
         } else {
-            "validate it and retry, or discard this and count again"
+            "validate the picking and retry, or discard this count and count the bin again"
         };
         let message = format!(
             "{} for {}, which is not validated: {remedy}",
@@ -79,8 +79,8 @@ impl Wanted {
                 (false, true) => &mut undone.came,
                 (true, true) | (false, false) => continue,
             };
-            // What was picked after the count lay there when it was counted, as Odoo has it. When
-            // others picked it nobody knows.
+            // Goods that were picked after the count lay in the bin when it was counted, and Odoo
+            // has them there. If another user picked them, the time is unknown.
             let before = if dated.is_ours() {
                 line.quantity - dated.after(self.at)
             } else {
@@ -121,13 +121,13 @@ mod tests {
         assert_eq!(reason.code, ReasonCode::OpenPicks);
         assert_eq!(
             reason.message,
-            "3 of 400 are picked from bin A for WH/OUT/1, which is not validated: validate it and retry, or discard this \
-             and count again"
+            "3 of 400 are picked from bin A for WH/OUT/1, which is not validated: validate the picking and retry, or discard this count \
+             and count the bin again"
         );
         let received = undone(moved("12:00:00", ELSEWHERE, BIN, 3), None);
         assert_eq!((received.out, received.came), (0.into(), 3.into()));
         assert!(received.undated);
-        // After the count; packed where it lies; of another lot than was counted.
+        // Picked after the count; packed in the same place; of another lot than the counted lot.
         let none = Undone::default();
         assert_eq!(undone(out(), at("2026-11-23T08:15:31Z")), none);
         assert_eq!(undone(moved("12:00:00", BIN, BIN, 3), None), none);

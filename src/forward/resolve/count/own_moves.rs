@@ -20,17 +20,17 @@ use crate::odoo::order::odoo_time;
 use crate::odoo::stock::Moved;
 use crate::odoo_id::{MoveLineId, PickingId};
 
-/// A line of Odoo's, and when its goods moved.
+/// A line in Odoo, and the times at which its goods moved.
 #[derive(Debug, Clone)]
 pub(super) struct Dated {
     pub line: Moved,
-    /// Empty: somebody else moved it, and Odoo's date holds.
+    /// Empty: another user moved the goods, and Odoo's date applies.
     parts: Vec<(Timestamp, Decimal)>,
 }
 
 impl Dated {
-    /// How much of it was moved after this time. Odoo's times have whole seconds: what was moved in
-    /// the same second was before.
+    /// The quantity that moved after this time. Odoo's times have whole seconds: what moved in the
+    /// same second moved before.
     pub fn after(&self, time: Timestamp) -> Decimal {
         if self.parts.is_empty() {
             let is_after = self.line.date > odoo_time(time);
@@ -44,12 +44,12 @@ impl Dated {
         after.map(|(_, quantity)| *quantity).sum()
     }
 
-    /// The gateway moved all of it at this time.
+    /// Whether the gateway moved the whole quantity at this time.
     pub fn is_of(&self, time: Timestamp) -> bool {
         self.is_ours() && self.parts.iter().all(|(at, _)| *at == time)
     }
 
-    /// The gateway put it there.
+    /// Whether the gateway created the line.
     pub fn is_ours(&self) -> bool {
         !self.parts.is_empty()
     }
@@ -60,16 +60,16 @@ impl Dated {
     }
 }
 
-/// Gives the gateway's lines their true times. Those of a picking of its own and those on orders
-/// have their document's key in their external ids; a key that this journal does not know is
-/// another gateway's, for which Odoo's date holds.
+/// Gives the gateway's lines their true times. Lines in own pickings and lines on orders have the
+/// key of their document in their external ids. A key that this journal does not have belongs to
+/// another gateway, and Odoo's date applies.
 pub(super) async fn date(
     odoo: &mut Client,
     ground: Ground<'_>,
     moved: Vec<Moved>,
 ) -> Result<Vec<Dated>, Trouble> {
     let mut keys = keys(odoo, &moved).await?;
-    // What somebody posted by hand is what was scanned, and moved then.
+    // What a user posted by hand was scanned and moved at the time of the scan.
     keys.extend(claimants(ground.journal).map_err(unread)?);
     let mut of_document: BTreeMap<DocumentKey, Vec<usize>> = BTreeMap::new();
     for (place, line) in moved.iter().enumerate() {
@@ -88,7 +88,7 @@ pub(super) async fn date(
             continue;
         };
         let mut pool = Pool::of(ground.journal, &entry).map_err(unread)?;
-        // First those that only one line of the document can be.
+        // First the lines that only one line of the document can match.
         for is_exact in [true, false] {
             for place in &places {
                 let Dated { line, parts } = &mut dated[*place];
@@ -101,7 +101,7 @@ pub(super) async fn date(
     Ok(dated)
 }
 
-/// The document that put a line there, by the line's id.
+/// The document that created each line, by the line's id.
 async fn keys(
     odoo: &mut Client,
     moved: &[Moved],
@@ -121,10 +121,10 @@ async fn keys(
     Ok(keys)
 }
 
-/// What a document moves, as far as no line of Odoo's was found for it.
+/// The movements of a document for which no line in Odoo was found yet.
 struct Pool {
     lines: Vec<PoolLine>,
-    /// When the document was done, for what it does not have.
+    /// The time of the document, for quantities that its events do not have.
     time: Timestamp,
 }
 
@@ -163,7 +163,7 @@ impl Pool {
         }
         for (line, moves) in document.lines.iter().zip(moves) {
             let mut parts = parts(journal, document, line)?;
-            // Of an order that is not done what was undone is off again: it is there last.
+            // If an order is not done, undone goods were removed from the order: they come last.
             parts.sort_by_key(|part| (entry.progress.undone.contains(&part.seq), part.done.time));
             let unit = |quantity: Decimal| {
                 if line.goods.quantity.is_zero() {
@@ -181,8 +181,9 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Takes the times of a line of Odoo's out of the pool: first from lines that have its bin,
-    /// then, if it is one of those or `is_exact` is off, from those that leave the bin to Odoo.
+    /// Takes the times of a line in Odoo out of the pool: first from document lines that name its
+    /// bin. Then, if the pool names the line's bin or `is_exact` is off, from document lines that
+    /// leave the bin to Odoo.
     fn take(&mut self, line: &Moved, is_exact: bool, parts: &mut Vec<(Timestamp, Decimal)>) {
         let mut left = line.quantity;
         for has_bin in [true, false] {
@@ -202,7 +203,7 @@ impl Pool {
                 return;
             }
         }
-        // Odoo rounds to the unit; and somebody may have changed it.
+        // Odoo rounds to the unit, and a user may have changed the line.
         if left > Decimal::ZERO || parts.is_empty() {
             parts.push((self.time, left));
         }
@@ -210,7 +211,7 @@ impl Pool {
 }
 
 impl Moves {
-    /// Whether Odoo's line is what this line of the document moves.
+    /// Whether the line in Odoo is the movement of this line of the document.
     fn is(&self, line: &Moved) -> bool {
         self.product == line.product
             && self.from.is(Some(line.from))
@@ -232,7 +233,7 @@ mod tests {
         Timestamp::from_second(1_795_000_000 + second).unwrap()
     }
 
-    /// A bin, and what was taken from it: seconds and quantities.
+    /// A bin, and the seconds and quantities that were taken from it.
     type Taken<'a> = (Id<LocationId>, &'a [(i64, i64)]);
 
     fn pool(lines: &[Taken<'_>]) -> Pool {
@@ -287,7 +288,7 @@ mod tests {
         let mut pool = pool(&[(Id::Unknown, &[(1, 3), (60, 4)])]);
         assert_eq!(take(&mut pool, BIN, 5), [(1, 3), (60, 2)]);
         assert_eq!(take(&mut pool, ELSEWHERE, 2), [(60, 2)]);
-        // More than the document has: somebody changed it.
+        // More than the document has: a user changed it.
         assert_eq!(take(&mut pool, ELSEWHERE, 1), [(100, 1)]);
     }
 

@@ -67,11 +67,11 @@ fn what_odoo_held_then_is_what_it_holds_now_without_what_moved_since() {
     let stock = [(place(None, None, None), 8)];
     let lines = [
         moved("08:15:29", ELSEWHERE, BIN, 100),
-        // Of the same second: before.
+        // In the same second: before the count.
         moved("08:15:30", ELSEWHERE, BIN, 200),
         moved("08:15:31", ELSEWHERE, BIN, 2),
         moved("09:00:00", BIN, ELSEWHERE, 4),
-        // Packed where it lies: in and out.
+        // Packed in the same place: out and in.
         moved("09:00:01", BIN, BIN, 3),
     ];
     assert_eq!(held(&wanted(7), &stock, &lines), [10, 8, 7, 5]);
@@ -96,7 +96,7 @@ fn a_lot_a_package_and_an_owner_are_counted_alone() {
     assert_eq!(held(&of(Some(2), None, None), &stock, &[])[0], 14);
     assert_eq!(held(&of(Some(2), Some(9), None), &stock, &[])[0], 12);
     assert_eq!(held(&of(None, None, Some(3)), &stock, &[])[0], 8);
-    // Put into the package since: of the package it came, of the lot nothing changed.
+    // Put into the package after the count: the package has more, the lot has the same.
     let mut packed = moved("09:00:00", BIN, BIN, 3);
     (packed.lot, packed.into) = (Some(LotId::new(2)), Some(PackageId::new(9)));
     let lines = [packed];
@@ -120,11 +120,7 @@ fn a_recount_keeps_to_the_package_of_its_count_unless_that_would_hold_less_than_
     let placed = |difference: i64| again.place_difference(&stock, difference.into());
     assert_eq!(placed(3), Ok((None, None)));
     assert_eq!(placed(-2), Ok((None, None)));
-    assert_eq!(
-        placed(-3),
-        Ok((None, None)),
-        "loose goods take what is found besides"
-    );
+    assert_eq!(placed(-3), Ok((None, None)), "loose goods take the surplus");
     let packed = BTreeMap::from([(place(None, Some(9), None), Decimal::from(4))]);
     assert_eq!(
         again.place_difference(&packed, (-3).into()),

@@ -46,7 +46,7 @@ fn lines_of_one_place_add_up_and_what_comes_in_counts() {
     let mut held = stock(&[(None, 5)]);
     assert!(short(&held, &transfer(&[(5, 6, 3), (5, 7, 2)])).is_empty());
     assert_eq!(short(&held, &transfer(&[(5, 6, 3), (5, 7, 3)])), [0]);
-    // Through a bin within one document, and out of it by the next.
+    // Into and out of a bin in one document, and out of the bin in the next document.
     assert!(short(&held, &transfer(&[(6, 7, 2), (5, 6, 2)])).is_empty());
     take(&mut held, &transfer(&[(5, 6, 4)]));
     assert!(short(&held, &transfer(&[(6, 7, 4)])).is_empty());
@@ -62,7 +62,7 @@ fn an_owner_is_taken_only_where_there_is_no_other() {
         owners(&stock(&[(None, 5), (Some(3), 1)]), &moved),
         nobodys()
     );
-    // One of whom nothing is left is none.
+    // An owner with a quantity of 0 does not count.
     let one = stock(&[(Some(3), 5), (Some(4), 0)]);
     assert_eq!(
         owners(&one, &moved),
