@@ -8,10 +8,10 @@ use secrecy::SecretString;
 
 use crate::outcome::Failure;
 
-/// The largest key file that is read; keys have 40 characters.
+/// The largest key file that the gateway reads; a key has 40 characters.
 const KEY_BYTES_MAX: u64 = 4_096;
 
-/// Reads the key. The failure names the file and what to do.
+/// Reads the key. The failure names the file and the remedy.
 pub fn read(file: Option<&Path>) -> Result<SecretString, Failure> {
     let (path, is_credential) = match file {
         Some(file) => (file.to_owned(), false),
@@ -29,14 +29,14 @@ pub fn read(file: Option<&Path>) -> Result<SecretString, Failure> {
     let key = text.trim();
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Failure::stop(
-            format!("{shown} is empty, or holds more than the API key of Odoo"),
+            format!("{shown} is empty, or contains more than the API key of Odoo"),
             "write the key alone into it",
         ));
     }
     Ok(SecretString::from(key))
 }
 
-/// What to do about a file that cannot be read.
+/// The remedy for a file that the gateway cannot read.
 fn remedy(path: &Path, is_credential: bool, kind: io::ErrorKind) -> String {
     let shown = path.display();
     if is_credential {
