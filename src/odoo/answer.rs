@@ -107,7 +107,7 @@ fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
         }
         (_, Some(error)) => of_document(&error),
         (400, None) if is_https_port(answer.body) => Failure::wait(format!(
-            "what answers at {} speaks https on this port: set odoo.url to https://...",
+            "the server at {} speaks https on this port: set odoo.url to https://...",
             answer.origin
         )),
         // The caller bisects the batch. So the gateway finds and parks a document that is too large

@@ -100,7 +100,10 @@ impl Client {
             .map_err(|e| Failure::stop(words(&e), "correct the section [odoo]"))?;
         let database = HeaderValue::from_str(&config.database).map_err(|_| {
             Failure::stop(
-                format!("database {:?} has characters that an HTTP header does not allow", config.database),
+                format!(
+                    "database {:?} has characters that an HTTP header does not allow",
+                    config.database
+                ),
                 "correct odoo.database",
             )
         })?;
@@ -463,8 +466,11 @@ fn bearer(key: &SecretString) -> Result<HeaderValue, Failure> {
 
 async fn read_key(file: Option<PathBuf>) -> Result<SecretString, Failure> {
     let read = tokio::task::spawn_blocking(move || key::read(file.as_deref()));
-    read.await
-        .unwrap_or_else(|_| Err(Failure::wait("the gateway could not read the API key of Odoo")))
+    read.await.unwrap_or_else(|_| {
+        Err(Failure::wait(
+            "the gateway could not read the API key of Odoo",
+        ))
+    })
 }
 
 pub(super) fn read<T: DeserializeOwned>(
