@@ -246,12 +246,12 @@ fn not_odoo(answer: &Answer<'_>) -> Failure {
         "{} answers HTTP {} with {} instead of JSON: a captive portal, a proxy or another server answers instead of Odoo; correct odoo.url",
         answer.origin,
         answer.status,
-        if html { "a web page" } else { "something" }
+        if html { "a web page" } else { "other data" }
     ))
 }
 
 fn said(error: Option<OdooError>) -> String {
-    error.map_or_else(|| "no reason given".to_owned(), |e| cut(&e.message))
+    error.map_or_else(|| "Odoo gave no reason".to_owned(), |e| cut(&e.message))
 }
 
 /// The pause that the server asks for: seconds, or a date by its clock (RFC 9110, 10.2.3). `None`:

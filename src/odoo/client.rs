@@ -299,7 +299,7 @@ impl Client {
             self.version().await?;
         }
         self.manner
-            .ok_or_else(|| Failure::wait("Odoo's version is not known"))
+            .ok_or_else(|| Failure::wait("the gateway does not know Odoo's version yet"))
     }
 
     /// The server's time in its last answer. Without a `Date` header: the gateway's time.
@@ -425,7 +425,7 @@ fn manner(api: Api, version: &str) -> Result<Manner, Failure> {
     let dialect = Dialect::of(version).ok_or_else(|| {
         Failure::stop(
             format!("Odoo {version} is too old"),
-            "Odoo 17 or later is needed",
+            "use Odoo 17 or later",
         )
     })?;
     let wire = match api {

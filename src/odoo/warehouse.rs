@@ -236,7 +236,7 @@ impl Client {
             _ => "more than one warehouse",
         };
         let has = match names.as_slice() {
-            [] => "the key's user sees none".to_owned(),
+            [] => "the key's user sees no warehouse".to_owned(),
             names => format!("the key's user sees {}", away::list(names)),
         };
         Ok(Failure::stop(
