@@ -423,10 +423,7 @@ impl Client {
 
 fn manner(api: Api, version: &str) -> Result<Manner, Failure> {
     let dialect = Dialect::of(version).ok_or_else(|| {
-        Failure::stop(
-            format!("Odoo {version} is too old"),
-            "use Odoo 17 or later",
-        )
+        Failure::stop(format!("Odoo {version} is too old"), "use Odoo 17 or later")
     })?;
     let wire = match api {
         Api::Json2 if dialect < Dialect::V19 => {

@@ -44,7 +44,8 @@ fn remedy(path: &Path, is_credential: bool, kind: io::ErrorKind) -> String {
     } else if kind == io::ErrorKind::PermissionDenied {
         format!("give the file to the daemon's user: chown stockrelay {shown} && chmod 600 {shown}")
     } else {
-        "create a key in Odoo (Preferences, Account Security) and write only the key into the file".to_owned()
+        "create a key in Odoo (Preferences, Account Security) and write only the key into the file"
+            .to_owned()
     }
 }
 
