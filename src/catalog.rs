@@ -39,52 +39,55 @@ use crate::odoo_id::{CompanyId, LocationId, ProductId, UnitId};
 
 const FILE: &str = "odoo-copy.redb";
 const CACHE_BYTES: usize = 1 << 20;
-/// Raised when the stored form changes: older copies are then fetched again.
+/// The version of the stored form. The daemon fetches a catalog of another version again.
 const FORMAT: u8 = 3;
 
-/// Kind and id → the row as JSON: it is a cache, so its form needs no versions but [`FORMAT`].
+/// Kind and id → the row as JSON. The catalog is a cache, so [`FORMAT`] is the only version that
+/// its form needs.
 const ROWS: TableDefinition<(u8, i64), &[u8]> = TableDefinition::new("rows");
-/// In [`META`]: the decimals of quantities.
+/// A key in [`META`]: the decimals of quantities.
 const DIGITS: &str = "digits";
-/// Odoo's precision is a digit or two; ten decimals are more than floating point keeps of a stock.
+/// The most decimals. Odoo's precision is one or two digits; the floating point of a stock has less
+/// than ten decimals.
 const DIGITS_MAX: u32 = 10;
-/// What a code is (see [`CodeOf`]) and the code → ids.
+/// The kind of a code (see [`CodeOf`]) and the code → ids.
 const CODES: MultimapTableDefinition<(u8, &str), i64> = MultimapTableDefinition::new("codes");
-/// `identity`, and `since/KIND`: the newest `write_date` that was seen.
+/// `identity`, and `since/KIND`: the newest `write_date` that the catalog has.
 const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 
-/// The copy cannot be used as it is; [`Catalog::open`] makes a new one.
+/// The daemon cannot use the catalog; [`Catalog::open`] creates a new one.
 #[derive(Debug, Error)]
 #[error(
-    "the copy of master data {path}: {why}; it is fetched again by itself, unless the disk is full or broken"
+    "cannot use the copy of Odoo's data {path}: {why}; the gateway fetches it again by itself; if the error stays, check that the disk is not full or broken"
 )]
 pub struct CatalogError {
     path: PathBuf,
     why: String,
 }
 
-/// What a code means.
+/// The meaning of a code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found<T> {
     One(T),
     Nothing,
-    /// Their names, for the person who has to make them different.
+    /// The names of several records with the code. A person must change their codes so that each is
+    /// unique.
     Several(Vec<String>),
 }
 
-/// A product, and how much of its own unit one scan of the code stands for.
+/// A product, and the quantity in its own unit that one scan of the code means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Product {
     pub id: ProductId,
-    /// Its own unit of measure.
+    /// The product's own unit of measure.
     pub unit: UnitId,
     pub name: String,
-    /// By lot or by serial number.
+    /// Tracked by lot or by serial number.
     pub tracked: bool,
-    /// By serial number: one of each.
+    /// Tracked by serial number: each number has the quantity one.
     pub serial: bool,
     pub measure: Measure,
-    /// Whether its lots have dates in Odoo.
+    /// Whether the product's lots have dates in Odoo.
     pub has_dates: bool,
 }
 
@@ -96,7 +99,7 @@ enum CodeOf {
     Location = 4,
     OrderName = 5,
     OrderOrigin = 6,
-    /// The name of the order of which this one is the backorder.
+    /// The name of the order whose backorder this order is.
     OrderBefore = 7,
     /// Product and name.
     Lot = 8,
@@ -122,7 +125,7 @@ fn since_key(kind: Kind) -> String {
     format!("since/{}", number(kind))
 }
 
-/// The codes under which a row is found.
+/// The codes that find a row.
 fn codes(kind: Kind, row: &Row) -> Vec<(CodeOf, String)> {
     let text = |of, code: &Option<String>| Some((of, code.clone()?));
     let codes = match kind {
@@ -148,24 +151,24 @@ fn codes(kind: Kind, row: &Row) -> Vec<(CodeOf, String)> {
     codes.into_iter().flatten().collect()
 }
 
-/// The code of a lot: names are unique within a product.
+/// The code of a lot: a name is unique within a product.
 pub(super) fn lot_code(product: ProductId, name: &str) -> String {
     format!("{product}/{name}")
 }
 
-/// The copy of one database's master data; clones are the same copy.
+/// The catalog of one database; clones share it.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     path: Arc<Path>,
     db: Arc<Database>,
-    /// Rises with each change of what is looked up here.
+    /// The number rises with each change in the catalog.
     news: Arc<watch::Sender<u64>>,
     refreshed: Arc<Mutex<Option<Instant>>>,
     orders_as_of: Arc<Mutex<AsOf>>,
     looked_up: Arc<Mutex<LookedUp>>,
 }
 
-/// The server, database and company that a copy is of.
+/// Identifies the server, database and company of a catalog.
 #[must_use]
 pub fn identity(url: &str, database: &str, company: CompanyId) -> String {
     format!("{}{company}", site(url, database))
@@ -176,8 +179,8 @@ fn site(url: &str, database: &str) -> String {
 }
 
 impl Catalog {
-    /// Opens the copy in `data_dir`. One that is damaged, or not of `identity` (server, database,
-    /// company), is thrown away.
+    /// Opens the catalog in `data_dir`. Deletes a catalog that is damaged or has another `identity`
+    /// (server, database, company), and creates a new one.
     pub fn open(data_dir: &Path, identity: &str) -> Result<Self, CatalogError> {
         let path = data_dir.join(FILE);
         let open = || {
@@ -186,15 +189,15 @@ impl Catalog {
             Ok(copy)
         };
         open().or_else(|first: CatalogError| {
-            tracing::warn!(error = %first, "throwing the copy of Odoo's master data away: it is fetched again");
+            tracing::warn!(error = %first, "deleting the copy of Odoo's data: the gateway fetches it again");
             std::fs::remove_file(&path).map_err(|e| error(&path, &e))?;
             open()
         })
     }
 
-    /// The copy in `data_dir` as it was left, if it is of this server and database, of whichever
-    /// company: for the time until Odoo answers. An error means that it is damaged;
-    /// [`Catalog::open`] makes a new one.
+    /// Opens the last catalog in `data_dir` if it belongs to this server and database, with any
+    /// company. The daemon uses it until Odoo answers. An error means that the catalog is damaged;
+    /// [`Catalog::open`] creates a new one.
     pub fn open_last(
         data_dir: &Path,
         url: &str,
@@ -224,7 +227,7 @@ impl Catalog {
         })
     }
 
-    /// Removes the copy from the disk. Clones read on in what is left of it.
+    /// Removes the catalog from the disk. Clones still read the deleted file.
     pub fn discard(self) -> Result<(), CatalogError> {
         std::fs::remove_file(&self.path).map_err(|e| error(&self.path, &e))
     }
@@ -241,7 +244,7 @@ impl Catalog {
         }
     }
 
-    /// Empties the copy, for all who read it, unless it is `identity`'s.
+    /// Empties the catalog, for all clones, unless it has this `identity`.
     pub fn claim(&self, identity: &str) -> Result<(), CatalogError> {
         let identity = format!("{FORMAT} {identity}");
         let own = self.identity()?.as_ref() == Some(&identity);
@@ -268,7 +271,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Whether it was filled once: before that, what it does not know says nothing.
+    /// Whether the catalog was once complete. Before that, a missing record may exist in Odoo.
     pub fn is_complete(&self) -> Result<bool, CatalogError> {
         for kind in Kind::ALL {
             if self.since(kind)?.is_none() {
@@ -278,7 +281,7 @@ impl Catalog {
         Ok(true)
     }
 
-    /// Takes rows in; answers whether any was news.
+    /// Stores rows; returns whether they changed the catalog.
     pub fn apply(&self, kind: Kind, rows: &[Row]) -> Result<bool, CatalogError> {
         let notes = self.notes(kind, rows)?;
         let news = self.write(|write| {
@@ -318,7 +321,7 @@ impl Catalog {
         Ok(news)
     }
 
-    /// Drops what is not among `ids`: deleted in Odoo without a trace.
+    /// Removes the rows whose ids are not in `ids`: Odoo deletes records without a trace.
     pub fn keep_only(&self, kind: Kind, ids: &BTreeSet<i64>) -> Result<bool, CatalogError> {
         let mut gone = Vec::new();
         self.each(kind, |row| {
@@ -329,7 +332,7 @@ impl Catalog {
         self.apply(kind, &gone)
     }
 
-    /// Hands out all rows of a kind.
+    /// Passes each row of a kind to `take`.
     fn each(&self, kind: Kind, mut take: impl FnMut(Row)) -> Result<(), CatalogError> {
         let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
         let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
@@ -356,8 +359,8 @@ impl Catalog {
         Ok(count)
     }
 
-    /// What a product code means: a barcode, of the product or of a packaging of it; else an
-    /// internal reference.
+    /// Looks up a product code: a barcode of the product or of its packaging, or else an internal
+    /// reference.
     pub fn product(&self, code: &str) -> Result<Found<Product>, CatalogError> {
         let mut found = BTreeMap::new();
         for row in self.rows(Kind::Product, CodeOf::ProductBarcode, code)? {
@@ -391,7 +394,7 @@ impl Catalog {
         ))
     }
 
-    /// None where the factor of the packaging cannot be told, so that nothing is posted by guess.
+    /// `None`: the factor of the packaging is unknown, so the gateway does not guess a quantity.
     fn product_of(
         &self,
         row: &Row,
@@ -430,7 +433,7 @@ impl Catalog {
         Ok(self.row(Kind::Unit, unit.get())?.and_then(|row| row.factor))
     }
 
-    /// Notes how many decimals Odoo keeps of quantities, by its decimal precision.
+    /// Stores the number of decimals that Odoo's decimal precision gives to quantities.
     pub fn set_digits(&self, digits: u32) -> Result<(), CatalogError> {
         if self.set_meta(DIGITS, &digits.to_string())? {
             self.changed();
@@ -438,12 +441,12 @@ impl Catalog {
         Ok(())
     }
 
-    /// The smallest quantity that Odoo keeps in a unit; `None` where it did not say.
+    /// The smallest quantity of a unit that Odoo stores. `None`: Odoo did not state it.
     fn precision(&self, unit: UnitId) -> Result<Option<Decimal>, CatalogError> {
         let rounding = self
             .row(Kind::Unit, unit.get())?
             .and_then(|row| row.rounding);
-        // 0.01 of floating point is 0.01.
+        // The floating point 0.01 becomes exactly 0.01.
         let rounding = rounding.and_then(Decimal::from_f64);
         let digits = self.meta(DIGITS)?.and_then(|digits| digits.parse().ok());
         let digits = digits.map(|digits: u32| Decimal::new(1, digits.min(DIGITS_MAX)));
@@ -481,7 +484,7 @@ impl Catalog {
             .map_err(|e| self.broken(&e))
     }
 
-    /// One transaction; kept on disk only if `change` says that it changed something.
+    /// Runs one transaction, and commits it only if `change` returns `true`.
     fn write(
         &self,
         change: impl FnOnce(&WriteTransaction) -> Result<bool, Box<dyn std::error::Error>>,
@@ -503,8 +506,8 @@ impl Catalog {
 
 fn builder() -> redb::Builder {
     let mut builder = Database::builder();
-    // A page that the disk has changed is found here, and the copy is fetched again: redb would
-    // panic when it reads that page, at each start anew.
+    // The check finds a page that the disk has changed, and the daemon then fetches the catalog
+    // again. Without the check, redb would panic at every start when it reads the page.
     builder
         .set_cache_size(CACHE_BYTES)
         .set_check_integrity_on_open(true);

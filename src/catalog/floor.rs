@@ -16,22 +16,22 @@ use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, PickingId, Product
 
 /// Id → the order as JSON.
 pub(super) const ORDERS: TableDefinition<i64, &[u8]> = TableDefinition::new("orders");
-/// Orders that are over and still known by name.
+/// The most finished orders that the catalog still finds by name.
 const CLOSED_MAX: usize = 2_000;
-/// How far a chain of backorders is followed.
+/// The most backorders in a chain that the catalog follows.
 const CHAIN_MAX: usize = 10;
 const ORDERS_SINCE: &str = "since/orders";
-/// There are more open orders than are held.
+/// Odoo has more open orders than the catalog.
 const ORDERS_CUT: &str = "orders-cut";
 const NOMENCLATURE: &str = "nomenclature";
 const LOTS_OFF: &str = "lots-off";
 
-/// What an order's name, barcode or origin means.
+/// The meaning of an order's name, barcode or origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderFound {
-    /// One, or several steps or backorders of it.
+    /// One open order, or several steps or backorders of one order.
     Open(Vec<Planned>),
-    /// It was open here, and is done or cancelled.
+    /// The order was open in the catalog, and is now done or cancelled.
     Over {
         name: String,
         state: PickingState,
@@ -39,7 +39,7 @@ pub enum OrderFound {
     Nothing,
 }
 
-/// An open order, understood.
+/// An open order with its lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     pub id: PickingId,
@@ -50,23 +50,23 @@ pub struct Planned {
     /// In UTC, as Odoo writes it.
     pub scheduled: Option<String>,
     pub lines: Vec<PlannedLine>,
-    /// It has more lines than are known here.
+    /// The order has more lines than the catalog.
     pub cut: bool,
 }
 
-/// What is ordered of a product, in its own unit.
+/// The demand of a product, in its own unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedLine {
     pub product: ProductId,
     pub demand: Decimal,
-    /// In Odoo already.
+    /// The quantity that is picked in Odoo.
     pub picked: Decimal,
     pub from: Option<LocationId>,
     pub to: Option<LocationId>,
     pub lot: Option<LotId>,
 }
 
-/// A lot or serial number that is on hand.
+/// A lot or serial number in stock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lot {
     pub id: LotId,
@@ -80,7 +80,7 @@ fn is_open(order: &Order) -> bool {
 
 fn codes(order: &Order) -> Vec<(u8, &str)> {
     let mut codes = vec![(CodeOf::OrderName as u8, order.name.as_str())];
-    // Odoo joins the origins of what it merges with commas.
+    // Odoo joins the origins of merged orders with commas.
     let origins = order.origin.as_deref().unwrap_or_default().split(',');
     codes.extend(
         origins
@@ -102,7 +102,7 @@ fn exact(quantity: f64) -> Decimal {
 }
 
 impl Catalog {
-    /// Takes orders in, whatever their state; answers whether any was news.
+    /// Stores orders in any state; returns whether they changed the catalog.
     pub fn put_orders(&self, orders: &[Order]) -> Result<bool, CatalogError> {
         let news = self.write(|write| {
             let mut stored = write.open_table(ORDERS)?;
@@ -142,7 +142,7 @@ impl Catalog {
         Ok(news)
     }
 
-    /// Drops orders that Odoo has no more, and of those that are over all but the newest.
+    /// Removes orders that Odoo no longer has, and all finished orders but the newest.
     pub fn drop_orders(&self, gone: &BTreeSet<PickingId>) -> Result<bool, CatalogError> {
         let mut drop = Vec::new();
         let mut over = Vec::new();
@@ -183,13 +183,13 @@ impl Catalog {
         Ok(orders)
     }
 
-    /// The ids of all orders that are open here.
+    /// The ids of all open orders in the catalog.
     pub fn open_order_ids(&self) -> Result<BTreeSet<PickingId>, CatalogError> {
         let orders = self.all_orders()?;
         Ok(orders.iter().filter(|o| is_open(o)).map(|o| o.id).collect())
     }
 
-    /// All open orders, those due first first.
+    /// All open orders, in the order of their due times.
     pub fn open_orders(&self) -> Result<Vec<Planned>, CatalogError> {
         let mut orders = self.all_orders()?;
         orders.retain(is_open);
@@ -197,8 +197,8 @@ impl Catalog {
         orders.iter().map(|order| self.planned(order)).collect()
     }
 
-    /// The open orders of this name, barcode or origin; what is left of one that is over, where
-    /// something is.
+    /// Looks up the open orders with this name, barcode or origin. For a finished order, returns
+    /// its open backorders, if it has any.
     pub fn order(&self, code: &str) -> Result<OrderFound, CatalogError> {
         let mut open = Vec::new();
         let mut over = None;
@@ -288,7 +288,8 @@ impl Catalog {
         })
     }
 
-    /// Up to when orders are known; none before they were read once, or where they may not be read.
+    /// The time of the newest change to an order in the catalog. `None`: the gateway has not read
+    /// the orders yet, or may not read them.
     pub fn orders_since(&self) -> Result<Option<String>, CatalogError> {
         Ok(self.meta(ORDERS_SINCE)?.filter(|since| !since.is_empty()))
     }
@@ -299,13 +300,13 @@ impl Catalog {
         Ok(())
     }
 
-    /// Whether all open orders are here, so that what is not is not open.
+    /// Whether the catalog has all open orders, so that an absent order is not open.
     pub fn knows_all_orders(&self) -> Result<bool, CatalogError> {
         let cut = self.meta(ORDERS_CUT)?.is_some_and(|cut| !cut.is_empty());
         Ok(!cut && self.orders_since()?.is_some())
     }
 
-    /// A lot or serial number of a product that is on hand, or that an order names.
+    /// Looks up a lot or serial number of a product that is in stock, or that an order names.
     pub fn lot(&self, product: ProductId, lot: &str) -> Result<Found<Lot>, CatalogError> {
         let rows = self.rows(Kind::Lot, CodeOf::Lot, &lot_code(product, lot))?;
         let lots = rows.into_iter().map(|row| {
@@ -319,7 +320,7 @@ impl Catalog {
         Ok(one_of(lots.collect()))
     }
 
-    /// How much of a lot lies in the warehouse.
+    /// The quantity of a lot in the warehouse.
     pub fn on_hand(&self, lot: LotId) -> Result<Decimal, CatalogError> {
         let quants = self.rows(Kind::Quant, CodeOf::QuantOfLot, &lot.to_string())?;
         Ok(exact(
@@ -366,7 +367,7 @@ impl Catalog {
         ))
     }
 
-    /// What people call a record, and what they scan for it.
+    /// The name of a record for people, and the code that people scan for it.
     pub fn called(&self, kind: Kind, id: i64) -> Result<Option<Called>, CatalogError> {
         Ok(self.row(kind, id)?.map(|row| Called {
             name: row.display_name.or(row.name).unwrap_or_default(),
@@ -393,7 +394,7 @@ impl Catalog {
         Ok(ids)
     }
 
-    /// The ids that are here of a kind.
+    /// The ids of a kind in the catalog.
     pub fn ids(&self, kind: Kind) -> Result<BTreeSet<i64>, CatalogError> {
         let mut ids = BTreeSet::new();
         self.each(kind, |row| {
@@ -410,7 +411,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Notes whether the operation type of receipts knows no lots.
+    /// Stores whether the operation type of receipts does not use lots.
     pub fn set_lots_off(&self, is_off: bool) -> Result<(), CatalogError> {
         if self.set_meta(LOTS_OFF, if is_off { "1" } else { "0" })? {
             self.changed();
@@ -418,7 +419,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Whether the operation type of receipts knows no lots, so that a new one would be lost.
+    /// Whether the operation type of receipts does not use lots, so that Odoo would lose a new lot.
     pub fn lots_off(&self) -> Result<bool, CatalogError> {
         Ok(self.meta(LOTS_OFF)?.as_deref() == Some("1"))
     }
@@ -439,8 +440,8 @@ impl Catalog {
     }
 }
 
-/// A copy from before GS1 nomenclatures were read has the rules alone; it serves until Odoo
-/// answers.
+/// An older catalog, from before the gateway read GS1 nomenclatures, has only the rules; the
+/// gateway uses it until Odoo answers.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum StoredNomenclature {
@@ -448,7 +449,7 @@ enum StoredNomenclature {
     Whole(Nomenclature),
 }
 
-/// What people call a record, and what they scan for it.
+/// The name of a record for people, and the code that people scan for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
     pub name: String,

@@ -8,16 +8,17 @@ use crate::odoo::{self, Kind};
 use crate::odoo_id::{ProductId, UnitId};
 use rust_decimal::Decimal;
 
-/// Looks into the copy. What cannot be read is not known: nothing is guessed of it.
+/// Looks up codes in the catalog. A record that the gateway cannot read counts as unknown: it does
+/// not guess.
 #[derive(Debug)]
 pub struct InCatalog<'a> {
     pub copy: &'a Catalog,
-    /// The product that was scanned last: a lot is looked for among its own.
+    /// The product of the last scan: the gateway looks up a lot among the lots of this product.
     pub last: Option<&'a str>,
 }
 
 impl InCatalog<'_> {
-    /// The names of what was found, for people.
+    /// The names of the found records, for people.
     fn names<T: Into<i64>>(
         &self,
         kind: Kind,
@@ -44,7 +45,7 @@ impl Known for InCatalog<'_> {
                 units: product.measure.factor(),
                 unit: Some(product.unit),
             }],
-            // Their names tell them apart; more than that nobody asks of two.
+            // The names of the two products tell them apart; the caller uses nothing else of them.
             Ok(Found::Several(names)) => (1..)
                 .zip(names)
                 .map(|(place, name)| KnownProduct {
@@ -66,7 +67,7 @@ impl Known for InCatalog<'_> {
         self.names(Kind::Package, code, self.copy.package(code))
     }
 
-    /// The steps and backorders of one order are one order.
+    /// The steps and backorders of one order count as one order.
     fn orders(&self, code: &str) -> Vec<String> {
         match self.copy.order(code) {
             Ok(OrderFound::Open(_) | OrderFound::Over { .. }) => vec![code.to_owned()],
@@ -121,13 +122,14 @@ pub fn nomenclature(copy: &Catalog) -> Option<Nomenclature> {
         Some("upc2ean") => Conversion::UpcToEan,
         _ => Conversion::Always,
     };
-    // What may stand for FNC1 is no matter here: elements are asked for one by one.
+    // The group separators of the nomenclature do not matter here: the caller looks up each element
+    // alone.
     let read = if own.gs1 {
         Nomenclature::gs1("", rules)
     } else {
         Nomenclature::new(conversion, rules)
     };
-    read.inspect_err(|error| tracing::warn!("Odoo's barcode nomenclature is not used: {error}"))
+    read.inspect_err(|error| tracing::warn!("the gateway does not use Odoo's barcode nomenclature: {error}; correct the nomenclature in Odoo"))
         .ok()
 }
 
@@ -254,8 +256,8 @@ mod tests {
         assert_eq!(last(None), None);
     }
 
-    /// A number may be some product's lot and a bin. Before a product is scanned no flow takes a
-    /// lot: there it is the bin.
+    /// A number may be a product's lot and a bin. Before a product is scanned, no flow accepts a
+    /// lot: there the number means the bin.
     #[test]
     fn a_lot_is_one_of_the_product_that_was_scanned_last() {
         let (_dir, copy) = copy_with(false, json!([]));

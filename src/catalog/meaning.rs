@@ -19,26 +19,27 @@ use crate::clock;
 use crate::odoo::{Kind, Row};
 use crate::odoo_id::{ProductId, UnitId};
 
-/// Kind of code, code, and until when it had the meaning (µs) → the meaning as JSON.
+/// Kind of code, code, and the end of the meaning (µs) → the meaning as JSON.
 pub(super) const MEANT: TableDefinition<(u8, &str, i64), &[u8]> = TableDefinition::new("meant");
-/// Notes that the copy holds at most. Beyond it, notes older than [`NOTES_AGE_MAX`] are dropped.
+/// The most notes in the catalog. Above this number, the catalog deletes notes older than
+/// [`NOTES_AGE_MAX`].
 const NOTES_MAX: u64 = 20_000;
 const NOTES_AGE_MAX: SignedDuration = SignedDuration::from_hours(90 * 24);
-/// Codes whose look-ups are remembered; of more, all are forgotten.
+/// The most codes whose look-ups the catalog remembers. Above this number, it forgets all.
 const LOOKED_UP_MAX: usize = 20_000;
-/// Odoo writes whole seconds, and cuts the rest off.
+/// Odoo writes whole seconds, without the fraction.
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
-/// Odoo's time may look so much older than ours where both clocks are right.
+/// With correct clocks, Odoo's time may be at most this much older than the gateway's time.
 const BEHIND_MAX: SignedDuration = SignedDuration::from_millis(1_500);
 
-/// What kind of thing a code is for.
+/// The kind of record that a code names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Coded {
-    /// Its barcode, a packaging's, or the internal reference.
+    /// A product: its barcode, a packaging's barcode, or the internal reference.
     Product = 1,
     Location = 2,
-    /// The code is `lot_code`.
+    /// A lot: the code is `lot_code`.
     Lot = 3,
 }
 
@@ -55,33 +56,33 @@ impl Coded {
     }
 }
 
-/// The one thing that a code means, as far as another one would be another movement.
+/// The meaning of a code. Two meanings are the same if they lead to the same movement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meaning {
     pub id: i64,
-    /// How many of the product's own unit one scan stands for.
+    /// The quantity in the product's own unit that one scan means.
     pub units: Option<String>,
     pub name: String,
 }
 
 impl Meaning {
-    /// Whether both are the same thing, whatever it is called.
+    /// Whether both name the same record, whatever its name.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         self.id == other.id && self.units == other.units
     }
 }
 
-/// When codes were looked up in Odoo, by the gateway's clock.
+/// The times at which the gateway looked up codes in Odoo, by its own clock.
 #[derive(Debug, Default)]
 pub(super) struct LookedUp {
     all: Option<Timestamp>,
     each: HashMap<(Coded, String), Timestamp>,
-    /// Odoo's clock less ours.
+    /// The difference of Odoo's clock from the gateway's clock.
     ahead: SignedDuration,
 }
 
-/// What a code meant until a time.
+/// The meaning of a code until a time.
 pub(super) struct Note {
     coded: Coded,
     code: String,
@@ -90,7 +91,7 @@ pub(super) struct Note {
 }
 
 impl Catalog {
-    /// What a code means by the copy; `None` where it means nothing, or several things.
+    /// The meaning of a code in the catalog. `None`: the code has no meaning, or several.
     pub fn meaning(&self, coded: Coded, code: &str) -> Result<Option<Meaning>, CatalogError> {
         Ok(match coded {
             Coded::Product => match self.product(code)? {
@@ -127,8 +128,8 @@ impl Catalog {
         }))
     }
 
-    /// What a code meant then, where that changed afterwards; `None` where no change after it is
-    /// known.
+    /// The meaning of a code at an earlier time, if it changed afterwards. `None`: the catalog
+    /// knows no later change.
     pub fn meant_at(
         &self,
         coded: Coded,
@@ -137,7 +138,7 @@ impl Catalog {
     ) -> Result<Option<Meaning>, CatalogError> {
         let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
         let meant = match read.open_table(MEANT) {
-            // The copy of an earlier version, to which nothing has happened yet.
+            // The catalog of an earlier version has no notes.
             Err(TableError::TableDoesNotExist(_)) => return Ok(None),
             meant => meant.map_err(|e| self.broken(&e))?,
         };
@@ -158,8 +159,8 @@ impl Catalog {
             .map_err(|e| self.broken(&e))
     }
 
-    /// What these rows may change the meaning of, as it is before. A kind that was never complete
-    /// has no meanings yet.
+    /// The meanings that these rows may change, as they are before the change. A kind that was
+    /// never complete has no meanings yet.
     pub(super) fn notes(&self, kind: Kind, rows: &[Row]) -> Result<Vec<Note>, CatalogError> {
         let has_codes = matches!(
             kind,
@@ -186,8 +187,8 @@ impl Catalog {
                 if had && has && same {
                     continue;
                 }
-                // It has the new meaning since the row that it came to was written, else it has
-                // none since it was taken away.
+                // The new meaning began when its new row was written. Without a new row, the old
+                // meaning ended when its row changed.
                 let changed = (has, self.changed_by(row));
                 let known = until.entry(code.clone()).or_insert(changed);
                 *known = (*known).max(changed);
@@ -207,8 +208,8 @@ impl Catalog {
         Ok(notes)
     }
 
-    /// Up to when the row may have been as it was before, by our clock. A deleted one has no time
-    /// of its own.
+    /// The time of the row's change, by the gateway's clock. A deleted row has no time of its own,
+    /// so the result is the present time.
     fn changed_by(&self, row: &Row) -> Timestamp {
         let written = row.write_date.as_deref().and_then(|text| {
             let written = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
@@ -219,17 +220,17 @@ impl Catalog {
         written.unwrap_or_else(clock::now)
     }
 
-    /// Notes Odoo's time, as it answers just now.
+    /// Stores the difference between Odoo's present time and the gateway's.
     pub fn note_clock(&self, odoo: Timestamp) {
         let ahead = odoo.duration_since(clock::now());
-        // HTTP cuts to whole seconds, and an answer takes its time: so much behind is no
-        // difference.
+        // HTTP times have whole seconds, and an answer takes time: a smaller difference counts as
+        // zero.
         let same = ahead <= SignedDuration::ZERO && ahead >= -BEHIND_MAX;
         let ahead = if same { SignedDuration::ZERO } else { ahead };
         self.looked_up().ahead = ahead;
     }
 
-    /// Whether what Odoo had then, or later, is here for a code.
+    /// Whether the catalog has Odoo's meaning of a code as of this time or later.
     #[must_use]
     pub fn is_looked_up(&self, coded: Coded, code: &str, since: Timestamp) -> bool {
         let looked_up = self.looked_up();
@@ -237,7 +238,7 @@ impl Catalog {
         each.max(looked_up.all) >= Some(since)
     }
 
-    /// These codes are as Odoo has them, as of this time.
+    /// Notes that the catalog has Odoo's meanings of these codes as of this time.
     pub fn note_looked_up<'a>(
         &self,
         coded: Coded,
@@ -253,7 +254,7 @@ impl Catalog {
             .extend(scanned.map(|code| ((coded, code.clone()), at)));
     }
 
-    /// All codes are as Odoo has them, as of this time.
+    /// Notes that the catalog has Odoo's meanings of all codes as of this time.
     pub fn note_all_looked_up(&self, at: Timestamp) {
         let mut looked_up = self.looked_up();
         looked_up.each.clear();
@@ -270,7 +271,7 @@ impl Catalog {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The ids of the rows of a kind that have one of these codes here.
+    /// The ids of the rows of a kind that have one of these codes in the catalog.
     pub fn ids_with(
         &self,
         kind: Kind,
@@ -301,7 +302,7 @@ impl Catalog {
         Ok(ids)
     }
 
-    /// Takes in what Odoo answered about these rows: one that it does not name any more is gone.
+    /// Stores Odoo's answer about these rows: a row that is absent from the answer is gone.
     pub fn take_in(
         &self,
         kind: Kind,
@@ -315,7 +316,7 @@ impl Catalog {
     }
 }
 
-/// A row that Odoo has deleted, or shows to us no more.
+/// A row that Odoo has deleted or no longer shows to the gateway.
 pub(super) fn gone(id: i64) -> Row {
     Row {
         id,
@@ -331,13 +332,13 @@ fn codes_of(kind: Kind, row: &Row) -> BTreeSet<(Coded, String)> {
         .collect()
 }
 
-/// What of a row makes another thing of its codes.
+/// The fields of a row that change the meaning of its codes.
 fn contents(row: &Row) -> (Option<ProductId>, Option<UnitId>, Option<String>) {
     let contained = row.contained.map(|contained| contained.to_string());
     (row.product_id, row.uom_id, contained)
 }
 
-/// Writes notes down; where there are too many, old ones go.
+/// Stores notes, and deletes old notes if there are too many.
 pub(super) fn write(
     meant: &mut redb::Table<'_, (u8, &'static str, i64), &'static [u8]>,
     notes: &[Note],

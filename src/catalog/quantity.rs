@@ -10,28 +10,29 @@
 use rust_decimal::prelude::FromPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 
-/// Odoo's factors are floating point, and products of such: 6.000000000001 is 6.
+/// Odoo's factors are floating point, and so are their products: 6.000000000001 is 6.
 const FACTOR_DIGITS: u32 = 12;
-/// What factors of so many digits leave of a difference that is none, as a part of the quantity.
+/// The largest difference that counts as zero, as a part of the quantity: factors of so many digits
+/// cause it.
 const NOISE: Decimal = Decimal::from_parts(1, 0, 0, false, 11);
-/// Decimals that are looked at where the precision is not known.
+/// The decimals that the gateway compares if it does not know the precision.
 const DECIMALS_MAX: u32 = 6;
 
-/// How a quantity in the scanned unit becomes one in the product's own unit.
+/// Converts a quantity in the scanned unit into the product's own unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measure {
-    /// The factors of the scanned unit and of the product's own. Both are more than zero.
+    /// The factors of the scanned unit and of the product's own unit. Both are more than zero.
     scanned: Decimal,
     own: Decimal,
-    /// The smallest quantity of the product that Odoo keeps. `None`: not known.
+    /// The smallest quantity of the product that Odoo stores. `None`: unknown.
     precision: Option<Decimal>,
 }
 
-/// Why a quantity cannot be posted as it was scanned.
+/// The reason why the gateway cannot post a quantity as scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfit {
     TooLarge,
-    /// Odoo would keep `rounded` of the product's own unit instead.
+    /// Odoo would store `rounded` of the product's own unit instead.
     TooFine {
         rounded: Decimal,
         precision: Decimal,
@@ -39,14 +40,14 @@ pub enum Unfit {
 }
 
 impl Measure {
-    /// The scanned unit is the product's own.
+    /// The scanned unit is the product's own unit.
     pub const OWN: Self = Self {
         scanned: Decimal::ONE,
         own: Decimal::ONE,
         precision: None,
     };
 
-    /// `None` where a factor is no number above zero.
+    /// Creates a measure from Odoo's factors. `None`: a factor is not a number above zero.
     #[must_use]
     pub fn of(scanned: f64, own: f64) -> Option<Self> {
         Some(Self {
@@ -56,13 +57,13 @@ impl Measure {
         })
     }
 
-    /// The factors of the scanned unit and of the product's own.
+    /// The factors of the scanned unit and of the product's own unit.
     #[must_use]
     pub fn factors(&self) -> (Decimal, Decimal) {
         (self.scanned, self.own)
     }
 
-    /// By such factors; `None` where one is no number above zero.
+    /// Creates a measure from these factors. `None`: a factor is not a number above zero.
     #[must_use]
     pub fn by_factors((scanned, own): (Decimal, Decimal)) -> Option<Self> {
         let is_good = scanned > Decimal::ZERO && own > Decimal::ZERO;
@@ -73,8 +74,8 @@ impl Measure {
         })
     }
 
-    /// The same quantity in the unit of another code of the product; `None` where that is no number
-    /// of six decimals.
+    /// Converts a quantity into the unit of another code of the product. `None`: the result needs
+    /// more than six decimals.
     #[must_use]
     pub fn restate(&self, quantity: Decimal, other: &Self) -> Option<Decimal> {
         let there = quantity.checked_mul(self.scanned)?.checked_mul(other.own)?;
@@ -83,21 +84,21 @@ impl Measure {
         ((exact - rounded).abs() <= exact.abs() * NOISE).then_some(rounded)
     }
 
-    /// With the smallest quantity that Odoo keeps.
+    /// Sets the smallest quantity that Odoo stores.
     #[must_use]
     pub fn with_precision(self, precision: Option<Decimal>) -> Self {
         let precision = precision.filter(|precision| *precision > Decimal::ZERO);
         Self { precision, ..self }
     }
 
-    /// How many of its own unit one scan stands for, to six decimals.
+    /// The quantity in the product's own unit that one scan means, to six decimals.
     #[must_use]
     pub fn factor(&self) -> Decimal {
         self.nearest(Decimal::ONE)
     }
 
-    /// The quantity in the product's own unit, for people and for comparing: rounded where it must
-    /// be.
+    /// Converts a quantity into the product's own unit, for people and for comparisons; rounds it
+    /// if necessary.
     #[must_use]
     pub fn nearest(&self, quantity: Decimal) -> Decimal {
         self.convert(quantity).unwrap_or_else(|_| {
@@ -106,16 +107,16 @@ impl Measure {
         })
     }
 
-    /// Whether a quantity of the scanned unit has more digits than Odoo keeps, and converting it
-    /// does not help. (What converts to a part of the product's unit is another matter: more scans
-    /// may make it whole.)
+    /// Whether a quantity of the scanned unit has more digits than Odoo stores, even after
+    /// conversion. A fraction of the product's own unit does not count: more scans may make it
+    /// whole.
     #[must_use]
     pub fn is_too_fine(&self, quantity: Decimal) -> bool {
         matches!(self.convert(quantity), Err(Unfit::TooFine { precision, .. })
             if !is_multiple(quantity, precision))
     }
 
-    /// The quantity in the product's own unit.
+    /// Converts a quantity into the product's own unit.
     pub fn convert(&self, quantity: Decimal) -> Result<Decimal, Unfit> {
         let exact = self.exact(quantity).ok_or(Unfit::TooLarge)?;
         let Some(precision) = self.precision else {
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn twelve_pieces_are_a_dozen_and_five_are_no_number_of_dozens() {
         let twelfth = 1.0 / 12.0;
-        // Odoo may have the factor of the one unit or of the other, also cut to a few digits.
+        // Odoo may have the factor of either unit, also with only a few digits.
         for measure in [
             measure(1.0, 12.0),
             measure(twelfth, 1.0),
@@ -218,7 +219,7 @@ mod tests {
             }
             for pieces in ["5", "1", "7", "0.5", "13"] {
                 assert_eq!(converted(measure, pieces), None, "{pieces}");
-                // Another scan may make it whole.
+                // Another scan may make the quantity whole.
                 assert!(!measure.is_too_fine(number(pieces)), "{pieces}");
             }
         }
@@ -239,12 +240,12 @@ mod tests {
         let whole = Measure::OWN.with_precision(Some(number("1.0")));
         assert_eq!(converted(whole, "2").as_deref(), Some("2"));
         assert_eq!(converted(whole, "0.5"), None);
-        // An eighth of a case of eight is one, whatever the digits of an eighth.
+        // An eighth of a case of eight is one piece, however many digits an eighth has.
         let case = measure(8.0, 1.0);
         assert_eq!(converted(case, "0.125").as_deref(), Some("1"));
         assert_eq!(converted(case, "0.333"), None);
         assert!(case.is_too_fine(number("0.333")));
-        // Not known: as far as anybody writes.
+        // Without a known precision, six decimals count.
         assert_eq!(converted(Measure::OWN, "0.004").as_deref(), Some("0.004"));
     }
 
@@ -265,7 +266,7 @@ mod tests {
         assert_eq!(piece.restate(12.into(), &six), Some(2.into()));
         assert_eq!(piece.restate(5.into(), &six), None);
         assert_eq!(six.restate(5.into(), &ten), Some(3.into()));
-        // Kept in dozens, by whichever factor Odoo has.
+        // The product's unit is the dozen; Odoo may have the factor of either unit.
         for piece in [measure(1.0, 12.0), measure(1.0 / 12.0, 1.0)] {
             assert_eq!(Measure::OWN.restate(1.into(), &piece), Some(12.into()));
             assert_eq!(piece.restate(6.into(), &Measure::OWN), Some(number("0.5")));
@@ -282,7 +283,7 @@ mod tests {
         assert_eq!(Measure::of(1.0, f64::INFINITY), None);
     }
 
-    /// `float_round(.., 'HALF-UP')` of Odoo's, in floating point.
+    /// Odoo's `float_round(.., 'HALF-UP')`, in floating point.
     fn odoo(quantity: f64, scanned: f64, own: f64) -> f64 {
         let steps = quantity * scanned / own * 100.0;
         let epsilon = steps.abs() * 2.0_f64.powi(-50);
@@ -290,8 +291,8 @@ mod tests {
     }
 
     proptest! {
-        /// A whole number of the larger unit, scanned in the smaller one, is that number, whatever
-        /// the factor is, and however Odoo holds it.
+        /// A whole number of the larger unit, scanned in the smaller unit, stays that number for
+        /// any factor, and however Odoo stores the factor.
         #[test]
         fn what_makes_whole_units_is_whole(per in 1_u32..5_000, units in 1_u32..5_000) {
             let pieces = Decimal::from(per) * Decimal::from(units);
@@ -304,8 +305,8 @@ mod tests {
             }
         }
 
-        /// What is converted is what Odoo makes of it, and is what was scanned when it is converted
-        /// back.
+        /// The converted quantity equals Odoo's own conversion, and converts back into the scanned
+        /// quantity.
         #[test]
         fn nothing_is_lost(
             cents in 1_i64..1_000_000, scanned in 0.001_f64..1_000.0, own in 0.001_f64..1_000.0,
@@ -321,7 +322,7 @@ mod tests {
             }
         }
 
-        /// What cannot be kept is never kept as something else.
+        /// A quantity that Odoo cannot store never becomes another quantity.
         #[test]
         fn a_part_of_a_unit_is_not_rounded(per in 1_i64..2_000, pieces in 1_i64..100_000) {
             #[expect(clippy::cast_precision_loss, reason = "below two thousand")]

@@ -23,12 +23,12 @@ use crate::odoo_id::{CompanyId, UnitId};
 use crate::outcome::Failure;
 use floor::Floor;
 
-/// A record has the time at which its transaction began, and is seen when that ended: ask for so
-/// much more.
+/// A record has the start time of its transaction, but is visible only after the transaction's end.
+/// So the refresh reads this much more.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 const FULL_EVERY: Duration = Duration::from_hours(24);
 
-/// Why master data could not be had.
+/// The reason why the gateway could not refresh the catalog.
 #[derive(Debug, Error)]
 pub enum Trouble {
     #[error(transparent)]
@@ -39,15 +39,16 @@ pub enum Trouble {
 
 #[derive(Debug, Default)]
 pub struct Refresh {
-    /// When each kind was last read as a whole, since the start.
+    /// The time of the last full read of each kind, since the start.
     full_at: BTreeMap<Kind, Duration>,
-    /// Counts (Odoo's, ours) that stayed different when all was read: no reason to read all again.
+    /// Counts (Odoo's, the catalog's) that still differed after a full read: they cause no further
+    /// full read.
     accepted: BTreeMap<Kind, (u64, u64)>,
     floor: Floor,
 }
 
 impl Refresh {
-    /// Brings the copy up to date; answers whether there was news.
+    /// Refreshes the catalog; returns whether the catalog changed.
     pub async fn run(
         &mut self,
         odoo: &mut Client,
@@ -66,7 +67,7 @@ impl Refresh {
                 .get(&kind)
                 .is_some_and(|at| now >= *at + FULL_EVERY);
             self.full_at.entry(kind).or_insert(now);
-            // Units are few, and what Odoo works out for them changes without a date.
+            // Units are few, and Odoo changes their computed fields without a new `write_date`.
             let whole = aged || kind == Kind::Unit;
             news |= fetch(odoo, copy, kind, company, since.filter(|_| !whole)).await?;
             let counts = (odoo.count(kind, company).await?, copy.count(kind)?);
@@ -90,7 +91,7 @@ impl Refresh {
     }
 }
 
-/// Fetches what was written since, or everything, page by page.
+/// Reads the records that changed since a time, or all records, page by page.
 async fn fetch(
     odoo: &mut Client,
     copy: &Catalog,
@@ -127,7 +128,8 @@ async fn fetch(
     Ok(news)
 }
 
-/// Gives units their external ids, which never change: only those of new units are asked for.
+/// Adds the external ids to units. They never change, so the function reads only those of new
+/// units.
 async fn name_units(odoo: &mut Client, copy: &Catalog, units: &mut [Row]) -> Result<(), Trouble> {
     let mut new = Vec::new();
     for unit in units.iter_mut() {
@@ -152,7 +154,7 @@ async fn name_units(odoo: &mut Client, copy: &Catalog, units: &mut [Row]) -> Res
     Ok(())
 }
 
-/// In Odoo's form of a time.
+/// The time at which the next read starts, in Odoo's form.
 fn before(begun: Timestamp) -> String {
     let since = begun.checked_sub(OVERLAP).unwrap_or(begun);
     since

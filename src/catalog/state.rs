@@ -12,17 +12,17 @@ use super::{Catalog, CatalogError, META, since_key};
 use crate::odoo::{Kind, Order};
 use crate::odoo_id::PickingId;
 
-/// As of when the orders are as Odoo had them.
+/// The times at which the gateway read the orders in the catalog from Odoo.
 #[derive(Debug, Default)]
 pub(super) struct AsOf {
     all: Option<Timestamp>,
-    /// While they are read: since when, and those that were put in already.
+    /// The start of a read that has not finished; `each` has the orders that it has stored.
     reading: Option<Timestamp>,
     each: HashMap<PickingId, Timestamp>,
 }
 
 impl Catalog {
-    /// Wakes when what is looked up here has changed; the number rises.
+    /// Subscribes to changes in the catalog; the number rises with each change.
     #[must_use]
     pub fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
@@ -32,7 +32,7 @@ impl Catalog {
         self.news.send_modify(|number| *number += 1);
     }
 
-    /// All of it was brought up to date just now.
+    /// Notes that the catalog was fully refreshed at this time.
     pub fn note_refreshed(&self, now: Instant) {
         let mut refreshed = self
             .refreshed
@@ -41,7 +41,7 @@ impl Catalog {
         *refreshed = Some(now);
     }
 
-    /// When all of it was brought up to date, if it was since the start.
+    /// The time of the last full refresh. `None`: no full refresh since the start.
     #[must_use]
     pub fn refreshed(&self) -> Option<Instant> {
         *self
@@ -50,12 +50,13 @@ impl Catalog {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Orders that are put in from here on are as Odoo has them now, or later.
+    /// Notes the start of a read: an order that the gateway stores from now on is as in Odoo at
+    /// this time or later.
     pub fn reads_orders(&self, now: Timestamp) {
         self.as_of().reading = Some(now);
     }
 
-    /// All of them are: what was not put in has not changed.
+    /// Notes the end of the read: an order that the read did not store has not changed.
     pub fn read_orders(&self) {
         let mut as_of = self.as_of();
         as_of.all = as_of.reading.take();
@@ -71,14 +72,14 @@ impl Catalog {
         }
     }
 
-    /// As of when it has all orders, by the gateway's clock; none before they were read since the
-    /// start.
+    /// The start of the last full read of the orders, by the gateway's clock. `None`: no full read
+    /// since the start.
     #[must_use]
     pub fn orders_as_of(&self) -> Option<Timestamp> {
         self.as_of().all
     }
 
-    /// As of when it has this order.
+    /// The start of the last read that covers this order.
     #[must_use]
     pub fn order_as_of(&self, order: PickingId) -> Option<Timestamp> {
         let as_of = self.as_of();
@@ -91,7 +92,7 @@ impl Catalog {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The newest `write_date` that the copy knows of this kind; none before it was complete once.
+    /// The newest `write_date` of this kind in the catalog. `None`: the kind was never complete.
     pub fn since(&self, kind: Kind) -> Result<Option<String>, CatalogError> {
         self.meta(&since_key(kind))
     }

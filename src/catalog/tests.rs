@@ -69,7 +69,7 @@ fn a_product_is_found_by_barcode_reference_and_packaging() {
         copy.location("BIN-1").unwrap(),
         Found::One(LocationId::new(5))
     );
-    // A bin's barcode is no product's.
+    // A bin's barcode names no product.
     assert_eq!(copy.product("BIN-1").unwrap(), Found::Nothing);
 }
 
@@ -87,7 +87,7 @@ fn one_barcode_for_two_things_names_both() {
     );
 }
 
-/// A row as Odoo wrote it at this minute past eight.
+/// A row that Odoo wrote at this minute past eight.
 fn written(minute: u32, row: Row) -> Row {
     Row {
         write_date: Some(format!("2026-11-23 08:{minute:02}:00")),
@@ -109,7 +109,7 @@ fn what_a_code_meant_before_is_known_until_odoo_wrote_the_change() {
     for kind in Kind::ALL {
         copy.set_since(kind, "2026-11-23 08:00:00").unwrap();
     }
-    // A new name is no other thing, and a new product had no code before.
+    // A new name changes no meaning, and a new product had no code before.
     let renamed = Row {
         display_name: Some("Other".to_owned()),
         ..row(10, Some("400"))
@@ -121,7 +121,7 @@ fn what_a_code_meant_before_is_known_until_odoo_wrote_the_change() {
     .unwrap();
     assert_eq!(meant(Coded::Product, "400", "00:00"), None);
     assert_eq!(meant(Coded::Product, "402", "00:00"), None);
-    // The code is taken from one product at 8:02 and given to the other at 8:03.
+    // A person takes the code from one product at 8:02 and gives it to the other at 8:03.
     let rows = [written(2, row(10, None)), written(3, row(11, Some("400")))];
     copy.apply(Kind::Product, &rows).unwrap();
     assert_eq!(meant(Coded::Product, "400", "02:30"), Some(10));
@@ -134,9 +134,9 @@ fn what_a_code_meant_before_is_known_until_odoo_wrote_the_change() {
     assert_eq!(
         meant(Coded::Product, "401", "02:59"),
         Some(11),
-        "it is no code any more"
+        "the code has no meaning any more"
     );
-    // Archived at 8:05, and again another product's at 8:07.
+    // The product is archived at 8:05, and another product has the code at 8:07.
     let archived = Row {
         active: false,
         ..row(11, Some("400"))
@@ -149,9 +149,9 @@ fn what_a_code_meant_before_is_known_until_odoo_wrote_the_change() {
     assert_eq!(
         meant(Coded::Product, "400", "06:00"),
         None,
-        "nothing at the time"
+        "no meaning at the time"
     );
-    // A bin's label moves, and a packaging holds another number.
+    // A bin's label moves to another bin, and a packaging changes its quantity.
     copy.apply(
         Kind::Location,
         &[written(4, row(5, None)), written(4, row(6, Some("BIN-1")))],
@@ -175,7 +175,7 @@ fn what_a_code_meant_before_is_known_until_odoo_wrote_the_change() {
         before.as_ref().map(|before| (before.id, before.is(&now))),
         Some((10, false))
     );
-    // What is deleted leaves no time behind: it may have been so until now.
+    // A deleted record leaves no time, so its old meaning lasts until now.
     copy.keep_only(Kind::Location, &BTreeSet::from([5]))
         .unwrap();
     assert_eq!(meant(Coded::Location, "BIN-1", "59:00"), Some(6));
@@ -192,7 +192,7 @@ fn the_coarser_of_rounding_and_digits_holds() {
         Found::One(product) => product.measure.convert("0.005".parse().unwrap()).is_ok(),
         other => panic!("{other:?}"),
     };
-    assert!(half(&copy) && fine(&copy), "Odoo has not said");
+    assert!(half(&copy) && fine(&copy), "Odoo has not stated the digits");
     copy.set_digits(2).unwrap();
     assert!(half(&copy) && !fine(&copy));
     let rounding = |rounding| Row {
@@ -202,7 +202,7 @@ fn the_coarser_of_rounding_and_digits_holds() {
     copy.apply(Kind::Unit, &[rounding(1.0)]).unwrap();
     assert!(!half(&copy));
     copy.apply(Kind::Unit, &[rounding(0.001)]).unwrap();
-    assert!(half(&copy) && !fine(&copy), "two digits are kept");
+    assert!(half(&copy) && !fine(&copy), "Odoo stores two digits");
 }
 
 #[test]
@@ -300,7 +300,10 @@ fn a_copy_with_a_damaged_page_is_thrown_away_or_right() {
 fn the_last_copy_is_opened_without_odoo_if_it_is_of_the_same_database() {
     let dir = tempfile::tempdir().unwrap();
     let last = |url, database| Catalog::open_last(dir.path(), url, database).unwrap();
-    assert!(last("http://odoo", "prod").is_none(), "there is none yet");
+    assert!(
+        last("http://odoo", "prod").is_none(),
+        "no catalog exists yet"
+    );
     let copy = Catalog::open(
         dir.path(),
         &identity("http://odoo", "prod", CompanyId::new(12)),
@@ -331,7 +334,7 @@ fn clones_are_the_same_copy_on_other_threads_too() {
     let read = std::thread::spawn(move || (id(reader.product("402").unwrap()), reader));
     let (found, reader) = read.join().unwrap();
     assert_eq!(found, Some(12));
-    // The same company again keeps it; another one empties it for all.
+    // The same company keeps the catalog; another company empties it for all clones.
     copy.claim("a").unwrap();
     assert_eq!(id(reader.product("402").unwrap()), Some(12));
     copy.claim("b").unwrap();
@@ -378,7 +381,7 @@ fn a_label_s_unit_is_converted_where_it_has_a_common_reference() {
         ("0.27", Unit::Kilogram, 4, is("0.27")),
         ("0.275", Unit::Kilogram, 3, is("275")),
         ("12.5", Unit::Kilogram, 6, is("27.56")),
-        // A ton is kept in steps of ten kilograms.
+        // Odoo stores tons in steps of ten kilograms.
         ("12.5", Unit::Kilogram, 5, Fit::Unfit),
         ("20", Unit::Kilogram, 5, is("0.02")),
         ("1", Unit::Pound, 3, is("453.59")),
@@ -392,10 +395,10 @@ fn a_label_s_unit_is_converted_where_it_has_a_common_reference() {
         ("12", Unit::Piece, 2, is("2")),
         ("5", Unit::Piece, 2, Fit::Unfit),
         ("8", Unit::Piece, 4, Fit::Foreign),
-        // No unit of Odoo's is a metre here, and it is none of pieces.
+        // This Odoo has no metre, and the target unit is a unit of pieces.
         ("4", Unit::Metre, 1, Fit::Foreign),
         ("4", Unit::Metre, 4, Fit::Unknown),
-        // A unit of the site's own: nobody knows what it is.
+        // A custom unit of the site: its relation to Odoo's units is unknown.
         ("4", Unit::Kilogram, 11, Fit::Unknown),
         ("4", Unit::Piece, 11, Fit::Unknown),
         ("4", Unit::Kilogram, 99, Fit::Unknown),
@@ -404,7 +407,7 @@ fn a_label_s_unit_is_converted_where_it_has_a_common_reference() {
         let found = copy.convert(value.parse().unwrap(), UnitOf::Gs1(unit), UnitId::new(into));
         assert_eq!(found.unwrap(), fit, "{value} {unit:?} in {into}");
     }
-    // By the unit of a rule of the site's.
+    // The unit of a custom rule of the site.
     let by_id = |id, into| {
         let unit = UnitOf::Id(UnitId::new(id));
         copy.convert(2.into(), unit, UnitId::new(into)).unwrap()
@@ -445,7 +448,7 @@ fn a_product_has_a_code_of_its_own_unit_or_none() {
     let own = |id| copy.own_code(id).unwrap();
     assert_eq!(own(ProductId::new(10)).as_deref(), Some("400"));
     assert_eq!(own(ProductId::new(99)), None);
-    // Its barcode is a packaging's, too; its reference is another product's barcode.
+    // The barcode is also a packaging's, and the reference is also another product's barcode.
     let packaging = Row {
         product_id: Some(ProductId::new(11)),
         uom_id: Some(UnitId::new(2)),

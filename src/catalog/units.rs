@@ -12,18 +12,19 @@ use crate::decode::meaning::{Fit, UnitOf};
 use crate::odoo::{Kind, Row};
 use crate::odoo_id::{ProductId, UnitId};
 
-/// The module of the units that Odoo brings.
+/// The module of the units that Odoo installs.
 const MODULE: &str = "uom.";
 const PIECE: &str = "uom.product_uom_unit";
 
-/// Odoo's units in which a label's unit can be stated, by their names in the module `uom`, and how
-/// many of them one is. Some were called otherwise before Odoo 19, and some may be archived.
+/// Odoo's units in which the gateway can state a label's unit: each with its name in the module
+/// `uom`, and how many of it equal one label unit. Some had other names before Odoo 19, and some
+/// may be archived.
 fn stated(unit: Unit) -> &'static [(&'static str, f64)] {
     match unit {
         Unit::Piece => &[("product_uom_unit", 1.0)],
         Unit::Kilogram => &[("product_uom_kgm", 1.0), ("product_uom_gram", 1_000.0)],
         Unit::Pound => &[("product_uom_lb", 1.0), ("product_uom_gram", 453.592_37)],
-        // Of weight or of volume, as the product is kept.
+        // A unit of weight or of volume, as Odoo measures the product.
         Unit::Ounce => &[
             ("product_uom_oz", 1.0),
             ("product_uom_gram", 28.349_523_125),
@@ -74,7 +75,8 @@ fn stated(unit: Unit) -> &'static [(&'static str, f64)] {
     }
 }
 
-/// How so many times a unit becomes another one; `None`: they have no common reference.
+/// Builds the measure that converts `times` of a unit into another unit. `None`: the units have no
+/// common reference.
 pub(super) fn measure(unit: &Row, own: &Row, times: f64) -> Option<Measure> {
     if unit.reference != own.reference {
         return None;
@@ -83,7 +85,7 @@ pub(super) fn measure(unit: &Row, own: &Row, times: f64) -> Option<Measure> {
 }
 
 impl Catalog {
-    /// A measure in one of Odoo's units, converted as Odoo does.
+    /// Converts a measured value into one of Odoo's units, as Odoo does.
     pub fn convert(&self, value: Decimal, unit: UnitOf, into: UnitId) -> Result<Fit, CatalogError> {
         let Some(own) = self.row(Kind::Unit, into.get())? else {
             return Ok(Fit::Unknown);
@@ -103,14 +105,14 @@ impl Catalog {
                 return Ok(converted.map_or(Fit::Unfit, Fit::Is));
             }
         }
-        // A site's own unit without a relation to one of Odoo's may be a kilogram of its own.
+        // A custom unit without a relation to Odoo's units may be another name for the kilogram.
         let names = self.names_beside(&own)?;
         let is_pieces = names.iter().any(|name| name == PIECE);
         let is_told = is_pieces || is_there && !names.is_empty();
         Ok(if is_told { Fit::Foreign } else { Fit::Unknown })
     }
 
-    /// The units of Odoo's own that have a common reference with this one.
+    /// The names of Odoo's own units that have a common reference with this unit.
     fn names_beside(&self, own: &Row) -> Result<Vec<String>, CatalogError> {
         let mut names = Vec::new();
         self.each(Kind::Unit, |row| {
@@ -120,14 +122,14 @@ impl Catalog {
         Ok(names)
     }
 
-    /// The external id of a unit that is here; `None`: it was not asked for yet.
+    /// The external id of a unit in the catalog. `None`: the gateway has not read it yet.
     pub fn unit_name(&self, unit: UnitId) -> Result<Option<String>, CatalogError> {
         Ok(self
             .row(Kind::Unit, unit.get())?
             .and_then(|row| row.external))
     }
 
-    /// The units that Odoo has of those in which a label's unit can be stated.
+    /// The units in this Odoo that can state a label's unit.
     fn units_of(&self, unit: Unit) -> Result<Vec<(Row, f64)>, CatalogError> {
         let mut found = Vec::new();
         self.each(Kind::Unit, |row| {
@@ -143,7 +145,8 @@ impl Catalog {
             .collect())
     }
 
-    /// The product and the unit of a packaging whose unit cannot be converted into the product's.
+    /// The product and the unit of a packaging whose unit cannot be converted into the product's
+    /// unit.
     pub fn foreign_packaging(&self, code: &str) -> Result<Option<(String, String)>, CatalogError> {
         for packaging in self.rows(Kind::Packaging, CodeOf::Packaging, code)? {
             let product = self.row(
@@ -165,7 +168,7 @@ impl Catalog {
         Ok(None)
     }
 
-    /// A code that stands for one of the product's own unit.
+    /// A code that means one of the product's own unit.
     pub fn own_code(&self, product: ProductId) -> Result<Option<String>, CatalogError> {
         let Some(row) = self.row(Kind::Product, product.get())? else {
             return Ok(None);

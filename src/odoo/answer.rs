@@ -10,28 +10,29 @@ use thiserror::Error;
 
 use crate::outcome::Failure;
 
-/// A `Retry-After` longer than this is cut to it.
+/// The gateway shortens a longer `Retry-After` to this time.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(10);
-/// Messages are for people and for the journal: cut to so many characters.
+/// The largest number of characters in a message for people and for the journal.
 const MESSAGE_CHARS_MAX: usize = 1_000;
 
-/// An HTTP answer as far as it matters here.
+/// The parts of an HTTP answer that decide the outcome of a call.
 #[derive(Debug, Default)]
 pub struct Answer<'a> {
-    /// The server that was asked: scheme, host and port.
+    /// The called server: scheme, host and port.
     pub origin: &'a str,
     pub status: u16,
-    /// Where a redirect points.
+    /// The target of a redirect.
     pub location: Option<&'a str>,
     /// The `Retry-After` header.
     pub retry_after: Option<&'a str>,
-    /// The server's clock, which a date in `Retry-After` is by; ours if the answer has none.
+    /// The server's time, which a date in `Retry-After` relates to. Without a `Date` header: the
+    /// gateway's time.
     pub now: Timestamp,
     pub body: &'a [u8],
 }
 
-/// The error object of JSON-2, which is the `data` of one of `/jsonrpc`. Its `debug` is a
-/// traceback, which people never see.
+/// The error object of JSON-2; in an answer of `/jsonrpc`, its `data`. Its `debug` is a traceback,
+/// which the gateway does not show to people.
 #[derive(Debug, Deserialize)]
 struct OdooError {
     name: String,
@@ -41,19 +42,19 @@ struct OdooError {
     debug: String,
 }
 
-/// Why a call has no value.
+/// The reason why a call returned no value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CallError {
-    /// Odoo forbids it (403). The answer does not tell whether the key's user lacks a right, which
-    /// holds the link, or a record rule forbids this one record, which parks its document: the
-    /// client finds out.
+    /// Odoo forbids the call (403). Two causes are possible: the key's user lacks a right, which
+    /// holds the link, or a record rule forbids this record, which parks its document. The client
+    /// finds out which.
     #[error("Odoo forbids it: {0}")]
     Forbidden(String),
     #[error(transparent)]
     Failed(#[from] Failure),
 }
 
-/// The value that Odoo answered, or why there is none.
+/// Returns Odoo's value, or the reason why the answer has no value.
 pub fn understand(answer: &Answer<'_>) -> Result<Value, CallError> {
     if (200..300).contains(&answer.status) {
         return Ok(serde_json::from_slice(answer.body).map_err(|_| not_odoo(answer))?);
@@ -63,7 +64,7 @@ pub fn understand(answer: &Answer<'_>) -> Result<Value, CallError> {
         tracing::debug!(
             name = error.name,
             debug = error.debug,
-            "Odoo answered an error"
+            "Odoo answered with an error"
         );
     }
     if answer.status == 403 {
@@ -72,24 +73,25 @@ pub fn understand(answer: &Answer<'_>) -> Result<Value, CallError> {
     Err(failure(answer, error).into())
 }
 
-/// What an answer means that holds no value and forbids nothing.
+/// Classifies an answer that has no value and is not a 403.
 fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
-    // A server that answers and wants fewer requests: that it answers a probe says nothing.
+    // The server answers, but wants fewer requests. An answered probe does not change this.
     let fewer = (answer.status == 429).then_some(Duration::ZERO);
     match (answer.status, error) {
         (408 | 425 | 429 | 502.., _) => Failure::Wait {
             message: format!(
-                "Odoo at {} is busy or not there: HTTP {}{}",
+                "Odoo at {} is busy or not running: HTTP {}{}",
                 answer.origin,
                 answer.status,
                 if answer.status == 429 {
                     ""
                 } else {
-                    "; see that Odoo runs there, and correct odoo.url if another server answers"
+                    "; check that Odoo runs there, and correct odoo.url if another server answers"
                 }
             ),
             after: retry_after(answer).or(fewer),
-            // What a proxy says that gave up on a call, or whose Odoo died of it.
+            // A proxy answers with these statuses after its timeout, or when Odoo crashed in the
+            // call.
             slow: (502..=504).contains(&answer.status),
         },
         (300..400, _) => Failure::wait(format!(
@@ -105,30 +107,31 @@ fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
         }
         (_, Some(error)) => of_document(&error),
         (400, None) if is_https_port(answer.body) => Failure::wait(format!(
-            "what answers at {} speaks https on this port: set odoo.url to https://...",
+            "the server at {} speaks https on this port: set odoo.url to https://...",
             answer.origin
         )),
-        // Bisected, so that one document that is too large or that a proxy dislikes is found and
-        // parked.
+        // The caller bisects the batch. So the gateway finds and parks a document that is too large
+        // or that a proxy rejects.
         (400..500, None) => Failure::person(format!(
-            "{} answers HTTP {} without Odoo's words",
+            "{} answers HTTP {} without an error text from Odoo",
             answer.origin, answer.status
         )),
         (status, None) => Failure::wait(format!(
-            "{} answers HTTP {status} without Odoo's words; see that Odoo and the proxy before it run, and correct odoo.url if another server answers",
+            "{} answers HTTP {status} without an error text from Odoo; check that Odoo and the proxy in front of it run, and correct odoo.url if another server answers",
             answer.origin
         )),
     }
 }
 
-/// What nginx and Apache answer where https is spoken (HTTP 400, in English in every language).
+/// Whether nginx or Apache answered that the port expects https (HTTP 400; the text is English in
+/// every language).
 fn is_https_port(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
     text.contains("plain HTTP request was sent to HTTPS port")
         || text.contains("speaking plain HTTP to an SSL-enabled server port")
 }
 
-/// The client names the database.
+/// The caller adds the name of the database.
 pub(super) fn unknown_database() -> Failure {
     Failure::stop(
         "Odoo does not know the database (HTTP 404, no JSON)",
@@ -136,12 +139,12 @@ pub(super) fn unknown_database() -> Failure {
     )
 }
 
-/// The same of an answer of `/jsonrpc`, where Odoo's own errors come with the status 200.
+/// Like [`understand`], for an answer of `/jsonrpc`, where Odoo's own errors have the status 200.
 pub fn understand_rpc(answer: &Answer<'_>) -> Result<Value, CallError> {
     #[derive(Deserialize)]
     struct Response {
         jsonrpc: String,
-        /// Absent where the method answered nothing.
+        /// Absent if the method returned nothing.
         #[serde(default)]
         result: Value,
         error: Option<RpcError>,
@@ -159,8 +162,7 @@ pub fn understand_rpc(answer: &Answer<'_>) -> Result<Value, CallError> {
         )
         .into());
     }
-    // A status that is not 200 is a proxy's word, as for JSON-2; what is no object has no error in
-    // it.
+    // A proxy sent a status that is not 200, as for JSON-2. Only an object can contain an error.
     let value = understand(answer)?;
     let response: Response = serde_json::from_value(value).map_err(|_| not_odoo(answer))?;
     if response.jsonrpc != "2.0" {
@@ -175,12 +177,12 @@ pub fn understand_rpc(answer: &Answer<'_>) -> Result<Value, CallError> {
     }
 }
 
-/// What the name of an error says, where no status does.
+/// Classifies an error by its name, where no status does.
 fn rpc_failure(error: &OdooError) -> CallError {
     tracing::debug!(
         name = error.name,
         debug = error.debug,
-        "Odoo answered an error"
+        "Odoo answered with an error"
     );
     let message = cut(&error.message);
     match error.name.as_str() {
@@ -194,30 +196,30 @@ fn rpc_failure(error: &OdooError) -> CallError {
 fn key_refused(how: &str) -> Failure {
     Failure::stop(
         format!("Odoo does not accept the API key ({how})"),
-        "put a new key into odoo.api_key_file or the credential odoo-api-key; keys last three months at most",
+        "create a new key and write it into odoo.api_key_file or the credential odoo-api-key; keys last three months at most",
     )
 }
 
 fn lacking(message: &str) -> Failure {
     Failure::stop(
-        format!("Odoo lacks what is needed: {message}"),
+        format!("Odoo lacks a model or method that the gateway needs: {message}"),
         "install the app Inventory in the database of odoo.database",
     )
 }
 
-/// An error about what was sent, unless it passes.
+/// An error about the content of the call, unless it is temporary.
 fn of_document(error: &OdooError) -> Failure {
     let message = cut(&error.message);
     if passes(error) {
-        Failure::wait(format!("Odoo could not do it just now: {message}"))
+        Failure::wait(format!("Odoo could not run the call now: {message}"))
     } else {
         Failure::person(message)
     }
 }
 
-/// Errors that say nothing about the document: databases that conflict or go away, machines without
-/// memory. Any other error of a program (`builtins.ValueError`, a `KeyError` in somebody's module)
-/// would come again. The class decides and never the message: servers and databases speak the
+/// Whether an error is temporary: a database conflict, a lost database, a machine without memory.
+/// Any other error of a program (`builtins.ValueError`, a `KeyError` in a custom module) would
+/// occur again. The class decides, never the message: servers and databases write messages in the
 /// language of their site.
 fn passes(error: &OdooError) -> bool {
     [
@@ -241,24 +243,24 @@ fn not_odoo(answer: &Answer<'_>) -> Failure {
     let text = String::from_utf8_lossy(answer.body);
     let html = text.trim_start().starts_with('<');
     Failure::wait(format!(
-        "{} answers HTTP {} with {} instead of JSON: a captive portal, a proxy or another server is in Odoo's place; correct odoo.url",
+        "{} answers HTTP {} with {} instead of JSON: a captive portal, a proxy or another server answers instead of Odoo; correct odoo.url",
         answer.origin,
         answer.status,
-        if html { "a web page" } else { "something" }
+        if html { "a web page" } else { "other data" }
     ))
 }
 
 fn said(error: Option<OdooError>) -> String {
-    error.map_or_else(|| "no reason given".to_owned(), |e| cut(&e.message))
+    error.map_or_else(|| "Odoo gave no reason".to_owned(), |e| cut(&e.message))
 }
 
-/// The time that the server asks for: seconds, or a date by its clock (RFC 9110, 10.2.3). `None`:
-/// no time, or one that has passed.
+/// The pause that the server asks for: seconds, or a date by its clock (RFC 9110, 10.2.3). `None`:
+/// no time, or a time that has passed.
 fn retry_after(answer: &Answer<'_>) -> Option<Duration> {
     let header = answer.retry_after?.trim();
     let is_number = !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit());
     let asked = if is_number {
-        // A number beyond all numbers is long enough.
+        // A number that does not fit counts as the longest pause.
         Duration::from_secs(header.parse().unwrap_or(u64::MAX))
     } else {
         let date = jiff::fmt::rfc2822::parse(header).ok()?.timestamp();
@@ -267,7 +269,7 @@ fn retry_after(answer: &Answer<'_>) -> Option<Duration> {
     Some(asked.min(RETRY_AFTER_MAX)).filter(|asked| !asked.is_zero())
 }
 
-/// A message of Odoo's, on one line and not endless.
+/// Shortens a message of Odoo to one line of limited length.
 #[must_use]
 pub fn cut(message: &str) -> String {
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -318,7 +320,7 @@ mod tests {
                 "wait",
             ),
             (500, &error("psycopg2.OperationalError", "x"), "wait"),
-            // A message decides nothing.
+            // The message does not decide.
             (
                 422,
                 &error("odoo.exceptions.UserError", "could not serialize access"),
@@ -492,7 +494,7 @@ mod tests {
             assert_eq!(after(503, Some(header)), expected, "{header}");
             assert_eq!(after(429, Some(header)), expected, "{header}");
         }
-        // No time, or none that anybody can read: the usual back-off; after 429 without pings.
+        // No time, or an unreadable time: the usual back-off; after 429 without pings.
         let none = [
             "0",
             "-1",

@@ -8,28 +8,31 @@ use super::values::{text_or_false, value_or_false};
 use crate::odoo_id::{CompanyId, UnitId};
 use crate::outcome::Failure;
 
-/// Rules of a nomenclature that are held; Odoo's own has about forty.
+/// The most rules of a nomenclature that the gateway reads; Odoo's own nomenclature has about
+/// forty.
 const RULES_MAX: usize = 500;
-/// Of the module `barcodes_gs1_nomenclature`: where it is not installed, Odoo refuses a call that
+/// A field of the module `barcodes_gs1_nomenclature`. Without the module, Odoo refuses a call that
 /// names its fields.
 const GS1_FLAG: &str = "is_gs1_nomenclature";
 const GS1_RULE_FIELDS: [&str; 3] = ["gs1_content_type", "gs1_decimal_usage", "associated_uom_id"];
 
-/// What the company reads barcodes by.
+/// The company's barcode nomenclature.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Nomenclature {
-    /// It reads GS1 data, and nothing else.
+    /// The nomenclature reads only GS1 data.
     pub gs1: bool,
-    /// Which of UPC-A and EAN-13 is taken for the other: `none`, `ean2upc`, `upc2ean` or `always`.
+    /// Which of UPC-A and EAN-13 Odoo converts into the other: `none`, `ean2upc`, `upc2ean` or
+    /// `always`.
     pub conversion: Option<String>,
-    /// Odoo's unit of weight is the pound, and not the kilogram.
+    /// Odoo's unit of weight is the pound, not the kilogram.
     #[serde(default)]
     pub pounds: bool,
-    /// In their order.
+    /// The rules in their order.
     pub rules: Vec<Rule>,
 }
 
-/// A rule of it. What Odoo has not (a module that is not installed, an older copy) is missing.
+/// A rule of a nomenclature. A field that Odoo lacks (a missing module, an older copy) has its
+/// default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Rule {
     pub name: String,
@@ -45,7 +48,7 @@ pub struct Rule {
     /// `date`, `measure`, `identifier` or `alpha`.
     #[serde(default, deserialize_with = "text_or_false")]
     pub gs1_content_type: Option<String>,
-    /// The last digit of the application identifier counts the decimals.
+    /// The last digit of the application identifier is the number of decimals.
     #[serde(default)]
     pub gs1_decimal_usage: bool,
     /// The unit of the quantity.
@@ -68,7 +71,8 @@ struct Head {
 }
 
 impl Client {
-    /// What the company reads barcodes by; without rules where it has chosen none.
+    /// Reads the company's barcode nomenclature. It has no rules if the company has chosen no
+    /// nomenclature.
     pub async fn nomenclature(&mut self, company: CompanyId) -> Result<Nomenclature, Failure> {
         let domain = json!([["id", "=", company]]);
         let companies: Vec<Company> = self
@@ -105,8 +109,8 @@ impl Client {
         })
     }
 
-    /// Whether Odoo's unit of weight is the pound (`product.weight_in_lbs`, which only an
-    /// administrator may read; each product says its name).
+    /// Whether Odoo's unit of weight is the pound. Only an administrator may read
+    /// `product.weight_in_lbs`, but each product has the name of the unit.
     async fn weighs_in_pounds(&mut self) -> Result<bool, Failure> {
         let fields = ["weight_uom_name"];
         let any: Vec<Value> = self

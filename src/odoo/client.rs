@@ -31,16 +31,17 @@ use crate::odoo_id::{CompanyId, UserId};
 use crate::outcome::Failure;
 use crate::tls;
 
-/// The largest answer that is read; the largest batch answers a few hundred kilobytes.
+/// The largest answer that the client reads; an answer for the largest batch has a few hundred
+/// kilobytes.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Odoo needs no more at once: see `forward::lanes`.
+/// The most connections that the gateway uses at once: see `forward::lanes`.
 const CONNECTIONS: usize = 2;
-/// A connection that was idle for longer may be gone without a word.
+/// A firewall or proxy may close an idle connection silently after this time.
 const IDLE_MAX: Duration = Duration::from_secs(50);
 const DATABASE: HeaderName = HeaderName::from_static("x-odoo-database");
 
-/// The way to one database of one Odoo.
+/// The client for one database of one Odoo server.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -48,21 +49,21 @@ pub struct Client {
     database: HeaderValue,
     api: Api,
     user: Option<String>,
-    /// How this Odoo is spoken to; none before it was asked for its version.
+    /// The API that the client uses. `None` before the first call for the version.
     manner: Option<Manner>,
     key_file: Option<PathBuf>,
     key: Option<SecretString>,
     is_key_given: bool,
-    /// The id of the key's user, which `/jsonrpc` wants.
+    /// The id of the key's user, which `/jsonrpc` needs.
     uid: Option<UserId>,
     server_time: Option<Timestamp>,
-    /// The company that all is done in; none before the warehouse was asked for.
+    /// The company of all calls. `None` before [`Client::warehouse`] found the warehouse.
     company: Option<CompanyId>,
     pub(super) me: Option<UserId>,
     pub(super) shipping: Option<Vec<String>>,
-    /// Whether products have a field for dates of lots; `None` before it was asked.
+    /// Whether products have a field for dates of lots. `None`: the client has not asked yet.
     pub(super) has_dates: Option<bool>,
-    /// Whether moves know the sales that they are for.
+    /// Whether moves have a field for their sale. `None`: the client has not asked yet.
     pub(super) has_sales: Option<bool>,
 }
 
@@ -82,7 +83,7 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// Builds the client; nothing is sent yet, and the key is read only at the first call.
+    /// Builds the client. It sends nothing yet, and reads the key only at the first call.
     pub fn new(config: &config::Odoo) -> Result<Self, Failure> {
         let tls = tls::client_config(config.ca.as_deref())
             .map_err(|e| Failure::stop(e.to_string(), "correct odoo.ca"))?;
@@ -99,7 +100,10 @@ impl Client {
             .map_err(|e| Failure::stop(words(&e), "correct the section [odoo]"))?;
         let database = HeaderValue::from_str(&config.database).map_err(|_| {
             Failure::stop(
-                format!("database {:?} cannot stand in a header", config.database),
+                format!(
+                    "database {:?} has characters that an HTTP header does not allow",
+                    config.database
+                ),
                 "correct odoo.database",
             )
         })?;
@@ -123,7 +127,7 @@ impl Client {
         })
     }
 
-    /// With a key that was read already: no file is read.
+    /// Sets the key, so that the client reads no key file.
     #[must_use]
     pub fn with_key(mut self, key: SecretString) -> Self {
         self.key = Some(key);
@@ -146,7 +150,7 @@ impl Client {
         read(model, method, answer?)
     }
 
-    /// The answer to a call, before anybody asks what a refusal is about.
+    /// Calls a method and returns its answer. The caller finds out the cause of a 403.
     pub(super) async fn ask(
         &mut self,
         model: &str,
@@ -162,13 +166,13 @@ impl Client {
         }
     }
 
-    /// What a 403 was about: the rights of the key's user, which holds the link, or the records of
-    /// this one call.
+    /// Finds the cause of a 403: the rights of the key's user, which hold the link, or the records
+    /// of this call.
     pub(super) async fn forbidden(&mut self, message: &str) -> Result<Failure, Failure> {
         let remedy =
             "give the key's user the right Inventory / User and the company of odoo.warehouse";
         let hold =
-            |what: &str| Failure::stop(format!("Odoo forbids it (HTTP 403): {what}"), remedy);
+            |what: &str| Failure::stop(format!("Odoo forbids the call (HTTP 403): {what}"), remedy);
         let missing = match self.lacking_rights().await {
             Err(CallError::Forbidden(why)) => return Ok(hold(&why)),
             Err(CallError::Failed(failure)) => return Err(failure),
@@ -181,14 +185,14 @@ impl Client {
             )));
         }
         match self.sees_company().await {
-            Ok(true) => Ok(Failure::person(format!("Odoo forbids it: {message}"))),
+            Ok(true) => Ok(Failure::person(format!("Odoo forbids the call: {message}"))),
             Ok(false) => Ok(hold("the key's user is not in the warehouse's company")),
             Err(CallError::Forbidden(why)) => Ok(hold(&why)),
             Err(CallError::Failed(failure)) => Err(failure),
         }
     }
 
-    /// One request, and another one if the key has changed.
+    /// Sends a request, and sends it again if the key has changed.
     pub(super) async fn send(
         &mut self,
         model: &str,
@@ -203,15 +207,15 @@ impl Client {
         if !refused || self.is_key_given {
             return answer;
         }
-        // Refused before anything was done: perhaps somebody has put a new key in its place
-        // meanwhile.
+        // Odoo refused the key before it did anything. A person may have replaced the key file
+        // since.
         self.uid = None;
         let fresh = read_key(self.key_file.clone()).await?;
         let known = self.key.as_ref().map(ExposeSecret::expose_secret);
         if known == Some(fresh.expose_secret()) {
             return answer;
         }
-        tracing::info!("the key of Odoo has changed: using the new one");
+        tracing::info!("the API key of Odoo has changed: using the new key");
         self.key = Some(fresh);
         self.post(model, method, body).await
     }
@@ -220,8 +224,8 @@ impl Client {
         self.company = Some(company);
     }
 
-    /// What each call that writes goes with: messages in English, times in UTC, and the warehouse's
-    /// company alone, whatever the user has.
+    /// The context of each call that writes: messages in English, times in UTC, and only the
+    /// warehouse's company, whatever companies the user has.
     pub(super) fn context(&self) -> Value {
         match self.company {
             Some(company) => {
@@ -231,14 +235,14 @@ impl Client {
         }
     }
 
-    /// Odoo's version, which it tells without a key. It decides how this Odoo is spoken to.
+    /// Reads Odoo's version, which needs no key, and chooses the API by it.
     pub async fn version(&mut self) -> Result<String, Failure> {
         let told = self.ask_version().await;
         let told = told.map_err(|failure| not_odoo(&self.base, failure))?;
         let version = told.get("version").or_else(|| told.get("server_version"));
         let Some(version) = version.and_then(Value::as_str) else {
             return Err(Failure::wait(format!(
-                "what answers at {} does not tell a version of Odoo; correct odoo.url",
+                "the server at {} does not report a version of Odoo; correct odoo.url",
                 self.base
             )));
         };
@@ -260,8 +264,8 @@ impl Client {
                 }
                 told => told?,
             },
-            // 17 and 18 have no such page. What else may refuse it says so to the second question,
-            // too.
+            // Odoo 17 and 18 do not have this page. Any other cause shows in the second call as
+            // well.
             Api::Auto => match self.web_version().await {
                 Err(CallError::Forbidden(_) | CallError::Failed(Failure::Stop { .. })) => {
                     self.service("common", "version", &json!([])).await?
@@ -276,7 +280,7 @@ impl Client {
         receive(response.send().await, understand).await
     }
 
-    /// The API that is used, for people; none before it was chosen.
+    /// The name of the API for people. `None` before the client chose one.
     #[must_use]
     pub fn api(&self) -> Option<&'static str> {
         self.manner.map(|manner| manner.wire.name())
@@ -288,17 +292,17 @@ impl Client {
 
     async fn manner(&mut self) -> Result<Manner, Failure> {
         if self.manner.is_none() && self.api == Api::Json2 {
-            // No older version has it: nothing is to be asked.
+            // No older version has JSON-2, so the client need not read the version.
             self.manner = Some(manner(self.api, "")?);
         }
         if self.manner.is_none() {
             self.version().await?;
         }
         self.manner
-            .ok_or_else(|| Failure::wait("Odoo's version is not known"))
+            .ok_or_else(|| Failure::wait("the gateway does not know Odoo's version yet"))
     }
 
-    /// The server's clock as of its last answer; ours where it tells none.
+    /// The server's time in its last answer. Without a `Date` header: the gateway's time.
     #[must_use]
     pub fn server_time(&self) -> Timestamp {
         self.server_time.unwrap_or_else(clock::now)
@@ -340,7 +344,7 @@ impl Client {
         Err(refusal.into())
     }
 
-    /// A question of `/jsonrpc` that is about no records.
+    /// Calls a service of `/jsonrpc` that concerns no records.
     async fn service(&mut self, of: &str, method: &str, args: &Value) -> Result<Value, Failure> {
         self.rpc(of, method, args)
             .await
@@ -357,8 +361,8 @@ impl Client {
         receive(sent, understand_rpc).await
     }
 
-    /// Whether the user may work in the warehouse's company; true before the warehouse was asked
-    /// for.
+    /// Whether the user may work in the warehouse's company; `true` before the client found the
+    /// warehouse.
     async fn sees_company(&mut self) -> Result<bool, CallError> {
         let Some(company) = self.company else {
             return Ok(true);
@@ -368,21 +372,22 @@ impl Client {
         Ok(warehouses.as_u64() > Some(0))
     }
 
-    /// The id of the key's user, which the key itself does not tell.
+    /// The id of the key's user, which the key does not contain.
     async fn log_in(&mut self) -> Result<UserId, Failure> {
         if let Some(uid) = self.uid {
             return Ok(uid);
         }
         let Some(user) = self.user.clone() else {
             return Err(Failure::stop(
-                "this Odoo is spoken to through /jsonrpc, which wants the login name of the key's user",
+                "the gateway calls this Odoo through /jsonrpc, which needs the login name of the key's user",
                 "set odoo.user",
             ));
         };
         let login = self.login(UserId::default());
         let args = json!([login.database, user, login.key, {}]);
         let answer = match self.service("common", "authenticate", &args).await {
-            // Odoo answers the same when its database server is away: the list tells which it is.
+            // Odoo answers the same when its database server is down: the list of databases tells
+            // which cause it is.
             Err(failure @ Failure::Wait { .. }) => {
                 if self.databases().await.is_none() {
                     return Err(failure);
@@ -394,7 +399,7 @@ impl Client {
         let uid = answer.as_i64().map(UserId::new).ok_or_else(|| {
             Failure::stop(
                 format!("Odoo does not accept the API key for the user {user:?}"),
-                "correct odoo.user, or put a new key of that user into odoo.api_key_file or the credential odoo-api-key",
+                "correct odoo.user, or write a new key of that user into odoo.api_key_file or the credential odoo-api-key",
             )
         })?;
         self.uid = Some(uid);
@@ -418,10 +423,7 @@ impl Client {
 
 fn manner(api: Api, version: &str) -> Result<Manner, Failure> {
     let dialect = Dialect::of(version).ok_or_else(|| {
-        Failure::stop(
-            format!("Odoo {version} is too old"),
-            "Odoo 17 or later is needed",
-        )
+        Failure::stop(format!("Odoo {version} is too old"), "use Odoo 17 or later")
     })?;
     let wire = match api {
         Api::Json2 if dialect < Dialect::V19 => {
@@ -441,7 +443,7 @@ fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
     response.headers().get(name).and_then(|v| v.to_str().ok())
 }
 
-/// The server's clock.
+/// The server's time in the `Date` header.
 fn date(response: &Response) -> Option<Timestamp> {
     let date = jiff::fmt::rfc2822::parse(header(response, &DATE)?).ok()?;
     Some(date.timestamp())
@@ -451,8 +453,8 @@ fn bearer(key: &SecretString) -> Result<HeaderValue, Failure> {
     let mut value =
         HeaderValue::from_str(&format!("bearer {}", key.expose_secret())).map_err(|_| {
             Failure::stop(
-                "the API key of Odoo cannot stand in a header",
-                "make a new key",
+                "the API key of Odoo has characters that an HTTP header does not allow",
+                "create a new key in Odoo and write it into the key file",
             )
         })?;
     value.set_sensitive(true);
@@ -461,8 +463,11 @@ fn bearer(key: &SecretString) -> Result<HeaderValue, Failure> {
 
 async fn read_key(file: Option<PathBuf>) -> Result<SecretString, Failure> {
     let read = tokio::task::spawn_blocking(move || key::read(file.as_deref()));
-    read.await
-        .unwrap_or_else(|_| Err(Failure::wait("the API key of Odoo was not read")))
+    read.await.unwrap_or_else(|_| {
+        Err(Failure::wait(
+            "the gateway could not read the API key of Odoo",
+        ))
+    })
 }
 
 pub(super) fn read<T: DeserializeOwned>(
@@ -472,18 +477,19 @@ pub(super) fn read<T: DeserializeOwned>(
 ) -> Result<T, Failure> {
     serde_json::from_value(answer).map_err(|e| {
         Failure::wait(format!(
-            "cannot read what Odoo answered to {model}.{method}: {e}"
+            "cannot read Odoo's answer to {model}.{method}: {e}"
         ))
     })
 }
 
-/// Where no records are asked for, a 403 is about all that is asked for.
+/// Turns the error of a call that concerns no records into a failure: a 403 then forbids all
+/// access.
 fn outright(url: &str, error: CallError) -> Failure {
     match error {
         CallError::Failed(failure) => failure,
         CallError::Forbidden(message) => Failure::stop(
-            format!("what answers at {url} forbids it (HTTP 403): {message}"),
-            "let this machine reach Odoo at odoo.url",
+            format!("the server at {url} forbids the call (HTTP 403): {message}"),
+            "allow this machine to connect to Odoo at odoo.url",
         ),
     }
 }

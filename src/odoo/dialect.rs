@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-/// By the year's version; what Odoo's own servers run in between is taken for the one before.
+/// The field names of one yearly version. A version between two yearly ones, as on Odoo's own
+/// servers, counts as the earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Dialect {
     V17,
     V18,
-    /// And later.
+    /// Odoo 19 and later.
     V19,
 }
 
@@ -29,8 +30,7 @@ pub(super) const TIMES: [&str; 6] = [
     "move_line_ids/date",
 ];
 
-/// The columns by which lines are added to an order that is not finished, as Odoo 19 and 18 check
-/// them.
+/// The columns that add lines to an unfinished order, as Odoo 19 and 18 check them.
 const GUARD: [&str; 4] = [
     ".id",
     "picking_type_id/.id",
@@ -39,9 +39,10 @@ const GUARD: [&str; 4] = [
 ];
 
 impl Dialect {
-    /// None: it is too old. A version that cannot be read is taken for a new one.
+    /// The dialect of a version. `None`: Odoo is too old. An unreadable version counts as a new
+    /// one.
     pub fn of(version: &str) -> Option<Self> {
-        // Odoo's own servers call theirs `saas~19.1`.
+        // Odoo's own servers report `saas~19.1`.
         let digits: String = (version.chars())
             .skip_while(|c| !c.is_ascii_digit())
             .take_while(char::is_ascii_digit)
@@ -62,15 +63,15 @@ impl Dialect {
         }
     }
 
-    /// None where there is no such field.
+    /// The version's name of a field. `None`: the version lacks the field.
     fn field<'a>(self, model: &str, field: &'a str) -> Option<&'a str> {
         match (model, field) {
-            // `factor` is there, but the other way round.
+            // Odoo 17 and 18 have `factor`, but it is the reciprocal.
             ("uom.uom", "factor") => Some("factor_inv"),
-            // Units that can be converted into each other are of one category.
+            // Units of one category can be converted into each other.
             ("uom.uom", "parent_path") => Some("category_id"),
             ("stock.picking", "reference_ids") => Some("group_id"),
-            // A packaging has no unit: it says how many of the product's own unit it holds.
+            // A packaging has no unit: it has its quantity in the product's own unit.
             ("product.uom", "uom_id") => Some("qty"),
             ("product.product", "is_storable") if self < Self::V18 => Some("type"),
             ("res.users.apikeys", "expiration_date") if self < Self::V18 => None,
@@ -78,7 +79,7 @@ impl Dialect {
         }
     }
 
-    /// A call in the version's words.
+    /// Translates a call into the version's names.
     pub(super) fn said(self, model: &str, method: &str, body: &Value) -> (String, String, Value) {
         let mut body = body.clone();
         let method = match method {
@@ -92,7 +93,7 @@ impl Dialect {
             }
             same => same,
         };
-        // The columns of `load` are another thing.
+        // The columns of `load` are not fields to translate here.
         if method != "load"
             && let Some(fields) = body.get_mut("fields").and_then(Value::as_array_mut)
         {
@@ -107,8 +108,9 @@ impl Dialect {
         (Self::model(model).to_owned(), method.to_owned(), body)
     }
 
-    /// Gives each condition the version's own field. Orders that belong together have a common
-    /// group, where 19 has references; Odoo 17 has a product's `type` where 19 has `is_storable`.
+    /// Replaces the field of each condition by the version's own. Before Odoo 19, related orders
+    /// have a common group instead of references; Odoo 17 has a product's `type` instead of
+    /// `is_storable`.
     fn translate_domain(self, model: &str, domain: &mut Value) {
         for leaf in domain.as_array_mut().into_iter().flatten() {
             let Some(field) = leaf.get(0).and_then(Value::as_str) else {
@@ -123,7 +125,7 @@ impl Dialect {
         }
     }
 
-    /// An answer in the words of 19.
+    /// Translates an answer into the names of Odoo 19.
     pub(super) fn understood(self, model: &str, mut answer: Value) -> Value {
         for row in answer.as_array_mut().into_iter().flatten() {
             let Some(row) = row.as_object_mut() else {
@@ -154,9 +156,9 @@ fn rename(row: &mut Map<String, Value>, from: &str, to: &str) {
     }
 }
 
-/// Rows that add lines, with what guards them in 17: there no operation type may be written on an
-/// order once it is confirmed, but the scheduled date may, until it is done or cancelled. It is
-/// written as it is.
+/// Adds the guard of Odoo 17 to rows that add lines. Odoo 17 allows no change of the operation type
+/// on a confirmed order, but allows a new scheduled date until the order is done or cancelled. The
+/// rows write the date unchanged.
 pub(super) fn guarded(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
     let mut body = body.clone();
     let swap = |row: &mut Vec<Value>, cell: Value| {
@@ -175,7 +177,7 @@ pub(super) fn guarded(body: &Value, scheduled: &BTreeMap<String, String>) -> Val
     body
 }
 
-/// The same of what is written to the lines of an order.
+/// Adds the same guard to a write to the lines of an order.
 pub(super) fn guarded_write(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
     let mut body = body.clone();
     let id = body["ids"][0].to_string();
@@ -188,7 +190,7 @@ pub(super) fn guarded_write(body: &Value, scheduled: &BTreeMap<String, String>) 
     body
 }
 
-/// Rows of [`TIMES`]: each done picking with its done moves and lines. What is not done has no
+/// Rows of [`TIMES`]: each done picking with its done moves and lines. Only a done record has a
 /// true time.
 pub(super) fn time_rows(held: &Value, times: &BTreeMap<i64, String>) -> Vec<Vec<String>> {
     let mut rows = Vec::new();

@@ -19,35 +19,35 @@ use crate::odoo::{Direction, MoveState, PickingState};
 use crate::odoo_id::{LocationId, LotId, MoveId, PickingId, ProductId, UnitId};
 use crate::outcome::Failure;
 
-/// Open orders that are held; of more, those due last are not known here.
+/// The most open orders that the catalog has. If there are more, it lacks those due last.
 pub const ORDERS_MAX: usize = 5_000;
-/// Moves of one order that are held.
+/// The most moves of one order that the catalog has.
 const LINES_MAX: usize = 1_000;
-/// Orders in one answer: with a hundred moves each it has some hundred kilobytes.
+/// Orders in one answer: with a hundred moves each, the answer has some hundred kilobytes.
 const ORDERS_PAGE: usize = 20;
-/// Quants that are held; of more, the newest are not known here.
+/// The most quants that the catalog has. If there are more, it lacks the newest.
 pub const QUANTS_MAX: usize = 100_000;
 /// Bare ids in one answer.
 const IDS_PAGE: usize = 10_000;
-/// Keys of one user that are looked at.
+/// The most keys of one user that the gateway reads.
 const KEYS_MAX: usize = 100;
 
-/// An order of the warehouse: what Odoo calls a picking.
+/// An order of the warehouse, which Odoo calls a picking.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct Order {
     pub id: PickingId,
     pub name: String,
-    /// The name of the sale, the purchase or whatever it comes from.
+    /// The name of the document that the order comes from, such as a sale or a purchase.
     pub origin: Option<String>,
     pub kind: Direction,
     pub state: PickingState,
     pub partner: Option<String>,
     /// In UTC, as Odoo writes it.
     pub scheduled: Option<String>,
-    /// The order of which this is what was left.
+    /// The name of the order whose backorder this is.
     pub backorder_of: Option<String>,
     pub lines: Vec<OrderLine>,
-    /// It has more lines than are held here.
+    /// The order has more lines than the catalog has.
     pub cut: bool,
 }
 
@@ -58,9 +58,9 @@ pub struct OrderLine {
     /// In `unit`.
     pub demand: f64,
     pub unit: Option<UnitId>,
-    /// In the product's own unit: the sum of its lines that are picked.
+    /// In the product's own unit: the sum of the picked lines of the move.
     pub picked: f64,
-    /// What Odoo reserved for it, where there is one such line.
+    /// The location of the reserved line. `None`: the move has no reserved line, or several.
     pub from: Option<LocationId>,
     pub to: Option<LocationId>,
     pub lot: Option<LotId>,
@@ -71,7 +71,7 @@ pub struct OrderLine {
 pub struct ApiKey {
     #[serde(default, deserialize_with = "text_or_false")]
     pub name: Option<String>,
-    /// In UTC, as Odoo writes it; none: never.
+    /// In UTC, as Odoo writes it. `None`: the key never expires.
     #[serde(default, deserialize_with = "text_or_false")]
     pub expiration_date: Option<String>,
 }
@@ -79,7 +79,7 @@ pub struct ApiKey {
 /// Which records of a kind to read.
 #[derive(Debug, Clone, Copy)]
 pub enum Which<'a> {
-    /// Those written since, or all, with an id above `after`.
+    /// Records with an id above `after`: those written since a time, or all.
     Page {
         since: Option<&'a str>,
         after: i64,
@@ -153,8 +153,8 @@ struct OfPicking {
 }
 
 impl Client {
-    /// Records of what the floor needs, at most [`PAGE_ROWS`], rising. `plain`: without fields that
-    /// an app brings.
+    /// Reads records of a kind for the floor, at most [`PAGE_ROWS`], by rising id. `plain`: without
+    /// the fields that an app adds.
     pub async fn floor_rows(
         &mut self,
         kind: Kind,
@@ -180,7 +180,7 @@ impl Client {
             .await
     }
 
-    /// The ids of all quants of the warehouse, as far as they are held.
+    /// The ids of the warehouse's quants, up to the limit.
     pub async fn quant_ids(&mut self, warehouse: &Warehouse) -> Result<BTreeSet<i64>, Failure> {
         let mut ids = BTreeSet::new();
         loop {
@@ -201,8 +201,8 @@ impl Client {
         self.call("stock.quant", "search_count", &body).await
     }
 
-    /// The ids of the warehouse's open orders, those due first first; one more than [`ORDERS_MAX`]
-    /// at the most.
+    /// The ids of the warehouse's open orders, in the order of their due times; at most one more
+    /// than [`ORDERS_MAX`].
     pub async fn open_order_ids(
         &mut self,
         warehouse: &Warehouse,
@@ -220,8 +220,8 @@ impl Client {
         .await
     }
 
-    /// The ids of orders that were written since, or of which a move or a line was: an order's own
-    /// time does not tell of these.
+    /// The ids of orders that changed since a time, or whose moves or lines did: a change of a move
+    /// does not change the order's own time.
     pub async fn touched_order_ids(
         &mut self,
         warehouse: &Warehouse,
@@ -275,8 +275,7 @@ impl Client {
         Ok(touched)
     }
 
-    /// These orders with their moves, whatever their state; those that are gone are not among the
-    /// answers.
+    /// Reads these orders with their moves, in any state. The answer lacks deleted orders.
     pub async fn orders(&mut self, ids: &[PickingId]) -> Result<Vec<Order>, Failure> {
         let mut orders = Vec::with_capacity(ids.len());
         for ids in ids.chunks(ORDERS_PAGE) {
@@ -292,8 +291,8 @@ impl Client {
         Ok(orders)
     }
 
-    /// The keys of the gateway's user: an ordinary user sees no others. Which of them is in use
-    /// Odoo does not tell.
+    /// The keys of the gateway's user: an ordinary user sees no other keys. Odoo does not tell
+    /// which key the gateway uses.
     pub async fn api_keys(&mut self) -> Result<Vec<ApiKey>, Failure> {
         let fields = ["name", "expiration_date"];
         let body = json!({"domain": [], "fields": fields, "limit": KEYS_MAX});
@@ -318,7 +317,7 @@ fn floor_domain(kind: Kind, warehouse: &Warehouse) -> Vec<Value> {
             json!(["location_id.usage", "=", "internal"]),
             json!(["location_id.warehouse_id", "=", warehouse.id]),
         ],
-        // Held by id, whatever company they are of.
+        // The gateway reads these by id, for any company.
         _ => Vec::new(),
     }
 }
@@ -355,7 +354,7 @@ fn order(row: PickingRow) -> Order {
         .iter()
         .filter(|m| m.state != MoveState::Cancelled);
     let lines = moves.map(|m| {
-        // Where several lines are reserved, no one bin or lot is the right one.
+        // If the move has several reserved lines, none of them names the one right bin or lot.
         let only = match reserved.get(&m.id).map(Vec::as_slice) {
             Some([line]) => Some(*line),
             _ => None,

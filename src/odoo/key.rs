@@ -8,10 +8,10 @@ use secrecy::SecretString;
 
 use crate::outcome::Failure;
 
-/// The largest key file that is read; keys have 40 characters.
+/// The largest key file that the gateway reads; a key has 40 characters.
 const KEY_BYTES_MAX: u64 = 4_096;
 
-/// Reads the key. The failure names the file and what to do.
+/// Reads the key. The failure names the file and the remedy.
 pub fn read(file: Option<&Path>) -> Result<SecretString, Failure> {
     let (path, is_credential) = match file {
         Some(file) => (file.to_owned(), false),
@@ -20,7 +20,7 @@ pub fn read(file: Option<&Path>) -> Result<SecretString, Failure> {
     let shown = path.display();
     let mut text = String::new();
     if let Err(error) = read_text(&path, &mut text) {
-        let what = format!("the API key of Odoo cannot be read from {shown}: {error}");
+        let what = format!("cannot read the API key of Odoo from {shown}: {error}");
         return Err(Failure::stop(
             what,
             remedy(&path, is_credential, error.kind()),
@@ -29,22 +29,23 @@ pub fn read(file: Option<&Path>) -> Result<SecretString, Failure> {
     let key = text.trim();
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Failure::stop(
-            format!("{shown} is empty, or holds more than the API key of Odoo"),
-            "write the key alone into it",
+            format!("{shown} is empty, or contains more than the API key of Odoo"),
+            "write only the key into the file",
         ));
     }
     Ok(SecretString::from(key))
 }
 
-/// What to do about a file that cannot be read.
+/// The remedy for a file that the gateway cannot read.
 fn remedy(path: &Path, is_credential: bool, kind: io::ErrorKind) -> String {
     let shown = path.display();
     if is_credential {
         "write the key into /etc/credstore/odoo-api-key and restart the service".to_owned()
     } else if kind == io::ErrorKind::PermissionDenied {
-        format!("give it to the daemon's user: chown stockrelay {shown} && chmod 600 {shown}")
+        format!("give the file to the daemon's user: chown stockrelay {shown} && chmod 600 {shown}")
     } else {
-        "make a key in Odoo (Preferences, Account Security) and write it there, alone".to_owned()
+        "create a key in Odoo (Preferences, Account Security) and write only the key into the file"
+            .to_owned()
     }
 }
 
@@ -55,7 +56,7 @@ fn credential() -> Option<PathBuf> {
 
 fn missing() -> Failure {
     Failure::stop(
-        "there is no API key of Odoo: odoo.api_key_file is not set, and there is no systemd credential odoo-api-key",
+        "the gateway has no API key of Odoo: the configuration does not set odoo.api_key_file, and systemd has no credential odoo-api-key",
         "name the file in odoo.api_key_file, or write the key into /etc/credstore/odoo-api-key",
     )
 }
@@ -81,15 +82,15 @@ mod tests {
             }
             other => panic!("{other:?}"),
         };
-        assert!(fault(&path).starts_with("make a key in Odoo"));
-        assert!(fault(dir.path()).starts_with("make a key in Odoo"));
+        assert!(fault(&path).starts_with("create a key in Odoo"));
+        assert!(fault(dir.path()).starts_with("create a key in Odoo"));
         for text in ["", "\n", "one two", "schlüssel", "key\nmore"] {
             fs::write(&path, text).unwrap();
-            assert_eq!(fault(&path), "write the key alone into it", "{text:?}");
+            assert_eq!(fault(&path), "write only the key into the file", "{text:?}");
         }
         fs::write(&path, " 0123abcd\n").unwrap();
         assert!(read(Some(&path)).is_ok());
         let denied = remedy(&path, false, io::ErrorKind::PermissionDenied);
-        assert!(denied.starts_with("give it to the daemon's user: chown"));
+        assert!(denied.starts_with("give the file to the daemon's user: chown"));
     }
 }

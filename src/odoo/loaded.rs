@@ -7,16 +7,17 @@ use serde_json::Value;
 
 use super::answer::cut;
 
-/// The module part of the external ids; with it `load` is create-if-absent.
+/// The module part of the external ids. With an external id, `load` creates a record only if it is
+/// absent.
 pub(super) const MODULE: &str = "stockrelay";
-/// A `load` that failed is sent again so often before it counts as a refusal.
+/// The most times that the client sends a failed `load` again before it counts as refused.
 pub const LOADS_AGAIN: u32 = 3;
-/// The pause before a failed `load` is sent again; each further one is twice as long.
+/// The pause before the client sends a failed `load` again; each further pause is twice as long.
 const LOAD_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Loaded {
-    /// `false` when nothing was loaded.
+    /// `false` if Odoo loaded nothing.
     pub ids: Value,
     #[serde(default)]
     pub messages: Vec<LoadMessage>,
@@ -29,7 +30,7 @@ pub(super) struct LoadMessage {
     #[serde(default, rename = "type")]
     pub kind: String,
     pub rows: Option<Rows>,
-    /// The column that could not be read; absent where a rule of Odoo's refused the record.
+    /// The column that Odoo could not read. Absent if a rule of Odoo refused the record.
     pub field: Option<Value>,
 }
 
@@ -38,15 +39,15 @@ pub(super) struct Rows {
     pub from: usize,
 }
 
-/// The pauses before a failed `load` is sent again: `load` answers a conflict with another
-/// transaction as it answers a refusal.
+/// The pauses before the client sends a failed `load` again: `load` answers a conflict with another
+/// transaction like a refusal.
 pub(super) fn load_pauses() -> impl Iterator<Item = Duration> {
     (0..LOADS_AGAIN).map(|again| LOAD_PAUSE * (1 << again))
 }
 
-/// Odoo's first message where `load` loaded nothing. Whether another transaction was in the way
-/// does not show in it: its text is PostgreSQL's, in the server's language. So the caller sends it
-/// again before it believes a refusal.
+/// Odoo's first message about a `load` that loaded nothing. The message does not show a conflict
+/// with another transaction: PostgreSQL writes the text in the server's language. So the caller
+/// sends the `load` again before it reports a refusal.
 pub(super) fn first_message(messages: &[LoadMessage]) -> String {
     let error = messages.iter().find(|m| m.kind == "error");
     error.or(messages.first()).map_or_else(

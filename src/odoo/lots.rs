@@ -20,7 +20,7 @@ pub enum LotRef {
         id: LotId,
         name: String,
     },
-    /// A receipt makes it.
+    /// A lot that the receipt creates.
     New {
         name: String,
         dates: Option<Box<LotDates>>,
@@ -31,21 +31,21 @@ pub enum LotRef {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LotDates {
     pub expiry: String,
-    /// A lot with it is made before the document is sent.
+    /// `Some`: the gateway creates the lot with this date before it sends the document.
     pub best_before: Option<BestBefore>,
 }
 
-/// Until when a lot is best, and the dates that Odoo computes together with it.
+/// The best-before date of a lot, with the dates that Odoo computes from it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BestBefore {
     pub best_before: String,
-    /// From when on it is to be removed from the stock, and a person to be alerted.
+    /// The date on which people remove the lot from the stock, and Odoo alerts a person.
     pub removal: String,
     pub alert: String,
 }
 
 impl LotRef {
-    /// When a new lot expires.
+    /// The expiry date of a new lot.
     #[must_use]
     pub fn expiry(&self) -> Option<&str> {
         match self {
@@ -63,15 +63,15 @@ impl LotRef {
     }
 }
 
-/// The field of a product that says whether its lots have dates.
+/// The field of a product that tells whether its lots have dates.
 pub(super) const HAS_DATES: &str = "use_expiration_date";
 /// The fields of a product, of the app *Products Expiration Date*.
 const FIELDS: [&str; 4] = [HAS_DATES, "use_time", "removal_time", "alert_time"];
 
-/// How Odoo reckons the other dates of a product's lots from their expiry: so many days before it.
+/// How many days before the expiry of a lot Odoo sets the lot's other dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct ExpiryRule {
-    /// Whether the lots of the product have dates at all.
+    /// Whether the lots of the product have dates.
     #[serde(rename = "use_expiration_date")]
     pub is_used: bool,
     #[serde(rename = "use_time")]
@@ -82,7 +82,7 @@ pub struct ExpiryRule {
     pub alert_days: i64,
 }
 
-/// A lot that is to be made.
+/// A lot that the gateway will create.
 #[derive(Debug, Clone, Copy)]
 pub struct NewLot<'a> {
     pub product: ProductId,
@@ -92,7 +92,7 @@ pub struct NewLot<'a> {
 }
 
 impl Client {
-    /// The rules of these products. `None`: this Odoo has no dates of lots.
+    /// Reads the date rules of these products. `None`: this Odoo has no dates of lots.
     pub async fn expiry_rules(
         &mut self,
         products: &BTreeSet<ProductId>,
@@ -115,7 +115,7 @@ impl Client {
         Ok(Some(rules))
     }
 
-    /// Whether the app is installed that keeps dates of lots.
+    /// Whether Odoo has the app for dates of lots.
     pub(super) async fn has_dates(&mut self) -> Result<bool, Failure> {
         if let Some(has_dates) = self.has_dates {
             return Ok(has_dates);
@@ -128,10 +128,12 @@ impl Client {
         Ok(has_dates)
     }
 
-    /// Makes a lot with its dates and answers its id; what the document made before it finds again.
+    /// Creates a lot with its dates and returns its id. If the document created the lot in an
+    /// earlier attempt, returns the id of that lot.
     ///
-    /// All dates go in one call: Odoo computes none of the others where one of them is given, and a
-    /// lot that is there already is left as it is.
+    ///
+    /// The call sets all dates: if a call sets one date, Odoo computes none of the others. The call
+    /// does not change a lot that exists.
     pub async fn make_lot(
         &mut self,
         company: CompanyId,

@@ -17,24 +17,24 @@ use crate::outcome::Failure;
 /// The version of the server, such as `19.0`.
 pub type Version = String;
 
-/// What the copy of master data holds.
+/// The kinds of records in the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// Units of measure; before what refers to them.
+    /// Units of measure; read before the records that refer to them.
     Unit,
     Product,
-    /// Barcodes of packagings: a product, and how many of it.
+    /// Barcodes of packagings: a product and its quantity.
     Packaging,
     Location,
-    /// What lies in the warehouse's internal locations.
+    /// The stock in the warehouse's internal locations.
     Quant,
-    /// Lots, packages and partners are held where a quant or an order names them.
+    /// The catalog has only the lots, packages and partners that a quant or an order names.
     Lot,
     Package,
     Partner,
 }
 
-/// One record of master data; which fields mean something depends on its kind.
+/// One record of master data. Its kind decides which fields have a meaning.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub struct Row {
     pub id: i64,
@@ -44,7 +44,7 @@ pub struct Row {
         skip_serializing_if = "Option::is_none"
     )]
     pub write_date: Option<String>,
-    /// An archived record is as good as gone.
+    /// `false`: the record is archived, and the catalog treats it as deleted.
     #[serde(default = "yes")]
     pub active: bool,
     #[serde(
@@ -78,17 +78,17 @@ pub struct Row {
     /// The unit of a product or a packaging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uom_id: Option<UnitId>,
-    /// The quantity of the product's own unit in a packaging, if the packaging has a field for it:
+    /// The quantity of a packaging in the product's own unit, if the packaging has a field for it:
     /// before Odoo 19.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contained: Option<f64>,
-    /// How many of its reference unit a unit is.
+    /// How many of its reference unit a unit equals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<f64>,
-    /// The smallest quantity of a unit that Odoo keeps.
+    /// The smallest quantity of a unit that Odoo stores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounding: Option<f64>,
-    /// What units that can be converted into each other have in common: the first unit of their
+    /// The common reference of units that can be converted into each other: the first unit of their
     /// path, before Odoo 19 their category.
     #[serde(
         default,
@@ -97,17 +97,18 @@ pub struct Row {
         skip_serializing_if = "Option::is_none"
     )]
     pub reference: Option<String>,
-    /// The external id of a unit, such as `uom.product_uom_kgm`; empty: it has none.
+    /// The external id of a unit, such as `uom.product_uom_kgm`. Empty: the unit has no external
+    /// id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<String>,
-    /// Whether Odoo keeps stock of the product.
+    /// Whether Odoo tracks stock of the product.
     #[serde(
         default,
         deserialize_with = "value_or_false",
         skip_serializing_if = "Option::is_none"
     )]
     pub is_storable: Option<bool>,
-    /// Whether the lots of the product have dates; missing where no app keeps any.
+    /// Whether the lots of the product have dates. `None`: Odoo lacks the app for dates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub use_expiration_date: Option<bool>,
     /// `internal`, `customer`, `inventory`, ..., for locations.
@@ -137,7 +138,7 @@ pub struct Row {
         skip_serializing_if = "Option::is_none"
     )]
     pub expiration_date: Option<String>,
-    /// Where a quant lies, in what, whose it is, and how much.
+    /// The location of a quant; then its lot, its package, its owner and its quantity.
     #[serde(
         default,
         deserialize_with = "value_or_false",
@@ -182,7 +183,7 @@ struct Named {
 
 records!(Row, Lot, Named);
 
-/// The first id of a path such as `3/14/`, or an id.
+/// Reads the first id of a path such as `3/14/`, or an id.
 fn first_of_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::String(path) => path.split('/').next().map(str::to_owned),
@@ -192,7 +193,7 @@ fn first_of_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<St
 }
 
 impl Kind {
-    /// What barcodes are looked up in: nothing can be posted without.
+    /// The kinds in which the gateway looks up barcodes. It posts nothing without them.
     pub const ALL: [Self; 4] = [Self::Unit, Self::Product, Self::Packaging, Self::Location];
 
     pub(super) fn model(self) -> &'static str {
@@ -251,7 +252,7 @@ impl Kind {
         }
     }
 
-    /// Fields that come with an app of Odoo's, or that not every version has.
+    /// Fields that an app of Odoo adds, or that some versions lack.
     pub(super) fn optional(self) -> &'static [&'static str] {
         match self {
             Self::Quant => &["owner_id"],
@@ -260,7 +261,7 @@ impl Kind {
         }
     }
 
-    /// The fields by which a code is looked up.
+    /// The fields that hold a record's codes.
     fn codes(self) -> &'static [&'static str] {
         match self {
             Self::Product => &["barcode", "default_code"],
@@ -269,7 +270,7 @@ impl Kind {
         }
     }
 
-    /// What may be seen in the warehouse's company.
+    /// The condition for records that are visible in the warehouse's company.
     fn domain(self, company: CompanyId) -> Vec<Value> {
         match self {
             Self::Unit => vec![],
@@ -279,7 +280,8 @@ impl Kind {
 }
 
 impl Client {
-    /// A page of records with an id above `after`, rising: those written since, or all of them.
+    /// Reads a page of records with an id above `after`, by rising id: those written since a time,
+    /// or all.
     pub async fn page(
         &mut self,
         kind: Kind,
@@ -292,7 +294,7 @@ impl Client {
         if let Some(since) = since {
             let written = json!(["write_date", ">=", since]);
             if kind == Kind::Product {
-                // Tracking and unit are fields of the template, which has a time of its own.
+                // Tracking and unit are fields of the template, which has its own time.
                 domain.extend([json!("|"), written]);
                 domain.push(json!(["product_tmpl_id.write_date", ">=", since]));
             } else {
@@ -304,7 +306,7 @@ impl Client {
         self.search(kind.model(), &domain, &fields, PAGE_ROWS).await
     }
 
-    /// The fields of a kind, with those of that app where it is installed.
+    /// The fields of a kind, with the optional fields that this Odoo has.
     pub(super) async fn fields_of(&mut self, kind: Kind) -> Result<Vec<&'static str>, Failure> {
         let mut fields = kind.fields().to_vec();
         if kind == Kind::Product && self.has_dates().await? {
@@ -313,7 +315,7 @@ impl Client {
         Ok(fields)
     }
 
-    /// The external ids of these units: they tell which unit is which, in any language.
+    /// The external ids of these units. They identify a unit in any language.
     pub async fn unit_names(
         &mut self,
         units: &[UnitId],
@@ -329,9 +331,9 @@ impl Client {
         Ok(names.into_iter().filter_map(name).collect())
     }
 
-    /// How many decimals Odoo keeps of the quantities of movements. Only an administrator may read
-    /// the decimal precision itself; the field that goes by it may be looked at by all. `None`:
-    /// Odoo does not say.
+    /// The number of decimals that Odoo stores in the quantities of movements. Only an
+    /// administrator may read the decimal precision itself, but every user may read the definition
+    /// of a field that uses it. `None`: Odoo does not state it.
     pub async fn quantity_digits(&mut self) -> Result<Option<u32>, Failure> {
         let body = json!({"allfields": ["quantity"], "attributes": ["digits"]});
         let fields: Value = self.call("stock.move.line", "fields_get", &body).await?;
@@ -339,14 +341,14 @@ impl Client {
         Ok(digits.and_then(|digits| u32::try_from(digits).ok()))
     }
 
-    /// How many records there are that are not archived.
+    /// The number of records that are not archived.
     pub async fn count(&mut self, kind: Kind, company: CompanyId) -> Result<u64, Failure> {
         let body = json!({"domain": kind.domain(company)});
         self.call(kind.model(), "search_count", &body).await
     }
 
-    /// The records that have one of these codes, of which there are `NAMES_MAX` at most, as for
-    /// lots and packages; and those with these ids, whatever their codes are by now.
+    /// Reads the records that have one of these codes, and those with these ids, whatever codes
+    /// they have now. The caller passes at most `NAMES_MAX` codes, as for lots and packages.
     pub async fn by_codes(
         &mut self,
         kind: Kind,
@@ -369,8 +371,9 @@ impl Client {
         Ok(found)
     }
 
-    /// Lots with these names of these products. Odoo is asked for all of the names of all of the
-    /// products, because so the question is short; of the answer only what was meant is kept.
+    /// Reads the lots with these names of these products. The call asks for every name with every
+    /// product, because that keeps it short; the function drops lots that the caller did not ask
+    /// for.
     pub async fn lots(
         &mut self,
         company: CompanyId,
@@ -394,7 +397,7 @@ impl Client {
         Ok(found)
     }
 
-    /// Packages by name, which is their barcode; one name may stand for several.
+    /// Reads packages by name, which is their barcode. Several packages may have the same name.
     pub async fn packages(
         &mut self,
         company: CompanyId,

@@ -32,7 +32,7 @@ use crate::odoo_id::{
 };
 use crate::outcome::Failure;
 
-/// What the carrier is told. What is none is left as it is.
+/// The shipment data for the carrier. The gateway does not change a field that is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shipment {
     pub carrier_ref: Option<String>,
@@ -40,7 +40,7 @@ pub struct Shipment {
     pub parcels: Option<u32>,
 }
 
-/// One move line as Odoo is to have it, under its external id.
+/// One move line that Odoo will have, under its external id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     pub external_id: String,
@@ -49,7 +49,7 @@ pub struct Row {
     pub quantity: Decimal,
     pub from: LocationId,
     pub to: LocationId,
-    /// None only where the picking has no move of the product.
+    /// `None` only if the picking has no move of the product.
     pub move_id: Option<MoveId>,
     pub lot: LotRef,
     pub package: Option<PackageId>,
@@ -57,20 +57,20 @@ pub struct Row {
     pub owner: Option<PartnerId>,
 }
 
-/// All that Odoo has of the order.
+/// An order as Odoo has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
-    /// In the order in which they were made.
+    /// In the order of their creation.
     pub pickings: Vec<SeenPicking>,
     /// The id of the key's user.
     pub me: UserId,
-    /// So many open pickings have this name as their origin: no order can be meant, and not all of
-    /// them were read.
+    /// The number of open pickings with this name as their origin, if it is more than one order can
+    /// have. The gateway then did not read all of them.
     pub too_many: Option<usize>,
 }
 
 impl Client {
-    /// These pickings with their moves and lines.
+    /// Reads these pickings with their moves and lines.
     pub async fn seen(&mut self, ids: &[PickingId]) -> Result<Vec<SeenPicking>, Failure> {
         let shipping = self.shipping_fields().await?;
         let body = json!({"ids": ids, "specification": specification(&shipping)});
@@ -93,7 +93,7 @@ impl Client {
         Ok(pickings)
     }
 
-    /// Puts lines on the picking, each once, and none at all if it is done or cancelled.
+    /// Adds lines to the picking, each once. If the picking is done or cancelled, adds no line.
     pub async fn add_lines(&mut self, picking: &SeenPicking, rows: &[Row]) -> Result<(), Failure> {
         let (fields, data) = table(picking, rows);
         let body = json!({"fields": fields, "data": data, "context": self.load_context()});
@@ -105,7 +105,7 @@ impl Client {
         Err(Failure::person(first_message(&loaded.messages)))
     }
 
-    /// Validates one picking of an order. Whether it did is for the next reading.
+    /// Validates one picking of an order. The next read shows whether Odoo validated it.
     pub async fn validate_order(
         &mut self,
         picking: PickingId,
@@ -120,8 +120,8 @@ impl Client {
         Ok(())
     }
 
-    /// A new package of this name. Odoo lets several have one name, so all who make it use the same
-    /// external id.
+    /// Creates a package with this name. Odoo allows several packages with one name, so all callers
+    /// use the same external id.
     pub async fn make_package(&mut self, name: &str) -> Result<PackageId, Failure> {
         let digest = blake3::hash(name.as_bytes()).to_hex();
         let id = format!("{MODULE}.pa_{}", &digest[..32]);
@@ -129,29 +129,29 @@ impl Client {
         self.load_one("stock.package", row).await
     }
 
-    /// Reserves what a picking asks for, as far as it is there.
+    /// Reserves the demand of a picking, as far as the stock allows.
     pub async fn reserve(&mut self, picking: PickingId) -> Result<(), Failure> {
         let body = json!({"ids": [picking], "context": self.context()});
         let _: Value = self.call("stock.picking", "action_assign", &body).await?;
         Ok(())
     }
 
-    /// Whether a location holds others.
+    /// Whether a location contains other locations.
     pub async fn has_bins(&mut self, location: LocationId) -> Result<bool, Failure> {
         let body = json!({"domain": [["location_id", "=", location]], "limit": 1});
         let count: u64 = self.call("stock.location", "search_count", &body).await?;
         Ok(count > 0)
     }
 
-    /// Takes lines off an order that is not finished: Odoo refuses it on one that is.
+    /// Removes lines from an order that is not finished: Odoo refuses the call on a finished order.
     pub async fn remove_lines(&mut self, lines: &[MoveLineId]) -> Result<(), Failure> {
         let body = json!({"ids": lines, "context": self.context()});
         let _: Value = self.call("stock.move.line", "unlink", &body).await?;
         Ok(())
     }
 
-    /// Leaves so much of lines on an order, and takes those off that have nothing left: all of it
-    /// or, on one that is done or cancelled, nothing.
+    /// Sets lines of an order to lower quantities, and removes lines with the quantity zero. The
+    /// call changes all lines or, if the picking is done or cancelled, none.
     pub async fn reduce_lines(
         &mut self,
         picking: &SeenPicking,
@@ -169,8 +169,9 @@ impl Client {
             .await
     }
 
-    /// Removes lines from a picking if all of `scanned` and `others` are there still, and marks the
-    /// scanned ones as picked: the mark of what people picked is theirs. Else Odoo refuses it.
+    /// Removes lines from a picking and marks the scanned lines as picked, if all lines in
+    /// `scanned` and `others` still exist; otherwise Odoo refuses the call. It does not change the
+    /// mark of lines that people picked.
     pub async fn guard_validation(
         &mut self,
         picking: &SeenPicking,
@@ -186,7 +187,7 @@ impl Client {
             .await
     }
 
-    /// Takes the mark *picked* off moves that have no lines, and reserves the picking again.
+    /// Removes the mark *picked* from moves that have no lines, and reserves the picking again.
     pub async fn reserve_again(
         &mut self,
         picking: &SeenPicking,
@@ -194,7 +195,7 @@ impl Client {
     ) -> Result<(), Failure> {
         let unpick = |id: &MoveId| json!([1, id, {"picked": false}]);
         let commands: Vec<Value> = moves.iter().map(unpick).collect();
-        // The dialect knows a guarded write by its lines.
+        // The dialect recognizes a guarded write by its lines.
         let values = json!({"move_ids": commands, "move_line_ids": []});
         self.write_open(picking, values).await?;
         let body = json!({"ids": [picking.id], "context": self.context()});
@@ -202,8 +203,8 @@ impl Client {
         Ok(())
     }
 
-    /// Writes to a picking that is not finished: all of it or, on one that is done or cancelled,
-    /// nothing.
+    /// Writes to a picking that is not finished. The call writes all values or, if the picking is
+    /// done or cancelled, none.
     async fn write_open(
         &mut self,
         picking: &SeenPicking,
@@ -218,8 +219,8 @@ impl Client {
         Ok(())
     }
 
-    /// A call that Odoo refuses on a finished picking. Where Odoo forbids it, the picking's state
-    /// is read before the user's rights: a finished picking refuses everybody.
+    /// Makes a call that Odoo refuses on a finished picking. If Odoo forbids the call, the function
+    /// reads the picking's state before the user's rights: a finished picking refuses every user.
     async fn call_unless_finished(
         &mut self,
         picking: PickingId,
@@ -236,7 +237,7 @@ impl Client {
         }
     }
 
-    /// Whether a picking is done or cancelled. One that is gone is not.
+    /// Whether a picking is done or cancelled; `false` for a deleted picking.
     async fn is_finished(&mut self, picking: PickingId) -> Result<bool, Failure> {
         let body = json!({"ids": [picking], "fields": ["state"]});
         let read: Vec<Value> = self.call("stock.picking", "read", &body).await?;
@@ -244,15 +245,15 @@ impl Client {
         Ok(state.is_some_and(|state| !PickingState::from(state).is_open()))
     }
 
-    /// Cancels pickings of our own; a done one stays done.
+    /// Cancels own pickings; a done picking stays done.
     pub async fn cancel(&mut self, pickings: &[PickingId]) -> Result<(), Failure> {
         let body = json!({"ids": pickings, "context": self.context()});
         let _: Value = self.call("stock.picking", "action_cancel", &body).await?;
         Ok(())
     }
 
-    /// Puts lines of an open picking into a package. Odoo refuses it on one that is done or
-    /// cancelled.
+    /// Puts lines of an open picking into a package. Odoo refuses the call on a picking that is
+    /// done or cancelled.
     pub async fn pack_lines(
         &mut self,
         picking: &SeenPicking,
@@ -293,7 +294,7 @@ impl Client {
         Ok(())
     }
 
-    /// The fields for the carrier, which come with the module *Delivery*.
+    /// The fields for the carrier, which the module *Delivery* adds.
     async fn shipping_fields(&mut self) -> Result<Vec<String>, Failure> {
         if self.shipping.is_none() {
             let mut fields = vec!["carrier_tracking_ref"];
@@ -308,7 +309,7 @@ impl Client {
         Ok(self.shipping.clone().unwrap_or_default())
     }
 
-    /// The time zone of the key's user. `None`: Odoo names none that is known here.
+    /// The time zone of the key's user. `None`: Odoo states no time zone that the gateway knows.
     pub async fn zone(&mut self) -> Result<Option<TimeZone>, Failure> {
         let context: Value = self.call("res.users", "context_get", &json!({})).await?;
         let name = context["tz"].as_str();
@@ -332,13 +333,14 @@ fn remove(id: MoveLineId) -> Value {
     json!([2, id, 0])
 }
 
-/// A float in Odoo; the text of a decimal is a JSON number.
+/// Turns a decimal into a JSON number, which is a float in Odoo; the text of a decimal is a JSON
+/// number.
 fn number(decimal: Decimal) -> Value {
     serde_json::from_str(&decimal.to_string()).unwrap_or_default()
 }
 
-/// One row a line; the picking's own columns stand in the first. The header's locations are written
-/// as they are, because writing the operation type alone would reset them.
+/// Builds one row for each line; the first row also has the picking's own columns. It writes the
+/// header's locations unchanged, because writing the operation type alone would reset them.
 fn table(picking: &SeenPicking, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     type Cell = (&'static str, fn(&Row) -> Option<String>);
     let always: [Cell; 8] = [
@@ -387,7 +389,8 @@ fn table(picking: &SeenPicking, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<Str
             row.owner.map(|id| id.to_string())
         }),
     ];
-    // Columns that no row needs are left out: each costs time, and some come with a module.
+    // The table omits columns that no row needs: each column costs time, and some belong to a
+    // module.
     let needed = perhaps
         .into_iter()
         .filter(|(_, cell)| rows.iter().any(|row| cell(row).is_some()));

@@ -8,7 +8,8 @@ use super::answer::CallError;
 use super::dialect::Dialect;
 use crate::outcome::Failure;
 
-/// What sending does to which records. An ordinary *Inventory / User* may do all of it.
+/// The operations of sending, and their models. An ordinary *Inventory / User* has the rights for
+/// all of them.
 const NEEDED: [(&str, &str); 6] = [
     ("stock.picking", "create"),
     ("stock.picking", "write"),
@@ -19,7 +20,7 @@ const NEEDED: [(&str, &str); 6] = [
 ];
 
 impl Client {
-    /// The rights that are missing, as `create stock.picking`.
+    /// The rights that the key's user lacks, such as `create stock.picking`.
     pub async fn missing_rights(&mut self) -> Result<Vec<String>, Failure> {
         self.lacking_rights().await.map_err(|error| match error {
             CallError::Failed(failure) => failure,
@@ -27,7 +28,7 @@ impl Client {
         })
     }
 
-    /// The same, for the client itself. Record rules do not count here: no record is named.
+    /// The same for the client itself. The check ignores record rules, because it names no record.
     pub(super) async fn lacking_rights(&mut self) -> Result<Vec<String>, CallError> {
         let mut missing = Vec::new();
         for (model, operation) in NEEDED {
@@ -39,8 +40,8 @@ impl Client {
         Ok(missing)
     }
 
-    /// Whether the key's user lacks an e-mail address where Odoo needs one: before 19 it refuses a
-    /// validation that makes a backorder, because it posts a message about it
+    /// Whether the key's user lacks an e-mail address that Odoo needs. Before 19, Odoo refuses a
+    /// validation that creates a backorder, because it posts a message about it
     /// (`mail.thread._message_compute_author`).
     pub async fn lacks_email(&mut self) -> Result<bool, Failure> {
         if self.dialect().await? >= Dialect::V19 {

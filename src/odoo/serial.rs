@@ -13,7 +13,8 @@ use crate::odoo::MoveState;
 use crate::odoo_id::{LocationId, LotId, MoveLineId, PickingId, ProductId};
 use crate::outcome::Failure;
 
-/// Goods lie in locations of these kinds, and are somebody else's, or no more, in all others.
+/// The kinds of locations for the company's goods. Goods in other locations belong to other
+/// parties, or no longer exist.
 const INSIDE: [&str; 2] = ["internal", "transit"];
 
 /// One serial number in a location.
@@ -38,7 +39,7 @@ pub struct SerialLine {
     pub picking: Option<PickingId>,
     #[serde(rename = "lot_id", deserialize_with = "id_or_false")]
     pub lot: Option<LotId>,
-    /// The name that a receipt makes a lot of.
+    /// The name of the lot that a receipt will create.
     #[serde(deserialize_with = "text_or_false")]
     pub lot_name: Option<String>,
 }
@@ -46,7 +47,7 @@ pub struct SerialLine {
 records!(SerialStock, SerialLine);
 
 impl Client {
-    /// Where these lots are in stock, in all of Odoo that the user may see.
+    /// The locations that have these lots in stock, in all companies that the user may see.
     pub async fn serials_in_stock(
         &mut self,
         lots: &BTreeSet<LotId>,
@@ -67,8 +68,8 @@ impl Client {
         Ok(found)
     }
 
-    /// The picked lines that bring one of these lots in from outside, or one of these names of
-    /// these products, and are not validated; `done`: those that are done.
+    /// The picked lines that bring in from outside one of these lots, or one of these lot names of
+    /// these products. `done`: lines that are validated; otherwise lines that are not.
     pub async fn serial_lines(
         &mut self,
         products: &BTreeSet<ProductId>,
@@ -102,7 +103,7 @@ impl Client {
         Ok(found)
     }
 
-    /// The keys of the documents by which the gateway made these pickings.
+    /// The keys of the documents for which the gateway created these pickings.
     pub async fn pickings_of_ours(
         &mut self,
         pickings: &[PickingId],

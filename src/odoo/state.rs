@@ -17,12 +17,12 @@ macro_rules! words {
         #[serde(from = "String", into = "String")]
         pub enum $name {
             $($(#[$note])* $variant,)*
-            /// Any other word, as Odoo wrote it. Empty: Odoo sent no word.
+            /// Any other value, as Odoo wrote it. Empty: Odoo sent no value.
             Other(Box<str>),
         }
 
         impl $name {
-            /// The word that Odoo uses.
+            /// The value that Odoo uses.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
@@ -71,7 +71,7 @@ words! {
     /// The state of a picking: Odoo's field `stock.picking.state`.
     pub enum PickingState {
         Draft = "draft",
-        /// Another move or picking has to be done first.
+        /// Another move or picking must be done first.
         Waiting = "waiting",
         /// Odoo has not reserved the goods yet.
         Confirmed = "confirmed",
@@ -106,10 +106,10 @@ words! {
 }
 
 impl PickingState {
-    /// The states in which nothing more can be done to a picking.
+    /// The states that allow no further change of a picking.
     pub const FINISHED: [Self; 2] = [Self::Done, Self::Cancelled];
 
-    /// Whether the picking is neither done nor cancelled. A state of another word is open.
+    /// Whether the picking is neither done nor cancelled. An unknown state counts as open.
     #[must_use]
     pub fn is_open(&self) -> bool {
         !Self::FINISHED.contains(self)
@@ -117,10 +117,10 @@ impl PickingState {
 }
 
 impl MoveState {
-    /// The states in which nothing more can be done to a move.
+    /// The states that allow no further change of a move.
     pub const FINISHED: [Self; 2] = [Self::Done, Self::Cancelled];
 
-    /// Whether the move is neither done nor cancelled. A state of another word is open.
+    /// Whether the move is neither done nor cancelled. An unknown state counts as open.
     #[must_use]
     pub fn is_open(&self) -> bool {
         !Self::FINISHED.contains(self)

@@ -19,8 +19,8 @@ use crate::odoo_id::{
 };
 use crate::outcome::Failure;
 
-/// A line that brings goods into a bin or takes them out of it. Quantities are in the product's own
-/// unit.
+/// A line that brings goods into a bin or takes goods out of it. Quantities are in the product's
+/// own unit.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Moved {
     pub id: MoveLineId,
@@ -77,9 +77,8 @@ pub struct Partner {
 records!(Moved, Quant, Partner);
 
 impl Client {
-    /// What lies of these products in these bins, as far as they are places of goods that are ours
-    /// to count: in the locations of vendors and customers there is less than nothing, and that
-    /// means nothing.
+    /// Reads the stock of these products in these bins, in locations with countable goods only: the
+    /// locations of vendors and customers have negative stock, which has no meaning.
     pub async fn stock(
         &mut self,
         products: &BTreeSet<ProductId>,
@@ -117,7 +116,7 @@ impl Client {
         Ok(stock)
     }
 
-    /// What moved of these products into these bins or out of them at this time or after it.
+    /// The lines that moved these products into or out of these bins since this time.
     pub async fn moved_since(
         &mut self,
         products: &BTreeSet<ProductId>,
@@ -131,8 +130,8 @@ impl Client {
         self.lines_of(products, bins, which).await
     }
 
-    /// What is picked of these products in these bins, or for them, and not validated: Odoo holds
-    /// it where it was.
+    /// The picked lines of these products that are not validated, from these bins or into them.
+    /// Odoo still counts their goods in the bin that they leave.
     pub async fn picked_and_open(
         &mut self,
         products: &BTreeSet<ProductId>,
@@ -177,7 +176,7 @@ impl Client {
         Ok(moved)
     }
 
-    /// Which of these lines the gateway put on orders, and with which document.
+    /// Which of these lines the gateway put on orders, with the key of the document.
     pub async fn ours(
         &mut self,
         lines: &[MoveLineId],
@@ -195,7 +194,7 @@ impl Client {
         Ok(ours)
     }
 
-    /// Which of these pickings the gateway made, and for which document.
+    /// Which of these pickings the gateway created, with the key of the document.
     pub async fn our_pickings(
         &mut self,
         pickings: &BTreeSet<PickingId>,
@@ -211,7 +210,7 @@ impl Client {
         Ok(ours)
     }
 
-    /// What these pickings are called.
+    /// The names of these pickings.
     pub async fn picking_names(
         &mut self,
         ids: &BTreeSet<PickingId>,
@@ -222,7 +221,8 @@ impl Client {
         Ok(read.iter().filter_map(name).collect())
     }
 
-    /// Which of these products Odoo keeps stock of, and which of these locations goods lie in.
+    /// The products of these that Odoo tracks stock of, and the locations of these that can contain
+    /// goods.
     pub async fn counted(
         &mut self,
         products: &BTreeSet<ProductId>,
@@ -247,8 +247,8 @@ impl Client {
         Ok((stored, inside))
     }
 
-    /// Where the difference of a count comes from or goes to, and scrap where Odoo has no location
-    /// for it ([`Self::scrap_location`]): by product and company.
+    /// The location that the difference of a count comes from or goes to, by product and company.
+    /// Scrap also uses it if Odoo has no location for scrap ([`Self::scrap_location`]).
     pub async fn inventory_locations(
         &mut self,
         products: &BTreeSet<ProductId>,
@@ -271,7 +271,8 @@ impl Client {
             .collect())
     }
 
-    /// The company's location for scrap; none from 19 on, where scrap has no location of its own.
+    /// The company's location for scrap. `None` from Odoo 19 on, where scrap has no location of its
+    /// own.
     pub async fn scrap_location(
         &mut self,
         company: CompanyId,
@@ -302,7 +303,7 @@ impl Client {
         Ok(found)
     }
 
-    /// What these partners are called.
+    /// The names of these partners.
     pub async fn partner_names(
         &mut self,
         ids: &BTreeSet<PartnerId>,
@@ -315,7 +316,7 @@ impl Client {
         Ok(names)
     }
 
-    /// The type of picking by which what goes out by this type comes back.
+    /// The operation type for returns of pickings of this type.
     pub async fn return_type(
         &mut self,
         picking_type: PickingTypeId,
@@ -334,7 +335,7 @@ impl Client {
         &mut self,
         moves: &[MoveId],
     ) -> Result<BTreeMap<MoveId, (Option<SaleLineId>, Option<PurchaseLineId>)>, Failure> {
-        // The fields come with the modules *Sales* and *Purchase*.
+        // The modules *Sales* and *Purchase* add these fields.
         let [sale, purchase] = ["sale_line_id", "purchase_line_id"];
         let body = json!({"allfields": [sale, purchase], "attributes": ["type"]});
         let fields: BTreeMap<String, Value> = self.call("stock.move", "fields_get", &body).await?;
@@ -348,7 +349,7 @@ impl Client {
         Ok(read.iter().filter_map(lines).collect())
     }
 
-    /// How much of what these moves delivered came back, by move.
+    /// The returned quantity of each of these deliveries' moves, by move.
     pub async fn returned(
         &mut self,
         moves: &[MoveId],
@@ -366,8 +367,8 @@ impl Client {
             quantity_product_uom: Decimal,
         }
         records!(Back, Line);
-        // What came back and went out again did not come back: the move it is of, and whether it
-        // came or went.
+        // A return that was delivered again does not count as returned. Each entry has the original
+        // move and a signed quantity: plus for a return, minus for the new delivery.
         let mut backs: BTreeMap<MoveId, (MoveId, Decimal)> = BTreeMap::new();
         let mut of: Vec<MoveId> = moves.to_vec();
         for sign in [Decimal::ONE, -Decimal::ONE] {

@@ -26,28 +26,28 @@ use crate::odoo_id::{
 };
 use crate::outcome::Failure;
 
-/// Pickings of one key: there is one, unless somebody made copies of it.
+/// The most pickings of one key that the client reads. There is one, unless a person copied it.
 const HELD_MAX: usize = 10;
 
-/// A document with Odoo's ids in the place of barcodes.
+/// A document with Odoo's ids instead of barcodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
     pub key: DocumentKey,
     pub group: String,
-    /// What the origin says before the group and the key, such as `scrap: broken`.
+    /// The start of the origin, before the group and the key, such as `scrap: broken`.
     pub about: Option<String>,
-    /// None: an internal transfer within the warehouse.
+    /// `None`: an internal transfer within the warehouse.
     pub header: Option<Header>,
     pub lines: Vec<TransferLine>,
-    /// What its moves bring back, so that the order shows it.
+    /// The moves that the transfer returns. The order then shows the return.
     pub returned: Vec<Returned>,
-    /// When it was done on the floor; none: Odoo's time of posting stands, because the true one
-    /// lies in a closed period.
+    /// The time of the work on the floor. `None`: Odoo's time of posting remains, because the true
+    /// time lies in a closed period.
     pub when: Option<Timestamp>,
 }
 
-/// The move that brought a product to where it comes back from, and the line of the order that it
-/// was for.
+/// The move that brought a product to the place from which it returns, and the order line of that
+/// move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Returned {
     pub product: ProductId,
@@ -56,23 +56,23 @@ pub struct Returned {
     pub purchase_line: Option<PurchaseLineId>,
 }
 
-/// Quantities are in the product's own unit.
+/// A line of a transfer. Quantities are in the product's own unit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TransferLine {
     pub product: ProductId,
     pub from: LocationId,
     pub to: LocationId,
     pub lot: LotRef,
-    /// The package it is taken out of. One that moves as a whole, with what is in it, is `into` as
-    /// well.
+    /// The package that the goods leave. For a package that moves as a whole, with its contents,
+    /// `into` is the same.
     pub package: Option<PackageId>,
-    /// The package it is in afterwards.
+    /// The package that the goods are in afterwards.
     pub into: Option<PackageId>,
     pub owner: Option<PartnerId>,
     pub quantity: Decimal,
 }
 
-/// A picking as Odoo holds it.
+/// A picking as Odoo has it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Picking {
     pub id: PickingId,
@@ -93,7 +93,8 @@ pub struct PickingLine {
     pub location_dest_id: Option<LocationId>,
     #[serde(deserialize_with = "id_or_false")]
     pub lot_id: Option<LotId>,
-    /// What a new lot was given as; it stays when the lot is there.
+    /// The name that the line gave for a new lot; the line still has the name after Odoo created
+    /// the lot.
     #[serde(default, deserialize_with = "text_or_false")]
     pub lot_name: Option<String>,
     #[serde(deserialize_with = "id_or_false")]
@@ -107,8 +108,8 @@ pub struct PickingLine {
 }
 
 impl Client {
-    /// Creates what is not there yet, and answers the id of each picking in the order of the
-    /// transfers.
+    /// Creates the pickings that do not exist yet, and returns the id of each picking in the order
+    /// of the transfers.
     pub async fn load(
         &mut self,
         warehouse: &Warehouse,
@@ -127,13 +128,14 @@ impl Client {
         }
     }
 
-    /// What Odoo holds of these pickings; those that are gone are missing in the answer.
+    /// Reads these pickings. The answer lacks deleted pickings.
     pub async fn pickings(&mut self, ids: &[PickingId]) -> Result<Vec<Picking>, Failure> {
         let body = json!({"ids": ids, "specification": specification()});
         self.call("stock.picking", "web_read", &body).await
     }
 
-    /// The pickings whose origin names this key: what can be known of a document whose ids are not.
+    /// Reads the pickings whose origin names this key. The gateway uses this to find a document
+    /// whose ids it does not have.
     pub async fn held(&mut self, key: DocumentKey) -> Result<Vec<Picking>, Failure> {
         let domain = json!([["origin", "like", key.to_string()]]);
         let body = json!({"domain": domain, "limit": HELD_MAX, "order": "id"});
@@ -144,7 +146,7 @@ impl Client {
         self.pickings(&ids).await
     }
 
-    /// Posts them. Whether it did is for [`Client::set_done`] to read back.
+    /// Validates these pickings. [`Client::set_done`] reads back whether Odoo posted them.
     pub async fn validate(&mut self, ids: &[PickingId]) -> Result<(), Failure> {
         self.set_missing_demands(ids).await?;
         let body = json!({"ids": ids, "context": self.validate_context()});
@@ -152,8 +154,8 @@ impl Client {
         Ok(())
     }
 
-    /// Tells Odoo which moves of an order these pickings bring back, so that the order shows it.
-    /// Plain values: again is no harm.
+    /// Links these pickings to the moves of an order that they return, so that the order shows the
+    /// return. The call writes plain values, so a repeated call does no harm.
     pub async fn link_returns(&mut self, sent: &[(PickingId, &Transfer)]) -> Result<(), Failure> {
         for (picking, transfer) in sent {
             if transfer.returned.is_empty() {
@@ -167,7 +169,7 @@ impl Client {
                     .collect();
                 let mut values =
                     json!({"origin_returned_move_id": returned.origin_move, "to_refund": true});
-                // The fields come with the modules *Sales* and *Purchase*.
+                // The modules *Sales* and *Purchase* add these fields.
                 if let Some(line) = returned.sale_line {
                     values["sale_line_id"] = json!(line);
                 }
@@ -181,7 +183,7 @@ impl Client {
         Ok(())
     }
 
-    /// The moves of a picking, and their products.
+    /// Reads the moves of a picking, and their products.
     pub async fn moves_of(
         &mut self,
         picking: PickingId,
@@ -201,7 +203,7 @@ impl Client {
             .collect())
     }
 
-    /// Sets the true time of each that has one, and reads all of them back.
+    /// Sets the true time of each picking that has one, and reads all pickings back.
     pub async fn set_done(
         &mut self,
         done: &[(PickingId, Option<Timestamp>)],
@@ -221,7 +223,7 @@ impl Client {
     }
 }
 
-/// What is read back of a picking.
+/// The fields of a picking that the client reads back.
 fn specification() -> Value {
     json!({"name": {}, "state": {}, "move_line_ids": {"fields": {
         "product_id": {}, "quantity_product_uom": {}, "location_id": {}, "location_dest_id": {},
@@ -231,7 +233,7 @@ fn specification() -> Value {
 
 type Cell = (&'static str, fn(&TransferLine) -> Option<String>);
 
-/// The columns that a line may leave empty.
+/// The columns that may be empty in a line.
 const PERHAPS: [Cell; 6] = [
     ("move_line_ids/lot_id/.id", |line| match &line.lot {
         LotRef::Known { id, .. } => Some(id.to_string()),
@@ -255,8 +257,8 @@ const PERHAPS: [Cell; 6] = [
     }),
 ];
 
-/// One row a line; the picking's own columns are filled in its first row. Columns that no line
-/// needs are left out, because each costs time, and some come with a module.
+/// Builds one row for each line; the picking's first row also has its own columns. The table omits
+/// columns that no line needs, because each column costs time, and some belong to a module.
 fn rows(warehouse: &Warehouse, transfers: &[&Transfer]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let needed: Vec<Cell> = PERHAPS
         .into_iter()
@@ -316,7 +318,7 @@ fn rows(warehouse: &Warehouse, transfers: &[&Transfer]) -> (Vec<&'static str>, V
     (fields, rows)
 }
 
-/// The picking's own columns; the last is left out where it is empty.
+/// The picking's own columns, without the last one if it is empty.
 fn header_row(transfer: &Transfer, header: Header) -> Vec<String> {
     let about = transfer.about.as_ref().map(|about| format!("{about} "));
     let about = about.unwrap_or_default();
@@ -325,19 +327,20 @@ fn header_row(transfer: &Transfer, header: Header) -> Vec<String> {
         header.picking_type.to_string(),
         header.from.to_string(),
         header.to.to_string(),
-        // A document is found by its key in here, whatever its external id is called.
+        // The gateway finds a document by the key in its origin, whatever its external id is.
         format!("stockrelay {about}{} {}", transfer.group, transfer.key),
     ];
     row.extend(header.return_of.map(|id| id.to_string()));
     row
 }
 
-/// What Odoo says of the rows of one document that it could not read, at about the most.
+/// The approximate limit of Odoo's messages about the unreadable rows of one document.
 const MESSAGES_BYTES_MAX: usize = 8 << 10;
 
-/// Why `load` loaded nothing. Where a value could not be read it names the row, which is a line of
-/// a transfer. Where a rule refused a record, it names rows as well, but blames good records that
-/// were in the same call: then nobody is named, and the caller has to halve.
+/// Finds the reason why `load` loaded nothing. If Odoo could not read a value, it names the row,
+/// which is a line of a transfer. If a rule refused a record, Odoo names rows too, but it also
+/// blames good records of the same call: the failure then names no document, and the caller halves
+/// the batch.
 fn refused(messages: &[LoadMessage], transfers: &[&Transfer]) -> Failure {
     let mut documents: Vec<(usize, String)> = Vec::new();
     let read = |m: &&LoadMessage| m.kind == "error" && m.field.is_some();

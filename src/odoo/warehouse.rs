@@ -10,40 +10,40 @@ use crate::odoo::Direction;
 use crate::odoo_id::{CompanyId, LocationId, PickingId, PickingTypeId, WarehouseId};
 use crate::outcome::Failure;
 
-/// The ids of the warehouse that this site is.
+/// The ids of this site's warehouse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Warehouse {
     pub id: WarehouseId,
-    /// Its type for internal transfers.
+    /// The operation type for internal transfers.
     pub picking_type: PickingTypeId,
-    /// Where such transfers go from and to if nobody says otherwise; each line says otherwise.
+    /// The default locations of internal transfers; each line names its own locations.
     pub from: LocationId,
     pub to: LocationId,
     pub company: CompanyId,
-    /// Goods from a vendor without an order; none where the warehouse takes none.
+    /// Receipts from a vendor without an order. `None`: the warehouse has no operation type for
+    /// them.
     pub receipts: Option<Header>,
-    /// What the operation type of receipts does with lots.
+    /// How the operation type of receipts treats lots.
     pub lots: Lots,
-    /// Goods from a customer without an order.
+    /// Returns from a customer without an order.
     pub returns: Option<Header>,
 }
 
-/// What kind of picking it is, and where that goes if nobody says otherwise; each line says
-/// otherwise.
+/// The operation type of a picking and its default locations; each line names its own locations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     pub picking_type: PickingTypeId,
     pub from: LocationId,
     pub to: LocationId,
-    /// The delivery that comes back.
+    /// The delivery that the picking returns.
     pub return_of: Option<PickingId>,
 }
 
-/// What an operation type says of a picking of which not all is done (*Create Backorder*). Odoo
-/// follows it whatever a call says.
+/// The operation type's rule for a picking that is only partly done (*Create Backorder*). Odoo
+/// follows the rule whatever the call requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backorders {
-    /// The caller says.
+    /// The caller decides.
     #[default]
     Ask,
     Always,
@@ -61,15 +61,15 @@ impl Backorders {
     }
 }
 
-/// What an operation type does with the name of a lot that Odoo does not have.
+/// How an operation type treats the name of a lot that Odoo does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lots {
-    /// It makes the lot.
+    /// Odoo creates the lot.
     #[default]
     Made,
-    /// It knows lots, and makes none: Odoo refuses the name.
+    /// The operation type uses lots but creates none: Odoo refuses the name.
     Existing,
-    /// It knows no lots: Odoo forgets the name, and the goods have none.
+    /// The operation type does not use lots: Odoo drops the name, and the goods have no lot.
     Off,
 }
 
@@ -83,13 +83,13 @@ impl Lots {
         }
     }
 
-    /// Why a new lot cannot be received, and what helps; `None` where it can.
+    /// The reason why Odoo cannot receive a new lot, and the remedy. `None`: Odoo can receive it.
     #[must_use]
     pub fn refusal(self, lot: &str) -> Option<String> {
         let what = match self {
             Self::Made => return None,
-            Self::Existing => "makes no lots",
-            Self::Off => "knows no lots, so the lot would be lost",
+            Self::Existing => "creates no lots",
+            Self::Off => "does not use lots, so Odoo would lose the lot",
         };
         Some(format!(
             "the operation type {what}: create the lot {lot:?} in Odoo, or let the operation type create lots, and retry"
@@ -109,7 +109,7 @@ impl Warehouse {
     }
 }
 
-/// A kind of picking of the warehouse.
+/// An operation type of the warehouse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperationType {
     pub name: String,
@@ -140,7 +140,7 @@ struct PickingType {
 }
 
 impl Client {
-    /// Where transfers go: the ids of the warehouse with this code.
+    /// Finds the warehouse with this code, and the ids that transfers need.
     pub async fn warehouse(&mut self, code: &str) -> Result<Warehouse, Failure> {
         let found: Vec<WarehouseRow> = self
             .search(
@@ -210,12 +210,13 @@ impl Client {
         usable.ok_or_else(|| {
             Failure::stop(
                 format!("warehouse {code:?} has no internal transfers"),
-                "turn on Storage Locations in the settings of Odoo's Inventory",
+                "turn on Storage Locations in the settings of Odoo's app Inventory",
             )
         })
     }
 
-    /// Names the warehouses that the key's user sees.
+    /// The failure for a code that does not name one warehouse. It names the warehouses that the
+    /// key's user sees.
     async fn no_such_warehouse(&mut self, code: &str, found: usize) -> Result<Failure, Failure> {
         #[derive(Deserialize)]
         struct Row {
@@ -235,17 +236,18 @@ impl Client {
             _ => "more than one warehouse",
         };
         let has = match names.as_slice() {
-            [] => "the key's user sees none".to_owned(),
+            [] => "the key's user sees no warehouse".to_owned(),
             names => format!("the key's user sees {}", away::list(names)),
         };
         Ok(Failure::stop(
             format!("Odoo has {count} with the code {code:?}; {has}"),
-            "set odoo.warehouse to the code (in Odoo: Short Name) of the warehouse that this site is",
+            "set odoo.warehouse to the code (in Odoo: Short Name) of this site's warehouse",
         ))
     }
 
-    /// Where goods come from and go to by the operation types for receipts and deliveries that name
-    /// no such location, as in Odoo 17: the oldest location of suppliers and that of customers.
+    /// The default locations for operation types for receipts and deliveries that name no such
+    /// location, as in Odoo 17: the oldest location of suppliers and the oldest location of
+    /// customers.
     async fn partner_locations(
         &mut self,
         warehouse: &WarehouseRow,
@@ -273,7 +275,7 @@ impl Client {
         Ok(found)
     }
 
-    /// The operation types of the warehouse that are in use.
+    /// The active operation types of the warehouse.
     pub async fn operation_types(
         &mut self,
         warehouse: &Warehouse,

@@ -5,10 +5,10 @@
 use crate::odoo_id::UserId;
 use serde_json::{Map, Value, json};
 
-/// The language of all calls. Every Odoo has it, whatever else is installed.
+/// The language of all calls. Every Odoo has it, whatever modules it has.
 pub(super) const LANGUAGE: &str = "en_US";
-/// Parameters that are given by their place: overriding methods of other modules call them
-/// differently.
+/// Parameters that the client passes by position: methods of other modules that override these
+/// methods rename them.
 const BY_PLACE: [(&str, &[&str]); 3] = [
     ("create", &["vals_list"]),
     ("load", &["fields", "data"]),
@@ -22,7 +22,7 @@ pub(super) enum Wire {
 }
 
 impl Wire {
-    /// As people know it.
+    /// The name for people.
     pub fn name(self) -> &'static str {
         match self {
             Self::Json2 => "JSON-2",
@@ -31,7 +31,7 @@ impl Wire {
     }
 }
 
-/// Whom `/jsonrpc` is told to act for.
+/// The database, user and key of a call to `/jsonrpc`.
 #[derive(Clone, Copy)]
 pub(super) struct Login<'a> {
     pub database: &'a str,
@@ -39,7 +39,7 @@ pub(super) struct Login<'a> {
     pub key: &'a str,
 }
 
-/// What is posted to `/jsonrpc`.
+/// Builds the body of a request to `/jsonrpc`.
 pub(super) fn envelope(service: &str, method: &str, args: &Value) -> Value {
     json!({
         "jsonrpc": "2.0", "method": "call", "id": 1,
@@ -47,8 +47,8 @@ pub(super) fn envelope(service: &str, method: &str, args: &Value) -> Value {
     })
 }
 
-/// The body with a language in its context. Without one Odoo 17 refuses calls in the language of
-/// the key's user.
+/// Adds a language to the body's context. Without a language, Odoo 17 writes the text of a refusal
+/// in the language of the key's user.
 pub(super) fn in_english(body: &Value) -> Value {
     let mut body = body.clone();
     if body["context"]["lang"].is_null() {
@@ -57,8 +57,8 @@ pub(super) fn in_english(body: &Value) -> Value {
     body
 }
 
-/// Whether a call that reads records names the fields that it wants. Without them Odoo reads all:
-/// that takes long, and an ordinary user may not read all fields of a product or a picking.
+/// Whether a call that reads records names its fields. Without names, Odoo reads all fields: that
+/// takes long, and an ordinary user may not read all fields of a product or a picking.
 pub(super) fn names_fields(method: &str, body: &Value) -> bool {
     let is_named = |named: &Value| match named {
         Value::Array(fields) => !fields.is_empty(),
@@ -75,14 +75,14 @@ pub(super) fn names_fields(method: &str, body: &Value) -> bool {
     }
 }
 
-/// The arguments of `execute_kw` for a call whose body is as JSON-2 has it: `ids` go before all
-/// others.
+/// Builds the arguments of `execute_kw` from a JSON-2 body. `ids` precede all other arguments.
 pub(super) fn execute(login: Login<'_>, model: &str, method: &str, body: &Value) -> Value {
     let mut named: Map<String, Value> = body.as_object().cloned().unwrap_or_default();
     let mut places: Vec<Value> = named.remove("ids").into_iter().collect();
     let by_place = BY_PLACE.iter().find(|(known, _)| *known == method);
     for parameter in by_place.map_or(&[][..], |(_, parameters)| *parameters) {
-        // One that is missing ends them: what follows it keeps its name.
+        // A missing parameter ends the positional ones: the client passes the parameters after it
+        // by name.
         let Some(value) = named.remove(*parameter) else {
             break;
         };

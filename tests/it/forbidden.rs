@@ -89,7 +89,7 @@ const GOOD: User = User {
 async fn a_record_that_is_kept_from_a_good_user_is_for_a_person() {
     assert_eq!(
         forbidden(GOOD).await,
-        Failure::person("Odoo forbids it: Kein Zugriff")
+        Failure::person("Odoo forbids the call: Kein Zugriff")
     );
 }
 

@@ -81,7 +81,7 @@ async fn check_tells_once_what_to_do_about_an_odoo_that_is_away() {
     drop(held);
     let findings = check::odoo(&config, &config::Orders::default()).await;
     let text = findings.last().unwrap().to_string();
-    for part in ["see that", "runs", "reached from here", "odoo.url"] {
+    for part in ["check that Odoo runs", "can connect to it", "odoo.url"] {
         assert_eq!(text.matches(part).count(), 1, "{part} in {text}");
     }
 }
@@ -115,7 +115,7 @@ async fn another_server_at_the_address_is_told_with_the_address_and_the_key_to_c
             let text = client.version().await.unwrap_err().to_string();
             let case = format!("{get} {post} {body} {api:?}: {text}");
             assert!(text.contains(&config.url), "{case}");
-            let is_told = ["correct odoo.url", "reach Odoo at odoo.url"]
+            let is_told = ["correct odoo.url", "connect to Odoo at odoo.url"]
                 .iter()
                 .any(|remedy| text.contains(remedy));
             assert!(is_told, "{case}");

@@ -228,7 +228,7 @@ async fn an_odoo_that_is_away_or_unknown_to_the_name_server_is_named_with_url_an
         text.contains(&format!("cannot connect to Odoo at {url}")),
         "{text}"
     );
-    assert!(text.contains("see that Odoo runs there"), "{text}");
+    assert!(text.contains("check that Odoo runs there"), "{text}");
     let text = words("https://odoo.invalid").await;
     for part in [
         "the host odoo.invalid",

@@ -78,7 +78,7 @@ fn an_order_is_found_by_name_and_by_each_origin_in_the_products_own_unit() {
     let OrderFound::Open(orders) = &found else {
         panic!("{found:?}")
     };
-    // Two dozen were ordered.
+    // The order's demand is two dozen.
     assert_eq!(orders[0].lines[0].demand, Decimal::from(24));
     assert_eq!(orders[0].lines[0].picked, Decimal::from(3));
     assert_eq!(ids(&copy.order("S2").unwrap()), [1, 2]);
@@ -188,7 +188,7 @@ fn lots_and_packages_on_hand_are_found_and_what_nobody_names_is_known() {
     assert!(matches!(copy.package("PACK1").unwrap(), Found::Several(_)));
     assert_eq!(copy.referred(Kind::Package).unwrap(), [3].into());
     assert_eq!(copy.referred(Kind::Partner).unwrap(), [4].into());
-    // Orders name lots as well.
+    // Orders also name lots.
     copy.keep_only(Kind::Quant, &BTreeSet::new()).unwrap();
     assert_eq!(copy.referred(Kind::Lot).unwrap(), BTreeSet::new());
     copy.put_orders(&[order(1, "O1", "assigned")]).unwrap();

@@ -20,20 +20,20 @@ use crate::odoo::{ApiKey, Client, Kind, ORDERS_MAX, PAGE_ROWS, QUANTS_MAX, Row, 
 use crate::odoo_id::PickingId;
 use crate::outcome::Failure;
 
-/// After a refusal.
+/// The pause after a refusal.
 const AGAIN_AFTER: Duration = Duration::from_hours(1);
 const KEYS_EVERY: Duration = Duration::from_hours(24);
-/// A key that expires so soon is a person's business now.
+/// The alarm starts this long before a key expires.
 const EXPIRY_WARNING: SignedDuration = SignedDuration::from_hours(14 * 24);
 const ALARM_KEY: &str = "odoo-key-expires";
 const ALARM_EMAIL: &str = "odoo-user-email";
-const NO_EMAIL: &str = "The gateway's user in Odoo has no e-mail address, so this version of Odoo refuses each validation that makes a backorder. Give the user one in Odoo, then retry what is parked.";
+const NO_EMAIL: &str = "The gateway's user in Odoo has no e-mail address, so this version of Odoo refuses each validation that creates a backorder. Give the user an e-mail address in Odoo, then retry the parked documents.";
 
-/// A part that Odoo may refuse.
+/// A part of the data that Odoo may refuse.
 #[derive(Debug, Default)]
 struct Part {
     refused: Option<Duration>,
-    /// When it was read as a whole.
+    /// The time of the last full read.
     full: Option<Duration>,
 }
 
@@ -45,7 +45,7 @@ pub struct Floor {
     rules: Part,
     keys: Part,
     email: Part,
-    /// Kinds of which Odoo lacks a field that an app would bring.
+    /// Kinds for which this Odoo lacks the fields of an app.
     plain: BTreeSet<Kind>,
 }
 
@@ -58,7 +58,7 @@ impl Part {
         self.full.is_none_or(|at| now >= at + every)
     }
 
-    /// Only a link that is down is the caller's business.
+    /// Notes the result of a read. Returns an error only if the link is down.
     fn note(
         &mut self,
         what: &str,
@@ -68,7 +68,7 @@ impl Part {
         match done {
             Err(Trouble::Odoo(failure @ (Failure::Person { .. } | Failure::Stop { .. }))) => {
                 if self.refused.is_none() {
-                    tracing::warn!(%failure, "Odoo does not let us read {what}: the gateway does without");
+                    tracing::warn!(%failure, "Odoo does not allow the gateway to read {what}: the gateway continues without; give the key's user the right to read the data, if you need it");
                 }
                 self.refused = Some(now);
                 Ok(())
@@ -117,7 +117,7 @@ impl Floor {
             self.rules.note("the barcode nomenclature", done, now)?;
         }
         if self.keys.is_full_due(now, KEYS_EVERY) {
-            // Asked after once a day, whatever comes of it.
+            // The gateway reads the keys once a day, even if Odoo refuses the read.
             self.keys.full = Some(now);
             let done = match odoo.api_keys().await {
                 Ok(keys) => {
@@ -126,7 +126,7 @@ impl Floor {
                 }
                 Err(failure) => Err(failure.into()),
             };
-            self.keys.note("when its API key expires", done, now)?;
+            self.keys.note("the expiry of its API key", done, now)?;
         }
         if self.email.is_full_due(now, KEYS_EVERY) {
             self.email.full = Some(now);
@@ -170,7 +170,7 @@ impl Floor {
             copy.keep_only(Kind::Quant, &seen)?;
             self.stock.full = Some(now);
         }
-        // Odoo deletes quants that are empty without a trace.
+        // Odoo deletes empty quants without a trace.
         let held = copy.count(Kind::Quant)?;
         if !whole && held != odoo.quant_count(warehouse).await?.min(QUANTS_MAX as u64) {
             let ids = odoo.quant_ids(warehouse).await?;
@@ -190,8 +190,8 @@ impl Floor {
         Ok(())
     }
 
-    /// Open orders by their ids, which also tells what is over; and of these what was written
-    /// since.
+    /// Reads the ids of open orders, which also shows which orders have finished, and then the
+    /// orders that changed since the last read.
     async fn orders(
         &mut self,
         odoo: &mut Client,
@@ -207,7 +207,7 @@ impl Floor {
         let cut = open.len() > ORDERS_MAX;
         if cut && whole {
             tracing::warn!(
-                "more than {ORDERS_MAX} orders are open: those due last are not known here"
+                "Odoo has more than {ORDERS_MAX} open orders: the gateway does not read those due last; finish or cancel old orders in Odoo"
             );
         }
         let open: BTreeSet<PickingId> = open.into_iter().take(ORDERS_MAX).collect();
@@ -240,8 +240,8 @@ impl Floor {
         Ok(())
     }
 
-    /// Lots, packages and partners that stock and orders name: those that are missing, and those
-    /// that were written since.
+    /// Reads the lots, packages and partners that stock and orders name: the missing ones, and
+    /// those that changed since the last read.
     async fn names(
         &mut self,
         odoo: &mut Client,
@@ -283,7 +283,7 @@ impl Floor {
         Ok(())
     }
 
-    /// A page, without the fields of apps that are not there.
+    /// Reads a page, without the fields of apps that this Odoo lacks.
     async fn page(
         &mut self,
         odoo: &mut Client,
@@ -303,8 +303,8 @@ impl Floor {
     }
 }
 
-/// The sentence for people where a key of the gateway's user expires soon. Which of several is in
-/// use Odoo does not tell, so the first that is still good speaks.
+/// The alarm text if a key of the gateway's user expires soon. Odoo does not tell which key the
+/// gateway uses, so the text names the valid key that expires first.
 fn expiry(keys: &[ApiKey], now: Timestamp) -> Option<String> {
     let expires = |key: &ApiKey| {
         let text = key.expiration_date.as_deref()?;
@@ -320,7 +320,7 @@ fn expiry(keys: &[ApiKey], now: Timestamp) -> Option<String> {
     let named = key.name.as_deref().unwrap_or_default();
     soon.then(|| {
         format!(
-            "The API key {named:?} of the gateway's user in Odoo expires on {}: make a new one and put it into odoo.api_key_file or the credential odoo-api-key; no restart is needed.",
+            "The API key {named:?} of the gateway's user in Odoo expires on {}. Create a new key and write it into odoo.api_key_file or the credential odoo-api-key; the gateway needs no restart.",
             at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d")
         )
     })
@@ -380,11 +380,11 @@ mod tests {
         assert!(warned(1).await);
         let body = json!({"ids": old});
         let _: Value = (admin.call("res.users.apikeys", "unlink", &body).await).unwrap();
-        assert!(warned(24).await, "it is asked after once a day");
+        assert!(warned(24).await, "the gateway reads the keys once a day");
         assert!(!warned(25).await);
     }
 
-    /// An Odoo 18 that tells its user's e-mail address, and refuses all else.
+    /// A stand-in for Odoo 18 that returns its user's e-mail address, and refuses all other calls.
     async fn older(
         State(email): State<Arc<Mutex<Value>>>,
         Json(asked): Json<Value>,

@@ -10,18 +10,18 @@ use super::{Client, manner, receive};
 use crate::odoo::answer::{understand_rpc, unknown_database};
 use crate::outcome::Failure;
 
-/// No answer: whether Odoo did it is unknown.
+/// The failure for a call without an answer: its outcome is unknown.
 pub(super) fn lost(error: &reqwest::Error) -> Failure {
     Failure::Wait {
         message: words(error),
         after: None,
-        // Once connected, a large call may be what Odoo or a proxy gave up on.
+        // After the connection, Odoo or a proxy may have given up on a large call.
         slow: !error.is_connect(),
     }
 }
 
-/// An error with its causes, and the address that was called: the configuration allows no name and
-/// no password in it.
+/// Describes an error with its causes and the called address. The configuration allows no user name
+/// and no password in the address.
 pub(super) fn words(error: &reqwest::Error) -> String {
     let mut causes = Vec::new();
     let mut cause = std::error::Error::source(error);
@@ -49,21 +49,22 @@ enum Stage {
     Break,
 }
 
-/// `causes` are the words of hyper and rustls, which are the same in every language.
+/// Describes an error for people. `causes` are texts of hyper and rustls, which are the same in
+/// every language.
 fn explain(stage: Stage, origin: &str, host: &str, causes: &str) -> String {
     if causes.contains("dns error") {
         return format!(
-            "cannot find the host {host} of odoo.url ({origin}): {causes}; correct odoo.url, or see that this machine's name server knows the host"
+            "cannot find the host {host} of odoo.url ({origin}): {causes}; correct odoo.url, or add the host to this machine's name server"
         );
     }
     if causes.contains("InvalidContentType") {
         return format!(
-            "what answers at {origin} does not speak https: set odoo.url to http://..., or to the port on which Odoo speaks https"
+            "the server at {origin} does not speak https: set odoo.url to http://..., or to the port on which Odoo speaks https"
         );
     }
     if causes.contains("invalid HTTP version") {
         return format!(
-            "what answers at {origin} does not speak http: if it speaks https, set odoo.url to https://... ({causes})"
+            "the server at {origin} does not speak http: if it speaks https, set odoo.url to https://... ({causes})"
         );
     }
     let what = match stage {
@@ -78,7 +79,7 @@ fn explain(stage: Stage, origin: &str, host: &str, causes: &str) -> String {
     format!("{what}: {causes}; {remedy}")
 }
 
-/// What to do about a call without an answer. `causes` name the error of rustls-webpki.
+/// The remedy for a call without an answer. `causes` contain the error of rustls-webpki.
 fn remedy(stage: Stage, origin: &str, causes: &str) -> &'static str {
     const REMEDIES: [(&str, &str); 6] = [
         (
@@ -96,11 +97,11 @@ fn remedy(stage: Stage, origin: &str, causes: &str) -> &'static str {
         ),
         (
             "certificate expired",
-            "renew the server's certificate, and see that this machine's clock is right",
+            "renew the server's certificate, and check that this machine's clock is right",
         ),
         (
             "certificate not valid yet",
-            "see that the clocks of this machine and of the server are right",
+            "check that the clocks of this machine and of the server are right",
         ),
         (
             "invalid peer certificate",
@@ -113,26 +114,26 @@ fn remedy(stage: Stage, origin: &str, causes: &str) -> &'static str {
     }
     match stage {
         Stage::Connect => {
-            "see that Odoo runs there and can be reached from here, and that host and port in odoo.url are right"
+            "check that Odoo runs there, that this machine can connect to it, and that host and port in odoo.url are right"
         }
-        Stage::Answer => "see that Odoo runs there and is not overloaded",
+        Stage::Answer => "check that Odoo runs there and is not overloaded",
         Stage::Break if origin.starts_with("http://") => {
-            "see that Odoo runs there; if that port speaks https, set odoo.url to https://..."
+            "check that Odoo runs there; if that port speaks https, set odoo.url to https://..."
         }
-        Stage::Break => "see that Odoo runs there",
+        Stage::Break => "check that Odoo runs there",
     }
 }
 
-/// A failure to tell the version: where the answer is about what was asked, another program than
-/// Odoo gave it.
+/// The failure of a call for the version. If the answer is an error about the content of the call,
+/// another program than Odoo sent it.
 pub(super) fn not_odoo(url: &str, failure: Failure) -> Failure {
     match failure {
         refusal if refusal == unknown_database() => Failure::stop(
-            format!("what answers at {url} is not Odoo 19 or later (HTTP 404, no JSON)"),
+            format!("the server at {url} is not Odoo 19 or later (HTTP 404, no JSON)"),
             "correct odoo.url",
         ),
         Failure::Person { message, .. } => Failure::stop(
-            format!("what answers at {url} is not Odoo: {message}"),
+            format!("the server at {url} is not Odoo: {message}"),
             "correct odoo.url",
         ),
         other => other,
@@ -140,7 +141,7 @@ pub(super) fn not_odoo(url: &str, failure: Failure) -> Failure {
 }
 
 impl Client {
-    /// Whether Odoo answers within `limit`: the version, which it tells without a key.
+    /// Whether Odoo answers within `limit`. The call reads the version, which needs no key.
     pub async fn ping(&mut self, limit: Duration) -> Result<(), Failure> {
         match timeout(limit, self.version()).await {
             Ok(version) => version.map(drop),
@@ -151,13 +152,13 @@ impl Client {
         }
     }
 
-    /// Asks for the version with all the time of a call, and once more after each `limit` without
+    /// Reads the version with the full time of a call, and calls again after each `limit` without
     /// an answer: a connection may hang although Odoo is back. The first answer counts.
     pub async fn version_with_pings(&mut self, limit: Duration) -> Result<String, Failure> {
         let mut other = self.clone();
         let pings = async {
             let mut ticks = interval(limit);
-            // The first tick is at once.
+            // The first tick comes at once.
             ticks.tick().await;
             loop {
                 ticks.tick().await;
@@ -175,8 +176,8 @@ impl Client {
         Ok(answered)
     }
 
-    /// Why JSON-2 does not answer: 17 and 18 do not have it, which `/jsonrpc` tells. Else it is
-    /// what the refusal says.
+    /// The reason why JSON-2 does not answer: Odoo 17 and 18 lack it, and `/jsonrpc` shows the
+    /// version. Otherwise the refusal is the reason.
     pub(super) async fn without_json_2(&mut self, refusal: Failure) -> Failure {
         let Ok(told) = self.service("common", "version", &json!([])).await else {
             return refusal;
@@ -185,14 +186,14 @@ impl Client {
         manner(self.api, version).err().unwrap_or(refusal)
     }
 
-    /// Names the database, and those that there are, where Odoo tells them (`list_db`). `None`:
-    /// Odoo has the database.
+    /// The failure for an unknown database. It lists the existing databases, if Odoo shows them
+    /// (`list_db`). `None`: Odoo has the database.
     pub(super) async fn unknown_database(&self) -> Option<Failure> {
         let database = self.database.to_str().unwrap_or_default();
         let has = match self.databases().await {
             Some(names) if names.iter().any(|name| name == database) => return None,
             Some(names) => format!("it has {}", list(&names)),
-            None => "it does not tell which it has".to_owned(),
+            None => "it does not list its databases".to_owned(),
         };
         Some(Failure::stop(
             format!("Odoo at {} has no database {database:?}; {has}", self.base),
@@ -200,7 +201,7 @@ impl Client {
         ))
     }
 
-    /// The databases that there are; `None` where Odoo does not tell them.
+    /// The existing databases. `None`: Odoo does not list them.
     pub(super) async fn databases(&self) -> Option<Vec<String>> {
         let request = self
             .http
@@ -212,7 +213,7 @@ impl Client {
     }
 }
 
-/// Names for a message: at the most so many.
+/// Lists names for a message, at most `NAMES_MAX`.
 pub(in crate::odoo) fn list(names: &[String]) -> String {
     const NAMES_MAX: usize = 20;
     let mut shown: Vec<String> = names.iter().take(NAMES_MAX).cloned().collect();

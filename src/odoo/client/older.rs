@@ -16,8 +16,8 @@ use crate::odoo::loaded::load_pauses;
 use crate::outcome::Failure;
 
 impl Client {
-    /// Whether each lot of this Odoo needs a company. Since 18 Odoo takes the product's, if it has
-    /// one.
+    /// Whether each lot of this Odoo needs a company. From 18 on, Odoo uses the product's company,
+    /// if the product has one.
     pub(in crate::odoo) async fn needs_lot_company(&mut self) -> Result<bool, Failure> {
         Ok(self.dialect().await? < Dialect::V18)
     }
@@ -27,12 +27,13 @@ impl Client {
         Ok(self.dialect().await? < Dialect::V19)
     }
 
-    /// Whether this Odoo computes the weight of a shipment itself, and forgets one that is written.
+    /// Whether this Odoo computes the weight of a shipment itself, and drops a weight that the
+    /// gateway writes.
     pub(in crate::odoo) async fn forgets_weight(&mut self) -> Result<bool, Failure> {
         Ok(self.dialect().await? < Dialect::V19)
     }
 
-    /// A call to a version before 19.
+    /// Calls a version before 19.
     pub(in crate::odoo) async fn call_older(
         &mut self,
         dialect: Dialect,
@@ -58,8 +59,8 @@ impl Client {
         Ok(dialect.understood(model, answer))
     }
 
-    /// What `web_save_multi` does. 17 and 18 do not set the true time on a picking's moves and
-    /// lines by themselves: one `load` sets all, in one transaction.
+    /// Does the work of `web_save_multi`. Odoo 17 and 18 do not set the true time on a picking's
+    /// moves and lines: one `load` sets all times, in one transaction.
     async fn save_each(&mut self, body: &Value) -> Result<Value, CallError> {
         let list = |key: &str| body[key].as_array().cloned().unwrap_or_default();
         let times: BTreeMap<i64, String> = (list("ids").iter().zip(list("vals_list")))
@@ -79,7 +80,8 @@ impl Client {
         self.send(PICKING, "web_read", &read).await
     }
 
-    /// Sends a `load` of true times. One that failed is sent again before it counts as refused.
+    /// Sends a `load` of true times. The client sends a failed `load` again before it counts as
+    /// refused.
     async fn load_times(&mut self, load: &Value) -> Result<(), CallError> {
         let mut pauses = load_pauses();
         loop {
@@ -95,7 +97,7 @@ impl Client {
         }
     }
 
-    /// The scheduled date of each picking in these rows, by its id as it is written there.
+    /// The scheduled date of each picking in these rows, by its id as the row writes it.
     async fn scheduled(
         &mut self,
         ids: BTreeSet<i64>,

@@ -12,12 +12,12 @@ use super::Client;
 use crate::odoo::loaded::{Loaded, MODULE, first_message, load_pauses};
 use crate::outcome::Failure;
 
-/// Rows of one page: answers in well under a second, also on a slow server.
+/// The rows of one page: a slow server also answers in well under a second.
 pub const PAGE_ROWS: usize = 500;
-/// Names that are asked for in one call.
+/// The most names in one call.
 pub const NAMES_MAX: usize = 200;
 
-/// A record whose id says where the next page begins.
+/// A record whose id tells where the next page begins.
 pub(in crate::odoo) trait Record {
     fn id(&self) -> i64;
 }
@@ -33,7 +33,7 @@ macro_rules! records {
 }
 pub(in crate::odoo) use records;
 
-/// A record of which Odoo is asked for the id alone.
+/// A record with its id alone.
 #[derive(Debug, Deserialize)]
 pub(in crate::odoo) struct Id<T> {
     pub id: T,
@@ -46,7 +46,7 @@ impl<T: Copy + Into<i64>> Record for Id<T> {
 }
 
 impl Client {
-    /// All records, page by page: names may stand for more than one page holds.
+    /// Reads all records, page by page: the records of the names may need more than one page.
     pub(in crate::odoo) async fn search_all<T: DeserializeOwned + Record>(
         &mut self,
         model: &str,
@@ -70,7 +70,7 @@ impl Client {
         }
     }
 
-    /// Records with bare ids for references, oldest first, archived ones as well.
+    /// Reads records with bare ids for references, oldest first, archived records included.
     pub(in crate::odoo) async fn search<T: DeserializeOwned>(
         &mut self,
         model: &str,
@@ -89,8 +89,8 @@ impl Client {
         self.call(model, "search_read", &body).await
     }
 
-    /// The external ids of ours among these records, without the module. The user may not read the
-    /// table they are in, but may ask each record.
+    /// The gateway's external ids of these records, without the module. The user may not read the
+    /// table of external ids, but may ask each record.
     pub(in crate::odoo) async fn external_ids<T: Copy + Ord + FromStr + Serialize>(
         &mut self,
         model: &str,
@@ -109,8 +109,9 @@ impl Client {
         Ok(found.into_iter().filter_map(ours).collect())
     }
 
-    /// Creates one record, unless it is there under its external id, and answers Odoo's id of it.
-    /// `row` has a value for each field. A failed `load` is sent again before it counts as refused.
+    /// Creates one record, unless its external id exists, and returns Odoo's id of the record.
+    /// `row` has a value for each field. The client sends a failed `load` again before it counts as
+    /// refused.
     pub(in crate::odoo) async fn load_one<T: From<i64>>(
         &mut self,
         model: &str,
@@ -130,8 +131,8 @@ impl Client {
         }
     }
 
-    /// What makes `load` create what is absent and leave alone what is there. Times are in UTC
-    /// whatever the user's time zone.
+    /// The context with which `load` creates absent records and does not change existing ones.
+    /// Times are in UTC whatever the user's time zone.
     pub(in crate::odoo) fn load_context(&self) -> Value {
         let mut context = self.context();
         context["module"] = json!(MODULE);
@@ -140,7 +141,7 @@ impl Client {
         context
     }
 
-    /// What keeps Odoo from asking a person, who is not there, instead of posting.
+    /// The context with which Odoo posts instead of asking a person, who is absent.
     pub(in crate::odoo) fn validate_context(&self) -> Value {
         let mut context = self.context();
         for question in ["skip_backorder", "skip_sms", "skip_expired"] {

@@ -19,12 +19,12 @@ use crate::odoo::warehouse::Warehouse;
 use crate::odoo_id::{LocationId, PickingId, SaleLineId};
 use crate::outcome::Failure;
 
-/// Pickings of one order that are read in full.
+/// The most pickings of one order that the gateway reads in full.
 const PICKINGS_MAX: usize = 100;
-/// Backorders of backorders are followed so far.
+/// The most backorders of backorders that the gateway follows.
 const CHAIN_MAX: usize = 100;
 
-/// A picking that may be of the order.
+/// A picking that may belong to the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Found {
     is_named: bool,
@@ -36,13 +36,13 @@ struct Found {
 type Pickings = BTreeMap<PickingId, Found>;
 
 impl Client {
-    /// All that Odoo has of the order with this name, which may be a picking's or that of a sale or
-    /// purchase order: its steps, their backorders, their lines, and which of those are ours.
+    /// Reads the order with this name, which names a picking, or a sale or purchase order: its
+    /// steps, their backorders, their lines, and which of those lines are the gateway's own.
     pub async fn order(&mut self, warehouse: &Warehouse, order: &str) -> Result<Seen, Failure> {
         self.order_with(warehouse, order, None).await
     }
 
-    /// The same, and in any case the picking with the id `fixed`.
+    /// Reads the same, and always the picking with the id `fixed`.
     pub async fn order_with(
         &mut self,
         warehouse: &Warehouse,
@@ -64,8 +64,7 @@ impl Client {
         }
         let is_picking = found.values().any(|picking| picking.is_named);
         let too_many = too_many(&found).filter(|_| !is_picking);
-        // A name that is no picking's stands for nothing else: goods of several sales may share a
-        // picking.
+        // The name of a picking names no other order: goods of several sales may share a picking.
         let references: BTreeSet<i64> = (found.values())
             .filter(|_| is_picking)
             .flat_map(|picking| picking.references.clone())
@@ -96,8 +95,8 @@ impl Client {
         })
     }
 
-    /// Adds the backorders, and the other steps of the order: those with its references or, where
-    /// it has none, with its sale lines.
+    /// Adds the backorders and the other steps of the order: pickings with its references or, if it
+    /// has no references, with its sale lines.
     async fn add_related(
         &mut self,
         warehouse: &Warehouse,
@@ -131,7 +130,7 @@ impl Client {
         struct Move {
             sale_line_id: Value,
         }
-        // Without the app Sales there is no such field.
+        // Odoo lacks this field without the app Sales.
         if self.has_sales.is_none() {
             let body = json!({"allfields": ["sale_line_id"], "attributes": ["type"]});
             let fields: BTreeMap<String, Value> =
@@ -188,7 +187,7 @@ impl Client {
         Ok(found.collect())
     }
 
-    /// The location of each of these bins and all that it is in, itself included.
+    /// The location of each of these bins, with all the locations that contain it.
     pub async fn parents(
         &mut self,
         bins: &BTreeSet<LocationId>,
@@ -211,13 +210,13 @@ impl Client {
     }
 }
 
-/// How many pickings are open, where that is more than one order can have.
+/// The number of open pickings, if it is more than one order can have.
 fn too_many(found: &Pickings) -> Option<usize> {
     let open = found.values().filter(|picking| picking.is_open).count();
     (open > PICKINGS_MAX).then_some(open)
 }
 
-/// What the name stands for, then what is open, then the newest.
+/// The order for reading: pickings with the name first, then open ones, then the newest.
 fn to_read(found: &Pickings, fixed: Option<PickingId>) -> Vec<PickingId> {
     let mut meant: BTreeSet<PickingId> = (found.iter())
         .filter(|(_, picking)| picking.is_named)

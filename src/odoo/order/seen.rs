@@ -31,7 +31,7 @@ pub struct SeenPicking {
     pub from: LocationId,
     pub to: LocationId,
     pub origin: Option<String>,
-    /// The user who changed it last.
+    /// The user who made the last change.
     pub write_uid: Option<UserId>,
     /// As Odoo writes it, in UTC.
     pub date_done: Option<String>,
@@ -40,7 +40,8 @@ pub struct SeenPicking {
     pub lines: Vec<SeenLine>,
     pub carrier_ref: Option<String>,
     pub weight_kg: Option<Decimal>,
-    /// This Odoo computes the weight and forgets one that is written, so the note says it.
+    /// This Odoo computes the weight and drops a weight that the gateway writes, so the note states
+    /// the weight.
     pub forgets_weight: bool,
     /// As HTML.
     pub note: Option<String>,
@@ -54,21 +55,22 @@ pub struct SeenMove {
     /// In the product's own unit.
     pub demand: Decimal,
     pub state: MoveState,
-    /// Odoo takes it for picked. It may have no picked line any more.
+    /// Odoo counts the move as picked, although it may have no picked line any more.
     pub picked: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenLine {
     pub id: MoveLineId,
-    /// Its external id without the module, if it is one of ours.
+    /// The external id without the module, if the line is one of the gateway's own.
     pub external: Option<String>,
     pub move_id: Option<MoveId>,
     pub product: ProductId,
     /// In the product's own unit.
     pub quantity: Decimal,
     pub picked: bool,
-    /// When it was changed last, as Odoo writes it, in UTC; when it was picked, if it is.
+    /// The time of the last change, as Odoo writes it, in UTC; for a picked line, the time of the
+    /// picking.
     pub date: Option<String>,
     pub from: LocationId,
     pub to: LocationId,
@@ -86,7 +88,7 @@ impl SeenMove {
 }
 
 impl SeenLine {
-    /// The key of the document that put it there.
+    /// The key of the document that added the line.
     #[must_use]
     pub fn document(&self) -> Option<DocumentKey> {
         let (key, _) = self
@@ -97,7 +99,7 @@ impl SeenLine {
         key.parse().ok()
     }
 
-    /// When it was changed last.
+    /// The time of the last change.
     #[must_use]
     pub fn dated(&self) -> Option<Timestamp> {
         let date = DateTime::strptime("%Y-%m-%d %H:%M:%S", self.date.as_deref()?).ok()?;
@@ -105,7 +107,7 @@ impl SeenLine {
         Some(zoned.timestamp())
     }
 
-    /// It is one of the lines of this document.
+    /// Whether the line belongs to this document.
     #[must_use]
     pub fn is_of(&self, key: DocumentKey) -> bool {
         let prefix = format!("ml_{key}_");
@@ -129,7 +131,7 @@ impl SeenPicking {
         self.state.is_open()
     }
 
-    /// How much of a product it asks for; none if it has no line for it.
+    /// The picking's demand of a product. `None`: it has no line for the product.
     #[must_use]
     pub fn ordered(&self, product: ProductId) -> Option<Decimal> {
         let mut moves = (self.moves.iter())
@@ -169,14 +171,14 @@ impl SeenPicking {
         loose.map(|line| line.id)
     }
 
-    /// What is picked, by line.
+    /// The picked quantities, by line.
     #[must_use]
     pub fn picked_lines(&self) -> BTreeMap<MoveLineId, Decimal> {
         let picked = self.lines.iter().filter(|line| line.picked);
         picked.map(|line| (line.id, line.quantity)).collect()
     }
 
-    /// The reserved lines of open moves that have picked lines, too.
+    /// The reserved lines of open moves that also have picked lines.
     #[must_use]
     pub fn reserved_beside_picks(&self) -> Vec<MoveLineId> {
         let mut lines = self.lines.iter().filter(|line| line.picked);
@@ -186,7 +188,7 @@ impl SeenPicking {
         beside.map(|line| line.id).collect()
     }
 
-    /// The open moves that Odoo takes for picked although they have no lines.
+    /// The open moves that Odoo counts as picked although they have no lines.
     #[must_use]
     pub fn picked_without_lines(&self) -> Vec<MoveId> {
         let has_lines = |of: MoveId| self.lines.iter().any(|line| line.move_id == Some(of));
@@ -195,7 +197,7 @@ impl SeenPicking {
         moves.map(|of| of.id).collect()
     }
 
-    /// All that it asks for was picked.
+    /// Whether the full demand is picked.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.has_picks()
@@ -204,7 +206,7 @@ impl SeenPicking {
                 .all(|ordered| self.picked_of(ordered.id) + TOLERANCE > ordered.demand)
     }
 
-    /// What it asks for and was not picked, in words.
+    /// Describes the part of the demand that is not picked.
     #[must_use]
     pub fn lacking(&self) -> String {
         let lacks = self
@@ -218,8 +220,8 @@ impl SeenPicking {
         lacks.take(8).collect::<Vec<_>>().join(", ")
     }
 
-    /// What a done picking did not move of what it asked for, in words. Empty: it moved all, or the
-    /// rest is on a backorder.
+    /// Describes the part of the demand that a done picking did not move. Empty: the picking moved
+    /// all, or the rest is on a backorder.
     #[must_use]
     pub fn cut(&self) -> String {
         let cut = self.moves.iter().filter_map(|ordered| {
@@ -242,7 +244,8 @@ impl SeenPicking {
         )
     }
 
-    /// Its fields have what the carrier is told. What has no field is in the note.
+    /// Whether the picking's fields have the shipment data for the carrier. Data without a field is
+    /// in the note.
     #[must_use]
     pub fn says(&self, shipment: &Shipment) -> bool {
         let weight = |kg: Decimal| {
@@ -252,8 +255,8 @@ impl SeenPicking {
             && (shipment.carrier_ref.is_none() || shipment.carrier_ref == self.carrier_ref)
     }
 
-    /// The note with what Odoo has no field for: the number of parcels, and the weight where Odoo
-    /// forgets it. None if it says so already.
+    /// The note with the data that Odoo has no field for: the number of parcels, and the weight if
+    /// Odoo drops a written weight. `None`: the note has the data already.
     #[must_use]
     pub fn extend_note(&self, shipment: &Shipment) -> Option<String> {
         let mut note = self.note.clone().unwrap_or_default();
@@ -270,7 +273,7 @@ impl SeenPicking {
     }
 }
 
-/// A note with this weight. One that was told before is replaced, as a field would be.
+/// Writes this weight into a note. The weight replaces an earlier one, as in a field.
 fn with_weight(note: &str, kg: Decimal) -> String {
     const START: &str = "<p>Weight: ";
     const END: &str = " kg</p>";
@@ -284,7 +287,7 @@ fn with_weight(note: &str, kg: Decimal) -> String {
     format!("{note}{said}")
 }
 
-/// What is read of a picking of an order.
+/// The fields of an order's picking that the gateway reads.
 pub(super) fn specification(shipping: &[String]) -> Value {
     let mut fields = json!({
         "name": {}, "state": {}, "picking_type_code": {}, "location_id": {},
@@ -305,7 +308,7 @@ pub(super) fn specification(shipping: &[String]) -> Value {
     fields
 }
 
-/// A word of Odoo as an enum of [`crate::odoo::state`].
+/// A value of Odoo as an enum of [`crate::odoo::state`].
 fn word<'a, T: From<&'a str>>(value: &'a Value) -> T {
     T::from(value.as_str().unwrap_or_default())
 }
@@ -364,7 +367,8 @@ fn ordered(value: &Value) -> SeenMove {
     }
 }
 
-/// In a done picking a name of a lot is what was given: Odoo may have made no lot of it.
+/// Reads a line. In a done picking, the name of a lot is the given name: Odoo may have created no
+/// lot from it.
 fn line(value: &Value, is_done: bool) -> SeenLine {
     let given = || text(&value["lot_name"]).filter(|_| !is_done);
     SeenLine {

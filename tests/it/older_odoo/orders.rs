@@ -160,7 +160,7 @@ async fn on_an_open_picking_a_forbidden_call_is_about_rights() {
     let reduced = client
         .reduce_lines(&picking, &[(MoveLineId::new(41), 2.into())])
         .await;
-    let forbidden = Failure::person(format!("Odoo forbids it: {FORBIDDEN}"));
+    let forbidden = Failure::person(format!("Odoo forbids the call: {FORBIDDEN}"));
     assert_eq!(reduced, Err(forbidden));
 }
 

@@ -13,8 +13,9 @@ use crate::outcome::Failure;
 const MOVE: &str = "stock.move";
 
 impl Client {
-    /// Before pickings of the gateway's own documents are validated: gives their moves that have no
-    /// demand the one that is moved, all in one call. What a person or an order demanded stays.
+    /// Sets the missing demands of the gateway's own pickings before their validation: each move
+    /// without a demand gets its moved quantity, all in one call. A demand that a person or an
+    /// order set does not change.
     pub(in crate::odoo) async fn set_missing_demands(
         &mut self,
         pickings: &[PickingId],
@@ -36,7 +37,7 @@ impl Client {
         let body = json!({
             "fields": [".id", "product_uom_qty"], "data": rows, "context": self.context(),
         });
-        // Without the demand the validation does the same, and takes longer.
+        // Without the demand, the validation has the same result, but takes longer.
         match self.call::<Value>(MOVE, "load", &body).await {
             Ok(_) | Err(Failure::Person { .. }) => Ok(()),
             Err(failure) => Err(failure),
