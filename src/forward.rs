@@ -341,7 +341,7 @@ impl Hands {
         match trouble {
             Trouble::Odoo(failure) => failure,
             Trouble::Catalog(error) => {
-                tracing::warn!(%error, "throwing the copy of Odoo's master data away: it is fetched again");
+                tracing::warn!(%error, "deleting the copy of Odoo's data: the gateway fetches it again");
                 self.site = None;
                 let copy = self.copy.send_replace(None);
                 if let Some(Err(error)) = copy.map(Catalog::discard) {

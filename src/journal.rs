@@ -1,4 +1,5 @@
-//! The journal: every event, document and outcome, on disk (redb) before any device hears of it.
+//! The journal: every event, document and outcome, on disk (redb) before a device receives an
+//! answer.
 //!
 //! **In**: requests through one [`Inbox`] to one writer thread. The writer puts all waiting
 //! requests into one transaction with one fsync: the higher the load, the more requests in each

@@ -1,5 +1,5 @@
-//! What the floor needs besides barcodes: stock on hand, the warehouse's open orders, names; and
-//! when the key expires.
+//! What the floor needs in addition to barcodes: stock on hand, the warehouse's open orders, names;
+//! and when the key expires.
 //!
 //! Each call asks for one page, for ids, or for records written since, so that a slow link can
 //! carry it.

@@ -1,6 +1,6 @@
-//! Refreshes what the floor needs besides barcodes: stock on hand, open orders, names, the barcode
-//! rules. It also checks when the API key expires, and whether its user has an e-mail address where
-//! Odoo needs one.
+//! Refreshes what the floor needs in addition to barcodes: stock on hand, open orders, names, the
+//! barcode rules. It also checks when the API key expires, and whether its user has an e-mail
+//! address where Odoo needs one.
 //!
 //! Odoo may refuse any of these (a right, an app, a version). The gateway reports that once and
 //! tries again after an hour. Until then the catalog does not claim to know that part.
