@@ -59,8 +59,8 @@ fn judge(document: &Document, held: &[Picking], mut reason: Reason) -> Held {
     if let Some(picking) = done.next() {
         let odoo = named(picking);
         let message = format!(
-            "an interrupted send left {} done with {} lines, but the gateway sent {}: look in Odoo for the origin with \"stockrelay\" and {}. \
-             The gateway cannot compare the lines because {}",
+            "an interrupted send left {} done with {} lines, but the gateway sent {}. Look in Odoo for pickings with \"stockrelay\" and {} in the origin: \
+             if they are right, discard this document; else enter the barcodes in Odoo and retry. The gateway cannot compare the lines because {}",
             odoo.name,
             picking.lines.len(),
             document.lines.len(),
