@@ -24,7 +24,7 @@ pub struct Fixed {
     pub picking: Option<PickingId>,
     /// The picked lines that go into the package.
     pub pack: Vec<MoveLineId>,
-    /// When the last of the lines picked before was picked.
+    /// The latest time at which a line was picked before the first call.
     pub picked: Option<Timestamp>,
     /// What was picked there, by line; only for documents that may validate the picking.
     pub lines: Option<BTreeMap<MoveLineId, Decimal>>,
