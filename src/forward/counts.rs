@@ -254,8 +254,8 @@ impl Queue {
             let is_over = |known: &Document| known.times.iter().all(|time| time.other.is_none());
             if known.as_ref().is_some_and(is_over) {
                 let book = self.book()?;
-                // The end of an undo's span is known only now, and is chosen late: better too many
-                // counts are parked for a person than too few.
+                // The length of an undo's span is known only now. The span counts as an undo's,
+                // because parking too many counts for a person is better than parking too few.
                 let ended = match entry.document.purpose {
                     Purpose::Undo { .. } => Doubt::Undone,
                     _ => Doubt::Ended,

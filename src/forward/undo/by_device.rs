@@ -385,8 +385,8 @@ impl Queue {
         Ok(())
     }
 
-    /// The span from an event to its undo: its shortest length, and a longer one while a clock is
-    /// in doubt.
+    /// The spans from an event to its undo: the shortest possible span and, while a clock is in
+    /// doubt, also the longest.
     fn spans_of(
         &self,
         undo: &Document,
