@@ -55,15 +55,15 @@ use crate::outcome::{Failure, Outcome};
 use crate::reason::ReasonCode;
 use crate::{clock, config};
 
-/// How long a call that is under way at the stop may still take.
+/// How much longer a call in progress may take after the stop.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// How long a ping may take. With the time between two pings it is less than the 15 s within which
-/// a link that is back is used.
+/// Timeout of a ping. This timeout plus the time between two pings is less than 15 s, the time
+/// within which the gateway uses a restored link.
 const PING_MAX: Duration = Duration::from_secs(8);
-/// The alarm that tells of a held link.
+/// Alarm: the link is held.
 const ALARM_HELD: &str = "odoo-held";
-/// The alarm that tells of a document that Odoo posted after it was over here. It stays until the
-/// next start.
+/// Alarm: Odoo posted a document after a person or a correction had ended the document. The alarm
+/// stays on until the next start.
 const ALARM_LATE: &str = "odoo-posted-late";
 
 /// The part of the gateway that posts to Odoo.
@@ -75,8 +75,8 @@ pub struct Forwarder {
     pub outlets: Outlets,
     pub board: Board,
     pub data_dir: PathBuf,
-    /// The copy of master data, as [`Catalog::open_last`] has it at the start; from then on the one
-    /// in use, for all who read it.
+    /// The catalog, as [`Catalog::open_last`] opens it at the start; later the catalog in use, for
+    /// all readers.
     pub copy: watch::Sender<Option<Catalog>>,
 }
 
@@ -106,14 +106,15 @@ impl Forwarder {
         hands.show(&machine);
         let ended = loop {
             let command = machine.next(hands.now());
-            // What became of documents is written down even now; but nothing new is begun.
+            // After a cancellation the gateway still writes the outcomes of documents, but starts
+            // no other command.
             if cancel.is_cancelled() && !matches!(command, Command::Settle(_)) {
                 break Ended::Cancelled;
             }
             let begun = hands.now();
             let input = match &command {
                 Command::Sleep { until } => {
-                    // Those that were set aside wait as well, and have their own time.
+                    // Deferred documents wait as well, each until its own time.
                     let (due, seen) = hands.queue.idle();
                     let due = due.filter(|_| machine.is_idle()).unwrap_or(*until);
                     let until = hands.started + due.min(*until);
@@ -146,14 +147,14 @@ impl Forwarder {
         match ended {
             Ended::Cancelled => tracing::debug!("sending to Odoo stops"),
             Ended::JournalStopped => {
-                tracing::warn!("sending to Odoo stops: the journal has stopped");
+                tracing::warn!("sending to Odoo stops, because the journal has stopped");
             }
             Ended::Unreadable(error) => tracing::error!(%error, "sending to Odoo stops"),
         }
     }
 }
 
-/// What the machine's commands are carried out with.
+/// The connections and stores with which the machine's commands are performed.
 struct Hands {
     queue: Queue,
     config: config::Odoo,
@@ -164,14 +165,14 @@ struct Hands {
     client: Option<Client>,
     site: Option<Site>,
     refresh: Refresh,
-    /// Whether Odoo has confirmed since the start that the key's user has the rights that sending
+    /// Whether Odoo has confirmed, since the start, that the key's user has the rights that sending
     /// needs.
     has_rights: bool,
     board: Board,
     started: Instant,
 }
 
-/// What is known of Odoo since the last probe.
+/// What the last probe found out about Odoo.
 struct Site {
     warehouse: Warehouse,
     zone: TimeZone,
@@ -183,8 +184,7 @@ impl Hands {
         clock::instant().duration_since(self.started)
     }
 
-    /// Carries a command out; a call that is under way when the stop comes may take a little
-    /// longer.
+    /// Performs a command. A call in progress at the stop may take a little longer.
     async fn perform(
         &mut self,
         command: &Command<'_>,
@@ -192,8 +192,8 @@ impl Hands {
     ) -> Result<Input, Ended> {
         if let Command::Settle(outcomes) = command {
             let (now, copy) = (self.now(), self.site.as_ref().map(|site| &site.copy));
-            // Before, so that the alarm is on when the document is parked; after, because
-            // housekeeping may look between.
+            // The alarm is raised before the write, so that it is on when the document is parked,
+            // and again after the write, because housekeeping may clear the alarm between the two.
             raise_alarm(&self.board, outcomes);
             let settled = self.queue.settle(outcomes, copy, &self.rules, now).await;
             raise_alarm(&self.board, outcomes);
@@ -226,7 +226,7 @@ impl Hands {
         }
         let now = self.now();
         let (Some(client), Some(site)) = (&mut self.client, &self.site) else {
-            return Err(Failure::wait("Odoo is not probed yet").into());
+            return Err(Failure::wait("the gateway has not probed Odoo yet").into());
         };
         let ground = Ground {
             copy: &site.copy,
@@ -275,7 +275,7 @@ impl Hands {
         })
     }
 
-    /// Whether Odoo answers at all: the version, which it tells without a key.
+    /// Checks whether Odoo answers at all, by asking for the version, which needs no key.
     async fn ping(&mut self) -> Result<(), Failure> {
         let client = match &mut self.client {
             Some(client) => client,
@@ -284,7 +284,7 @@ impl Hands {
         client.ping(PING_MAX).await
     }
 
-    /// Whether this is the Odoo we want: its version, the key, the warehouse; and the copy that
+    /// Checks the version, the key and the warehouse of this Odoo, and opens the catalog that
     /// belongs to it.
     async fn probe(&mut self) -> Result<Input, Trouble> {
         let client = match &mut self.client {
@@ -299,10 +299,10 @@ impl Hands {
         });
         let warehouse = client.warehouse(&self.config.warehouse).await?;
         if !self.has_rights {
-            // At the start, and not only when the first document is refused.
+            // Checked at the start, and not only when Odoo refuses the first document.
             let missing = client.missing_rights().await?;
             if !missing.is_empty() {
-                let message = format!("the key's user may not: {}", missing.join(", "));
+                let message = format!("the key's user lacks these rights: {}", missing.join(", "));
                 let remedy = "give the key's user the right Inventory / User in Odoo";
                 return Err(Failure::stop(message, remedy).into());
             }
@@ -324,7 +324,7 @@ impl Hands {
         Ok(Input::Probed)
     }
 
-    /// The copy of this company's master data: the one that is open already, or the one on disk.
+    /// The catalog of this company: the open one, or the one on disk.
     fn claim(&self, company: CompanyId) -> Result<Catalog, CatalogError> {
         let identity = catalog::identity(&self.config.url, &self.config.database, company);
         let open = self.copy.borrow().clone();
@@ -341,19 +341,19 @@ impl Hands {
         match trouble {
             Trouble::Odoo(failure) => failure,
             Trouble::Catalog(error) => {
-                tracing::warn!(%error, "deleting the copy of Odoo's data: the gateway fetches it again");
+                tracing::warn!(%error, "deleting the copy of Odoo's data; the gateway fetches it again");
                 self.site = None;
                 let copy = self.copy.send_replace(None);
                 if let Some(Err(error)) = copy.map(Catalog::discard) {
-                    tracing::error!(%error, "cannot remove it");
+                    tracing::error!(%error, "cannot delete the copy of Odoo's data");
                 }
-                // A held link probes again, and that makes a new copy.
-                Failure::stop(error.to_string(), "free disk space if that is why")
+                // A held link probes again, and the probe creates a new catalog.
+                Failure::stop(error.to_string(), "free disk space if the disk is full")
             }
         }
     }
 
-    /// What a call says about the link, for people.
+    /// Logs what a call shows about the link.
     fn note(&self, command: &Command<'_>, input: &Input, took: Duration) {
         let local = matches!(
             command,
@@ -367,7 +367,7 @@ impl Hands {
         }
     }
 
-    /// Puts the link on the board, and says its changes in the log.
+    /// Writes the link to the status, and logs its changes.
     fn show(&self, machine: &Machine) {
         let (link, detail) = match machine.link() {
             Link::Starting => (board::Link::Starting, None),
@@ -394,7 +394,7 @@ impl Hands {
         }
         let held = matches!(link, board::Link::Held).then(|| {
             format!(
-                "Nothing is sent to Odoo until this is put right: {}. Everything is kept here.",
+                "The gateway sends nothing to Odoo until you correct this: {}. The gateway stores all events meanwhile.",
                 detail.clone().unwrap_or_default()
             )
         });
@@ -409,7 +409,7 @@ impl Hands {
 }
 
 /// Raises the alarm for documents that are parked because Odoo moved more than was scanned.
-/// Housekeeping clears it, and raises it again after a start.
+/// Housekeeping clears the alarm, and raises it again after a start.
 fn raise_alarm(board: &Board, outcomes: &[(DocumentNumber, Outcome)]) {
     let is_unscanned = |(_, outcome): &(DocumentNumber, Outcome)| matches!(outcome, Outcome::Refused { reason, .. } if reason.code == ReasonCode::MovedUnscanned);
     if outcomes.iter().any(is_unscanned) {
@@ -418,7 +418,7 @@ fn raise_alarm(board: &Board, outcomes: &[(DocumentNumber, Outcome)]) {
     }
 }
 
-/// One step about an order.
+/// Performs one step about an order.
 async fn step(
     client: &mut Client,
     warehouse: &Warehouse,
@@ -479,7 +479,7 @@ async fn step(
     Ok(Input::Done)
 }
 
-/// Why a command was not carried out.
+/// Why the gateway did not perform a command.
 #[derive(Debug)]
 enum Interrupted {
     Trouble(Trouble),
@@ -498,7 +498,7 @@ impl From<Ended> for Interrupted {
     }
 }
 
-/// A random fraction from 0 to 1: the standard library's hash keys are random.
+/// A random fraction from 0 to 1, from the random hash keys of the standard library.
 fn jitter() -> f64 {
     let bits = RandomState::new().build_hasher().finish() >> 32;
     u32::try_from(bits).map_or(0.5, |bits| f64::from(bits) / f64::from(u32::MAX))

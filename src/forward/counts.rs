@@ -24,9 +24,10 @@ use crate::journal::stored;
 use crate::journal::{Entry, Journal, JournalError, Namespace, SideChange, SideKey};
 use crate::reason::ReasonCode;
 
-/// In a path, an id that is not given: of a count all of them, of a span none.
+/// Stands for an id that is not given in a path. In a count's path it matches all ids, in a span's
+/// path no id.
 const NONE: &str = "-";
-/// In the path of a span, an id that Odoo decided.
+/// Stands, in the path of a span, for an id that Odoo decided.
 const UNKNOWN: &str = "?";
 
 impl Queue {
@@ -39,7 +40,8 @@ impl Queue {
         Ok(self.book.insert(book))
     }
 
-    /// A count is about to be sent, or is as Odoo holds it already: `kept` is its plan.
+    /// Notes a count that is sent next, or that Odoo already agrees with. `kept` is the count's
+    /// stored plan.
     pub fn note_count(
         &mut self,
         entry: &Entry,
@@ -64,7 +66,7 @@ impl Queue {
         let is_allowed = allows(entry, ReasonCode::CountedTwice);
         let book = self.book()?;
         if is_allowed {
-            // A person says that the other counts of this time are wrong.
+            // A person decided that the other counts of this time are wrong.
             book.remove_others(&place, &count);
         }
         if !book.put_count(place, count) {
@@ -75,7 +77,7 @@ impl Queue {
         Ok(side_changes)
     }
 
-    /// This count is in Odoo no more, or never came there: the one before it holds again.
+    /// Forgets a count that Odoo no longer has or never had: the count before it is valid again.
     pub fn forget_count(
         &mut self,
         number: DocumentNumber,
@@ -96,7 +98,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Adds what follows from the posting of this document, with the plan that it was sent by.
+    /// Adds the effects of posting this document, by the plan with which the document was sent.
     pub fn recount_later_counts(
         &mut self,
         entry: &Entry,
@@ -134,7 +136,7 @@ impl Queue {
         Ok(())
     }
 
-    /// A count's difference counts, for the other counts of its bin, as moved at the time of the
+    /// For the other counts of its bin, the difference of a count is a movement at the time of the
     /// count.
     fn after_count(
         &mut self,
@@ -151,13 +153,14 @@ impl Queue {
             && entry.progress.attempts > 1
             && self.book()?.counts_of(&place).first() == Some(&count)
         {
-            // It was compared before its first send, and much may have been posted since.
+            // The count was compared before its first send, and many documents may have been posted
+            // since.
             self.recount(place, count, effects)?;
         }
         if difference.is_zero() {
             return Ok(());
         }
-        // It may be too old for the book: then newer counts hold.
+        // The count may be too old for the book: then newer counts are valid.
         let count = match known {
             Some(known) => known,
             None => (
@@ -211,8 +214,8 @@ impl Queue {
                 })
                 .collect();
             if spans.is_empty() {
-                // The device has shown its clock before this was posted, with the time as it was
-                // sealed.
+                // The device has shown its clock before this document was posted, with the time
+                // that the document had when it was sealed.
                 spans.extend(document.times.iter().filter_map(|known| {
                     let other = known.other?;
                     Some(Span {
@@ -239,8 +242,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Ends the spans of documents whose clocks were in doubt, and whose devices have shown them
-    /// since.
+    /// Ends the spans of documents whose clocks were in doubt, if their devices have shown their
+    /// clocks since.
     pub fn end_doubtful_spans(&mut self) -> Result<Vec<SideChange>, JournalError> {
         let mut side_changes = Vec::new();
         for number in self.book()?.doubtful() {
@@ -251,8 +254,8 @@ impl Queue {
             let is_over = |known: &Document| known.times.iter().all(|time| time.other.is_none());
             if known.as_ref().is_some_and(is_over) {
                 let book = self.book()?;
-                // Of an undo it is known only now how long nobody knew where the goods were: rather
-                // too many counts are for a person.
+                // The length of an undo's span is known only now. The span counts as an undo's,
+                // because parking too many counts for a person is better than parking too few.
                 let ended = match entry.document.purpose {
                     Purpose::Undo { .. } => Doubt::Undone,
                     _ => Doubt::Ended,
@@ -264,7 +267,8 @@ impl Queue {
         Ok(side_changes)
     }
 
-    /// An event at these ends was undone: nobody knows where its goods were between the two.
+    /// Notes the undo of an event at these ends: between the event and the undo, the place of the
+    /// goods is unknown.
     pub fn note_undone(
         &mut self,
         ends: &[End],
@@ -276,7 +280,7 @@ impl Queue {
         Ok(kept.collect())
     }
 
-    /// A count that lies between an event and its undo.
+    /// The count that lies between an event and its undo.
     pub fn count_within(
         &mut self,
         ends: &[End],
@@ -287,8 +291,7 @@ impl Queue {
         Ok((ends.iter()).find_map(|end| book.count_between(end, span, Some(besides))))
     }
 
-    /// Recounts the counts that were done at this time or after it, and have goods of this end in
-    /// them.
+    /// Recounts the counts that were made at this time or later and include goods of this end.
     fn recount_since(
         &mut self,
         end: &End,
@@ -305,8 +308,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Adds a document that compares this count with Odoo once more, unless one is there that was
-    /// not compared yet.
+    /// Adds a document that compares this count with Odoo once more, unless such a document is
+    /// waiting for its first comparison.
     fn recount(
         &mut self,
         place: Place,
@@ -342,7 +345,7 @@ impl Queue {
     }
 }
 
-/// The document that corrects a count.
+/// Builds the document that corrects a count.
 fn recount_of(count: &Document, number: u32) -> Document {
     let line = |line: &Line| Line {
         events: Vec::new(),
@@ -365,7 +368,7 @@ fn recount_of(count: &Document, number: u32) -> Document {
     }
 }
 
-/// The ends of a line, by the codes that the copy knows.
+/// The ends of a line, by the codes that the catalog knows.
 pub fn ends_of(copy: &Catalog, line: &Line) -> Vec<End> {
     let product = match copy.product(&line.goods.product) {
         Ok(Found::One(product)) => product.id,
@@ -398,7 +401,7 @@ fn forget(book: &mut Book, now: Timestamp, days: u32) -> Vec<SideChange> {
         .collect()
 }
 
-/// The spans of an end as they are to be on disk; without any, the record goes.
+/// The change that stores the spans of an end. Without spans, the change removes the record.
 fn spans_change(book: &Book, end: &End) -> SideChange {
     let spans = book.spans_of(end);
     let value = (!spans.is_empty()).then(|| stored::spans_in(spans).ok());
@@ -413,7 +416,7 @@ fn put_span(book: &mut Book, end: End, span: Span) -> Option<SideChange> {
     Some((span_path(&end), value))
 }
 
-/// The counts of a place as they are to be on disk; without any, the record goes.
+/// The change that stores the counts of a place. Without counts, the change removes the record.
 fn counts_change(book: &Book, place: Place) -> SideChange {
     let counts = book.counts_of(&place);
     let value = (!counts.is_empty()).then(|| stored::counts_in(counts).ok());
@@ -442,7 +445,7 @@ fn load(journal: &Journal) -> Result<Book, JournalError> {
     Ok(Book::new(counts, spans))
 }
 
-/// The counts of a place as older versions wrote them: `TIME NUMBER TIME NUMBER ...`.
+/// Reads the counts of a place as older versions wrote them: `TIME NUMBER TIME NUMBER ...`.
 fn older_counts(journal: &Journal, value: &[u8]) -> Result<Option<Vec<Count>>, JournalError> {
     let text = std::str::from_utf8(value).unwrap_or_default();
     let words: Vec<&str> = text.split(' ').collect();

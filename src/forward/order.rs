@@ -42,30 +42,29 @@ use crate::odoo_id::{
 use crate::outcome::Outcome;
 use crate::reason::{Answer, ReasonCode};
 
-/// A document about an order, with Odoo's ids in the place of barcodes.
+/// A document about an order, with Odoo's ids instead of barcodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderJob {
     pub key: DocumentKey,
-    /// As it was scanned: a picking's name, or that of a sale or purchase order.
+    /// The order as it was scanned: a picking's name, or the name of a sale or purchase order.
     pub order: String,
     pub task: Task,
-    /// The true time; none: Odoo's time of posting stands, because the true one lies in a closed
+    /// The true time. `None`: Odoo's time of posting stands, because the true time lies in a closed
     /// period.
     pub when: Option<Timestamp>,
-    /// What a person answered when the gateway asked.
+    /// The choice that a person took when the gateway asked.
     pub decision: Option<String>,
-    /// A send was begun before: it may be done already.
+    /// An earlier send was interrupted: the document may be posted already.
     pub again: bool,
-    /// By the gateway's clock.
+    /// When the document was sealed, by the gateway's clock.
     pub sealed: Timestamp,
-    /// What was fixed before the first call; `None` where an older version began to send the
-    /// document.
+    /// What was fixed before the first call. `None`: an older version started to send the document.
     pub fixed: Option<Box<Fixed>>,
-    /// The locations that scanned bins are in, where more than one step of the order may be meant.
+    /// The parent locations of scanned bins, if more than one step of the order may be meant.
     pub parents: Parents,
     /// Ids of lines that people posted and that other documents claim.
     pub claimed: BTreeSet<MoveLineId>,
-    /// What Odoo has of the order, if it was read a moment ago; else it is read first.
+    /// What Odoo has of the order, if it was read a moment ago. `None`: the order is read first.
     pub seen: Option<Box<Seen>>,
 }
 
@@ -75,49 +74,49 @@ pub enum Task {
         way: Way,
         lines: Vec<OrderLine>,
     },
-    /// All that was picked and is in no package yet, into this one.
+    /// Puts all picked goods that are in no package yet into this package.
     PackAll {
         package: PackageId,
     },
     Ship(Shipment),
     Validate,
-    /// Off the order again, as long as it is not done.
+    /// Removes lines from the order, as long as the order is not done.
     TakeBack {
-        /// The document that put it there.
+        /// The document that put the lines there.
         of: DocumentKey,
         taken: OrderLine,
-        /// What stays there of that document.
+        /// The lines that stay on the order of that document.
         stays: Vec<OrderLine>,
     },
 }
 
-/// What the lines are, where the order's name alone does not say which picking is meant.
+/// The kind of the lines, used if the order's name alone does not decide which picking is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Pick,
     Receive,
 }
 
-/// Quantities are in the product's own unit.
+/// A line of an order. Quantities are in the product's own unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderLine {
     pub product: ProductId,
     /// The product's own unit.
     pub unit: UnitId,
     pub lot: LotRef,
-    /// The package it is taken out of.
+    /// The package that the goods are taken out of.
     pub package: Option<PackageId>,
-    /// The package it is put into.
+    /// The package that the goods are put into.
     pub into: Option<PackageId>,
     pub owner: Option<PartnerId>,
-    /// None: where Odoo reserved it, else where the order takes from.
+    /// `None`: the bin where Odoo reserved the goods, else the source location of the order.
     pub from: Option<LocationId>,
-    /// None: where the order brings it.
+    /// `None`: the destination of the order.
     pub to: Option<LocationId>,
     pub quantity: Decimal,
 }
 
-/// What is to be done next.
+/// The next step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OrderStep {
     Read,
@@ -125,13 +124,13 @@ pub enum OrderStep {
         picking: Box<SeenPicking>,
         rows: Vec<Row>,
     },
-    /// Makes sure that [`OrderStep::Validate`], which follows at once, moves nothing that was not
-    /// picked: see `guard`.
+    /// Makes sure that [`OrderStep::Validate`], which follows at once, moves only picked goods: see
+    /// `guard`.
     Guard {
         picking: Box<SeenPicking>,
-        /// Scanned lines, which have to be there still and are picked.
+        /// Scanned lines, which must still be there and are picked.
         scanned: Vec<MoveLineId>,
-        /// Lines that people picked, which have to be there still.
+        /// Lines that people picked, which must still be there.
         others: Vec<MoveLineId>,
         /// Reserved lines of picked moves, which Odoo removes at the validation anyway.
         remove: Vec<MoveLineId>,
@@ -141,23 +140,24 @@ pub enum OrderStep {
         picking: PickingId,
         backorder: bool,
     },
-    /// Odoo is to say where the goods are: [`Reconciling::reserved`].
+    /// Asks Odoo where the goods are: [`Reconciling::reserved`].
     Reserve {
         picking: PickingId,
-        /// Where the picking takes from.
+        /// The source location of the picking.
         from: LocationId,
     },
-    /// Reserves again what [`OrderStep::Guard`] removed, after a validation that Odoo refused.
+    /// Reserves again the goods whose lines [`OrderStep::Guard`] removed, after a validation that
+    /// Odoo refused.
     ReserveAgain {
         picking: Box<SeenPicking>,
-        /// Moves that Odoo takes for picked although nothing of them is.
+        /// Moves that Odoo takes for picked although none of their goods is picked.
         moves: Vec<MoveId>,
     },
-    /// Our own lines off an order whose validation Odoo refused because of them.
+    /// Removes our own lines from an order whose validation Odoo refused because of them.
     Remove {
         lines: Vec<MoveLineId>,
     },
-    /// Our own lines, with the quantity that each is to have; without one it goes.
+    /// Our own lines, with the quantity that each gets. `None` removes the line.
     Reduce {
         picking: Box<SeenPicking>,
         lines: Vec<(MoveLineId, Decimal)>,
@@ -174,29 +174,30 @@ pub enum OrderStep {
     Ship {
         picking: PickingId,
         shipment: Shipment,
-        /// What the picking's note is to say of the parcels; none: it says so already.
+        /// The text to add to the picking's note about the parcels. `None`: the note has it
+        /// already.
         note: Option<String>,
     },
     Finish(Outcome),
 }
 
-/// A document about an order on its way, and what was said last.
+/// A document about an order in progress, with the last step that was issued.
 #[derive(Debug)]
 pub struct Reconciling {
     pub job: OrderJob,
     rules: config::Orders,
     next: OrderStep,
-    /// What was said and answered since the start.
+    /// The calls since the start, and their answers.
     calls: Vec<Call>,
-    /// The weight that somebody told of the delivery. Odoo reckons it anew from packages with each
-    /// line, and it is to stay.
+    /// The weight that a person gave for the delivery. Odoo recalculates the weight from packages
+    /// after each new line, and the person's weight must stay.
     weight_kg: Option<Decimal>,
     /// Why Odoo refuses to validate the order with our lines on it.
     refusal: Option<String>,
-    /// What Odoo said when it refused calls that depend on the order's state, or on other
+    /// Odoo's error texts for refused calls that depend on the order's state or on other
     /// transactions.
     refused: Vec<String>,
-    /// What was picked, by line, when the validation was begun.
+    /// What was picked, by line, when the validation started.
     picked: Option<Picked>,
 }
 
@@ -213,22 +214,22 @@ enum Call {
     Guarded,
     Validated,
     Reserved,
-    /// Where the order takes from holds no bins: it is one.
+    /// The source location of the order holds no other locations: it is a bin itself.
     FromBin,
-    /// Odoo refused a guard: something had changed.
+    /// Odoo refused a guard: somebody changed the order meanwhile.
     GuardRefused,
     ReservedAgain,
-    /// The answer to a validation is lost: Odoo may carry it out yet.
+    /// The answer to a validation is lost: Odoo may still carry the validation out.
     ValidationLost,
-    /// Odoo was told to change the order, and the answer was lost perhaps.
+    /// The gateway asked Odoo to change the order. The answer may be lost.
     Told,
-    /// A package, or what the carrier is told.
+    /// A package, or the carrier's data.
     Wrote,
     Removed,
     Reduced,
-    /// The weight that was there before, again.
+    /// The weight that was there before, written again.
     Weighed,
-    /// Odoo refuses the true time (a closed period): its own stands.
+    /// Odoo refuses the true time (a closed period): Odoo's own time stands.
     TimeRefused,
 }
 
@@ -253,7 +254,7 @@ impl Reconciling {
         reconciling
     }
 
-    /// The last call was refused, and what the order looks like now says what is next.
+    /// Odoo refused the last call; the state of the order decides the next step.
     #[must_use]
     pub fn was_refused(&self) -> bool {
         !self.refused.is_empty() && self.next == OrderStep::Read
@@ -264,7 +265,7 @@ impl Reconciling {
         &self.next
     }
 
-    /// Whatever the last call did: look.
+    /// Reads the order again, whatever the last call did.
     pub fn look_again(&mut self) {
         if let OrderStep::Add { .. }
         | OrderStep::Guard { .. }
@@ -273,14 +274,15 @@ impl Reconciling {
         | OrderStep::Reduce { .. }
         | OrderStep::ReserveAgain { .. } = self.next
         {
-            // After each change of the order the weight may have to be told again.
+            // After each change of the order the weight may have to be written again.
             self.calls.retain(|known| *known != Call::Weighed);
             self.calls.push(Call::Told);
         }
         self.next = OrderStep::Read;
     }
 
-    /// The answer to the last call is lost: look. A validation may still be on its way.
+    /// The answer to the last call is lost: read the order again. A validation may still be
+    /// running.
     pub fn answer_lost(&mut self) {
         if let OrderStep::Validate { .. } = self.next {
             self.calls.push(Call::ValidationLost);
@@ -288,7 +290,8 @@ impl Reconciling {
         self.look_again();
     }
 
-    /// The last call was answered; what it did is read before anything is believed.
+    /// Odoo answered the last call. The gateway reads the order again and does not rely on the
+    /// answer.
     pub fn done(&mut self) {
         if let OrderStep::Guard {
             picking, backorder, ..
@@ -318,14 +321,15 @@ impl Reconciling {
         self.look_again();
     }
 
-    /// Odoo has reserved what it could. `is_bin`: where the picking takes from holds no bins.
+    /// Odoo has reserved what it could. `is_bin`: the source location of the picking holds no other
+    /// locations.
     pub fn reserved(&mut self, is_bin: bool) {
         self.calls.push(Call::Reserved);
         self.calls.extend(is_bin.then_some(Call::FromBin));
         self.look_again();
     }
 
-    /// Odoo refused the last call, for a person.
+    /// Odoo refused the last call; the refusal is for a person.
     pub fn refused(&mut self, message: &str) {
         if let OrderStep::SetDone { .. } = self.next {
             self.calls.push(Call::TimeRefused);
@@ -333,7 +337,7 @@ impl Reconciling {
         }
         let is_ship = matches!(self.job.task, Task::Ship(_));
         if let (OrderStep::Ship { .. }, false) = (&self.next, is_ship) {
-            // Without its weight it is posted all the same.
+            // Without its weight the document is posted all the same.
             self.calls.push(Call::Weighed);
             return self.look_again();
         }
@@ -348,7 +352,7 @@ impl Reconciling {
                 return self.look_again();
             }
             OrderStep::ReserveAgain { .. } => {
-                // Nobody lost anything but a reservation.
+                // The only loss is a reservation.
                 self.calls.push(Call::ReservedAgain);
                 return self.look_again();
             }
@@ -358,8 +362,8 @@ impl Reconciling {
             // There is nothing to reserve.
             return self.reserved(false);
         }
-        // Was it for the order's state, or for another transaction? The text does not tell, the
-        // order does.
+        // The refusal may be about the order's state or about another transaction. Its text does
+        // not tell which, but the order does.
         if let OrderStep::Add { .. } | OrderStep::Reduce { .. } | OrderStep::Remove { .. } =
             self.next
         {
@@ -376,8 +380,8 @@ impl Reconciling {
         self.next = OrderStep::Finish(Outcome::refused(ReasonCode::OdooRefused, message, odoo));
     }
 
-    /// A call that was refused too often is so for a person. The order was looked at after the last
-    /// refusal, and is open.
+    /// A call that Odoo refused too often is refused for a person. The order was read after the
+    /// last refusal, and is open.
     fn refused_for_good(&self) -> Option<OrderStep> {
         let odoo = match &self.next {
             OrderStep::Add { picking, .. } | OrderStep::Reduce { picking, .. } => {
@@ -390,7 +394,7 @@ impl Reconciling {
         Some(refuse(ReasonCode::OdooRefused, self.said(last), odoo))
     }
 
-    /// What Odoo said when it refused a call about the document's lines.
+    /// Odoo's error text, when it refused a call about the document's lines.
     fn said(&self, message: &str) -> String {
         let lines = match &self.job.task {
             Task::Lines { lines, .. } => lines.len(),
@@ -399,7 +403,7 @@ impl Reconciling {
         describe_refusal(message.to_owned(), lines)
     }
 
-    /// What was read says what is next.
+    /// Decides the next step by the order that was read.
     pub fn seen(&mut self, seen: &Seen) {
         if let Some(weight) = self.weight_that_was_lost(seen) {
             self.next = weight;

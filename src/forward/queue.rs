@@ -3,7 +3,7 @@
 //!
 //! - `select`: picks the next documents. `dependencies`, `blockers`: what must be in Odoo before a
 //!   document is sent.
-//! - `triage`: decides what becomes of a document that was looked up. `fate`: maps each outcome to
+//! - `triage`: decides the fate of a document that was looked up. `fate`: maps each outcome to
 //!   its state change, its effects and what follows. `changes`: the state changes, with their audit
 //!   records.
 //! - `deferred`: documents to which Odoo gives no answer. `goods_waits`: documents whose goods are
@@ -15,7 +15,7 @@
 //! - `receipts`: messages to the devices.
 //!
 //! **Promises:** each state change is one transaction with its audit record (**invariant 5**), and
-//! is on disk before a device hears of it.
+//! is on disk before a device receives a receipt.
 
 mod blockers;
 pub(super) mod changes;
@@ -53,7 +53,7 @@ use crate::journal::{AppendError, Change, Entry, Journal, JournalError, SideChan
 
 use crate::reason::{Flag, ReasonCode};
 
-/// Documents that are read from the journal at once.
+/// How many documents one read from the journal returns.
 pub const PAGE_DOCUMENTS: usize = 16;
 const FULL_PAUSE: Duration = Duration::from_secs(1);
 
@@ -78,41 +78,41 @@ pub struct Queue {
     pub journal: Journal,
     pub outlets: Outlets,
     pub cancel: CancellationToken,
-    /// Those being sent: one batch.
+    /// Documents that are being sent: one batch.
     pub sending: BTreeMap<DocumentNumber, Entry>,
-    /// Waiting documents that Odoo gave no answer to: left out until their time.
+    /// Waiting documents for which Odoo gave no answer: each is left out until its time.
     pub deferred: Deferred,
-    /// Waiting documents whose goods are on their way.
+    /// Waiting documents whose goods have not arrived in Odoo yet.
     pub waits: GoodsWaits,
-    /// The last that was taken was one of those: now it is the others' turn.
+    /// The last document taken was a deferred one: now the other documents have their turn.
     pub deferred_taken: bool,
-    /// How documents stood at the last look for what can be taken.
+    /// The document counts when the gateway last looked for documents to take.
     pub standings: DocumentCounts,
-    /// What has to be in Odoo before what.
+    /// Which documents must be in Odoo before which others.
     pub dependencies: Dependencies,
-    /// The document that takes something back, as it goes alone: of which document, and which
-    /// event.
+    /// The document with an undo, which is sent alone: its number, the document that has the undone
+    /// event, and the event.
     pub undoing: Option<(DocumentNumber, DocumentNumber, Seq)>,
-    /// Which counts hold where; `None` before it was read.
+    /// Which counts are valid at which place; `None` before the gateway has read them.
     pub book: Option<Book>,
     /// Counts that are parked because of picks that are not validated.
     pub open_picks: BTreeSet<DocumentNumber>,
-    /// Documents with calls that came to no answer; none before they were read.
+    /// Documents with abandoned calls; `None` before the gateway has read them.
     pub late: Option<LateCalls>,
-    /// Since the start, documents that were *sending* before it are taken first; up to this number
-    /// it is done.
+    /// Since the start, the gateway takes interrupted sends first. All interrupted sends up to this
+    /// number are taken.
     pub recovered: Option<DocumentNumber>,
-    /// Where among the parked the next look begins.
+    /// The number at which the next look through the parked documents begins.
     pub healed: DocumentNumber,
-    /// How many documents were discarded, and parked, when the last look found nothing more to take
-    /// back from Odoo.
+    /// How many documents were discarded, and parked, when the gateway last found nothing more to
+    /// withdraw from Odoo.
     pub withdrawn: Option<(u64, u64)>,
-    /// When documents were last looked at whose clocks were in doubt.
+    /// When the gateway last looked at documents with doubtful clocks.
     pub doubts: Option<doubtful_clocks::Looked>,
 }
 
-/// How many documents wait, are parked and are discarded, and how many device clocks were kept:
-/// what a person or the assembler changes shows in it.
+/// How many documents wait, are parked and are discarded, and how many device clocks are stored. A
+/// change by a person or by the assembler changes one of these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DocumentCounts(u64, u64, u64, u64);
 
@@ -160,7 +160,7 @@ impl Queue {
         }
     }
 
-    /// [`Self::change`], with what follows from it in the same transaction.
+    /// Writes [`Self::change`] and its effects in the same transaction.
     pub async fn change_and(
         &self,
         changes: Vec<Change>,
@@ -193,13 +193,14 @@ impl Queue {
         Ok(())
     }
 
-    /// One transaction; while the disk is full it is tried again, because room may come.
+    /// Writes the changes in one transaction. While the disk is full the gateway retries, because
+    /// space may become free.
     pub async fn change(&self, changes: Vec<Change>) -> Result<Vec<bool>, Ended> {
         let inbox = self.journal.inbox();
         self.while_full(|| inbox.change(changes.clone())).await
     }
 
-    /// Asks the journal again until there is room on the disk.
+    /// Calls the journal again until there is space on the disk.
     pub async fn while_full<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Ended>
     where
         F: Future<Output = Result<T, AppendError>>,
@@ -217,7 +218,7 @@ impl Queue {
     }
 }
 
-/// Whether a person allowed what this reason asks about.
+/// Whether a person allowed what this reason asks for.
 pub fn allows(entry: &Entry, code: ReasonCode) -> bool {
     answer::allows(entry.progress.decision.as_deref(), code)
 }
@@ -226,7 +227,7 @@ pub fn is_validation(entry: &Entry) -> bool {
     matches!(entry.document.purpose, Purpose::Validate { .. })
 }
 
-/// Odoo may hold something open of it that nobody wants any more.
+/// Whether Odoo may hold something open of a document that is discarded or replaced.
 pub fn is_to_take_back(entry: &Entry) -> bool {
     let through = [Flag::Withdrawn, Flag::PostedInOdoo, Flag::LeftInOdoo];
     let flags = &entry.progress.flags;

@@ -1,7 +1,7 @@
 //! One round of sending: takes documents from the queue, and settles their outcomes.
 //!
 //! **Promises:** each change of state is one transaction with its audit record (**invariant 5**),
-//! before any device is told.
+//! before any device receives a receipt.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use crate::outcome::Outcome;
 
 impl Queue {
     /// Takes documents with about `lines_max` lines, at least one document, in the order of their
-    /// numbers. Their state on disk is *sending* when this returns; documents that Odoo cannot take
-    /// are parked. `None`: no document waits.
+    /// numbers. When this function returns, their state on disk is *sending*. Documents that Odoo
+    /// cannot take are parked. `None`: no document waits.
     pub async fn take(
         &mut self,
         odoo: &mut Client,
@@ -59,8 +59,8 @@ impl Queue {
         Ok(Some(jobs))
     }
 
-    /// Resolves the documents and decides what becomes of each. Documents that wait for their goods
-    /// are left out.
+    /// Resolves the documents and decides the fate of each. Documents that wait for their goods are
+    /// left out.
     async fn decide(
         &mut self,
         odoo: &mut Client,
@@ -110,7 +110,7 @@ impl Queue {
         Ok(resolve(odoo, ground, Intent::Send, &documents).await?)
     }
 
-    /// Writes the outcomes of documents that were sent, then tells their devices.
+    /// Writes the outcomes of the documents that were sent, then sends receipts to their devices.
     pub async fn settle(
         &mut self,
         outcomes: &[(DocumentNumber, Outcome)],
@@ -132,8 +132,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Writes the changes of all these documents with their effects, in one transaction. Answers
-    /// for each document whether its change was made: another change may have come first.
+    /// Writes the changes of all these documents with their effects, in one transaction. Returns,
+    /// for each document, whether its change was written: another change may have come first.
     async fn write(
         &mut self,
         fates: &[(Entry, Fate)],

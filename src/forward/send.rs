@@ -51,66 +51,67 @@ use crate::outcome::{Failure, Outcome};
 
 /// The size of the first batch, in lines.
 const BATCH_LINES_START: usize = 50;
-/// A batch whose slowest call took less may grow; one that took more shrinks. Real servers cut at
-/// 60 s.
+/// A batch whose slowest call was faster than this may grow; a batch with a slower call shrinks.
+/// Real servers cut a call off at 60 s.
 const CALL_FAST: Duration = Duration::from_secs(2);
 const CALL_SLOW: Duration = Duration::from_secs(4);
 const CALL_TARGET_S: f64 = 3.0;
-/// A document is set aside when so many calls in a row about it alone came to no answer, and a
-/// probe after each did.
+/// The gateway defers a document after so many calls in a row about this document alone got no
+/// answer, although Odoo answered a probe after each call.
 const UNANSWERED_MAX: u32 = 3;
-/// While the link is held, somebody may have put it right: look once a minute.
+/// While the link is held, a person may have corrected the cause: probe once a minute.
 const HELD_PROBE: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     pub orders: config::Orders,
     pub batch_lines_max: usize,
-    /// Between two refreshes of the copy of master data.
+    /// The time between two refreshes of the catalog.
     pub refresh: Duration,
 }
 
-/// The document about an order that is under way.
+/// The document about an order that is in progress.
 #[derive(Debug)]
 struct Alone {
     number: DocumentNumber,
     reconciling: Reconciling,
     unanswered: u32,
-    /// Calls in a row that Odoo refused and that are tried again after a look.
+    /// Calls in a row that Odoo refused and that are retried after reading the order again.
     refused: u32,
 }
 
-/// What the driver does next; each is answered with one [`Input`].
+/// What the driver does next. The driver answers each command with one [`Input`].
 #[derive(Debug, PartialEq)]
 pub enum Command<'a> {
-    /// Ask for the version and the warehouse: [`Input::Probed`].
+    /// Asks for the version and the warehouse: [`Input::Probed`].
     Probe,
-    /// In a pause: ask for the version alone, which Odoo tells without a key: [`Input::Ping`].
+    /// In a pause, asks for the version alone, which needs no key: [`Input::Ping`].
     Ping,
-    /// Bring the copy of master data up to date: [`Input::Refreshed`].
+    /// Refreshes the catalog: [`Input::Refreshed`].
     Refresh,
-    /// Take waiting documents with about so many lines, at least one: [`Input::Taken`].
+    /// Takes waiting documents with about so many lines, at least one document: [`Input::Taken`].
     Take {
         lines_max: usize,
     },
     Load(Vec<&'a Transfer>),
     Read(Vec<PickingId>),
-    /// With what they are to move, which says whether it can be done by two calls.
+    /// Validates the pickings, each with its transfer, which decides whether two calls can share
+    /// the work.
     Validate(Vec<(PickingId, &'a Transfer)>),
     SetDone(Vec<(PickingId, Option<Timestamp>)>),
-    /// One step about an order: [`Input::Seen`] for [`OrderStep::Read`], [`Input::Reserved`] for
-    /// [`OrderStep::Reserve`], else [`Input::Done`].
+    /// One step about an order. The answer is [`Input::Seen`] for [`OrderStep::Read`],
+    /// [`Input::Reserved`] for [`OrderStep::Reserve`], else [`Input::Done`].
     Order(&'a OrderJob, &'a OrderStep),
-    /// Write down what became of documents: [`Input::Settled`].
+    /// Writes the outcomes of documents: [`Input::Settled`].
     Settle(&'a [(DocumentNumber, Outcome)]),
-    /// Nothing to do until then, or until there is a new document: [`Input::Woken`].
+    /// Waits until a time or until there is a new document: [`Input::Woken`].
     Sleep {
         until: Duration,
     },
 }
 
 impl Command<'_> {
-    /// It may change something in Odoo.
+    /// Whether the command may change anything in Odoo.
     #[must_use]
     pub fn writes(&self) -> bool {
         match self {
@@ -125,14 +126,16 @@ impl Command<'_> {
 pub enum Input {
     Probed,
     Refreshed,
-    /// None: nothing is waiting. `Some` with no jobs: what waited was parked before it was sent.
+    /// `None`: no document waits. `Some` with no jobs: the waiting documents were parked before
+    /// they were sent.
     Taken(Option<Vec<Job>>),
     Loaded(Vec<PickingId>),
     Pickings(Vec<Picking>),
     Validated,
     Seen(Seen),
     Done,
-    /// For [`OrderStep::Reserve`]: whether where the picking takes from holds no bins.
+    /// For [`OrderStep::Reserve`]: whether the source location of the picking is a bin, that is,
+    /// holds no other locations.
     Reserved {
         is_bin: bool,
     },
@@ -143,16 +146,16 @@ pub enum Input {
     Woken,
 }
 
-/// How it stands with Odoo.
+/// The state of the link to Odoo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
     Starting,
     Up,
-    /// Trying again by itself.
+    /// The link is down; the gateway retries by itself.
     Down {
         why: String,
     },
-    /// A person has to do something.
+    /// The link is held until a person acts.
     Held {
         why: String,
     },
@@ -164,23 +167,24 @@ pub struct Machine {
     link: Link,
     probed: bool,
     batch_lines: usize,
-    /// The one being sent is last. Together they are one batch that was taken, halved as need be.
+    /// The batches to send; the current one is last. Together they are one batch that was taken,
+    /// halved as often as needed.
     work: Vec<Batch>,
-    /// Instead of a batch.
+    /// The document about an order, in progress instead of a batch.
     order: Option<Alone>,
     settled: Vec<(DocumentNumber, Outcome)>,
-    /// The batch's last call came to no answer, at this step and in these words: the link or the
-    /// call is to blame, as a probe will tell.
+    /// The step and the failure text of the batch's last call, if the call got no answer. A probe
+    /// decides whether the link or the call is the cause.
     doubt: Option<(Step, String)>,
     /// Failures in a row.
     failures: u32,
-    /// Nothing is sent before.
+    /// Nothing is sent before this time.
     pause_until: Duration,
-    /// When the present pause began, and when its next ping is due. `None`: the server asked for
-    /// the pause, or there is none, and nothing shortens it.
+    /// When the present pause began, and when its next ping is due. `None`: there is no pause, or
+    /// the server asked for it and nothing shortens it.
     ping: Option<Ping>,
     refresh_at: Duration,
-    /// Nothing was waiting.
+    /// No document was waiting at the last look.
     idle: bool,
 }
 
@@ -209,20 +213,20 @@ impl Machine {
         &self.link
     }
 
-    /// How long nothing is sent from `now` on; `None` when there is no pause.
+    /// How long, from `now` on, nothing is sent. `None`: there is no pause.
     #[must_use]
     pub fn pause_left(&self, now: Duration) -> Option<Duration> {
         let left = self.pause_until.checked_sub(now)?;
         Some(left).filter(|left| !left.is_zero())
     }
 
-    /// Lines that the next batch may hold.
+    /// How many lines the next batch may have.
     #[must_use]
     pub fn batch_lines(&self) -> usize {
         self.batch_lines
     }
 
-    /// Nothing was waiting when last looked, and nothing else is to be done before its time.
+    /// Whether no document was waiting at the last look, and nothing else is due now.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.idle && !self.is_busy()
@@ -232,7 +236,7 @@ impl Machine {
         !self.work.is_empty() || self.order.is_some()
     }
 
-    /// What to do at `now`.
+    /// The command to perform at `now`.
     #[must_use]
     pub fn next(&self, now: Duration) -> Command<'_> {
         if !self.settled.is_empty() {
@@ -265,7 +269,7 @@ impl Machine {
         }
     }
 
-    /// Takes in what came of the last command, which took so long. `jitter` is a random fraction
+    /// Processes the result of the last command, which took `took`. `jitter` is a random fraction
     /// from 0 to 1.
     pub fn answer(&mut self, input: Input, now: Duration, took: Duration, jitter: f64) {
         match input {
@@ -284,7 +288,7 @@ impl Machine {
                 return;
             }
             Input::Taken(Some(jobs)) => {
-                // What is sent next has failed at nothing yet.
+                // The next document or batch has not failed yet.
                 self.failures = 0;
                 self.ping = None;
                 return self.taken(jobs);
@@ -298,7 +302,7 @@ impl Machine {
             }
             Input::Refreshed => {
                 self.refresh_at = now + self.limits.refresh;
-                // What was parked for want of master data may be waiting again.
+                // Documents that were parked because of missing master data may be waiting again.
                 self.idle = false;
             }
             Input::Loaded(ids) => self.advance(took, |batch| batch.loaded(&ids)),
@@ -342,7 +346,7 @@ impl Machine {
         }
     }
 
-    /// Moves the document about an order on; one that is finished is settled.
+    /// Moves the document about an order to its next step. A finished document is settled.
     fn reconcile(&mut self, step: impl FnOnce(&mut Reconciling)) {
         let Some(order) = &mut self.order else {
             return;
@@ -354,7 +358,8 @@ impl Machine {
         }
     }
 
-    /// Moves the batch on that was answered; what it settles is done with.
+    /// Moves the batch that was answered to its next step. A document that the step settles leaves
+    /// the batch.
     fn advance(
         &mut self,
         took: Duration,
@@ -377,7 +382,8 @@ impl Machine {
             Some(Step::SetDone | Step::ReadBack) => {
                 self.fit_size(took);
                 self.advance(took, |batch| batch.read_back(pickings));
-                // Odoo asks a person something about one of those that are left: find it.
+                // Odoo asks a person something about one of the documents that are left: find that
+                // document.
                 if self.work.last().is_some_and(|b| b.step == Step::Validate) {
                     self.halve();
                 }
@@ -386,7 +392,7 @@ impl Machine {
         }
     }
 
-    /// Grows or shrinks the batches to come by how long the slowest call of this one took.
+    /// Grows or shrinks the next batches by how long the slowest call of this batch took.
     fn fit_size(&mut self, took: Duration) {
         let Some(batch) = self.work.last().filter(|batch| !batch.part) else {
             return;
@@ -437,14 +443,14 @@ impl Machine {
                     self.refused(&message, documents, now, jitter);
                 }
             }
-            // Not about a document: this Odoo does not do what it should.
+            // The failure is not about a document: this Odoo does not work as it must.
             Failure::Person { message, .. } => self.hold(message, now),
             stop @ Failure::Stop { .. } => self.hold(stop.to_string(), now),
         }
     }
 
-    /// After a call of the batch that was too slow, the link is probed; any other failure is the
-    /// link's own.
+    /// After a call of the batch that was too slow, probes the link. Any other failure is caused by
+    /// the link itself.
     fn doubt_link(&mut self, slow: Option<String>) {
         if let Some(order) = &mut self.order {
             self.doubt = slow.filter(|_| self.probed).map(|why| (Step::Read, why));
@@ -466,8 +472,8 @@ impl Machine {
         }
     }
 
-    /// The link answers, so it was the call: smaller ones may fare better, and one document alone
-    /// may have to stand aside.
+    /// The link answers, so the call was the cause: smaller calls may get an answer, and a document
+    /// that is alone may have to be deferred.
     fn blame_call(&mut self, step: Step, why: &str) {
         if let Some(order) = &mut self.order {
             order.unanswered += 1;
@@ -486,7 +492,7 @@ impl Machine {
             self.batch_lines = (self.batch_lines / 2).max(1);
             return self.halve();
         }
-        // An answer at an earlier step, and none at a later one, is progress.
+        // An answer at an earlier step, and none at a later step, is progress.
         if batch.unanswered_at.replace(step).is_some_and(|s| s != step) {
             batch.unanswered = 0;
         }
@@ -511,8 +517,8 @@ impl Machine {
         self.begin_again();
     }
 
-    /// What the last call did is unknown, and much may happen meanwhile: everything starts at its
-    /// first step.
+    /// The outcome of the last call is unknown, and much may happen meanwhile: all documents start
+    /// again at their first step.
     fn begin_again(&mut self) {
         for batch in &mut self.work {
             batch.step = Step::Load;

@@ -21,7 +21,7 @@ impl Reconciling {
             return refuse(
                 ReasonCode::NothingPicked,
                 format!(
-                    "nothing was picked for {}: Odoo would post all that is reserved. Pick it, or validate it in Odoo",
+                    "no goods are picked for {}, so Odoo would post all reserved goods. Pick the goods and retry; or validate the picking in Odoo and discard this document",
                     picking.name
                 ),
                 Some(picking.named()),
@@ -37,7 +37,8 @@ impl Reconciling {
         }
     }
 
-    /// The open picking that this document is to validate, or what there is to be done instead.
+    /// The open picking that this document is to validate. If there is none, `Err` has the step
+    /// that is left.
     fn to_validate<'a>(&self, seen: &'a Seen) -> Result<&'a SeenPicking, Box<OrderStep>> {
         if let Some(picking) = self.fixed(seen) {
             if picking.is_open() {
@@ -66,8 +67,8 @@ impl Reconciling {
         }))
     }
 
-    /// Of a document that an older version began to send: the picking that it validated. By us, and
-    /// at the true time, or since it was sealed.
+    /// For a document that an older version started to send: the picking that it validated. It was
+    /// validated by us: at the true time, or after the document was sealed.
     fn validated_before<'a>(&self, seen: &'a Seen) -> Option<&'a SeenPicking> {
         if !self.job.again || self.job.fixed.is_some() {
             return None;
@@ -87,13 +88,14 @@ impl Reconciling {
             .find(ours)
     }
 
-    /// Whether what is missing becomes a backorder, by policy and by what a person said.
+    /// Whether missing goods become a backorder, by policy and by the choice of a person.
     pub(super) fn backorder(&self, picking: &SeenPicking) -> Result<bool, Box<OrderStep>> {
         if picking.is_complete() {
             return Ok(true);
         }
         let (under, under_code) = self.under(picking);
-        // Odoo does not follow what is said, so nobody is asked.
+        // Odoo decides this itself and ignores what a call says, so the gateway does not ask a
+        // person.
         let fixed = match picking.backorders {
             Backorders::Always => Some(true),
             Backorders::Never => Some(false),
@@ -130,7 +132,7 @@ impl Reconciling {
         }
     }
 
-    /// Whether the site or a person wants a backorder; `None` where nobody said.
+    /// Whether the site or a person wants a backorder; `None`: neither decided.
     fn wants_backorder(&self, picking: &SeenPicking) -> Option<bool> {
         match self.under(picking).0 {
             Under::Backorder => Some(true),
@@ -141,29 +143,30 @@ impl Reconciling {
         }
     }
 
-    /// What Odoo did with what was missing when it validated a picking; `None` where nothing was.
+    /// What Odoo did with the missing goods when it validated a picking. `None`: no goods were
+    /// missing.
     pub(super) fn rest_of(&self, seen: &Seen, picking: PickingId) -> Option<String> {
         let done = seen.pickings.iter().find(|done| done.id == picking)?;
         let wanted = self.wants_backorder(done);
         let backorder = (seen.pickings.iter()).find(|rest| rest.backorder_of == Some(picking));
         if let Some(backorder) = backorder {
             let although = if wanted == Some(false) {
-                ", although no backorder was wanted"
+                ", although the choice was no backorder"
             } else {
                 ""
             };
             let name = &backorder.name;
             return Some(format!(
-                "Odoo made the backorder {name} of what was missing{although}"
+                "Odoo made the backorder {name} for the missing goods{although}"
             ));
         }
         let cut = Some(done.cut()).filter(|cut| !cut.is_empty())?;
         let although = if wanted == Some(true) {
-            ", although a backorder was wanted"
+            ", although the choice was a backorder"
         } else {
             ""
         };
-        Some(format!("Odoo cancelled what was missing{although}: {cut}"))
+        Some(format!("Odoo cancelled the missing goods{although}: {cut}"))
     }
 
     pub(super) fn validate_once(&self, picking: &SeenPicking, backorder: bool) -> OrderStep {
@@ -171,7 +174,7 @@ impl Reconciling {
             return refuse(
                 ReasonCode::NotValidated,
                 format!(
-                    "Odoo left {} {:?} when told to validate it: open it there and see what Odoo asks",
+                    "Odoo did not validate {} and left it {:?}. Open the picking in Odoo, answer what Odoo asks, and retry",
                     picking.name, picking.state
                 ),
                 Some(picking.named()),
@@ -180,14 +183,15 @@ impl Reconciling {
         Self::guarded(picking, backorder)
     }
 
-    /// When the goods moved: never before the last of them was picked.
+    /// The time of the movement, which is never before the last line was picked.
     fn done_at(&self) -> Option<Timestamp> {
         let when = self.job.when?;
         let picked = self.job.fixed.as_ref().and_then(|fixed| fixed.picked);
         Some(picked.map_or(when, |picked| when.max(picked)))
     }
 
-    /// The true time of what we validated ourselves; never of what somebody else did.
+    /// Sets the true time of a picking that we validated; never of a picking that another person
+    /// validated.
     pub(super) fn time_or_finish(&self, seen: &Seen, picking: &SeenPicking) -> OrderStep {
         let ours = self.did(Call::Validated) || picking.write_uid == Some(seen.me);
         match self.done_at() {
@@ -211,7 +215,10 @@ impl Reconciling {
     fn cancelled(picking: &SeenPicking) -> OrderStep {
         refuse(
             ReasonCode::OrderCancelled,
-            format!("{} was cancelled in Odoo", picking.name),
+            format!(
+                "{} was cancelled in Odoo. Edit this document to name another order, or discard it",
+                picking.name
+            ),
             Some(picking.named()),
         )
     }
@@ -232,7 +239,7 @@ impl Reconciling {
             return refuse(
                 ReasonCode::DiffersInOdoo,
                 format!(
-                    "Odoo took what the carrier is told of {}, and has something else: is the module stock_delivery installed?",
+                    "Odoo accepted the carrier's data of {} and has other data. Install the module stock_delivery in Odoo and retry; or discard this document if Odoo's data is right",
                     picking.name
                 ),
                 Some(picking.named()),

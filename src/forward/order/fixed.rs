@@ -17,15 +17,16 @@ use crate::odoo::order::Seen;
 use crate::odoo::order::SeenPicking;
 use crate::odoo_id::{LocationId, MoveLineId, PickingId};
 
-/// What was fixed. Empty: nothing of the order could be meant yet, so nothing was called.
+/// The state of an order that was fixed before the first call. Empty: no part of the order could be
+/// meant yet, so no call was made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fixed {
     pub picking: Option<PickingId>,
     /// The picked lines that go into the package.
     pub pack: Vec<MoveLineId>,
-    /// When the last of what was picked there before was picked.
+    /// The latest time at which a line was picked before the first call.
     pub picked: Option<Timestamp>,
-    /// What was picked there, by line; only for what may validate it.
+    /// What was picked there, by line; only for documents that may validate the picking.
     pub lines: Option<BTreeMap<MoveLineId, Decimal>>,
 }
 
@@ -92,13 +93,13 @@ impl OrderJob {
 }
 
 impl Reconciling {
-    /// The picking that was fixed, unless it is cancelled or gone.
+    /// The picking that was fixed, unless the picking is cancelled or deleted.
     pub(super) fn fixed<'a>(&self, seen: &'a Seen) -> Option<&'a SeenPicking> {
         let picking = self.fixed_or_cancelled(seen)?;
         Some(picking).filter(|picking| picking.state != PickingState::Cancelled)
     }
 
-    /// The picking that was fixed, unless it is gone.
+    /// The picking that was fixed, unless the picking is deleted.
     pub(super) fn fixed_or_cancelled<'a>(&self, seen: &'a Seen) -> Option<&'a SeenPicking> {
         let fixed = self.job.fixed.as_ref()?.picking?;
         seen.pickings.iter().find(|picking| picking.id == fixed)

@@ -19,7 +19,7 @@ use crate::odoo::{PickingState, TOLERANCE};
 use crate::outcome::Outcome;
 use crate::reason::ReasonCode;
 
-/// So often Odoo may refuse the guard because somebody changes the order at the same moment.
+/// How often Odoo may refuse the guard because somebody changes the order at the same moment.
 const REFUSED_MAX: usize = 3;
 
 impl Reconciling {
@@ -31,7 +31,7 @@ impl Reconciling {
         refused.count() >= REFUSED_MAX
     }
 
-    /// The validation, and the guard before it where Odoo needs one.
+    /// The validation, or the guard before it if Odoo needs one.
     pub(super) fn guarded(picking: &SeenPicking, backorder: bool) -> OrderStep {
         let remove = picking.reserved_beside_picks();
         if remove.is_empty() {
@@ -53,7 +53,7 @@ impl Reconciling {
         }
     }
 
-    /// Notes what is picked when a validation begins.
+    /// Notes what is picked when a validation starts.
     pub(super) fn note_picked(&mut self, seen: &Seen, next: &OrderStep) {
         let id = match next {
             OrderStep::Guard { picking, .. } => picking.id,
@@ -67,7 +67,7 @@ impl Reconciling {
         });
     }
 
-    /// What was picked when the validation was begun by a process that was stopped.
+    /// What was picked when an interrupted validation started.
     pub(super) fn picked_before(job: &OrderJob) -> Option<Picked> {
         let fixed = job.fixed.as_deref().filter(|_| job.again)?;
         Some(Picked {
@@ -76,7 +76,7 @@ impl Reconciling {
         })
     }
 
-    /// Our validation moved more than was picked when it began.
+    /// Our validation moved more goods than were picked when it started.
     pub(super) fn moved_unscanned(&self, seen: &Seen) -> Option<OrderStep> {
         let picked = self.picked.as_ref()?;
         let picking = seen.pickings.iter().find(|p| p.id == picked.picking)?;
@@ -85,7 +85,7 @@ impl Reconciling {
         let more = picking.lines.iter().filter_map(|line| {
             let known = match picked.lines.get(&line.id) {
                 Some(known) => *known,
-                // It was added after the picking was fixed.
+                // The line was added after the picking was fixed.
                 None if line.is_of(self.job.key) => line.quantity,
                 None => Decimal::ZERO,
             };
@@ -99,8 +99,8 @@ impl Reconciling {
         Some(refuse(
             ReasonCode::MovedUnscanned,
             format!(
-                "Odoo posted {} with {} that nobody scanned, because somebody changed the picking in Odoo while the gateway \
-                 validated it. Reverse in Odoo what was not moved, then retry this document",
+                "Odoo posted {} with {} that no device scanned, because somebody changed the picking in Odoo while the gateway \
+                 validated it. Reverse in Odoo the goods that did not move, then retry this document",
                 picking.name,
                 rows::describe_products(picking, more)
             ),
@@ -108,10 +108,10 @@ impl Reconciling {
         ))
     }
 
-    /// Before the document is refused, what the guard did to its open picking is taken back.
+    /// Before the document is refused, reserves again what the guard removed from the open picking.
     pub(super) fn reserve_first(&self, seen: &Seen, next: OrderStep) -> OrderStep {
         let is_refused = matches!(next, OrderStep::Finish(Outcome::Refused { .. }));
-        // A validation that Odoo may carry out yet must find nothing but what was picked.
+        // A validation that Odoo may still carry out must find only picked goods.
         let may_validate = self.did(Call::ValidationLost) || self.job.again;
         let was_guarded = self.did(Call::Guarded) && !may_validate;
         if !is_refused || !was_guarded || self.did(Call::ReservedAgain) {

@@ -29,7 +29,7 @@ impl Reconciling {
             return refuse(
                 ReasonCode::OrderChanged,
                 format!(
-                    "Odoo took the lines for {} and does not have them: somebody removed them",
+                    "Odoo accepted the lines for {} and no longer has them, because somebody removed them. Retry to add them again, or discard this document",
                     self.job.order
                 ),
                 None,
@@ -60,9 +60,9 @@ impl Reconciling {
         }
     }
 
-    /// A line without a bin is taken from where Odoo reserved it. Where it reserved nothing, such
-    /// as by an operation type that reserves by hand, it is told to; what is not reserved then has
-    /// no bin.
+    /// A line without a bin is taken from the bin where Odoo reserved the goods. If Odoo reserved
+    /// nothing, for example for an operation type that reserves by hand, the gateway makes Odoo
+    /// reserve. Goods that Odoo still does not reserve have no bin.
     fn without_bin(
         &self,
         picking: &SeenPicking,
@@ -87,7 +87,7 @@ impl Reconciling {
         }
         let fault = |place: usize| {
             let message = format!(
-                "in which bin did {} lie? Odoo has not reserved so much of it for {}: edit the bin in",
+                "the bin of {} is unknown, because Odoo has not reserved so much of the product for {}: edit this document to name the bin",
                 picking.product_name(lines[place].product),
                 picking.name
             );
@@ -96,7 +96,7 @@ impl Reconciling {
         park(picking, lacking.into_iter().map(fault).collect())
     }
 
-    /// Our lines are there: on what, and is that all?
+    /// Our lines are on this picking. Compares them with the document and decides the next step.
     pub(super) fn lines_on(
         &self,
         seen: &Seen,
@@ -108,27 +108,27 @@ impl Reconciling {
             return refuse(
                 ReasonCode::OrderChanged,
                 format!(
-                    "somebody changed our lines on {}: {difference}",
+                    "somebody changed the document's lines on {}: {difference}",
                     picking.name
                 ),
                 Some(named),
             );
         }
-        // Somebody split the picking in that moment: its validation would leave them out.
+        // Somebody split the picking in the meantime: its validation would leave our lines out.
         let is_elsewhere = |of: MoveId| picking.moves.iter().all(|ordered| ordered.id != of);
         let mut ours = picking.lines.iter().filter(|line| line.is_of(self.job.key));
         if ours.any(|line| line.move_id.is_some_and(is_elsewhere)) {
             return refuse(
                 ReasonCode::OrderChanged,
                 format!(
-                    "somebody split {} while the lines were put on it. Remove them in Odoo and retry",
+                    "somebody split {} while the gateway added the document's lines. Remove the lines in Odoo and retry",
                     picking.name
                 ),
                 Some(named),
             );
         }
-        // What Odoo refuses to post must not stay on the order, where it would keep everybody from
-        // validating it.
+        // Lines that Odoo refuses to post must not stay on the order, because nobody could validate
+        // the order then.
         if self.refusal.is_some() && picking.is_open() {
             let ours = picking.lines.iter().filter(|line| line.is_of(self.job.key));
             return OrderStep::Remove {
@@ -140,7 +140,7 @@ impl Reconciling {
             PickingState::Cancelled => refuse(
                 ReasonCode::OrderCancelled,
                 format!(
-                    "{} was cancelled in Odoo after our lines were on it",
+                    "{} was cancelled in Odoo after the gateway added the document's lines. Edit this document to name another order, or discard it",
                     picking.name
                 ),
                 Some(named),
@@ -152,7 +152,7 @@ impl Reconciling {
         }
     }
 
-    /// Nothing of the order takes lines any more.
+    /// All pickings of the order are done or cancelled, so the order takes no more lines.
     pub(super) fn closed(&self, pickings: &[&SeenPicking], lines: &[OrderLine]) -> OrderStep {
         let mut done = pickings
             .iter()
@@ -173,14 +173,17 @@ impl Reconciling {
         else {
             return refuse(
                 ReasonCode::OrderCancelled,
-                format!("{} was cancelled in Odoo", self.job.order),
+                format!(
+                    "{} was cancelled in Odoo. Edit this document to name another order, or discard it",
+                    self.job.order
+                ),
                 last,
             );
         };
         refuse(
             ReasonCode::OrderDone,
             format!(
-                "{} was finished in Odoo ({}) and there is no backorder: it has {}; here there is {}",
+                "{} was done in Odoo ({}) and has no backorder: the picking has {}; this document has {}. Make a backorder in Odoo and retry, edit the order's name, or discard this document",
                 done.name,
                 done.date_done.as_deref().unwrap_or("no time"),
                 rows::said_of(done),
@@ -194,7 +197,7 @@ impl Reconciling {
         refuse(
             ReasonCode::UnknownOrder,
             format!(
-                "Odoo has no order {:?} that this warehouse could work on: enter it there, and this is sent by itself",
+                "Odoo has no order {:?} that this warehouse could work on. Create the order in Odoo, and the gateway retries by itself; or edit the order's name, or discard this document",
                 self.job.order
             ),
             None,
@@ -211,7 +214,7 @@ impl Reconciling {
         refuse(
             ReasonCode::NotOnOrder,
             format!(
-                "no step of {} takes from all the bins that were scanned. Edit in the picking of each step ({})",
+                "no step of {} takes from all the scanned bins: edit this document so that each line names the picking of its step ({})",
                 self.job.order,
                 names.join(", ")
             ),
@@ -219,7 +222,8 @@ impl Reconciling {
         )
     }
 
-    /// The name stands for more than an order, and nothing else tells what is meant.
+    /// Whether the name stands for more than one order, and nothing else decides which one is
+    /// meant.
     pub(super) fn is_unclear(&self, seen: &Seen) -> bool {
         let is_known = self.fixed(seen).is_some()
             || matches!(self.job.task, Task::TakeBack { .. })
@@ -227,12 +231,12 @@ impl Reconciling {
         seen.too_many.is_some() && !is_known
     }
 
-    /// The name stands for more than an order.
+    /// The name stands for more than one order.
     pub(super) fn unclear(&self, seen: &Seen) -> OrderStep {
         refuse(
             ReasonCode::UnknownOrder,
             format!(
-                "{:?} is the origin of {} open pickings in Odoo, so it names no order: edit in the name of the picking",
+                "{:?} is the origin of {} open pickings in Odoo, so the name fits no single order: edit this document to name the picking",
                 self.job.order,
                 seen.too_many.unwrap_or_default()
             ),
@@ -240,7 +244,7 @@ impl Reconciling {
         )
     }
 
-    /// Lines for what was not ordered, or for more than was.
+    /// Lines for products that were not ordered, or for more than the ordered quantity.
     pub(super) fn not_ordered(
         &self,
         picking: &SeenPicking,
@@ -281,12 +285,12 @@ impl Reconciling {
             let picked = picking.picked(product);
             if picked + ours > ordered + TOLERANCE && !allowed {
                 let choice = if over == Over::Refuse {
-                    "correct the quantity"
+                    "edit the quantity"
                 } else {
-                    "allow it, or correct the quantity"
+                    "allow it, or edit the quantity"
                 };
                 let message = format!(
-                    "{} asks for {} of {}, {} are there already, and here are {}: {choice}",
+                    "{} asks for {} of {}, {} are picked already, and this document has {}: {choice}",
                     picking.name,
                     ordered.normalize(),
                     picking.product_name(product),
@@ -300,14 +304,14 @@ impl Reconciling {
     }
 }
 
-/// Parks the document where there are faults.
+/// Parks the document if there are faults.
 fn park(picking: &SeenPicking, faults: Vec<Fault>) -> Option<OrderStep> {
     let reason = faults::join(faults)?;
     let odoo = Some(picking.named());
     Some(OrderStep::Finish(Outcome::Refused { reason, odoo }))
 }
 
-/// New lots that the operation type does not make.
+/// New lots that the operation type does not create.
 fn lots_off(picking: &SeenPicking, lines: &[OrderLine]) -> Vec<Fault> {
     let faults = lines.iter().enumerate().filter_map(|(place, line)| {
         let LotRef::New { name, .. } = &line.lot else {

@@ -14,7 +14,7 @@ impl Reconciling {
         if let Some(fixed) = fixed.filter(|fixed| !fixed.pack.is_empty()) {
             return self.pack_fixed(seen, package, &fixed.pack);
         }
-        // Nothing was loose before the first call, or an older version made it.
+        // Nothing was loose before the first call, or an older version made that call.
         let holds = |picking: &&&SeenPicking| {
             let mut lines = picking.lines.iter();
             lines.any(|line| line.picked && line.result_package == Some(package))
@@ -51,21 +51,21 @@ impl Reconciling {
         refuse(
             ReasonCode::NothingPicked,
             format!(
-                "nothing that was picked for {} is without a package",
+                "all goods picked for {} are in a package already: discard this document, or retry after the next picks",
                 picking.name
             ),
             Some(picking.named()),
         )
     }
 
-    /// The lines that were fixed, whatever was picked since.
+    /// Packs the lines that were fixed, whatever was picked since.
     fn pack_fixed(&self, seen: &Seen, package: PackageId, fixed: &[MoveLineId]) -> OrderStep {
         let is_fixed = |line: &&SeenLine| fixed.contains(&line.id);
         let holds = |picking: &&SeenPicking| picking.lines.iter().any(|line| is_fixed(&line));
         let Some(picking) = seen.pickings.iter().find(holds) else {
             let picking = self.fixed(seen).map(SeenPicking::named);
             let message = format!(
-                "somebody removed from {} what was to go into the package. Pack in Odoo what is there, and discard this document",
+                "somebody removed from {} goods that belong in the package. Pack the goods in Odoo, and discard this document",
                 self.job.order
             );
             return refuse(ReasonCode::OrderChanged, message, picking);
@@ -82,7 +82,7 @@ impl Reconciling {
                 ReasonCode::OrderCancelled
             };
             let message = format!(
-                "{} is {} in Odoo, and its goods are not all in the package. Put them into it in Odoo if they are, and discard this document",
+                "{} is {} in Odoo, and not all its goods are in the package. If they are in it on the floor, put them into it in Odoo; then discard this document",
                 picking.name, picking.state
             );
             return refuse(code, message, named);
@@ -99,7 +99,7 @@ impl Reconciling {
             };
         }
         let message = format!(
-            "somebody changed on {} what was to go into the package. Pack in Odoo what is there, and discard this document",
+            "somebody changed on {} goods that belong in the package. Pack the goods in Odoo, and discard this document",
             picking.name
         );
         refuse(ReasonCode::OrderChanged, message, named)

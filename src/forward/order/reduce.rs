@@ -16,7 +16,7 @@ use crate::odoo::{PickingState, TOLERANCE};
 use crate::outcome::Outcome;
 use crate::reason::ReasonCode;
 
-/// So often Odoo may say that it took lines off, and have them.
+/// How often Odoo may answer that it removed lines and still have them.
 const REDUCED_MAX: usize = 3;
 
 impl Reconciling {
@@ -28,7 +28,7 @@ impl Reconciling {
         stays: &[OrderLine],
     ) -> OrderStep {
         let Some(picking) = target::holder(seen, of) else {
-            // Somebody took our lines off.
+            // Somebody removed our lines.
             let pickings = target::of_order(seen, &self.job.order);
             let picking = pickings.iter().find(|picking| picking.is_open());
             return match picking.or(pickings.last()) {
@@ -38,10 +38,10 @@ impl Reconciling {
         };
         match picking.state {
             PickingState::Done => {
-                let why = format!("{} was finished in Odoo meanwhile", picking.name);
+                let why = format!("{} was done in Odoo meanwhile", picking.name);
                 return OrderStep::Finish(Outcome::Overtaken { why });
             }
-            // What is cancelled moves nothing.
+            // A cancelled picking moves nothing.
             PickingState::Cancelled => return posted(picking.named(), true),
             _ => {}
         }
@@ -52,7 +52,7 @@ impl Reconciling {
         let reduced = self.calls.iter().filter(|call| **call == Call::Reduced);
         if reduced.count() >= REDUCED_MAX {
             let message = format!(
-                "Odoo took it off {}, and has it there: take it off there, and retry",
+                "Odoo removed the lines from {} and still has them. Remove them in Odoo, and retry",
                 picking.name
             );
             return refuse(ReasonCode::NotWithdrawn, message, Some(picking.named()));
@@ -65,7 +65,7 @@ impl Reconciling {
     }
 }
 
-/// Of a line on an order: what goes, and what stays.
+/// A line on an order, with the quantity that goes and the quantity that stays.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
     pub of: &'a SeenLine,
@@ -73,8 +73,8 @@ pub struct Part<'a> {
     pub stays: Decimal,
 }
 
-/// Which lines of the document on an open order have too much: those first that are what was
-/// scanned.
+/// The lines of the document on an open order that have too much, in order: first those that match
+/// the scan.
 fn too_much<'a>(
     picking: &'a SeenPicking,
     of: DocumentKey,
@@ -86,8 +86,9 @@ fn too_much<'a>(
     fill(held, has - staying(taken, stays), Decimal::ZERO)
 }
 
-/// What comes back of an order that is done. Its lines stay as they were, whatever came back of
-/// them, so what was taken back before is left out: it came from the lines in this order, too.
+/// The goods that come back from an order that is done. Its lines keep their quantities whatever
+/// came back, so goods that came back before are left out: they came from the lines in this same
+/// order.
 #[must_use]
 pub fn comes_back<'a>(
     picking: &'a SeenPicking,
@@ -97,14 +98,15 @@ pub fn comes_back<'a>(
 ) -> Vec<Part<'a>> {
     let mut held = held(picking, of, taken);
     let has: Decimal = held.iter().map(|line| line.quantity).sum();
-    // What a lost answer took off before the order was done is not there any more.
+    // Goods that a lost call removed before the order was done are not on the order any more.
     let left = has - staying(taken, stays);
     let goes = taken.quantity.min(left);
     let others: Decimal = (held.iter())
         .filter(|line| !is_scanned(line, taken))
         .map(|line| line.quantity)
         .sum();
-    // What went before went from lines that are not what was scanned, as far as there are such.
+    // The goods that went before came from lines that do not match the scan, as far as there are
+    // such lines.
     let gone = (left - goes).max(Decimal::ZERO);
     let skipped = (gone - others).max(Decimal::ZERO);
     if has - others >= skipped + goes {
@@ -119,7 +121,7 @@ fn staying(taken: &OrderLine, stays: &[OrderLine]) -> Decimal {
     stays.iter().filter(alike).map(|line| line.quantity).sum()
 }
 
-/// It is where, out of what and into what was scanned.
+/// Whether the line has the bin and the packages that were scanned.
 fn is_scanned(line: &SeenLine, taken: &OrderLine) -> bool {
     let from = taken.from.is_none_or(|from| from == line.from);
     let out_of = taken.package.is_none() || taken.package == line.package;
@@ -127,8 +129,8 @@ fn is_scanned(line: &SeenLine, taken: &OrderLine) -> bool {
     from && out_of && into
 }
 
-/// The document's lines of this product and lot: those first that are what was scanned, of these
-/// the newest.
+/// The document's lines of this product and lot: first those that match the scan, the newest of
+/// them first.
 fn held<'a>(picking: &'a SeenPicking, of: DocumentKey, taken: &OrderLine) -> Vec<&'a SeenLine> {
     let lot = taken.lot.name();
     let mut held: Vec<&SeenLine> = (picking.lines.iter())
@@ -139,7 +141,7 @@ fn held<'a>(picking: &'a SeenPicking, of: DocumentKey, taken: &OrderLine) -> Vec
     held
 }
 
-/// So much of these lines, in their order, without the first of it.
+/// Fills a quantity from these lines, in their order, after skipping the first part.
 fn fill(held: Vec<&SeenLine>, mut left: Decimal, mut skipped: Decimal) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     for line in held {

@@ -11,15 +11,15 @@ use crate::odoo::order::{Row, SeenLine, SeenMove, SeenPicking};
 use crate::odoo::{PickingState, TOLERANCE};
 use crate::odoo_id::{LocationId, MoveId, MoveLineId, PackageId, PartnerId, ProductId};
 
-/// What is left to be said of a reserved line or of a move.
+/// The rest of a reserved line or of a move that is not assigned yet.
 struct Left<'a, T> {
     of: &'a T,
     quantity: Decimal,
 }
 
-/// A row for each part of a line that has a bin and a move of its own: where no bin was scanned it
-/// is taken from where Odoo reserved it, and a product that is asked for twice fills the first move
-/// first.
+/// One row for each part of a line that has a bin and a move of its own. A line without a scanned
+/// bin is taken from where Odoo reserved the goods, and a product that the order asks for twice
+/// fills the first move first.
 pub(super) fn rows(key: DocumentKey, picking: &SeenPicking, lines: &[OrderLine]) -> Vec<Row> {
     let mut reserved = reserved(picking);
     let mut moves: Vec<_> = (picking.moves.iter())
@@ -57,7 +57,7 @@ pub(super) fn rows(key: DocumentKey, picking: &SeenPicking, lines: &[OrderLine])
     rows
 }
 
-/// The lines that say no bin, and of whose product Odoo has not reserved so much.
+/// The lines that name no bin, if Odoo has not reserved enough of their product.
 pub(super) fn without_bin(picking: &SeenPicking, lines: &[OrderLine]) -> Vec<usize> {
     let mut reserved = reserved(picking);
     let mut lacks = |line: &OrderLine| {
@@ -70,8 +70,9 @@ pub(super) fn without_bin(picking: &SeenPicking, lines: &[OrderLine]) -> Vec<usi
         .collect()
 }
 
-/// What is reserved and was not picked yet. A line that the gateway puts on a picking does not
-/// shrink the line that Odoo reserved there; one that a person picks is that line itself.
+/// The reserved goods that are not picked yet. A line that the gateway adds to a picking does not
+/// shrink the line that Odoo reserved there; a line that a person picks is the reserved line
+/// itself.
 fn reserved(picking: &SeenPicking) -> Vec<Left<'_, SeenLine>> {
     let unpicked = picking.lines.iter().filter(|line| !line.picked);
     let mut reserved: Vec<Left<'_, SeenLine>> = unpicked
@@ -103,7 +104,7 @@ fn is_same_place(one: &SeenLine, other: &SeenLine) -> bool {
         && one.owner == other.owner
 }
 
-/// Where the line is taken from, and how much from each place.
+/// The places that the line is taken from, with the quantity from each.
 fn places<'a>(
     line: &OrderLine,
     reserved: &mut [Left<'a, SeenLine>],
@@ -128,14 +129,14 @@ fn places<'a>(
     if left > Decimal::ZERO {
         places.push((None, left));
     }
-    // A line that says its bin is one row, also where Odoo reserved it in parts.
+    // A line that names its bin is one row, also if Odoo reserved it in parts.
     match (line.from, places.first().copied()) {
         (Some(_), Some((first, _))) => vec![(first, line.quantity)],
         _ => places,
     }
 }
 
-/// Which moves it goes to, and how much to each; what is too much goes to the last.
+/// The moves that the line goes to, with the quantity for each. A surplus goes to the last move.
 fn fill(
     product: ProductId,
     quantity: Decimal,
@@ -165,7 +166,8 @@ fn fill(
     filled
 }
 
-/// What was scanned of goods. `None` matches anything but for the lot, which is then no lot.
+/// The scanned identity of goods. `None` matches any value, except in `lot`, where it stands for no
+/// lot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Goods {
     product: ProductId,
@@ -212,14 +214,14 @@ fn sum<T: Ord>(parts: impl IntoIterator<Item = (T, Decimal)>) -> BTreeMap<T, Dec
     sums
 }
 
-/// All that Odoo has of our lines otherwise than we sent it, in words. A package that was put on
-/// them later is no difference.
+/// Describes every difference between our lines in Odoo and the lines that we sent. A package that
+/// was added to the lines later is no difference.
 pub(super) fn difference(
     key: DocumentKey,
     picking: &SeenPicking,
     lines: &[OrderLine],
 ) -> Option<String> {
-    // Where a line names no bin, Odoo's is right.
+    // If a line names no bin, Odoo's bin is right.
     let names =
         |product: ProductId, lot: Option<&str>, bin: fn(&OrderLine) -> Option<LocationId>| {
             let mut alike = lines
@@ -260,7 +262,7 @@ pub(super) fn difference(
                     .unwrap_or_default()
             };
             format!(
-                "it has {} of {}{}{} where the gateway sent {}",
+                "it has {} of {}{}{}, but the gateway sent {}",
                 has.normalize(),
                 picking.product_name(product),
                 bin("from", from),
@@ -272,8 +274,8 @@ pub(super) fn difference(
     faults::list(differences.collect())
 }
 
-/// The lines with which somebody posted exactly what these lines say, without us: of each thing all
-/// lines or a single one. `claimed`: lines that stand for other scans already.
+/// The lines with which a person posted exactly what these lines say, without us: for each thing
+/// all lines or a single one. `claimed`: lines that stand for other scans already.
 pub(super) fn claim(
     picking: &SeenPicking,
     lines: &[OrderLine],
@@ -298,7 +300,7 @@ pub(super) fn claim(
     (!claim.is_empty()).then_some(claim)
 }
 
-/// What a picking has, for a person: `3 of Desk, 1 of Chair`.
+/// Describes a picking's content for a person: `3 of Desk, 1 of Chair`.
 pub(super) fn said_of(picking: &SeenPicking) -> String {
     let mut sums = BTreeMap::<ProductId, Decimal>::new();
     for line in picking
@@ -326,7 +328,7 @@ pub(super) fn describe_products(
     words(picking, &sums)
 }
 
-/// What the document has, in the picking's names.
+/// Describes the document's content, in the picking's names.
 pub(super) fn said(picking: &SeenPicking, lines: &[OrderLine]) -> String {
     let mut sums = BTreeMap::<ProductId, Decimal>::new();
     for line in lines {

@@ -9,21 +9,21 @@ use crate::odoo::order::SeenPicking;
 use crate::odoo::{Direction, PickingState};
 use crate::odoo_id::{LocationId, PickingId};
 
-/// Steps that goods of an order go through, at the most.
+/// Limit of steps that goods of an order go through.
 const STEPS_MAX: usize = 20;
 
-/// Where something for an order goes.
+/// The picking that receives work for an order.
 #[derive(Debug, PartialEq)]
 pub(super) enum Target<'a> {
     Open(&'a SeenPicking),
-    /// All that there is of it is done or cancelled; oldest first.
+    /// All pickings of the order are done or cancelled; oldest first.
     Closed(Vec<&'a SeenPicking>),
-    /// The scanned bins belong to different ones of these steps.
+    /// The scanned bins belong to different steps among these.
     Several(Vec<&'a SeenPicking>),
     Nothing,
 }
 
-/// The picking that our lines are on, whatever has become of it.
+/// The picking that our lines are on, in any state.
 #[must_use]
 pub fn holder(seen: &Seen, key: DocumentKey) -> Option<&SeenPicking> {
     seen.pickings
@@ -31,14 +31,15 @@ pub fn holder(seen: &Seen, key: DocumentKey) -> Option<&SeenPicking> {
         .find(|picking| picking.lines.iter().any(|line| line.is_of(key)))
 }
 
-/// The pickings that the scanned name stands for: the one of that name and its backorders; or,
-/// where it is the name of a sale or purchase order, all of that.
+/// The pickings that the scanned name stands for: the picking of that name and its backorders. If
+/// it is the name of a sale or purchase order, all pickings of the order.
 fn named<'a>(seen: &'a Seen, order: &str) -> (Vec<&'a SeenPicking>, bool) {
     let Some(first) = seen.pickings.iter().find(|picking| picking.name == order) else {
         return (seen.pickings.iter().collect(), false);
     };
     let mut chain = vec![first];
-    // A backorder is younger than what it is the rest of, and they are in that order.
+    // A backorder is younger than the picking that it completes, and the pickings are in that
+    // order.
     for picking in &seen.pickings {
         let follows = chain
             .iter()
@@ -67,18 +68,18 @@ fn choose<'a>(candidates: &[&'a SeenPicking], better: impl Fn(&SeenPicking) -> b
     }
 }
 
-/// Bins that were scanned, each with the locations that it is in, itself included. A bin that is
-/// missing was not looked up.
+/// Bins that were scanned, each with its parent locations and itself. A missing bin was not looked
+/// up.
 pub type Parents = BTreeMap<LocationId, Vec<LocationId>>;
 
-/// Whether the step takes from where the line was scanned; `None` where that is not known.
+/// Whether the step takes from where the line was scanned; `None`: not known.
 fn holds(step: &SeenPicking, line: &OrderLine, parents: &Parents) -> Option<bool> {
     Some(parents.get(&line.from?)?.contains(&step.from))
 }
 
-/// Steps in the order in which goods go through them: backorders of an earlier step before a later
-/// step. A step comes after those that bring goods to where it takes them from; ids do not tell,
-/// because some versions make the last step first.
+/// Sorts steps in the order in which goods go through them: backorders of an earlier step come
+/// before a later step. A step comes after the steps that bring goods to its source location. Ids
+/// do not decide, because some versions make the last step first.
 fn in_step_order<'a>(seen: &Seen, mut steps: Vec<&'a SeenPicking>) -> Vec<&'a SeenPicking> {
     let brings = |before: &SeenPicking, step: &SeenPicking| {
         before.to == step.from && before.from != step.from && before.from != before.to
@@ -108,9 +109,8 @@ fn in_step_order<'a>(seen: &Seen, mut steps: Vec<&'a SeenPicking>) -> Vec<&'a Se
     steps
 }
 
-/// Where lines go: the first open step of the order that asks for all of the products. Of an order
-/// that was named by its sale or purchase, it is a step that takes from the scanned bins, where
-/// there is one.
+/// The picking for lines: the first open step of the order that asks for all of the products. If
+/// the order was named by its sale or purchase, prefers a step that takes from the scanned bins.
 pub(super) fn for_lines<'a>(
     seen: &'a Seen,
     order: &str,
@@ -148,15 +148,14 @@ pub(super) fn for_lines<'a>(
     })
 }
 
-/// What is to be validated or packed: the first open step that something was picked for.
+/// The picking to validate or pack: the first open step that has picked goods.
 pub(super) fn with_picks<'a>(seen: &'a Seen, order: &str) -> Target<'a> {
     let (mut candidates, exactly) = named(seen, order);
     if !exactly {
         candidates = in_step_order(seen, candidates);
     }
     let target = choose(&candidates, SeenPicking::has_picks);
-    // The rest of an order that is done waits for its own picks: nothing is to be said about it
-    // yet.
+    // The rest of an order that is done waits for its own picks, so nothing is done about it yet.
     match target {
         Target::Open(rest)
             if !rest.has_picks() && candidates.iter().any(|p| p.state == PickingState::Done) =>
@@ -167,8 +166,8 @@ pub(super) fn with_picks<'a>(seen: &'a Seen, order: &str) -> Target<'a> {
     }
 }
 
-/// What the carrier takes: the picking of that name, or the delivery of the order, the newest that
-/// is not cancelled.
+/// The picking that the carrier takes: the picking of that name, or the delivery of the order, the
+/// newest that is not cancelled.
 pub(super) fn delivery<'a>(seen: &'a Seen, order: &str) -> Option<&'a SeenPicking> {
     let (candidates, _) = named(seen, order);
     let outgoing = |picking: &&&SeenPicking| picking.kind == Direction::Outgoing;

@@ -1,5 +1,5 @@
-//! The reconciler against an order that the test owns: it does what it is told, and may lose the
-//! answer.
+//! The reconciler against an order that the test owns: the order carries out each call, and may lose
+//! its answer.
 
 mod identity;
 #[cfg(feature = "demo")]
@@ -58,7 +58,7 @@ fn pick(lines: Vec<OrderLine>) -> OrderJob {
     })
 }
 
-/// Asks for so many of each product, reserved in bin 10.
+/// A delivery that asks for so many of each product, reserved in bin 10.
 fn delivery(demand: &[(i64, i64)]) -> SeenPicking {
     let moves = demand.iter().map(|(product, demand)| SeenMove {
         id: MoveId::new(product * 100),
@@ -91,11 +91,11 @@ fn delivery(demand: &[(i64, i64)]) -> SeenPicking {
     }
 }
 
-/// An Odoo with one order. It does what it is told as the real one does, as far as it matters here.
+/// An Odoo with one order. It carries commands out like the real Odoo, as far as these tests need.
 struct Odoo {
     seen: Seen,
     validated: u32,
-    /// Validating refuses in these words.
+    /// Validating fails with this text.
     refuses: Option<&'static str>,
 }
 
@@ -122,7 +122,7 @@ impl Odoo {
 
     fn add(&mut self, id: PickingId, rows: &[Row]) {
         let picking = self.picking(id.get());
-        // As Odoo does, which reckons it from packages.
+        // Like Odoo, which calculates the weight from packages.
         picking.weight_kg = picking.weight_kg.map(|_| Decimal::ZERO);
         for row in rows {
             let known = |line: &SeenLine| line.external.as_ref() == Some(&row.external_id);
@@ -146,7 +146,7 @@ impl Odoo {
         }
     }
 
-    /// Answers whether all lines are there.
+    /// Returns whether all lines are there.
     fn guard(&mut self, id: PickingId, keep: &[MoveLineId], remove: &[MoveLineId]) -> bool {
         let picking = self.picking(id.get());
         let is_there = |id: &MoveLineId| picking.lines.iter().any(|line| line.id == *id);
@@ -200,8 +200,8 @@ fn write_shipment(picking: &mut SeenPicking, shipment: &Shipment, note: Option<&
     }
 }
 
-/// Runs a document to its end; the answers to these calls, counted from 0, are lost after they were
-/// done.
+/// Runs a document to its end. The answers to these calls, counted from 0, are lost after Odoo
+/// carried them out.
 fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize]) -> Outcome {
     if !job.again {
         job.fixed = Some(Box::new(job.fix(&odoo.seen)));
@@ -271,7 +271,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                     }
                 }
             }
-            // There is no more to reserve than there is.
+            // The stock limits what can be reserved.
             OrderStep::Reserve { .. } => {
                 reconciling.reserved(false);
                 continue;
@@ -285,7 +285,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
             }
         }
         if lost.contains(&call) {
-            // As after a restart: nothing is remembered but the document.
+            // After a restart only the document is known.
             let again = OrderJob {
                 again: true,
                 ..reconciling.job
@@ -297,7 +297,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
             reconciling.done();
         }
     }
-    panic!("it does not come to an end: {:?}", reconciling.next())
+    panic!("the document does not end: {:?}", reconciling.next())
 }
 
 fn code_of(outcome: &Outcome) -> &str {
@@ -350,7 +350,7 @@ fn a_part_of_an_order_is_posted_on_it_and_the_order_stays_open() {
     let rules = config::Orders::default();
     let outcome = run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
     assert_eq!((code_of(&outcome), odoo.validated), ("posted", 0));
-    // The next document completes it.
+    // The next document completes the order.
     let mut next = pick(vec![line(1, 3)]);
     next.key = DocumentKey([8; 16]);
     assert_eq!(code_of(&run(&mut odoo, next, &rules, &[])), "posted");
@@ -408,7 +408,7 @@ fn what_was_not_ordered_and_what_is_too_much_is_for_a_person() {
         on(&rules(Over::Refuse), order(), pick(vec![line(1, 6)])),
         ReasonCode::OverPicked.as_str()
     );
-    // Odoo has reserved five: where did the sixth lie?
+    // Odoo has reserved five: the bin of the sixth is unknown.
     assert_eq!(
         on(&rules(Over::Allow), order(), pick(vec![line(1, 6)])),
         ReasonCode::BinRequired.as_str()
@@ -451,7 +451,7 @@ fn the_faults_of_all_lines_are_named_at_once() {
     );
     assert!(
         message.contains(
-            "; also lines 2 and 5: WH/OUT/1 asks for 5 of Product 1, 0 are there already, and here are 7: "
+            "; also lines 2 and 5: WH/OUT/1 asks for 5 of Product 1, 0 are picked already, and this document has 7: "
         ),
         "{message}"
     );
@@ -468,11 +468,11 @@ fn the_faults_of_all_lines_are_named_at_once() {
     let (first, message) = refused(&ask, little, vec![line(1, 3), line(2, 2), line(2, 1)]);
     assert_eq!(first, ReasonCode::BinRequired);
     assert!(
-        message.starts_with("in which bin did Product 1 lie?"),
+        message.starts_with("the bin of Product 1 is unknown"),
         "{message}"
     );
     assert!(
-        message.contains("; also line 3: in which bin did Product 2 lie?"),
+        message.contains("; also line 3: the bin of Product 2 is unknown"),
         "{message}"
     );
 
@@ -547,7 +547,7 @@ fn a_validation_goes_by_the_policy_and_never_ships_what_nobody_picked() {
         ),
         ReasonCode::NothingPicked.as_str()
     );
-    // Twice is once, and the rest, of which nothing was picked, is left alone.
+    // Twice is once, and the rest, of which no goods were picked, is left alone.
     let mut odoo = picked();
     run(
         &mut odoo,
@@ -611,7 +611,8 @@ fn an_order_that_somebody_finished_is_never_written_to() {
         )),
         ReasonCode::UnknownOrder.as_str()
     );
-    // Whoever validates an order by hand after our lines are on it keeps his own time.
+    // A person who validates an order by hand after our lines are on it keeps the person's own
+    // time.
     let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
     odoo.validate(PickingId::new(1), false);
@@ -647,7 +648,7 @@ fn what_odoo_refuses_names_the_reason_of_odoo() {
         (reason.code.as_str(), reason.message.as_str()),
         (ReasonCode::OdooRefused.as_str(), "You need a lot")
     );
-    // Nobody else is kept from validating it.
+    // Another user can still validate the picking.
     assert!(!odoo.picking(1).has_picks());
 }
 
@@ -682,7 +683,7 @@ fn all_that_was_picked_goes_into_one_package_once() {
         assert_eq!(
             packages,
             [None, Some(PackageId::new(33))],
-            "what is only reserved is in no package"
+            "goods that are only reserved are in no package"
         );
     }
     assert_eq!(
@@ -729,8 +730,8 @@ fn a_validation_whose_answer_was_lost_leaves_the_backorder_alone() {
     };
     let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
-    // It was carried out, and then the gateway stopped. Meanwhile somebody picked for the
-    // backorder.
+    // The validation was carried out, and then the gateway stopped. Meanwhile somebody picked for
+    // the backorder.
     odoo.validate(PickingId::new(1), true);
     let rest = odoo.seen.pickings[1].moves[0].id;
     odoo.picking(2).lines.push(SeenLine {

@@ -13,8 +13,9 @@ use crate::journal::{Entry, EventDocument, JournalError};
 use crate::reason::ReasonCode;
 
 impl Queue {
-    /// All that is parked may hold something back, and so may what was put in the place of another
-    /// document. Read once; from then on what is parked here is told to the sequence.
+    /// Reads, once, all documents that may hold back another one: every parked document and every
+    /// document that replaces another. Afterwards each newly parked document is added to the
+    /// dependencies.
     pub fn learn_blockers(&mut self, ground: Ground<'_>) -> Result<(), Interrupted> {
         if self.dependencies.is_complete() {
             return Ok(());
@@ -44,7 +45,8 @@ impl Queue {
         Ok(())
     }
 
-    /// The document that has the events of this one by now; none where it is through.
+    /// The document that has the events of this one now. `None` where those events are posted or
+    /// discarded.
     fn successor(&self, entry: Entry) -> Result<Option<Entry>, JournalError> {
         let now = if entry.progress.state == State::Replaced {
             let seq = entry.document.events.first();
@@ -64,8 +66,8 @@ impl Queue {
         Ok(now.filter(|now| !through(now)))
     }
 
-    /// Where a document stands in the order of things: a correction in the place of the first
-    /// document that it goes back to.
+    /// The place of a document in the order of sending. A corrected document has the place of the
+    /// first document in its chain of corrections.
     fn place_of(&self, document: &Document) -> Result<DocumentNumber, JournalError> {
         let mut place = document.number;
         let mut corrects = document.corrects;
@@ -77,8 +79,8 @@ impl Queue {
         Ok(place)
     }
 
-    /// Whether something must be done before this one; it says so. What was held back holds back
-    /// others until it is posted.
+    /// Whether another document must be sent before this one. If so, the reason is stored in this
+    /// document. A document that is held back holds back others until it is posted.
     pub async fn hold_back(
         &mut self,
         ground: Ground<'_>,
@@ -97,8 +99,8 @@ impl Queue {
             .blockers(Some(ground.copy), &entry.document)?
         {
             let before = self.still_before(blocker.place, blocker.number, entry)?;
-            // A parked count or movement makes a recount when it is posted; a parked serial number
-            // did not come in.
+            // A parked count or movement starts a recount when it is posted; a parked serial number
+            // is not in stock yet.
             let holds =
                 |before: &Entry| blocker.while_parked || before.progress.state != State::Parked;
             if let Some(before) = before.filter(holds) {
@@ -110,8 +112,7 @@ impl Queue {
         Ok(false)
     }
 
-    /// A count, and each correction of it that was compared before, has to come to an end before it
-    /// is corrected.
+    /// A recount waits until the count, and each earlier recount that was compared, has ended.
     async fn waits_for_count(&self, entry: &Entry) -> Result<bool, Interrupted> {
         let Purpose::Recount { count } = entry.document.purpose else {
             return Ok(false);
@@ -129,7 +130,7 @@ impl Queue {
             self.say_held_back(entry, &count).await?;
             return Ok(true);
         }
-        // What was compared before goes by what Odoo held then, so it comes first.
+        // An earlier recount was compared with the stock that Odoo held then, so it is sent first.
         for number in 0.. {
             let key = count.document.key.recount(number);
             let Some(earlier) = self.journal.document_by_key(key)? else {
@@ -144,8 +145,8 @@ impl Queue {
         Ok(false)
     }
 
-    /// The document that is to be in Odoo first, if it is not there yet; what is through holds
-    /// nothing back any more.
+    /// The document that must be in Odoo first, if it is not there yet. A document that has ended
+    /// holds nothing back.
     pub fn still_before(
         &mut self,
         place: DocumentNumber,
@@ -156,7 +157,7 @@ impl Queue {
             let before = self.journal.document(blocker)?;
             let before = before.filter(|_| blocker != entry.document.number);
             match before.as_ref().map(|before| before.progress.state) {
-                // What Odoo may hold of it has to go first.
+                // The part that Odoo may hold of the document must be withdrawn first.
                 Some(State::Discarded) if before.as_ref().is_some_and(is_to_take_back) => {
                     return Ok(before);
                 }
@@ -164,7 +165,7 @@ impl Queue {
                     self.dependencies.release(place);
                     return Ok(None);
                 }
-                // Its correction stands in its place.
+                // The corrected document has its place.
                 Some(State::Replaced) => {
                     let seq = before.and_then(|before| before.document.events.first().copied());
                     let new = seq.map(|seq| self.journal.document_of(seq)).transpose()?;
@@ -173,7 +174,7 @@ impl Queue {
                         .unwrap_or(entry.document.number);
                     self.dependencies.stands_in(place, blocker);
                 }
-                // An order that is not complete takes what completes it.
+                // An incomplete order accepts the document that completes it.
                 Some(State::Parked)
                     if before.as_ref().is_some_and(is_validation) && !is_validation(entry) =>
                 {
@@ -184,8 +185,9 @@ impl Queue {
         }
     }
 
-    /// What a document takes is on its way: it is looked at again when that may have come. Answers
-    /// why it is refused if it cannot wait.
+    /// Lets a document wait whose goods have not arrived in Odoo yet. The gateway looks at the
+    /// document again when the goods may have arrived. If the document cannot wait, returns the
+    /// reason to refuse it.
     pub async fn wait(
         &mut self,
         ground: Ground<'_>,
@@ -193,7 +195,10 @@ impl Queue {
         reason: Reason,
         now: Duration,
     ) -> Result<Option<Reason>, Interrupted> {
-        let message = format!("the bin does not hold what is taken: {}", reason.message);
+        let message = format!(
+            "the bin does not hold the goods that the document takes: {}",
+            reason.message
+        );
         if !self
             .waits
             .put(entry.document.number, &self.journal.totals(), now)
@@ -216,7 +221,7 @@ impl Queue {
             None => before.progress.state.to_string(),
         };
         let message = format!(
-            "document {} has to be in Odoo first, and is {why}",
+            "document {} must be in Odoo first; its state is {why}",
             before.document.number
         );
         self.hold(entry, message).await
@@ -226,7 +231,7 @@ impl Queue {
         let said = entry.progress.reason.as_ref().map(|reason| &reason.message);
         let is_new = match entry.progress.state {
             State::Waiting => said != Some(&message),
-            // It was being sent when the process stopped. It waits like any other from now on.
+            // Its send was interrupted by a stop. From now on it waits like any other document.
             State::Sending => true,
             State::Parked | State::Posted | State::Discarded | State::Replaced => false,
         };

@@ -14,7 +14,7 @@ use crate::reason::{Flag, Heals, ReasonCode};
 
 const BY: &str = "forward";
 
-/// What a posting changes elsewhere: written in the same transaction as the posting itself.
+/// What a posting changes in other records, written in the same transaction as the posting itself.
 #[derive(Debug, Default)]
 pub struct Effects {
     pub changes: Vec<Change>,
@@ -23,7 +23,7 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Adds a change, unless one of the same document is there.
+    /// Adds a change, unless there is already a change of the same document.
     pub fn change_once(&mut self, change: Change) {
         let is_there = |known: &Change| known.number == change.number;
         if !self.changes.iter().any(is_there) {
@@ -54,7 +54,7 @@ pub fn change(entry: &Entry, state: State, note: String) -> Change {
 pub fn start_sending(entry: &Entry, prepared: &Prepared) -> Change {
     let again = entry.progress.state == State::Sending;
     let mut note = if again {
-        "sending again: what the last attempt came to is unknown"
+        "sending again; the outcome of the last attempt is unknown"
     } else {
         "sending"
     }
@@ -66,8 +66,8 @@ pub fn start_sending(entry: &Entry, prepared: &Prepared) -> Change {
     let progress = &mut change.progress;
     progress.attempts += 1;
     progress.reason = None;
-    // What was worked out before the first send stays; it is worked out anew only where nothing was
-    // called by it.
+    // A plan from before the first send stays. A new plan replaces it only if no call used the old
+    // plan.
     if prepared.plan.is_some() {
         progress.plan.clone_from(&prepared.plan);
     }
@@ -75,10 +75,10 @@ pub fn start_sending(entry: &Entry, prepared: &Prepared) -> Change {
     change
 }
 
-/// A part of what a parked document is parked for was put right in Odoo.
+/// Parks a document again after a person corrected, in Odoo, a part of its reason.
 pub fn park_anew(entry: &Entry, reason: &Reason) -> Change {
     let note = format!(
-        "Odoo's master data resolves a part of it; {}",
+        "Odoo's master data now resolves a part of the document; still open: {}",
         reason.message
     );
     let mut change = change(entry, State::Parked, note);
@@ -87,11 +87,11 @@ pub fn park_anew(entry: &Entry, reason: &Reason) -> Change {
     change
 }
 
-/// A later document corrected this count.
+/// Marks a count that a later document corrected.
 pub fn mark_recounted(entry: &Entry, by: DocumentNumber, difference: Decimal) -> Change {
     let sign = if difference > Decimal::ZERO { "+" } else { "" };
     let note = format!(
-        "document {by} corrected it by {sign}{}: something older was posted after it",
+        "document {by} corrected this count by {sign}{}, because an older event was posted after the count",
         difference.normalize()
     );
     let mut change = change(entry, entry.progress.state, note);
@@ -103,7 +103,7 @@ pub fn mark_recounted(entry: &Entry, by: DocumentNumber, difference: Decimal) ->
     change
 }
 
-/// It waits for what has to be done first.
+/// Holds a document back until another document is sent.
 pub fn hold_back(entry: &Entry, message: String) -> Change {
     let mut change = change(entry, State::Waiting, message.clone());
     change.progress.since = entry.progress.since;
@@ -117,7 +117,7 @@ pub fn hold_back(entry: &Entry, message: String) -> Change {
 
 pub fn post(entry: &Entry, odoo: &OdooRef, already: bool, more: Option<&str>) -> Change {
     let how = if already {
-        "found posted already, and read back"
+        "already posted, and read back"
     } else {
         "posted, and read back"
     };
@@ -129,7 +129,7 @@ pub fn post(entry: &Entry, odoo: &OdooRef, already: bool, more: Option<&str>) ->
     change
 }
 
-/// What Odoo holds already needs no picking.
+/// Marks a document as posted whose result Odoo already holds, so that no picking is needed.
 pub fn post_nothing(entry: &Entry, prepared: &Prepared) -> Change {
     let note = prepared.note.clone().unwrap_or_default();
     let mut change = change(entry, State::Posted, format!("nothing to post: {note}"));
@@ -164,10 +164,10 @@ pub fn defer(entry: &Entry, why: &str, pause: Duration) -> Change {
         number = number.get(),
         minutes,
         why,
-        "document set aside: Odoo does not answer"
+        "document deferred: Odoo does not answer"
     );
     let note = format!(
-        "set aside, because what Odoo did is unknown ({why}); tried again in {minutes} min, others go on"
+        "deferred, because the outcome in Odoo is unknown ({why}); the gateway retries in {minutes} min and sends other documents meanwhile"
     );
     change(entry, State::Waiting, note)
 }

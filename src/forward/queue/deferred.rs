@@ -8,7 +8,8 @@ use std::time::Duration;
 
 const PAUSE_MIN: Duration = Duration::from_mins(1);
 const PAUSE_MAX: Duration = Duration::from_hours(1);
-/// One more lets the one that is due first be sent like any other.
+/// Limit of deferred documents. One more, and the document that is due first is sent like any
+/// other.
 const DOCUMENTS_MAX: usize = 1_000;
 
 #[derive(Debug, Default)]
@@ -23,7 +24,7 @@ struct Pause {
 }
 
 impl Deferred {
-    /// Sets a document aside, and answers for how long.
+    /// Defers a document, and returns for how long.
     pub fn put(&mut self, number: DocumentNumber, now: Duration) -> Duration {
         let first = self.documents.iter().min_by_key(|(_, pause)| pause.until);
         if let Some(first) = first.map(|(first, _)| *first)
@@ -44,7 +45,8 @@ impl Deferred {
         length
     }
 
-    /// Odoo gave an answer about it. Then it may give one about the others as well: they are due.
+    /// Odoo answered about this document. It may answer about the other documents as well, so they
+    /// are due.
     pub fn answered(&mut self, number: DocumentNumber, now: Duration) {
         if self.documents.remove(&number).is_some() {
             for pause in self.documents.values_mut() {
@@ -57,13 +59,13 @@ impl Deferred {
         self.documents.contains_key(&number)
     }
 
-    /// The one that was due first and is to be tried now.
+    /// The deferred document that is due first and can be retried now.
     pub fn due(&self, now: Duration) -> Option<DocumentNumber> {
         let (number, pause) = self.documents.iter().min_by_key(|(_, p)| p.until)?;
         (pause.until <= now).then_some(*number)
     }
 
-    /// When the next one is to be tried.
+    /// When the next deferred document is due.
     pub fn next_due(&self) -> Option<Duration> {
         self.documents.values().map(|pause| pause.until).min()
     }

@@ -16,8 +16,8 @@ use crate::catalog::{Catalog, CatalogError, Found};
 use crate::document::{Document, DocumentNumber, Purpose};
 use crate::event::Seq;
 
-/// Product-and-bin pairs that are kept of all blockers; a blocker beyond it holds back all counts
-/// and orders, to be safe.
+/// Limit of product-and-bin pairs stored for all blockers. A blocker beyond this limit holds back
+/// all counts and orders, to be safe.
 const THINGS_MAX: usize = 50_000;
 
 /// What a document touches.
@@ -25,53 +25,56 @@ const THINGS_MAX: usize = 50_000;
 struct Touched {
     order: Option<String>,
     is_count: bool,
-    /// The event that it takes back: only one document does, the others find that out.
+    /// The event that the document undoes. Only one document can undo an event; the others find
+    /// that out in triage.
     undoes: Option<Seq>,
-    /// Product and bin; no bin where the order says it: then it may be any.
+    /// Product and bin. `None` as bin: the order decides, so the bin may be any.
     stock: BTreeSet<(String, Option<String>)>,
-    /// Serial numbers that it brings in, with their products.
+    /// Serial numbers that the document brings in, with their products.
     serials: BTreeSet<(String, String)>,
 }
 
-/// A document that has to be done before another one.
+/// A document that must be sent before another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Before {
-    /// Its place in the order of things.
+    /// Its place in the order of sending.
     pub place: DocumentNumber,
     pub number: DocumentNumber,
-    /// It holds the other one back while it is parked, too; else only while it may still arrive in
-    /// Odoo.
+    /// Whether it holds the other document back while it is parked, too. Otherwise it does so only
+    /// while it may still arrive in Odoo.
     pub while_parked: bool,
 }
 
 #[derive(Debug)]
 struct Blocker {
-    /// The document that has to be posted or discarded.
+    /// The document that must be posted or discarded first.
     number: DocumentNumber,
-    /// None: too many to keep.
+    /// `None`: there are too many pairs to store.
     touched: Option<Touched>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dependence {
-    /// Both are about one order, or undo one event.
+    /// Both documents are about one order, or undo one event.
     Thing,
-    /// One of the two is a count: that saves a recount, and no more.
+    /// One of the two is a count. The right order only saves a recount.
     Count,
-    /// Both bring the same serial number in: the second one is to find what became of the first.
+    /// Both bring the same serial number in. The second document must find the outcome of the
+    /// first.
     Serial,
 }
 
 #[derive(Debug, Default)]
 pub struct Dependencies {
-    /// By the place in the order of things, which is the number of the document that came first.
+    /// Blockers by their place in the order of sending, which is the number of the document that
+    /// came first.
     blockers: BTreeMap<DocumentNumber, Blocker>,
     things: usize,
     complete: bool,
 }
 
 impl Dependencies {
-    /// All that was parked when the gateway started is known.
+    /// Whether the gateway has read all documents that were parked at the start.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
@@ -80,13 +83,13 @@ impl Dependencies {
         self.complete = true;
     }
 
-    /// From now on this document holds back what depends on it.
+    /// From now on this document holds back the documents that depend on it.
     pub fn blocks(&mut self, copy: Option<&Catalog>, document: &Document) {
         self.blocks_at(self.place_of(document), copy, document);
     }
 
-    /// The same, where the place is known: that of the document which it corrects, or of the one
-    /// that this corrects, ...
+    /// Like [`Self::blocks`], with a known place: that of the document which it corrects, or of the
+    /// document that this one corrects, and so on.
     pub fn blocks_at(
         &mut self,
         place: DocumentNumber,
@@ -94,7 +97,7 @@ impl Dependencies {
         document: &Document,
     ) {
         self.release(place);
-        // Without the copy the codes are taken as they were scanned.
+        // Without the catalog the codes are used as they were scanned.
         let touched = touched(copy, document)
             .or_else(|_| touched(None, document))
             .unwrap_or_default();
@@ -107,7 +110,7 @@ impl Dependencies {
         self.blockers.insert(place, blocker);
     }
 
-    /// What has to be done before this document, oldest first.
+    /// The documents that must be sent before this document, oldest first.
     pub fn blockers(
         &self,
         copy: Option<&Catalog>,
@@ -135,7 +138,7 @@ impl Dependencies {
         Ok(blocking.collect())
     }
 
-    /// The documents that are kept here and are about this order.
+    /// The stored documents that are about this order.
     pub fn about_order(&self, order: &str) -> Vec<DocumentNumber> {
         let about = |blocker: &&Blocker| {
             let touched = blocker.touched.as_ref();
@@ -148,19 +151,19 @@ impl Dependencies {
             .collect()
     }
 
-    /// It holds nothing back any more.
+    /// The document at this place holds nothing back from now on.
     pub fn release(&mut self, place: DocumentNumber) {
         if let Some(blocker) = self.blockers.remove(&place) {
             self.things -= blocker.touched.map_or(0, |touched| touched.stock.len());
         }
     }
 
-    /// It is posted.
+    /// Releases a document that is posted.
     pub fn release_document(&mut self, document: &Document) {
         self.release(self.place_of(document));
     }
 
-    /// A correction takes the place of what it corrects.
+    /// A corrected document gets the place of the document that it replaces.
     pub fn stands_in(&mut self, place: DocumentNumber, number: DocumentNumber) {
         if let Some(blocker) = self.blockers.get_mut(&place) {
             blocker.number = number;
@@ -179,7 +182,7 @@ impl Dependencies {
     }
 }
 
-/// Whether a document depends on one of these, which go before it.
+/// Whether a document depends on one of these documents, which go before it.
 pub fn follows<'a>(
     copy: Option<&Catalog>,
     document: &Document,
@@ -191,7 +194,7 @@ pub fn follows<'a>(
     };
     let order = document.purpose.order();
     for other in before {
-        // Most batches are transfers alone: nothing to look up.
+        // Most batches have transfers only, for which nothing must be looked up.
         let perhaps = is_count(other)
             || is_count(document)
             || brings_lots(other) && brings_lots(document)
@@ -223,11 +226,11 @@ fn depends(before: &Touched, after: &Touched) -> Option<Dependence> {
 }
 
 fn touched(copy: Option<&Catalog>, document: &Document) -> Result<Touched, CatalogError> {
-    // A recount waits for its count alone, and nothing waits for a recount.
+    // A recount waits for its count only, and nothing waits for a recount.
     if matches!(document.purpose, Purpose::Recount { .. }) {
         return Ok(Touched::default());
     }
-    // The line of an undo is what it takes back.
+    // The line of an undo is the line that it reverses.
     let (purpose, undoes) = match &document.purpose {
         Purpose::Undo {
             of: Some(of), seq, ..
@@ -255,7 +258,7 @@ fn touched(copy: Option<&Catalog>, document: &Document) -> Result<Touched, Catal
             stock.insert((product.clone(), bin));
         }
     }
-    // What the carrier is told may come before or after the goods.
+    // The carrier's data may be sent before or after the goods.
     let order = document
         .purpose
         .order()
@@ -269,7 +272,8 @@ fn touched(copy: Option<&Catalog>, document: &Document) -> Result<Touched, Catal
     })
 }
 
-/// One name for a product, whichever of its codes was scanned, and whether it has serial numbers.
+/// One name for a product, whichever of its codes was scanned, and whether the product has serial
+/// numbers.
 fn product(copy: Option<&Catalog>, code: &str) -> Result<(String, bool), CatalogError> {
     let found = copy.map(|copy| copy.product(code)).transpose()?;
     Ok(match found {
@@ -342,7 +346,7 @@ mod tests {
         let mut sequence = Dependencies::default();
         sequence.blocks(None, &undo(2, Some(Seq::new(7))));
         assert_eq!(blocker(&sequence, &undo(3, Some(Seq::new(7)))), Some(2));
-        // Another device's event of the same id; what nobody sent.
+        // An event of another device with the same id, and an event that no device sent.
         assert_eq!(blocker(&sequence, &undo(3, Some(Seq::new(8)))), None);
         assert_eq!(blocker(&sequence, &undo(3, None)), None);
     }
@@ -356,7 +360,7 @@ mod tests {
         assert_eq!(
             blocker(&sequence, &pick(1, "O1")),
             None,
-            "what was before it is free"
+            "the documents before it are free"
         );
         let told = Purpose::Ship {
             order: "O1".to_owned(),
@@ -389,7 +393,7 @@ mod tests {
         assert_eq!(
             blocker(&sequence, &counted(3, "P", "B")),
             Some(2),
-            "it may have been picked there"
+            "the goods may have been picked there"
         );
         sequence.release(DocumentNumber::new(2));
         sequence.blocks(None, &counted(2, "P", "A"));
@@ -438,7 +442,7 @@ mod tests {
     fn a_correction_stands_in_the_place_of_what_it_corrects() {
         let mut sequence = Dependencies::default();
         sequence.blocks(None, &pick(2, "O1"));
-        // Held back by it.
+        // The blocker holds this document back.
         sequence.blocks(None, &pick(3, "O1"));
         let corrected = Document {
             corrects: Some(DocumentNumber::new(2)),
@@ -447,7 +451,7 @@ mod tests {
         assert_eq!(
             blocker(&sequence, &corrected),
             None,
-            "it does not wait for what waits for it"
+            "a document does not wait for a document that waits for it"
         );
         sequence.stands_in(DocumentNumber::new(2), DocumentNumber::new(4));
         assert_eq!(blocker(&sequence, &pick(3, "O1")), Some(4));

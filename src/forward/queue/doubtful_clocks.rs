@@ -19,10 +19,11 @@ use crate::journal::{Change, Entry, JournalError};
 use crate::odoo::Client;
 use crate::reason::ReasonCode;
 
-/// Documents that are looked at when a clock was kept, and that hang on other documents' clocks.
+/// Limit of documents, looked at when a clock is stored, that depend on the clocks of other
+/// documents.
 const OTHERS_MAX: usize = 512;
 
-/// How many clocks were kept, and how many documents were parked, at the last look.
+/// How many clocks were stored, and how many documents were parked, at the last look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Looked {
     clocks: u64,
@@ -30,8 +31,8 @@ pub struct Looked {
 }
 
 impl Queue {
-    /// Lets documents go that were parked because a clock was in doubt, and whose devices have
-    /// shown their clocks since.
+    /// Lets documents wait again that were parked because a clock was in doubt, if their devices
+    /// have shown their clocks since.
     pub async fn end_doubts(
         &mut self,
         odoo: &mut Client,
@@ -50,7 +51,7 @@ impl Queue {
             .doubts
             .is_some_and(|before| before.clocks == seen.clocks)
         {
-            // Only a clock can help them.
+            // Only a clock can release these documents.
             others.clear();
         }
         others.truncate(OTHERS_MAX);
@@ -64,7 +65,9 @@ impl Queue {
             let entries: Vec<&Entry> = page.iter().collect();
             let looked = self.looked_at(odoo, ground, &entries).await?;
             let free = page.iter().zip(looked).filter(|(_, looked)| looked.is_ok());
-            let note = || "the clocks of all devices that it hangs on are known now".to_owned();
+            let note = || {
+                "the clocks of all devices that the document depends on are known now".to_owned()
+            };
             let changes: Vec<Change> = free.map(|(entry, _)| wait(entry, note())).collect();
             if !changes.is_empty() {
                 self.change(changes).await?;
@@ -74,8 +77,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Replaces each document whose own time was in doubt and is known now. Answers those that are
-    /// parked because of another document's.
+    /// Replaces each document whose own time was in doubt and is known now. Returns the documents
+    /// that are parked because of another document's clock.
     pub async fn replace_doubtful(&mut self) -> Result<Vec<Entry>, Ended> {
         let mut others = Vec::new();
         let mut after = DocumentNumber::ZERO;
@@ -92,14 +95,14 @@ impl Queue {
                     let change = known(&entry);
                     let inbox = self.journal.inbox();
                     let replace = || inbox.replace(change.clone(), new.clone());
-                    // `None`: a person was faster.
+                    // `None`: a person changed the document first.
                     self.while_full(replace).await?;
                 }
             }
         }
     }
 
-    /// The document with true times, if all or some of what was in doubt is known by now.
+    /// The document with true times, if some or all of its doubtful times are known by now.
     pub fn with_true_times(&self, document: &Document) -> Result<Option<Document>, JournalError> {
         let mut events: Vec<Recorded> = Vec::with_capacity(document.events.len());
         let mut clocks: BTreeMap<Name, DeviceClock> = BTreeMap::new();
@@ -127,7 +130,7 @@ fn is_in_doubt(entry: &Entry) -> bool {
 }
 
 fn known(entry: &Entry) -> Change {
-    let message = "the device has shown its clock: a document with the true time takes its place";
+    let message = "the device has shown its clock; a document with the true time replaces this one";
     let mut change = change(entry, State::Replaced, message.to_owned());
     change.progress.reason = Some(Reason {
         code: ReasonCode::Replaced.into(),
@@ -164,7 +167,7 @@ mod tests {
         Name::new("pda").unwrap()
     }
 
-    /// A gateway's journal, and what puts its events into documents.
+    /// A gateway's journal, and the assembler that builds documents from its events.
     struct Rig {
         journal: Journal,
         writer: WriterHandle,
@@ -192,8 +195,8 @@ mod tests {
             Self::start(dir)
         }
 
-        /// An event that says `at` and was received at `received`; what it seals is in the journal
-        /// then.
+        /// Stores an event with time `at` that was received at `received`. Afterwards the documents
+        /// that the event seals are in the journal.
         async fn take(&mut self, at: i64, received: i64, action: Action) {
             let last = self.journal.totals().last_seq;
             let event = Event {
@@ -281,8 +284,8 @@ mod tests {
         }
     }
 
-    /// The clock is two hours ahead; then a count arrives that is five minutes old by a clock that
-    /// is right.
+    /// The clock is two hours ahead; then a count arrives that is five minutes old by a correct
+    /// clock.
     async fn counted(rig: &mut Rig) {
         rig.take(2 * HOUR, 0, scan()).await;
         rig.take(1_000 - 300, 1_000, count()).await;
@@ -329,7 +332,7 @@ mod tests {
             rig.journal.document_of(Seq::new(2)).unwrap().number(),
             Some(DocumentNumber::new(2))
         );
-        // The next event of a clock that is right is as it says.
+        // The time of the next event, from a correct clock, stays as it is.
         rig.take(2_500, 3_000, count()).await;
         assert_eq!(rig.document(3).document.times, []);
     }

@@ -16,15 +16,15 @@ use crate::journal::{Change, Entry, JournalError};
 use crate::odoo_id::MoveLineId;
 use crate::outcome::Outcome;
 
-/// What becomes of a document.
+/// What happens to a document next.
 pub enum Fate {
     /// The document is sent in this round.
     Send(Prepared),
-    /// Odoo's stock is already what the document says.
+    /// Odoo's stock already equals the document's quantities.
     NothingToPost(Prepared),
     /// The document was sent in an earlier round, and Odoo holds it as done.
     Found(OdooRef),
-    /// Odoo holds it as done, read back in this round.
+    /// Odoo holds the document as done, read back in this round.
     Posted {
         odoo: OdooRef,
         already: bool,
@@ -35,16 +35,16 @@ pub enum Fate {
         odoo: OdooRef,
         lines: Vec<MoveLineId>,
     },
-    /// The document is parked, and its devices hear why.
+    /// The document is parked, and its devices get a receipt with the reason.
     Refused {
         reason: Reason,
         odoo: Option<OdooRef>,
     },
-    /// The document is parked, and its devices hear nothing: Odoo holds a part of it as done.
+    /// The document is parked, and its devices get no receipt: Odoo holds a part of it as done.
     Uncertain { reason: Reason, odoo: OdooRef },
-    /// Odoo answers, but not to calls about this document. It is tried again later.
+    /// Odoo answers, but not to calls about this document. The gateway retries later.
     Deferred { why: String },
-    /// Odoo has changed since the document was resolved. It is resolved again.
+    /// Odoo has changed since the document was resolved. The gateway resolves it again.
     Overtaken { why: String },
 }
 
@@ -69,7 +69,7 @@ impl From<Outcome> for Fate {
 }
 
 impl Fate {
-    /// The picking to name to people, and Odoo's note, where the document is posted.
+    /// The picking to name to people, and Odoo's note, if the document is posted.
     fn posting(&self) -> Option<(Option<&OdooRef>, Option<&str>)> {
         match self {
             Self::NothingToPost(_) => Some((None, None)),
@@ -125,11 +125,11 @@ impl Queue {
             }
             Fate::Found(_) => {
                 effects.side_changes.extend(self.note_count(&entry, rules)?);
-                // Its plan was compared with Odoo before it was sent.
+                // The plan was compared with Odoo before the document was sent.
                 entry.progress.attempts += 1;
             }
             Fate::Claimed { lines, .. } => {
-                // In the same transaction: another document could claim the same lines.
+                // In the same transaction, because another document could claim the same lines.
                 let (key, days) = (entry.document.key, rules.retention_days);
                 let claimed = claims::claim(&self.journal, key, lines, clock::now(), days)?;
                 effects.side_changes.extend(claimed);
@@ -146,8 +146,9 @@ impl Queue {
         Ok(())
     }
 
-    /// What follows once the change is on disk: the document releases or blocks those that depend
-    /// on it, and its devices hear of it. A document that is sent becomes a job.
+    /// Performs the steps after the change is on disk. The document releases or blocks the
+    /// documents that depend on it, and its devices get receipts. A document that is sent becomes a
+    /// job.
     pub async fn follow_up(
         &mut self,
         entry: Entry,
@@ -162,7 +163,7 @@ impl Queue {
         }
         match fate {
             Fate::Send(prepared) => return Ok(self.begin(entry, prepared)),
-            // Nothing is known of the document that a device could be told.
+            // The outcome is unknown, so no device gets a receipt.
             Fate::Deferred { .. } => {
                 self.dependencies.blocks(copy, &entry.document);
                 return Ok(None);
@@ -188,7 +189,7 @@ impl Queue {
         Ok(None)
     }
 
-    /// What a posting changes: counts that were done after it, the document that it reverses, and
+    /// Adds the effects of a posting: on later counts, on the document that it reverses, and on
     /// parked documents that waited for it.
     fn after_posting(&mut self, entry: &Entry, effects: &mut Effects) -> Result<(), JournalError> {
         self.recount_later_counts(entry, effects)?;
@@ -198,7 +199,7 @@ impl Queue {
 
     fn begin(&mut self, mut entry: Entry, prepared: Prepared) -> Option<Job> {
         let number = entry.document.number;
-        // As it is on disk by now.
+        // The document as it is on disk by now.
         entry.progress = start_sending(&entry, &prepared).progress;
         self.sending.insert(number, entry);
         let is_deferred = self.deferred.contains(number);

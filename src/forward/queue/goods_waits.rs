@@ -7,13 +7,14 @@ use std::time::Duration;
 use crate::document::DocumentNumber;
 use crate::journal::Totals;
 
-/// What other people do in Odoo is no change here.
+/// How long to wait between two looks, because changes by other people in Odoo do not show in the
+/// numbers of documents.
 const PAUSE: Duration = Duration::from_secs(15);
-/// One more is not waited for.
+/// Limit of documents that wait for goods. A document beyond the limit does not wait.
 const DOCUMENTS_MAX: usize = 50_000;
 
-/// How many documents there were in each state, and how many events that are in none: what brings
-/// goods shows in it.
+/// How many documents there were in each state, and how many events that are in no document. When
+/// goods arrive through the gateway, one of these numbers changes.
 type Seen = [u64; 5];
 
 fn seen(totals: &Totals) -> Seen {
@@ -32,7 +33,7 @@ pub struct GoodsWaits {
 }
 
 impl GoodsWaits {
-    /// Answers whether there is room for it.
+    /// Adds a document. Returns whether there was space for it.
     pub fn put(&mut self, number: DocumentNumber, totals: &Totals, now: Duration) -> bool {
         if self.documents.len() >= DOCUMENTS_MAX && !self.documents.contains_key(&number) {
             return false;
@@ -41,7 +42,7 @@ impl GoodsWaits {
         true
     }
 
-    /// Nothing has changed since it was looked at.
+    /// Whether nothing has changed since the last look at this document.
     pub fn is_waiting(&self, number: DocumentNumber, totals: &Totals, now: Duration) -> bool {
         let known = self.documents.get(&number);
         known.is_some_and(|(before, until)| *before == seen(totals) && now < *until)
@@ -51,12 +52,12 @@ impl GoodsWaits {
         self.documents.remove(&number);
     }
 
-    /// Nothing was found to be done: what is due waits no more.
+    /// Forgets the documents that are due, after a look found nothing to do.
     pub fn forget_due(&mut self, now: Duration) {
         self.documents.retain(|_, (_, until)| *until > now);
     }
 
-    /// When the next one is to be looked at, if nothing changes before.
+    /// When the next document is due, if nothing changes before.
     pub fn next_due(&self) -> Option<Duration> {
         self.documents.values().map(|(_, until)| *until).min()
     }

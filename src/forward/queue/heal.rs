@@ -11,13 +11,14 @@ use crate::journal::{Change, Entry};
 use crate::odoo::Client;
 use crate::reason::ReasonCode;
 
-/// Parked documents that are looked at again at one refresh without news; all get their turn.
+/// Limit of parked documents that the gateway looks at in one refresh without news. Every parked
+/// document has its turn.
 const HEAL_DOCUMENTS: usize = 512;
 
 impl Queue {
-    /// Lets parked documents wait again whose barcodes, lots or packages Odoo knows by now. After
-    /// news all of them are looked at, otherwise a part, because lots and packages come without
-    /// news.
+    /// Lets parked documents wait again if Odoo now knows their barcodes, lots or packages. After
+    /// news the gateway looks at all of them, otherwise at a part, because lots and packages arrive
+    /// without news.
     pub async fn heal(
         &mut self,
         odoo: &mut Client,
@@ -49,7 +50,12 @@ impl Queue {
             };
             let (cured, other): (Vec<_>, Vec<_>) = (curable.iter().zip(resolved)).partition(cured);
             let mut changes: Vec<_> = (cured.into_iter())
-                .map(|(entry, _)| wait(entry, "Odoo's master data resolves it now".to_owned()))
+                .map(|(entry, _)| {
+                    wait(
+                        entry,
+                        "Odoo's master data now resolves the document".to_owned(),
+                    )
+                })
                 .collect();
             let other = (other.iter())
                 .filter_map(|(entry, found)| Some((**entry, found.as_ref().err()?)))
@@ -63,7 +69,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Lets counts wait again whose picks somebody validated, or took off, in Odoo.
+    /// Lets counts wait again if their picks were validated or removed in Odoo.
     async fn heal_counts(
         &mut self,
         odoo: &mut Client,
@@ -84,7 +90,7 @@ impl Queue {
             .zip(resolved)
             .filter(|(_, resolved)| resolved.is_ok());
         let changes: Vec<_> = healed
-            .map(|(entry, _)| wait(entry, "no pick is open there any more".to_owned()))
+            .map(|(entry, _)| wait(entry, "the bin no longer has an open pick".to_owned()))
             .collect();
         if !changes.is_empty() {
             self.change(changes).await?;
@@ -92,8 +98,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Names what is left of the faults of documents of which a part was put right in Odoo. A look
-    /// finds fewer faults than a send, so these are asked for all of them.
+    /// Names the remaining faults of documents whose faults were partly corrected in Odoo. A lookup
+    /// finds fewer faults than a send, so all of these documents are looked up.
     async fn left_of(
         &self,
         odoo: &mut Client,
@@ -115,7 +121,7 @@ impl Queue {
         Ok(left.collect())
     }
 
-    /// What would be said to Odoo about each.
+    /// Resolves each document without sending it.
     pub async fn looked_at(
         &mut self,
         odoo: &mut Client,
@@ -148,8 +154,8 @@ fn is_news(entry: &Entry, found: &Reason) -> bool {
     known.is_some_and(|known| !known.says(found))
 }
 
-/// Where an order was not known, the copy has it by now. What cannot be read is told by the next
-/// try.
+/// Whether the catalog now has an order that was unknown before. Where the catalog cannot be read,
+/// the next attempt decides.
 fn is_order_there(copy: &Catalog, entry: &Entry) -> bool {
     let reason = entry.progress.reason.as_ref();
     let was_unknown = reason.is_some_and(|reason| reason.code == ReasonCode::UnknownOrder);

@@ -35,7 +35,7 @@ impl LateCalls {
         changes
     }
 
-    /// `by` takes back what document `of` did. What a call about `of` may still do is then to be
+    /// Notes that `by` undoes document `of`. From now on the late effect of a call about `of` is
     /// judged by `by`.
     pub fn taken_back(&mut self, of: DocumentNumber, by: DocumentNumber) -> Vec<SideChange> {
         match self.0.get(&of).max(self.0.get(&by)).copied() {
@@ -44,8 +44,8 @@ impl LateCalls {
         }
     }
 
-    /// A document whose last call without an answer can no longer be running, with a number above
-    /// `after`.
+    /// A document, with a number above `after`, whose last call without an answer cannot be running
+    /// any more.
     #[must_use]
     pub fn due(
         &self,
@@ -58,7 +58,7 @@ impl LateCalls {
         above.find(|(_, at)| over(at)).map(|(number, _)| *number)
     }
 
-    /// A call about this document came to no answer, and may still be running.
+    /// Whether a call about this document got no answer and may still be running.
     #[must_use]
     pub fn holds(&self, number: DocumentNumber) -> bool {
         self.0.contains_key(&number)
@@ -99,7 +99,7 @@ mod tests {
             Some(SEVEN)
         );
         assert_eq!(late.due(at(1_000), limit, SEVEN), Some(NINE));
-        // A later call about it was given up as well.
+        // A later call about the document was abandoned as well.
         late.note(&[SEVEN], at(150));
         assert_eq!(late.due(at(1_000), limit, DocumentNumber::ZERO), Some(NINE));
         assert_eq!(late.remove(NINE), [(Namespace::LateCalls.key("9"), None)]);

@@ -52,8 +52,8 @@ impl Queue {
         self.tell(document, receipt).await
     }
 
-    /// A receipt for each event of the document, the way it came in. At the stop the rest is left
-    /// out: `trace` has it.
+    /// Sends a receipt for each event of the document, the way the event came in. At the stop the
+    /// remaining receipts are left out: `trace` has them.
     pub async fn tell(
         &self,
         document: &Document,
@@ -80,8 +80,9 @@ impl Queue {
     }
 }
 
-/// What one event of a parked document is told: the faults of its own line, or that another line
-/// has one. What is about the whole document holds for each line without a fault.
+/// The reason that one event of a parked document gets: the faults of its own line, or that another
+/// line has a fault. A fault of the whole document counts for each line that has no fault of its
+/// own.
 fn reason_of(document: &Document, reason: &Reason, seq: Seq) -> LineReason {
     let own: Vec<usize> = (document.lines.iter().enumerate())
         .filter(|(_, line)| line.events.contains(&seq))

@@ -9,20 +9,20 @@ use crate::odoo::{Client, Picking, PickingState, Warehouse};
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
-/// How such a document stands.
+/// What Odoo holds of a document that cannot be sent again.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Held {
-    /// It is in Odoo, done: its answer had got lost.
+    /// Odoo holds the document as done: the answer to the send was lost.
     Posted(OdooRef),
-    /// Odoo holds a done picking of its key that is not all of it.
+    /// Odoo holds a done picking with the document's key that has only a part of its lines.
     Unknown(Reason, OdooRef),
-    /// Odoo holds it and has not posted it.
+    /// Odoo holds the document and has not posted it.
     Open(Reason, OdooRef),
-    /// Odoo holds nothing of it.
+    /// Odoo holds nothing of the document.
     Absent(Reason),
 }
 
-/// Asks Odoo; `reason` is why it cannot be sent again.
+/// Reads what Odoo holds of the document; `reason` is why the document cannot be sent again.
 pub async fn find_out(
     odoo: &mut Client,
     warehouse: &Warehouse,
@@ -32,7 +32,7 @@ pub async fn find_out(
     if document.purpose.is_about_order() {
         let order = document.purpose.order().unwrap_or_default();
         let seen = odoo.order(warehouse, order).await?;
-        // Lines go on an order all at once or not at all: where one is, all are.
+        // Odoo takes all lines of a document or none: where one line is, all lines are.
         let holds = |picking: &&SeenPicking| picking.lines.iter().any(|l| l.is_of(document.key));
         return Ok(match seen.pickings.iter().find(holds) {
             Some(picking) => Held::Posted(picking.named()),
@@ -51,7 +51,7 @@ fn judge(document: &Document, held: &[Picking], mut reason: Reason) -> Held {
     let mut done = held
         .iter()
         .filter(|picking| picking.state == PickingState::Done);
-    // Without ids there is no more to compare.
+    // Without ids, only the number of lines can be compared.
     let whole = |picking: &&Picking| picking.lines.len() == document.lines.len();
     if let Some(picking) = done.clone().find(whole) {
         return Held::Posted(named(picking));
@@ -59,8 +59,8 @@ fn judge(document: &Document, held: &[Picking], mut reason: Reason) -> Held {
     if let Some(picking) = done.next() {
         let odoo = named(picking);
         let message = format!(
-            "its send was begun before, and {} is done with {} lines where the gateway sent {}: look for \"stockrelay\" and {} \
-             in the origin; it cannot be compared because {}",
+            "an interrupted send left {} done with {} lines, but the gateway sent {}. Look in Odoo for pickings with \"stockrelay\" and {} in the origin: \
+             if they are right, discard this document; else enter the barcodes in Odoo and retry. The gateway cannot compare the lines because {}",
             odoo.name,
             picking.lines.len(),
             document.lines.len(),
@@ -84,7 +84,7 @@ fn judge(document: &Document, held: &[Picking], mut reason: Reason) -> Held {
         Some(picking) => {
             let odoo = named(picking);
             reason.message = format!(
-                "{} (its send was begun before: Odoo holds it as {}, not posted)",
+                "{} (an interrupted send: Odoo holds the document as {}, not posted)",
                 reason.message, odoo.name
             );
             Held::Open(reason, odoo)

@@ -8,8 +8,8 @@ use crate::journal::{Entry, JournalError};
 use crate::reason::{Heals, ReasonCode};
 
 impl Queue {
-    /// Adds, to what follows from the posting of this document, that parked documents wait again:
-    /// validations that lacked something of its order, and counts that waited for open picks.
+    /// Adds to the effects of this posting that parked documents wait again: validations that
+    /// lacked a part of its order, and counts that waited for open picks.
     pub fn try_again(
         &mut self,
         document: &Document,
@@ -19,14 +19,17 @@ impl Queue {
         for entry in self.lacking(document)? {
             effects.change_once(wait(&entry, note.clone()));
         }
-        let note = format!("document {} was posted: compared again", document.number);
+        let note = format!(
+            "document {} was posted; the gateway compares this count again",
+            document.number
+        );
         for entry in self.with_open_picks(document)? {
             effects.change_once(wait(&entry, note.clone()));
         }
         Ok(())
     }
 
-    /// The validations that were parked because something of the document's order was missing.
+    /// The validations that were parked because a part of the document's order was missing.
     fn lacking(&self, document: &Document) -> Result<Vec<Entry>, JournalError> {
         let Some(order) = document.purpose.order() else {
             return Ok(Vec::new());
@@ -41,7 +44,7 @@ impl Queue {
         Ok(lacking)
     }
 
-    /// The counts that waited for picks to be validated, where an order was validated, or a pick
+    /// The counts that waited for the validation of picks, if an order was validated or a pick
     /// undone.
     fn with_open_picks(&mut self, document: &Document) -> Result<Vec<Entry>, JournalError> {
         if !matches!(

@@ -46,7 +46,7 @@ impl Queue {
         Ok(entries)
     }
 
-    /// What an earlier version could not post is, now, what its event says.
+    /// Turns a document that an earlier version could not post into what its event says now.
     pub fn revived(&self, mut entry: Entry) -> Result<Entry, JournalError> {
         if let (Purpose::Unsupported { .. }, [seq]) =
             (&entry.document.purpose, entry.document.events.as_slice())
@@ -57,16 +57,16 @@ impl Queue {
         Ok(entry)
     }
 
-    /// When the first document is due that was deferred, or whose goods are on their way; and the
-    /// numbers of documents when nothing could be taken: until one of them changes there is nothing
-    /// to do.
+    /// When the first deferred document, or the first document that waits for goods, is due; and
+    /// the document counts when no document could be taken. Until one of these changes there is
+    /// nothing to do.
     pub fn idle(&self) -> (Option<Duration>, DocumentCounts) {
         let due = [self.deferred.next_due(), self.waits.next_due()];
         (due.into_iter().flatten().min(), self.standings)
     }
 
-    /// Documents of one kind of work that may be sent now, in the order of their numbers, as many
-    /// as fit.
+    /// Reads documents of one kind of work that may be sent now, in the order of their numbers, as
+    /// many as fit.
     async fn read(
         &mut self,
         ground: Ground<'_>,
@@ -87,13 +87,13 @@ impl Queue {
                     continue;
                 }
                 let entry = self.revived(entry)?;
-                // What was begun before the start is seen through.
+                // An interrupted send is completed: nothing holds it back.
                 if state == State::Waiting && self.hold_back(ground, &entry).await? {
                     self.waits.release(after);
                     continue;
                 }
                 let alone = goes_alone(&entry.document.purpose);
-                // One without lines costs something as well.
+                // A document without lines takes time as well.
                 lines += entry.document.lines.len().max(1);
                 if let Some(first) = entries.first() {
                     let alike = !alone && !goes_alone(&first.document.purpose);
@@ -114,7 +114,7 @@ impl Queue {
     }
 }
 
-/// One whole document at a time: what is about an order, and what takes something back.
+/// Whether this kind of document is sent alone: documents about an order, and undos.
 fn goes_alone(purpose: &Purpose) -> bool {
     purpose.is_about_order() || matches!(purpose, Purpose::Undo { .. })
 }

@@ -1,4 +1,4 @@
-//! Decides what becomes of a document that was looked up: it is sent, parked, or waits.
+//! Decides the fate of a document that was looked up: it is sent, parked, or waits.
 
 use super::fate::Fate;
 use super::recovery::{self, Held};
@@ -9,10 +9,10 @@ use crate::odoo::Client;
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
-/// What the lookup of a document says about it.
+/// The result of a document's lookup.
 pub enum Triage {
     Decided(Box<Fate>),
-    /// Goods that the document moves are not in Odoo yet, but are on their way.
+    /// Goods that the document moves are not in Odoo yet, but can still arrive.
     WaitForGoods(Reason),
 }
 
@@ -22,7 +22,8 @@ impl From<Fate> for Triage {
     }
 }
 
-/// A document that no longer resolves may have been sent before: then Odoo is asked what it holds.
+/// A document that no longer resolves may have been sent before: then the gateway reads what Odoo
+/// holds of it.
 pub async fn triage(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -49,7 +50,7 @@ pub async fn triage(
     let fate = match held {
         Held::Posted(odoo) => Fate::Found(odoo),
         Held::Unknown(reason, odoo) => Fate::Uncertain { reason, odoo },
-        // A call from before the stop may still be posting it.
+        // A call from before the stop may still be posting the document.
         Held::Open(reason, _) if entry.progress.state == State::Sending => Fate::Deferred {
             why: reason.message,
         },
@@ -66,7 +67,7 @@ fn not_shown(failure: Failure, why: &str) -> Result<Held, Failure> {
     Ok(Held::Absent(Reason {
         code: ReasonCode::UnknownOutcome.into(),
         message: format!(
-            "its send was begun before, and Odoo does not show what became of it ({message}); it cannot be sent again because {why}"
+            "an earlier send was interrupted, and Odoo does not show its outcome ({message}); the gateway cannot send the document again because {why}"
         ),
         lines: Vec::new(),
     }))

@@ -306,7 +306,7 @@ mod tests {
         for (message, number) in [
             ("document 12 brings the goods and is waiting", Some(12)),
             (
-                "document 3 has to be in Odoo first, and is parked: x",
+                "document 3 must be in Odoo first; its state is parked: x",
                 Some(3),
             ),
             ("event 5 brings the goods and is in no document yet", None),

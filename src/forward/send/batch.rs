@@ -16,11 +16,12 @@ pub enum Step {
     Load,
     Read,
     Validate,
-    /// Odoo refused to validate its only document: what it holds of it says whether somebody else
-    /// did meanwhile.
+    /// Odoo refused to validate its only document: the picking shows whether another user validated
+    /// it meanwhile.
     Refused,
     SetDone,
-    /// Odoo posted it, but refuses the true time (a closed period): only read it back.
+    /// Odoo posted the document, but refuses the true time (a closed period): the gateway only
+    /// reads the picking back.
     ReadBack,
 }
 
@@ -29,19 +30,20 @@ pub struct Batch {
     pub documents: Vec<Sent>,
     pub step: Step,
     pub slowest: Duration,
-    /// Part of a larger one: says nothing about the right size.
+    /// The batch is a part of a larger batch, so it shows nothing about the right size.
     pub part: bool,
-    /// Calls in a row of one step that were about its only document and came to no answer, while
-    /// others were answered.
+    /// Calls of one step in a row that were about its only document and got no answer, while Odoo
+    /// answered other calls.
     pub unanswered: u32,
     pub unanswered_at: Option<Step>,
-    /// Its only document was validated in a call of its own: what came of that is about it alone.
+    /// Its only document was validated in a call of its own, so the result of that call is about
+    /// this document alone.
     pub validated_alone: bool,
     /// Why Odoo refused to validate its only document.
     pub refusal: Option<String>,
-    /// So often Odoo refused to load its only document.
+    /// How often Odoo refused to load its only document.
     pub loads_refused: u32,
-    /// It is not sent before.
+    /// The batch is not sent before this time.
     pub not_before: Duration,
 }
 
@@ -49,16 +51,16 @@ pub struct Batch {
 pub struct Sent {
     pub number: DocumentNumber,
     pub transfer: Transfer,
-    /// The id that `load` answered.
+    /// The id that `load` returned.
     pub picking: PickingId,
-    /// As read before validation.
+    /// The picking as read before the validation.
     pub odoo: Option<OdooRef>,
-    /// It was posted when we came: by us, before an answer got lost.
+    /// The picking was posted before this attempt: by us, before an answer got lost.
     pub already: bool,
 }
 
 impl Sent {
-    /// The picking that Odoo has for it, by its id where its name could not be read.
+    /// The picking that Odoo has for the document, named by its id if its name could not be read.
     pub fn named(self) -> Option<OdooRef> {
         let id = Some(self.picking).filter(|id| *id != PickingId::new(0));
         let unread = id.map(|id| OdooRef {
@@ -70,9 +72,9 @@ impl Sent {
 }
 
 impl Batch {
-    /// A batch of what was just taken.
+    /// A batch of documents that were just taken.
     pub fn new(transfers: Vec<(DocumentNumber, Transfer, bool)>) -> Self {
-        // One that was set aside before has had its chances.
+        // A document that was deferred before has no attempts left.
         let unanswered = match transfers.as_slice() {
             [(_, _, true)] => UNANSWERED_MAX - 1,
             _ => 0,
@@ -98,7 +100,7 @@ impl Batch {
         }
     }
 
-    /// Takes a document out, into a batch of its own.
+    /// Moves a document into a batch of its own.
     pub fn take(&mut self, place: usize) -> Self {
         Self {
             documents: vec![self.documents.remove(place)],
@@ -108,8 +110,8 @@ impl Batch {
         }
     }
 
-    /// The batch of a document that Odoo refused, to be loaded again after a pause; an error with
-    /// the document where that is a refusal.
+    /// The batch of a document that Odoo refused, to be loaded again after a pause. `Err`, with the
+    /// document, if Odoo's error is a refusal.
     pub fn load_again(mut self, now: Duration, jitter: f64) -> Result<Self, Sent> {
         if self.step == Step::Load && self.loads_refused < LOADS_AGAIN {
             self.not_before = now + backoff(self.loads_refused, jitter);
@@ -119,7 +121,7 @@ impl Batch {
         Err(self.documents.remove(0))
     }
 
-    /// Past validation if nothing of it needs that.
+    /// Skips the validation step if no picking of the batch needs it.
     pub fn skipping(mut self) -> Self {
         if self.step == Step::Validate && self.documents.iter().all(|sent| sent.already) {
             self.step = Step::SetDone;
@@ -161,8 +163,8 @@ impl Batch {
         Vec::new()
     }
 
-    /// Sorts out what must not be validated: only pickings that are still what was meant stay in
-    /// the batch.
+    /// Removes from the batch the documents that must not be validated: only pickings that still
+    /// match their document stay.
     pub fn before_validation(&mut self, pickings: &[Picking]) -> Vec<(DocumentNumber, Outcome)> {
         self.step = Step::SetDone;
         let mut settled = Vec::new();
@@ -182,8 +184,8 @@ impl Batch {
         settled
     }
 
-    /// Odoo refused to validate the only document. It is refused if it is still open; if it is
-    /// done, somebody else validated it, or an earlier call of ours did.
+    /// Judges a refused validation of the only document. The document is refused if its picking is
+    /// open. If its picking is done, another user or an earlier call of ours validated it.
     pub fn judge_refusal(&mut self, pickings: &[Picking]) -> Vec<(DocumentNumber, Outcome)> {
         let message = self.refusal.take().unwrap_or_default();
         let mut settled = self.before_validation(pickings);
@@ -199,8 +201,8 @@ impl Batch {
         settled
     }
 
-    /// What Odoo was seen to hold settles documents. Those that it left open stay, to be validated
-    /// again in smaller parts.
+    /// Settles documents by what Odoo holds of them. Documents whose picking is open stay in the
+    /// batch, to be validated again in smaller parts.
     pub fn read_back(&mut self, pickings: &[Picking]) -> Vec<(DocumentNumber, Outcome)> {
         let alone = self.validated_alone;
         let mut settled = Vec::new();
@@ -216,7 +218,7 @@ impl Batch {
                 (Verdict::Open(state), odoo) if alone => Outcome::refused(
                     ReasonCode::NotValidated,
                     format!(
-                        "Odoo left it {state:?} when told to validate it: open it there and see what Odoo asks"
+                        "Odoo did not validate the picking and left it {state:?}. Open the picking in Odoo, answer what Odoo asks, and retry"
                     ),
                     odoo,
                 ),

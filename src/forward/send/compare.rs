@@ -15,13 +15,13 @@ use crate::reason::ReasonCode;
 pub enum Verdict {
     /// Done, with exactly the lines of the document.
     Done,
-    /// Not posted yet, with exactly the lines of the document; its state.
+    /// Not posted yet, with exactly the lines of the document; has the picking's state.
     Open(PickingState),
     /// A reason code and a message.
     Refused(ReasonCode, String),
 }
 
-/// Goods and where they go: what the lines of a document and of a picking have to agree in.
+/// The goods and their way: the lines of a document and of a picking must agree in these values.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct MovePath {
     product: ProductId,
@@ -35,7 +35,8 @@ struct MovePath {
     owner: Option<PartnerId>,
 }
 
-/// A lot that Odoo had is known by its id; one that a receipt makes, by its name until then.
+/// A lot that Odoo had is identified by its id; a lot that a receipt creates, by its name until
+/// then.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Lot {
     None,
@@ -43,14 +44,17 @@ enum Lot {
     New(String),
 }
 
-/// Judges the picking with this id among those that were read, and names it.
+/// Judges the picking with this id among the pickings that were read, and returns the picking's
+/// name.
 pub fn compare(
     transfer: &Transfer,
     id: PickingId,
     pickings: &[Picking],
 ) -> (Verdict, Option<OdooRef>) {
     let Some(picking) = pickings.iter().find(|picking| picking.id == id) else {
-        let gone = format!("the picking with the id {id} is gone from Odoo: retry makes a new one");
+        let gone = format!(
+            "Odoo no longer has the picking with the id {id}: retry to make a new picking, or discard this document"
+        );
         return (Verdict::Refused(ReasonCode::DiffersInOdoo, gone), None);
     };
     let name = picking
@@ -60,7 +64,9 @@ pub fn compare(
     let verdict = if picking.state == PickingState::Cancelled {
         Verdict::Refused(
             ReasonCode::CancelledInOdoo,
-            format!("{name} was cancelled in Odoo: discard it here, or scan the movement again"),
+            format!(
+                "{name} was cancelled in Odoo: edit this document if the goods moved, else discard it"
+            ),
         )
     } else if let Some(difference) = difference(transfer, picking) {
         Verdict::Refused(
@@ -75,7 +81,7 @@ pub fn compare(
     (verdict, Some(OdooRef { id, name }))
 }
 
-/// All that Odoo holds otherwise than the document says, in words.
+/// Describes every difference between the picking in Odoo and the document.
 fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
     let mut meant = BTreeMap::<MovePath, Decimal>::new();
     for line in &transfer.lines {
@@ -110,7 +116,7 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
                 product, from, to, ..
             } = way;
             differences.push(format!(
-                "it moves {} of product id {product} from location id {from} to {to} where the gateway sent {}",
+                "it moves {} of product id {product} from location id {from} to {to}, but the gateway sent {}",
                 quantity.normalize(),
                 sent.normalize()
             ));
@@ -146,8 +152,8 @@ fn way_of(line: &PickingLine, transfer: &Transfer, is_done: bool) -> Option<(Mov
     Some((way, quantity))
 }
 
-/// A lot that we gave by name has an id as well, once the receipt has made it. A done one without
-/// has lost its lot.
+/// A lot that we gave by name has an id as well, once the receipt has created it. A done line
+/// without an id has lost its lot.
 fn lot_of(line: &PickingLine, transfer: &Transfer, is_done: bool) -> Lot {
     let given = line.lot_name.as_ref().filter(|given| {
         let mut ours = (transfer.lines.iter()).filter(|ours| Some(ours.product) == line.product_id);
@@ -269,9 +275,9 @@ mod tests {
         let code = |held: &serde_json::Value| {
             code_of(&packed, picking("done", &serde_json::json!([held])))
         };
-        // Done, and no lot was made of the name.
+        // Done, and Odoo created no lot for the name.
         assert_eq!(code(&held), ReasonCode::DiffersInOdoo.as_str());
-        // The receipt made the lot.
+        // The receipt created the lot.
         held["lot_id"] = 6.into();
         assert_eq!(code(&held), "done");
         for field in ["result_package_id", "owner_id", "lot_name"] {

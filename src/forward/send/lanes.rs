@@ -12,13 +12,13 @@ use crate::odoo::{Client, Transfer, Warehouse};
 use crate::odoo_id::{PackageId, PickingId, ProductId};
 use crate::outcome::Failure;
 
-/// A lane with fewer lines is not worth a call, and a worker of Odoo's that somebody else may need.
+/// A lane with fewer lines is not worth a call, and a worker of Odoo's that another user may need.
 const LANE_LINES_MIN: usize = 8;
 
-/// Places in the batch, rising.
+/// Positions in the batch, ascending.
 type Lane = Vec<usize>;
 
-/// [`Client::load`].
+/// See [`Client::load`]: loads in two lanes where possible.
 pub async fn load(
     odoo: &mut Client,
     warehouse: &Warehouse,
@@ -38,7 +38,7 @@ pub async fn load(
     Ok(ids)
 }
 
-/// [`Client::validate`].
+/// See [`Client::validate`]: validates in two lanes where possible.
 pub async fn validate(odoo: &mut Client, sent: &[(PickingId, &Transfer)]) -> Result<(), Failure> {
     let (ids, transfers): (Vec<_>, Vec<_>) = sent.iter().copied().unzip();
     let Some([first, second]) = split(&transfers) else {
@@ -54,12 +54,12 @@ fn pick<T: Copy>(all: &[T], lane: &[usize]) -> Vec<T> {
     lane.iter().map(|place| all[*place]).collect()
 }
 
-/// Two lanes that share neither product nor package, about equal in lines; none where there is too
-/// little to part.
+/// Splits the transfers into two lanes that share neither product nor package, about equal in
+/// lines. `None`: there are too few lines to split.
 fn split(transfers: &[&Transfer]) -> Option<[Lane; 2]> {
     let mut groups = groups(transfers);
     let lines = |group: &Lane| -> usize { group.iter().map(|p| transfers[*p].lines.len()).sum() };
-    // The largest first, each to the lane that has less.
+    // The largest group first, each to the lane that has fewer lines.
     groups.sort_by_key(|group| std::cmp::Reverse(lines(group)));
     let mut both = [Lane::new(), Lane::new()];
     for group in groups {
@@ -74,14 +74,14 @@ fn split(transfers: &[&Transfer]) -> Option<[Lane; 2]> {
         .then_some(both)
 }
 
-/// What must not be touched by two calls at once.
+/// A resource that two calls must not touch at once.
 #[derive(PartialEq, Eq, Hash)]
 enum Thing {
     Product(ProductId),
     Package(PackageId),
 }
 
-/// Documents that hang together by what they move, directly or by way of others (union-find).
+/// Groups documents that share a product or package, directly or through others (union-find).
 fn groups(transfers: &[&Transfer]) -> Vec<Lane> {
     let mut parent: Vec<usize> = (0..transfers.len()).collect();
     let mut first_with = HashMap::new();
@@ -114,7 +114,7 @@ fn root(parent: &mut [usize], mut place: usize) -> usize {
     place
 }
 
-/// Both answers, or the failure that says most about the whole.
+/// Both answers, or the failure that says more about the whole batch.
 fn merge<T>(
     (first, a): (&Lane, Result<T, Failure>),
     (second, b): (&Lane, Result<T, Failure>),
@@ -129,7 +129,7 @@ fn merge<T>(
     }
 }
 
-/// With the places of the batch in the place of the lane's own.
+/// Replaces positions in the lane by positions in the batch.
 fn placed(failure: Failure, lane: &Lane) -> Failure {
     match failure {
         Failure::Person { message, documents } => {
@@ -145,8 +145,8 @@ fn placed(failure: Failure, lane: &Lane) -> Failure {
     }
 }
 
-/// A link that is to be held first. Then what is unknown, because that begins again and finds the
-/// refusal a second time.
+/// The graver of two failures. A failure that holds the link comes first. An unknown outcome comes
+/// second, because the gateway then starts again and finds the refusal a second time.
 fn graver(a: Failure, b: Failure) -> Failure {
     use Failure::{Person, Stop, Wait};
     match (a, b) {

@@ -7,9 +7,9 @@ use crate::outcome::Failure;
 
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
-/// The longest pause while Odoo answers a ping: a link that is back is used soon.
+/// The longest pause while Odoo answers a ping: the gateway uses a restored link soon.
 const PAUSE_ANSWERED_MAX: Duration = Duration::from_secs(15);
-/// Between two pings of a pause.
+/// The time between two pings of a pause.
 const PING_EVERY: Duration = Duration::from_secs(5);
 
 /// The pings of a pause.
@@ -17,14 +17,14 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 pub struct Ping {
     paused_at: Duration,
     pub due: Duration,
-    /// The last ping had no answer: the next one that Odoo answers shows that the link is back, and
-    /// ends the pause. The call that failed says nothing about that: Odoo may answer pings while
-    /// its database is away.
+    /// The last ping got no answer: the next ping that Odoo answers shows that the link is back,
+    /// and ends the pause. The failed call says nothing about that, because Odoo may answer pings
+    /// while its database is away.
     is_silent: bool,
 }
 
 impl Ping {
-    /// The pings of a pause that begins now.
+    /// The pings of a pause that starts now.
     pub fn new(now: Duration) -> Self {
         Self {
             paused_at: now,
@@ -35,7 +35,8 @@ impl Ping {
 }
 
 impl Machine {
-    /// A ping that Odoo answers shortens the pause; a server that asks for time lengthens it.
+    /// Processes a ping's result: an answer from Odoo shortens the pause, a server that asks for
+    /// time lengthens it.
     pub(super) fn pinged(&mut self, answer: &Result<(), Failure>, now: Duration) {
         let Some(ping) = &mut self.ping else {
             return;
@@ -66,7 +67,7 @@ pub fn pause(failures: u32, after: Option<Duration>, jitter: f64) -> Duration {
     }
 }
 
-/// Half of the doubled delay is fixed and half is chance, so that many gateways do not come back at
+/// Half of the doubled delay is fixed and half is random, so that many gateways do not come back at
 /// once.
 pub fn backoff(failures: u32, jitter: f64) -> Duration {
     let full = BACKOFF_MIN

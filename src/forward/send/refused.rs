@@ -10,8 +10,8 @@ use crate::outcome::Outcome;
 use crate::reason::ReasonCode;
 
 impl Machine {
-    /// Odoo refused a call about an order. Where it may have been for the order's state, or for
-    /// another transaction, the order is looked at after a pause.
+    /// Odoo refused a call about an order. If the reason may be the order's state or another
+    /// transaction, the gateway reads the order again after a pause.
     pub(super) fn order_refused(&mut self, message: &str, now: Duration, jitter: f64) {
         self.reconcile(|order| order.refused(message));
         if let Some(order) = &mut self.order
@@ -48,7 +48,7 @@ impl Machine {
         if named.is_empty() {
             return self.halve();
         }
-        // From the back, so that the places of those before stay what they are.
+        // From the back, so that the positions of the documents before stay valid.
         named.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
         let mut again = Vec::new();
         for (place, message) in named {
@@ -72,8 +72,8 @@ impl Machine {
         self.turn(now);
     }
 
-    /// Puts a batch last that may be sent now; where all wait for their time, nothing is sent
-    /// before the first of them.
+    /// Moves a batch that may be sent now to the end. If all batches wait for their time, nothing
+    /// is sent before the earliest time.
     pub(super) fn turn(&mut self, now: Duration) {
         let due = |batch: &Batch| batch.not_before <= now;
         if let Some(place) = self.work.iter().rposition(due) {

@@ -14,42 +14,43 @@ use crate::odoo::{PickingLine, PickingState, TransferLine};
 use crate::odoo_id::{LocationId, PickingId, ProductId};
 use crate::reason::ReasonCode;
 
-/// What happens to a call.
+/// The fault of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     None,
-    /// It never arrives.
+    /// The call never arrives.
     LostBefore,
-    /// It is done, but its answer never arrives.
+    /// The call is carried out, but its answer never arrives.
     LostAfter,
-    /// As before, after a long time.
+    /// Like [`Self::LostAfter`], after a long time.
     TimedOut,
     Conflict,
     Busy,
     BadKey,
 }
 
-/// What Odoo thinks of a document, by its number.
+/// How Odoo treats a document, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Nature {
     Good,
-    /// `load` names its row.
+    /// `load` names the document's row.
     RefusedByLoad,
-    /// `load` meets other transactions so often, and does not say which document it is about.
+    /// `load` conflicts with other transactions this many times, and does not name the document
+    /// that the conflict is about.
     ConflictsInLoad(u32),
     /// `button_validate` refuses the whole call.
     RefusedByValidate,
-    /// Somebody validates it before our `button_validate`, which Odoo 17 then refuses.
+    /// A user validates the picking before our `button_validate`, which Odoo 17 then refuses.
     ValidatedByOther,
-    /// `button_validate` answers a wizard and posts nothing of the call.
+    /// `button_validate` returns a wizard and posts no picking of the call.
     Wizard,
-    /// The true time may not be written.
+    /// Odoo refuses to write the true time.
     Closed,
-    /// Odoo rounds its quantity.
+    /// Odoo rounds the quantity.
     Rounded,
-    /// No call of `load` with it is answered.
+    /// No call of `load` with this document is answered.
     SilentInLoad,
-    /// No call of `button_validate` with it is answered.
+    /// No call of `button_validate` with this document is answered.
     SilentInValidate,
 }
 
@@ -65,7 +66,7 @@ struct Peer {
     /// The documents of each call of `load`.
     loads: Vec<usize>,
     calls: u32,
-    /// Calls that found no answer because of a document in them.
+    /// Calls that got no answer because of a document in them.
     silent: u32,
     answers_pings: bool,
 }
@@ -300,13 +301,13 @@ fn held(line: &TransferLine, rounded: bool) -> PickingLine {
     }
 }
 
-/// A machine, its peer, the documents that wait, and the time.
+/// A machine, its peer, the waiting documents and the time.
 struct Rig {
     machine: Machine,
     peer: Peer,
     waiting: VecDeque<u64>,
     outcomes: BTreeMap<DocumentNumber, Outcome>,
-    /// Those that were set aside, as often as they were.
+    /// The deferred documents, one entry for each deferral.
     aside: Vec<DocumentNumber>,
     now: Duration,
     /// How long each call takes.
@@ -344,7 +345,7 @@ impl Rig {
         self
     }
 
-    /// Until nothing is left to do; answers whether it came so far.
+    /// Runs the machine until no work is left.
     fn run(&mut self) {
         for _ in 0..20_000 {
             let command = self.machine.next(self.now);
@@ -382,7 +383,7 @@ impl Rig {
                 self.links.push(self.machine.link().clone());
             }
         }
-        panic!("it never came to an end: {:?}", self.machine);
+        panic!("the machine never finished: {:?}", self.machine);
     }
 
     fn code(&self, number: u64) -> &str {
@@ -395,7 +396,8 @@ impl Rig {
         }
     }
 
-    /// Each document is settled, and what is posted moved stock exactly once, what is not, never.
+    /// Asserts that each document is settled, that each posted document moved stock exactly once,
+    /// and that the others never did.
     fn assert_exactly_once(&self, documents: u64) {
         assert_eq!(self.outcomes.len() as u64, documents);
         assert_eq!(self.peer.ids.len(), self.peer.pickings.len());
@@ -462,7 +464,7 @@ fn the_row_that_load_names_is_parked_without_halving() {
         .with(9, Nature::RefusedByLoad);
     rig.run();
     rig.assert_exactly_once(20);
-    // The others go on; these two are sent three times more before it counts as a refusal.
+    // The other documents continue; these two are sent three more times before a refusal counts.
     assert_eq!(rig.peer.loads, [20, 18, 1, 1, 1, 1, 1, 1]);
     assert_eq!(
         [rig.code(7), rig.code(9), rig.code(8)],
@@ -480,7 +482,7 @@ fn a_batch_is_halved_to_the_one_that_validation_refuses() {
     rig.run();
     rig.assert_exactly_once(32);
     assert_eq!(rig.code(13), ReasonCode::OdooRefused.as_str());
-    // It is loaded once: halving begins where it was refused.
+    // The batch is loaded once: halving starts where Odoo refused it.
     assert_eq!(rig.peer.loads, [32]);
     assert!(rig.peer.calls < 30, "{} calls", rig.peer.calls);
 }
@@ -568,8 +570,8 @@ fn a_bad_key_holds_the_link_and_a_probe_each_minute_frees_it() {
 fn back_off_doubles_up_to_a_minute_and_minds_retry_after() {
     let mut rig = Rig::new(1).fail([Fault::LostBefore; 9]);
     rig.run();
-    // Three quarters of 2, 4, 8, 16, 32 and thrice 60 s, because this chance is one half; the first
-    // is no less than 1 s.
+    // Three quarters of 2, 4, 8, 16, 32 and three times 60 s, because this jitter is one half; the
+    // first pause is no less than 1 s.
     assert_eq!(rig.now, Duration::from_millis(182_500));
     let mut rig = Rig::new(1).fail([Fault::Busy]);
     rig.run();
@@ -606,7 +608,7 @@ fn a_link_that_is_back_in_a_long_pause_is_used_at_the_next_ping() {
     }
     machine.answer(Input::Ping(Ok(())), at(125), Duration::ZERO, 0.5);
     assert_eq!(machine.next(at(125)), Command::Probe);
-    // Any success is the end of it.
+    // Any success ends the pause.
     machine.answer(Input::Probed, at(125), Duration::ZERO, 0.5);
     machine.answer(Input::Failed(lost()), at(125), Duration::ZERO, 0.5);
     assert_eq!(machine.pause_left(at(125)), Some(Duration::from_secs(1)));
@@ -614,8 +616,8 @@ fn a_link_that_is_back_in_a_long_pause_is_used_at_the_next_ping() {
 
 #[test]
 fn probes_that_fail_while_pings_are_answered_back_off_to_15_s() {
-    // `/web/version` answers, and all that needs the database does not: 1, 1.5, 3, 6 and 12 s, then
-    // 15 s each time.
+    // `/web/version` answers, and every call that needs the database fails: 1, 1.5, 3, 6 and 12 s,
+    // then 15 s each time.
     let mut rig = Rig::new(1).fail([Fault::LostBefore; 9]);
     rig.peer.answers_pings = true;
     rig.run();
@@ -721,9 +723,9 @@ fn a_document_that_odoo_never_answers_to_stands_aside_and_the_others_go_on() {
         rig.run();
         assert_eq!(rig.aside, [DocumentNumber::new(7)], "{nature:?}");
         rig.assert_exactly_once(399);
-        // From 50 to 25, 13, 7, 3 and 1, and then for its own sake.
+        // From 50 to 25, 13, 7, 3 and 1, and then as the only document of its call.
         assert_eq!(rig.peer.silent, 5 + UNANSWERED_MAX, "{nature:?}");
-        // It was not the size: batches are large again.
+        // The size was not the cause: batches are large again.
         assert!(
             rig.machine.batch_lines() > 50,
             "{}",

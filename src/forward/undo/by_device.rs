@@ -29,27 +29,28 @@ use crate::odoo::Client;
 use crate::odoo::order::odoo_time;
 use crate::reason::{Flag, ReasonCode};
 
-/// Corrections of corrections are followed so far.
+/// Limit of corrections of corrections that are followed.
 const CHAIN_MAX: usize = 100;
 
-/// How it stands with what a document takes back.
+/// The state of the event that a document undoes.
 pub enum Undo {
-    /// It cannot be, and why.
+    /// The event cannot be undone, with the reason.
     Refused(Reason),
-    /// Another document has to come to an end first; none while it is not sealed.
+    /// Another document must end first. `None`: the document that has the event is not sealed yet.
     GoodsWaits(Option<Box<Entry>>),
-    /// It is parked in this document.
+    /// The event is in this parked document.
     Parked(Box<Entry>, Box<Recorded>),
-    /// Odoo has it.
+    /// Odoo has the movement of the event.
     Moved(Box<Undoing>),
-    /// Odoo may still hold it open, by this document, and did not let it go.
+    /// Odoo may still hold the event's goods open, through this document, and refused to cancel
+    /// them.
     Stuck(Box<Entry>),
-    /// There is nothing to be taken back from Odoo, and why.
+    /// There is nothing to reverse in Odoo, with the explanation.
     Nothing(String),
 }
 
 impl Queue {
-    /// None for a document that takes nothing back.
+    /// `None`: the document undoes nothing.
     pub fn undo(&self, entry: &Entry) -> Result<Option<Undo>, JournalError> {
         let Purpose::Undo { event: id, seq, .. } = &entry.document.purpose else {
             return Ok(None);
@@ -60,14 +61,14 @@ impl Queue {
             .flatten();
         let Some(event) = event else {
             let message = format!(
-                "its device sent no event {id:?} before it, or that is past its time here: put right in Odoo what was meant, and discard this"
+                "the device sent no event {id:?} before this undo, or the gateway has deleted the event after its retention time: correct the stock in Odoo if necessary, and discard this document"
             );
             return Ok(Some(refused(ReasonCode::UnknownEvent, message)));
         };
         if event.event.action.quantity().is_none() {
             let kind = event.event.action.kind();
             let message = format!(
-                "event {id:?} is of type {kind}, which nothing takes back: put it right in Odoo, and discard this"
+                "the gateway cannot undo event {id:?} of type {kind}: correct the result in Odoo, and discard this document"
             );
             return Ok(Some(refused(ReasonCode::NotUndone, message)));
         }
@@ -78,7 +79,7 @@ impl Queue {
         let number = match self.journal.document_of(event.seq)? {
             EventDocument::Open => return Ok(Undo::GoodsWaits(None)),
             EventDocument::NotNeeded => {
-                return Ok(Undo::Nothing("it needed no document".to_owned()));
+                return Ok(Undo::Nothing("the event needed no document".to_owned()));
             }
             EventDocument::Sealed(number) => number,
         };
@@ -94,7 +95,7 @@ impl Queue {
         self.undo_in_chain(entry, event, chain, number)
     }
 
-    /// The document that keeps the note that this event was taken back.
+    /// The document whose record has this event as undone.
     pub fn undone_entry(&self, seq: Seq) -> Result<Option<Entry>, JournalError> {
         let mut next = self.journal.document_of(seq)?.number();
         for _ in 0..CHAIN_MAX {
@@ -110,7 +111,7 @@ impl Queue {
         Ok(None)
     }
 
-    /// How it would stand if the event were in this document, and Odoo had it.
+    /// The state of the undo if the event were in this document, and Odoo had the document.
     pub fn undo_in(
         &self,
         entry: &Entry,
@@ -146,20 +147,19 @@ impl Queue {
                 match Undoing::of(&entry.document, of, event, said) {
                     Some(undoing) => self.with_recounts(of, undoing)?,
                     None => Undo::Nothing(format!(
-                        "it was taken back before, of document {}",
+                        "the event was already undone in document {}",
                         of.document.number
                     )),
                 }
             }
             Remainder::Stuck(place) => Undo::Stuck(Box::new(chain.swap_remove(place))),
             Remainder::Never => Undo::Nothing(format!(
-                "nothing of it is in Odoo: it was taken out of, or left out of, document {number}, or that was not posted"
+                "Odoo has nothing of the event: it was removed from document {number}, or a correction left it out, or the document was not posted"
             )),
         })
     }
 
-    /// Of a count its corrections are taken back with it; one that may be in Odoo has to come to an
-    /// end first.
+    /// A count is undone together with its recounts. A recount that may be in Odoo must end first.
     fn with_recounts(&self, of: &Entry, mut undoing: Undoing) -> Result<Undo, JournalError> {
         let own = of.progress.plan.as_deref().and_then(count_difference);
         let Some((place, own)) = own.filter(|_| of.document.purpose == Purpose::Count) else {
@@ -185,7 +185,7 @@ impl Queue {
                 Some((at, more)) if at == place || own.is_zero() => difference += more,
                 Some(_) => {
                     let message = format!(
-                        "document {} corrected this count in another package or for another owner: put it right in Odoo, and discard this",
+                        "document {} corrected this count in another package or for another owner: correct the stock in Odoo, and discard this document",
                         recount.document.number
                     );
                     return Ok(refused(ReasonCode::NotUndone, message));
@@ -197,7 +197,7 @@ impl Queue {
         Ok(Undo::Moved(Box::new(undoing)))
     }
 
-    /// What the events said that are, or were, taken back.
+    /// What the events report that are undone now or were undone before.
     fn said(
         &self,
         chain: &[Entry],
@@ -217,8 +217,8 @@ impl Queue {
         Ok(said)
     }
 
-    /// Whether what this document takes back has to come to an end first. What is parked does so
-    /// here.
+    /// Whether this document must wait until the document with its undone event ends. If that
+    /// document is parked, the event is removed from it here.
     pub async fn waits_for_undone(
         &mut self,
         ground: Ground<'_>,
@@ -244,7 +244,8 @@ impl Queue {
         Ok(true)
     }
 
-    /// Why the undo of a parked event is for a person: the place was counted between the two.
+    /// Why the undo of a parked event is for a person: the place was counted between the event and
+    /// its undo.
     fn counted_before_undo(
         &mut self,
         ground: Ground<'_>,
@@ -266,8 +267,8 @@ impl Queue {
         Ok(None)
     }
 
-    /// Takes an event out of the parked document that has it: one without it takes its place, or
-    /// none.
+    /// Removes an event from its parked document. A document without the event replaces it; if
+    /// nothing would be left, none does.
     async fn take_out(
         &mut self,
         ground: Ground<'_>,
@@ -293,11 +294,11 @@ impl Queue {
         };
         let inbox = self.journal.inbox();
         let replace = || inbox.replace(change.clone(), new.clone());
-        // Where it is none, a person was faster.
+        // If no change was written, a person changed the document first.
         self.while_full(replace).await.map(drop)
     }
 
-    /// What is said to Odoo about what this document takes back.
+    /// Resolves the work in Odoo for the event that this document undoes.
     pub async fn resolve_undo(
         &mut self,
         odoo: &mut Client,
@@ -308,7 +309,7 @@ impl Queue {
     ) -> Result<Result<Prepared, Reason>, Interrupted> {
         self.undoing = None;
         if let (Undo::Stuck(of), Intent::Send) = (&undo, intent) {
-            // Somebody may have cancelled it there since.
+            // Somebody may have cancelled the picking in Odoo since.
             self.take_back_again(odoo, ground, of).await?;
             undo = match self.undo(entry)? {
                 Some(undo) => undo,
@@ -320,13 +321,13 @@ impl Queue {
             Undo::Nothing(why) => return Ok(Ok(Prepared::nothing(why))),
             Undo::Stuck(of) => {
                 let message = format!(
-                    "Odoo does not let go of what it holds open of document {}, which has what this takes back: cancel it there, and retry",
+                    "Odoo refuses to cancel the open picking of document {}, which has the event to undo: cancel the picking in Odoo, and retry",
                     of.document.number
                 );
                 return Ok(Err(reason(ReasonCode::NotWithdrawn, message)));
             }
             Undo::GoodsWaits(_) | Undo::Parked(..) => {
-                let message = "what it takes back was in Odoo and is not any more: retry it";
+                let message = "Odoo no longer has the event to undo: retry this document";
                 return Ok(Err(reason(ReasonCode::NotWithdrawn, message.to_owned())));
             }
             Undo::Moved(undoing) => undoing,
@@ -348,7 +349,7 @@ impl Queue {
         })
     }
 
-    /// What is to be written of the document that this one took something back of, now that it has.
+    /// The change for the document whose event this one has undone.
     pub fn undone(&self, number: DocumentNumber) -> Result<Option<Change>, JournalError> {
         let Some((_, of, seq)) = self.undoing.filter(|(by, ..)| *by == number) else {
             return Ok(None);
@@ -357,9 +358,8 @@ impl Queue {
         Ok(of.map(|of| mark_undone(&of, seq, number)))
     }
 
-    /// What follows now that a document has taken something back: the other document says so, a
-    /// count that is undone holds no more, and nobody knows where the goods were between the event
-    /// and its undo.
+    /// Adds the effects of an undo: the other document records it, a count that is undone is no
+    /// longer valid, and the place of the goods between the event and its undo is unknown.
     pub fn after_undo(
         &mut self,
         number: DocumentNumber,
@@ -385,8 +385,8 @@ impl Queue {
         Ok(())
     }
 
-    /// From when an event was done until it was undone: at least so long, and while a clock is in
-    /// doubt perhaps longer.
+    /// The spans from an event to its undo: the shortest possible span and, while a clock is in
+    /// doubt, also the longest.
     fn spans_of(
         &self,
         undo: &Document,
@@ -420,7 +420,7 @@ impl Queue {
         undoing: &Undoing,
         mut prepared: Prepared,
     ) -> Result<Result<Prepared, Reason>, JournalError> {
-        // What was begun before is in Odoo perhaps, and is seen through.
+        // An interrupted send may be in Odoo already, so it is completed.
         let of = self.journal.document(undoing.number)?;
         let Some(of) = of.filter(|_| entry.progress.attempts == 0) else {
             return Ok(Ok(prepared));
@@ -442,7 +442,7 @@ impl Queue {
     }
 }
 
-/// Whether a person allowed what this reason asks about.
+/// Whether a person allowed what this reason asks for.
 fn is_allowed(entry: &Entry, reason: &Reason) -> bool {
     (reason.code.known()).is_some_and(|code| allows(entry, code))
 }
@@ -457,18 +457,18 @@ fn counted_within(span: &Span, count: &Count) -> Reason {
     let number = count.number;
     if span.doubt == Doubt::Undone {
         let message = format!(
-            "the place was counted at {time} UTC (document {number}), between the event at {from} and this undo: count it again and discard this, or retry and allow it"
+            "the place was counted at {time} UTC (document {number}), between the event at {from} and this undo: count the place again and discard this document, or retry and allow it"
         );
         return reason(ReasonCode::CountedSince, message);
     }
     let message = format!(
-        "the place was counted at {time} UTC (document {number}), and by the clock of the device, which is in doubt, that may be between the event and this undo: this goes on by itself when the device shows its clock; or retry and allow it"
+        "the place was counted at {time} UTC (document {number}), and by the clock of the device, which is in doubt, the count may be between the event and this undo: the gateway continues by itself when the device shows its clock; or retry and allow it"
     );
     reason(ReasonCode::ClockInDoubt, message)
 }
 
-/// Where the line of this event takes goods and puts them, by the plan that its document was sent
-/// by.
+/// The ends of this event's line, source and destination, by the plan with which its document was
+/// sent.
 fn ends_of_event(of: &Entry, seq: Seq) -> Vec<End> {
     let kept = of.progress.plan.as_deref().unwrap_or_default();
     if let Some((place, _)) = count_difference(kept) {

@@ -16,9 +16,9 @@ use crate::outcome::Failure;
 use crate::reason::{Flag, ReasonCode};
 
 impl Queue {
-    /// What is to be sent in the place of another document goes only when that is taken back from
-    /// Odoo. Where Odoo turns out to have posted the first one, the correction is parked: it would
-    /// be a second movement.
+    /// A corrected document is sent only after the document that it replaces is withdrawn from
+    /// Odoo. If Odoo has posted that document, the corrected one is parked, because it would be a
+    /// second movement.
     pub async fn without_corrected(
         &mut self,
         odoo: &mut Client,
@@ -38,8 +38,8 @@ impl Queue {
         Ok(free)
     }
 
-    /// Why a correction cannot be sent: Odoo has what it corrects, or what that corrects, and so
-    /// on.
+    /// Why a corrected document cannot be sent: Odoo still has the document that it replaces, or an
+    /// earlier one in its chain.
     async fn still_in_odoo(
         &mut self,
         odoo: &mut Client,
@@ -61,13 +61,13 @@ impl Queue {
                 Withdrawn::Posted(name) => (
                     ReasonCode::AlreadyPosted,
                     format!(
-                        "document {number}, which this one corrects, was posted in Odoo as {name} before it could be taken back: discard this one; or reverse it there, then retry and allow it"
+                        "document {number}, which this one corrects, was posted in Odoo as {name} before the gateway could withdraw it: discard this document; or reverse {name} in Odoo, then retry and allow it"
                     ),
                 ),
                 Withdrawn::Refused(why) => (
                     ReasonCode::NotWithdrawn,
                     format!(
-                        "Odoo does not take back document {number}, which this one corrects: {why}: cancel it there, then retry"
+                        "Odoo does not cancel document {number}, which this one corrects ({why}): cancel its picking in Odoo, then retry"
                     ),
                 ),
             };
@@ -81,8 +81,8 @@ impl Queue {
         Ok(None)
     }
 
-    /// Takes back from Odoo what it holds open of a discarded or replaced document, and writes down
-    /// what came of that.
+    /// Withdraws from Odoo the open part of a discarded or replaced document, and writes the
+    /// outcome.
     pub async fn take_back(
         &mut self,
         odoo: &mut Client,
@@ -98,7 +98,7 @@ impl Queue {
             return Ok(Withdrawn::Gone { open: 0 });
         }
         let known = entry.progress.odoo.as_ref();
-        // A validation that Odoo may carry out yet must find nothing reserved.
+        // A validation that Odoo may still carry out must find nothing reserved.
         let may_reserve = !self.late()?.holds(entry.document.number);
         let withdrawn = withdraw(odoo, ground.warehouse, &entry.document, known, may_reserve).await;
         let withdrawn = match withdrawn {
@@ -106,12 +106,12 @@ impl Queue {
             Err(Failure::Person { message, .. }) => Withdrawn::Refused(message),
             Err(failure) => return Err(failure.into()),
         };
-        // For a correction it is tried again, for nobody else.
+        // The gateway retries only when a corrected document depends on the withdrawal.
         if matches!(withdrawn, Withdrawn::Refused(_)) && entry.progress.state == State::Replaced {
             return Ok(withdrawn);
         }
         let mut changes = vec![mark_withdrawn(&entry, &withdrawn)];
-        // A discarded undo that is in Odoo all the same has taken back what it takes back.
+        // A discarded undo that is in Odoo all the same has reversed its event.
         if let (Withdrawn::Posted(_), Some(Undo::Moved(undoing))) = (&withdrawn, self.undo(&entry)?)
             && let Some(of) = self.journal.document(undoing.number)?
         {
@@ -120,7 +120,7 @@ impl Queue {
         let mut gone = Effects::default();
         match withdrawn {
             Withdrawn::Gone { .. } => self.forget_count(entry.document.number, &mut gone)?,
-            // Odoo has its goods moved, as if it were posted here.
+            // Odoo moved its goods, so the effects are those of a posting.
             Withdrawn::Posted(_) => self.recount_later_counts(&entry, &mut gone)?,
             Withdrawn::Refused(_) => {}
         }
@@ -128,7 +128,7 @@ impl Queue {
         Ok(withdrawn)
     }
 
-    /// The same of what Odoo did not let go before.
+    /// Retries the withdrawal that Odoo refused before.
     pub async fn take_back_again(
         &mut self,
         odoo: &mut Client,
@@ -141,7 +141,7 @@ impl Queue {
         self.take_back(odoo, ground, entry).await
     }
 
-    /// Takes back what was discarded or replaced since the last look.
+    /// Withdraws from Odoo the documents that were discarded or replaced since the last look.
     pub async fn take_back_all(
         &mut self,
         odoo: &mut Client,

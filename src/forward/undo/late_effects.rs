@@ -31,14 +31,15 @@ use crate::outcome::{Failure, Outcome};
 use crate::reason::Flag;
 
 impl Queue {
-    /// A call about the documents that are being sent came to no answer.
+    /// Notes that a call about the documents being sent got no answer.
     pub async fn note_unanswered(&mut self) -> Result<(), Interrupted> {
         let numbers: Vec<DocumentNumber> = self.sending.keys().copied().collect();
         let changes = self.late()?.note(&numbers, clock::now());
         self.store_side_values(changes).await
     }
 
-    /// The list; first all that was being sent when the process stopped.
+    /// The list of late calls. On the first use it gets all documents that were being sent when the
+    /// process stopped.
     pub fn late(&mut self) -> Result<&mut LateCalls, JournalError> {
         let late = match self.late.take() {
             Some(late) => late,
@@ -47,7 +48,8 @@ impl Queue {
         Ok(self.late.insert(late))
     }
 
-    /// What was being sent when the process stopped may still be running in Odoo, too.
+    /// Calls about documents that were being sent when the process stopped may still be running in
+    /// Odoo, too.
     async fn note_stopped(&mut self) -> Result<(), Interrupted> {
         if self.late.is_some() {
             return Ok(());
@@ -64,8 +66,8 @@ impl Queue {
         self.store_side_values(changes).await
     }
 
-    /// Looks at each document whose lost call can no longer be running. Answers a sentence for
-    /// people where something was posted that must not stand.
+    /// Looks at each document whose lost call cannot be running any more. Returns a sentence for
+    /// people if Odoo posted something that must not stand.
     pub async fn look_at_late(
         &mut self,
         odoo: &mut Client,
@@ -79,7 +81,7 @@ impl Queue {
             after = number;
             if let Some(entry) = self.journal.document(number)? {
                 let entry = self.revived(entry)?;
-                // A refusal is about this document's records: it holds nothing else up.
+                // A refusal is about this document's records and holds no other document up.
                 match self.look_at(odoo, ground, entry).await {
                     Ok(posted) => sentence = posted.or(sentence),
                     Err(Interrupted::Trouble(Trouble::Odoo(Failure::Person {
@@ -88,7 +90,7 @@ impl Queue {
                         tracing::warn!(
                             number = number.get(),
                             message,
-                            "Odoo refuses the look at what a lost call did: look there"
+                            "Odoo refuses to show the effect of an abandoned call: check the document in Odoo"
                         );
                     }
                     Err(interrupted) => return Err(interrupted),
@@ -107,9 +109,9 @@ impl Queue {
         entry: Entry,
     ) -> Result<Option<String>, Interrupted> {
         match entry.progress.state {
-            // Its own next call sees what the lost one did.
+            // The document's own next call sees what the lost call did.
             State::Waiting | State::Sending | State::Parked => Ok(None),
-            // It is withdrawn later than now, and that sees it as well.
+            // The document is withdrawn later, and the withdrawal sees the late commit as well.
             State::Discarded | State::Replaced if is_to_take_back(&entry) => Ok(None),
             State::Discarded | State::Replaced => self.look_at_withdrawn(odoo, ground, entry).await,
             State::Posted => {
@@ -147,7 +149,7 @@ impl Queue {
                 tracing::error!(
                     number = number.get(),
                     odoo = name,
-                    "posted by a call that was given up"
+                    "an abandoned call posted the document"
                 );
                 let mut moved = Effects::default();
                 self.recount_later_counts(&entry, &mut moved)?;
@@ -157,13 +159,13 @@ impl Queue {
                     self.dependencies.blocks(Some(ground.copy), &entry.document);
                 }
                 Ok(Some(format!(
-                    "Odoo posted document {number} as {name}, by a call that was given up, after it was discarded or corrected here. Reverse it in Odoo if it must not stand."
+                    "Odoo posted document {number} as {name}, by an abandoned call, after the document was discarded or corrected. Reverse {name} in Odoo if it must not stand."
                 )))
             }
             left => {
                 tracing::warn!(
                     number = number.get(),
-                    "what a call did that was given up is taken back"
+                    "withdrawing the effect of an abandoned call"
                 );
                 self.change(vec![mark_withdrawn_again(&entry, &left)])
                     .await?;
@@ -172,8 +174,8 @@ impl Queue {
         }
     }
 
-    /// The picking of its order that a discarded validation posted after all: ours, done since, and
-    /// no other document's.
+    /// The picking of the document's order that a discarded validation posted after all: the
+    /// picking is ours, was done since, and belongs to no other document.
     async fn validated_late(
         &self,
         odoo: &mut Client,
@@ -185,7 +187,7 @@ impl Queue {
         }
         let order = entry.document.purpose.order().unwrap_or_default();
         let seen = odoo.order(ground.warehouse, order).await?;
-        // Its call may have been made, and carried out, long before it was discarded.
+        // The call may have been made and carried out long before the document was discarded.
         let sealed = entry.document.sealed;
         let since = odoo_time(sealed);
         for picking in &seen.pickings {
@@ -198,7 +200,7 @@ impl Queue {
         Ok(None)
     }
 
-    /// Another document was posted since then that may have validated this picking.
+    /// Whether another document was posted since then that may have validated this picking.
     fn is_validated_since(
         &self,
         picking: PickingId,
@@ -225,7 +227,8 @@ impl Queue {
         }
     }
 
-    /// Lines that a document took off an order, and that are there again: it is sent again.
+    /// Lines that a document removed from an order and that are there again: the document is sent
+    /// again.
     async fn look_at_undo(
         &mut self,
         odoo: &mut Client,
@@ -250,20 +253,21 @@ impl Queue {
         let number = entry.document.number;
         tracing::warn!(
             number = number.get(),
-            "lines are back on an order: taken off again"
+            "lines are back on an order; the gateway removes them again"
         );
         let mut open = of.clone();
         open.progress.undone.retain(|seq| *seq != undoing.seq);
-        let note = format!("what document {number} took back is in Odoo again");
+        let note = format!("the event that document {number} undid is in Odoo again");
         let mut of = crate::forward::queue::changes::change(&open, of.progress.state, note);
         of.progress.since = open.progress.since;
         let note =
-            "a call that was given up put the lines back on the order: they are taken off again";
+            "an abandoned call put the lines back on the order; the gateway removes them again";
         self.change(vec![of, wait(entry, note.to_owned())]).await?;
         Ok(())
     }
 
-    /// The document about an order that this one took an event back of, and what that came to.
+    /// The document about an order whose event this one undid, with the movement that reverses the
+    /// event.
     fn undone_by(&self, entry: &Entry) -> Result<Option<(Entry, Undoing)>, JournalError> {
         let Purpose::Undo { seq: Some(seq), .. } = &entry.document.purpose else {
             return Ok(None);
@@ -283,8 +287,8 @@ impl Queue {
     }
 }
 
-/// Whether lines that were taken off an order are on it. What came back by a picking of its own
-/// stays on the order, where it is done.
+/// Whether lines that were removed from an order are on it again. Goods that came back by a picking
+/// of their own stay on the order, which is done.
 async fn is_there_again(
     odoo: &mut Client,
     ground: Ground<'_>,

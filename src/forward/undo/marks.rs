@@ -12,21 +12,23 @@ use crate::journal::{Change, Entry};
 
 use crate::reason::{Flag, ReasonCode};
 
-/// What Odoo held of a discarded or replaced document is taken back, or cannot be.
+/// Marks a discarded or replaced document as withdrawn from Odoo, or as impossible to withdraw.
 pub fn mark_withdrawn(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let (flag, note) = match withdrawn {
         Withdrawn::Gone { .. } => (
             Flag::Withdrawn,
-            "Odoo holds nothing open of it any more".to_owned(),
+            "Odoo no longer holds anything open of this document".to_owned(),
         ),
         Withdrawn::Refused(why) => (
             Flag::LeftInOdoo,
-            format!("Odoo does not take back what it holds open of it ({why}): cancel it there"),
+            format!(
+                "Odoo does not cancel the open picking of this document ({why}): cancel the picking in Odoo"
+            ),
         ),
         Withdrawn::Posted(name) => (
             Flag::PostedInOdoo,
             format!(
-                "Odoo has posted it all the same, as {name}: if it must not stand, reverse it there"
+                "Odoo has posted this document as {name}: if the posting must not stand, reverse {name} in Odoo"
             ),
         ),
     };
@@ -36,20 +38,20 @@ pub fn mark_withdrawn(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     change
 }
 
-/// A call that was given up brought something back into Odoo of a document that is over. It was
-/// taken back again, or cannot be.
+/// An abandoned call brought a part of an ended document back into Odoo. The part was withdrawn
+/// again, or cannot be withdrawn.
 pub fn mark_withdrawn_again(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let mut entry = entry.clone();
     let flags = &mut entry.progress.flags;
     flags.retain(|known| *known != Flag::Withdrawn);
     let mut change = mark_withdrawn(&entry, withdrawn);
-    let before = "a call that was given up brought it back into Odoo";
+    let before = "an abandoned call brought the document back into Odoo";
     change.note = format!("{before}; now {}", change.note);
     change
 }
 
-/// A call that was given up posted a document that is over. A discarded one is parked; in the place
-/// of a replaced one there is another document, so it is flagged.
+/// An abandoned call posted an ended document. A discarded document is parked; a replaced document
+/// has a successor, so it is only flagged.
 pub fn mark_posted_late(entry: &Entry, name: &str) -> Change {
     let mut change = mark_withdrawn_again(entry, &Withdrawn::Posted(name.to_owned()));
     if entry.progress.state == State::Discarded {
@@ -59,7 +61,7 @@ pub fn mark_posted_late(entry: &Entry, name: &str) -> Change {
         progress.reason = Some(Reason {
             code: ReasonCode::PostedLate.into(),
             message: format!(
-                "Odoo posted this document as {name}, by a call that the gateway had given up, after it was discarded. Retry it if {name} is right; else reverse {name} in Odoo and discard it again"
+                "Odoo posted this document as {name}, by an abandoned call, after it was discarded. Retry this document if {name} is right; else reverse {name} in Odoo and discard this document again"
             ),
             lines: Vec::new(),
         });
@@ -67,9 +69,9 @@ pub fn mark_posted_late(entry: &Entry, name: &str) -> Change {
     change
 }
 
-/// A later document took an event of this one back.
+/// Marks that a later document undid an event of this one.
 pub fn mark_undone(entry: &Entry, seq: Seq, by: DocumentNumber) -> Change {
-    let note = format!("event {seq} was taken back by document {by}");
+    let note = format!("document {by} undid event {seq}");
     let mut change = change(entry, entry.progress.state, note);
     let progress = &mut change.progress;
     progress.since = entry.progress.since;
@@ -80,7 +82,8 @@ pub fn mark_undone(entry: &Entry, seq: Seq, by: DocumentNumber) -> Change {
     change
 }
 
-/// The device took an event of a parked document back: one without it takes its place, or none.
+/// The device undid an event of a parked document. A document without the event replaces it; if
+/// nothing is left, it is discarded.
 pub fn mark_taken_out(
     undo: &Entry,
     parked: &Entry,
@@ -100,7 +103,7 @@ pub fn mark_taken_out(
         _ => String::new(),
     };
     let (id, device) = (&event.event.id, &event.event.device);
-    let message = format!("{device} took event {} ({id}) back{why}", event.seq);
+    let message = format!("{device} undid event {} ({id}){why}", event.seq);
     let mut change = change(parked, state, message.clone());
     change.progress.since = now;
     change.progress.reason = Some(Reason {

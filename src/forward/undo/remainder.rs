@@ -15,22 +15,23 @@ use crate::journal::Entry;
 
 use crate::reason::Flag;
 
-/// How it stands with an event that is to be taken back.
+/// The state of an event that is to be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remainder {
-    /// This document has to come to an end first.
+    /// This document must end first.
     GoodsWaits(DocumentNumber),
-    /// It is parked in this document, and can be taken out of it.
+    /// The event is in this parked document, and can be removed from it.
     Parked,
-    /// Odoo has it, by the document in this place of the chain.
+    /// Odoo has the event, through the document at this position of the chain.
     Moved(usize),
-    /// Odoo may still hold it open, and does not let it go.
+    /// Odoo may still hold the event open, and refuses to cancel it.
     Stuck(usize),
-    /// Nothing of it is in Odoo, or will be.
+    /// Odoo has nothing of the event, and will get nothing of it.
     Never,
 }
 
-/// `chain`: the document that has the event, then the one that this corrects, and so on.
+/// Finds the state of an event. `chain`: the document that has the event, then the document that
+/// this one corrects, and so on.
 #[must_use]
 pub fn find_remainder(chain: &[Entry], seq: Seq) -> Remainder {
     let Some(last) = chain.first() else {
@@ -38,8 +39,8 @@ pub fn find_remainder(chain: &[Entry], seq: Seq) -> Remainder {
     };
     let flagged =
         |entry: &Entry, flag: Flag| entry.progress.flags.iter().any(|known| *known == flag);
-    // A corrected document may have been posted all the same; then the correction is for a person
-    // to end.
+    // A corrected document may have been posted all the same; then a person must end the
+    // correction.
     let earlier = |place: usize, entry: &Entry| -> Option<Remainder> {
         if flagged(entry, Flag::PostedInOdoo) {
             return place_of(entry, seq).map(|_| Remainder::Moved(place));
@@ -47,7 +48,7 @@ pub fn find_remainder(chain: &[Entry], seq: Seq) -> Remainder {
         if entry.progress.attempts == 0 || flagged(entry, Flag::Withdrawn) {
             return None;
         }
-        // What was corrected is taken back when the correction is sent, and then no more.
+        // A corrected document is withdrawn when its correction is sent, and then not again.
         let stuck = flagged(entry, Flag::LeftInOdoo) || entry.progress.state == State::Replaced;
         Some(if stuck {
             Remainder::Stuck(place)
@@ -72,13 +73,14 @@ pub fn find_remainder(chain: &[Entry], seq: Seq) -> Remainder {
     }
 }
 
-/// The line that has the event.
+/// The position of the line that has the event.
 fn place_of(entry: &Entry, seq: Seq) -> Option<usize> {
     let mut lines = entry.document.lines.iter();
     lines.position(|line| line.events.contains(&seq))
 }
 
-/// What of a line is left once these events are taken back; `said`: what an event said.
+/// The quantity of a line that is left after these events are undone. `said` is the quantity that
+/// an event reports.
 fn left(line: &Line, undone: &[Seq], said: impl Fn(Seq) -> Decimal) -> Decimal {
     let back = line.events.iter().filter(|seq| undone.contains(seq));
     if back.clone().count() == line.events.len() {
@@ -89,8 +91,8 @@ fn left(line: &Line, undone: &[Seq], said: impl Fn(Seq) -> Decimal) -> Decimal {
 }
 
 impl Undoing {
-    /// Of this event in a document that Odoo has, by the document that takes it back; none where
-    /// the event is in no line of it, or was taken back before.
+    /// The part of this event in a document that Odoo has, for the undoing document. `None`: the
+    /// event is in no line of the document, or was undone before.
     #[must_use]
     pub fn of(
         undo: &Document,
@@ -132,7 +134,7 @@ impl Undoing {
     }
 }
 
-/// A parked document without an event: it takes the place of the other. None where nothing would be
+/// Builds a parked document without an event, which replaces the original. `None`: nothing would be
 /// left.
 #[must_use]
 pub fn without(
@@ -169,7 +171,7 @@ mod tests {
     use crate::document::{DocumentKey, Progress, Purpose};
     use crate::event::{Action, Event, Goods, Measures, Name, SourceKind};
 
-    /// Lines with the events that made them, of which each said 2.
+    /// Lines with the events that made them; each event reports a quantity of 2.
     fn entry(number: u64, state: State, lines: &[(i64, &[u64])]) -> Entry {
         let line = |(quantity, events): &(i64, &[u64])| Line {
             goods: Goods {
@@ -253,7 +255,7 @@ mod tests {
         );
         assert_eq!(stands(State::Parked), Remainder::Parked);
         assert_eq!(stands(State::Posted), Remainder::Moved(0));
-        // What Odoo holds open of it is taken back first.
+        // The open part of the document in Odoo is withdrawn first.
         assert_eq!(
             stands(State::Discarded),
             Remainder::GoodsWaits(DocumentNumber::new(5))
@@ -290,7 +292,7 @@ mod tests {
         let stands = |old| find_remainder(&[dropped.clone(), old], Seq::new(2));
         assert_eq!(stands(old(Flag::PostedInOdoo)), Remainder::Moved(1));
         assert_eq!(stands(old(Flag::Withdrawn)), Remainder::Never);
-        // Nobody takes it back any more.
+        // The document is not withdrawn any more.
         assert_eq!(
             stands(entry(5, State::Replaced, lines)),
             Remainder::Stuck(1)
@@ -315,7 +317,7 @@ mod tests {
         let last = Undoing::of(&undo, &posted, &event(2), said).unwrap();
         assert_eq!(last.document.lines[0].goods.quantity, 3.into());
         assert_eq!(Undoing::of(&undo, &posted, &event(7), said), None);
-        // Of an order it is said what stays.
+        // For an order, the undo states the quantity that stays.
         posted.progress.undone.clear();
         posted.document.purpose = Purpose::Pick {
             order: "S1".to_owned(),

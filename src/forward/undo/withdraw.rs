@@ -9,21 +9,22 @@ use crate::odoo::{Client, PickingState, Warehouse};
 use crate::odoo_id::{MoveLineId, PickingId};
 use crate::outcome::Failure;
 
-/// What became of it.
+/// The outcome of a withdrawal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Withdrawn {
-    /// Nothing of it is left in Odoo but what was cancelled; so many pickings or lines of it were
+    /// Only cancelled parts of the document are left in Odoo; this many pickings or lines were
     /// open.
     Gone { open: usize },
-    /// This picking has it, and is done.
+    /// This picking has the document, and is done.
     Posted(String),
-    /// Odoo does not let it go, in these words.
+    /// Odoo refuses to cancel the document, with this error text.
     Refused(String),
 }
 
-/// `known`: the picking that Odoo named for it. A search leaves out what the key's user may not
-/// see, so it is read by its id, which Odoo then refuses.
-/// `may_reserve`: an order is reserved again without the lines.
+/// Withdraws the open part of a document from Odoo. `known`: the picking that Odoo named for the
+/// document. A search leaves out the records that the key's user may not see, so the gateway reads
+/// the picking by its id, which Odoo then refuses. `may_reserve`: an order is reserved again
+/// without the lines.
 pub async fn withdraw(
     odoo: &mut Client,
     warehouse: &Warehouse,
@@ -51,7 +52,7 @@ pub async fn withdraw(
         .collect();
     if !open.is_empty() {
         let refusal = take_refusal(odoo.cancel(&open).await)?;
-        // Somebody may have validated it meanwhile, and then Odoo refuses as well.
+        // Somebody may have validated the picking meanwhile, and then Odoo refuses as well.
         let after = odoo.pickings(&open).await?;
         if let Some(done) = after
             .iter()
@@ -70,8 +71,8 @@ pub async fn withdraw(
     Ok(Withdrawn::Gone { open: open.len() })
 }
 
-/// Odoo's words where it refused a call. What the call was about is looked at again before they are
-/// believed.
+/// Odoo's error text, if Odoo refused a call. The gateway reads the records of that call again
+/// before it relies on the text.
 fn take_refusal(called: Result<(), Failure>) -> Result<Option<String>, Failure> {
     match called {
         Ok(()) => Ok(None),
@@ -114,7 +115,8 @@ async fn lines(
         }
     }
     if may_reserve {
-        // Also where the lines were removed while a lost call could still find reserved goods.
+        // Includes the case that the lines were removed while a lost call could still find reserved
+        // goods.
         changed.extend(
             known
                 .map(|known| known.id)
@@ -127,11 +129,11 @@ async fn lines(
 
 /// The lines of a document on the pickings of an order.
 struct FoundLines {
-    /// The done picking that has some.
+    /// The done picking that has some of the lines.
     posted: Option<String>,
-    /// Those on open pickings.
+    /// The lines on open pickings.
     open: Vec<MoveLineId>,
-    /// The open pickings that have some.
+    /// The open pickings that have some of the lines.
     changed: Vec<PickingId>,
 }
 
@@ -153,7 +155,7 @@ fn find_lines(pickings: &[SeenPicking], key: DocumentKey) -> FoundLines {
     }
 }
 
-/// A move whose picked lines are gone stays picked in Odoo, which does not reserve it any more.
+/// A move whose picked lines are gone stays picked in Odoo, and Odoo does not reserve it any more.
 async fn reserve_again(odoo: &mut Client, pickings: &[PickingId]) -> Result<(), Failure> {
     if pickings.is_empty() {
         return Ok(());
@@ -164,7 +166,7 @@ async fn reserve_again(odoo: &mut Client, pickings: &[PickingId]) -> Result<(), 
             continue;
         }
         match odoo.reserve_again(&picking, &moves).await {
-            // Nobody lost anything but a reservation.
+            // The only loss is a reservation.
             Ok(()) | Err(Failure::Person { .. }) => {}
             Err(failure) => return Err(failure),
         }
@@ -192,7 +194,8 @@ mod tests {
 
     const REFUSAL: &str = "Das geht jetzt nicht mehr.";
 
-    /// An Odoo with one picking, which somebody may validate just before the gateway changes it.
+    /// An Odoo with one picking, which another user may validate just before the gateway changes
+    /// it.
     #[derive(Debug)]
     struct Peer {
         state: &'static str,

@@ -201,7 +201,7 @@ async fn what_was_begun_and_is_not_resolved_any_more_is_looked_for_in_odoo(mut o
     // A call from before the stop may still be posting it: later.
     assert_eq!(gateway.progress(open).state, State::Waiting);
     let note = gateway.last_note(open);
-    assert!(note.contains("tried again in 1 min"), "{note}");
+    assert!(note.contains("the gateway retries in 1 min"), "{note}");
     // Each document has two events. No receipt reports the open document, nor that the posted one
     // was refused.
     let mut told = Vec::new();
@@ -251,7 +251,7 @@ async fn what_is_never_answered_waits_aside_and_the_rest_goes_on(odoo: Odoo) {
         .expect("the document is deferred")
         .unwrap();
     let note = gateway.last_note(silent);
-    assert!(note.contains("tried again in 1 min"), "{note}");
+    assert!(note.contains("the gateway retries in 1 min"), "{note}");
     let behind = gateway.seal(&[movement(61)], |_| {}).await;
     let posted = totals.wait_for(|totals| totals.posted.documents == 1);
     tokio::time::timeout(Duration::from_mins(1), posted)

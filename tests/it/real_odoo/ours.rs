@@ -469,6 +469,6 @@ async fn what_was_done_before_a_count_and_comes_after_it_corrects_the_count() {
     floor.holds(product, bin, 5.0).await;
     assert_eq!(floor.gateway.progress(count).flags, ["recounted"]);
     let notes = floor.gateway.notes(count);
-    assert!(notes.contains("corrected it by +2"), "{notes}");
+    assert!(notes.contains("corrected this count by +2"), "{notes}");
     floor.gateway.close().await;
 }

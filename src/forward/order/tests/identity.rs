@@ -54,7 +54,7 @@ fn a_persons_posting_stands_for_a_scan_of_the_same_goods_from_and_to_the_same_bi
         ..scanned(4, None, None)
     };
     assert_eq!(claim(&posted, packed), None);
-    // All of it together, or one line of it; what another device put there is no person's.
+    // All of the goods together, or one line; lines of another device are no person's.
     let two = [held(1, 2, 10, 5), held(2, 3, 10, 5)];
     assert_eq!(claim(&two, scanned(5, None, None)), Some(ids(&[1, 2])));
     assert_eq!(claim(&two, scanned(3, None, None)), Some(ids(&[2])));
@@ -143,7 +143,7 @@ fn the_step_is_told_by_the_bin_or_is_the_first_whichever_odoo_made_first() {
     assert_eq!(id(target(steps(), None)), 2);
     assert_eq!(id(target(steps(), Some(10))), 2);
     assert_eq!(id(target(steps(), Some(9))), 1);
-    // A bin that no step takes from tells nothing.
+    // A bin that no step takes from decides nothing.
     assert_eq!(id(target(steps(), Some(40))), 2);
     let mut later = steps();
     later[1].state = PickingState::Done;
@@ -168,7 +168,8 @@ fn a_package_takes_the_lines_that_were_picked_before_its_first_call() {
     packing.key = DocumentKey([9; 16]);
     packing.fixed = Some(Box::new(packing.fix(&odoo.seen)));
     packing.again = true;
-    // It never got through, and more was picked meanwhile; somebody put that into the same package.
+    // The call never arrived, and more was picked meanwhile; somebody put that into the same
+    // package.
     let more = OrderJob {
         key: DocumentKey([8; 16]),
         ..pick(vec![line(1, 1)])
@@ -219,13 +220,13 @@ fn what_our_validation_moved_besides_the_picked_lines_is_for_a_person() {
     );
     reconciling.done();
     assert!(matches!(reconciling.next(), OrderStep::Validate { .. }));
-    // Somebody took the mark off, so Odoo picked everything.
+    // Somebody removed the mark, so Odoo picked everything.
     for line in &mut odoo.picking(1).lines {
         line.picked = true;
     }
     odoo.validate(PickingId::new(1), true);
     reconciling.done();
-    // Or the gateway is stopped before it reads the picking back.
+    // The gateway is stopped before it reads the picking back.
     validation.again = true;
     let restarted = Reconciling::new(validation, rules);
     for mut reconciling in [reconciling, restarted] {

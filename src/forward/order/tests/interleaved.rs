@@ -1,9 +1,9 @@
-//! Our calls and a person's actions in every order that a seed comes to, on the stand-in.
+//! The gateway's calls and a person's actions in every order that a seed produces, on the stand-in.
 //!
-//! Before any call somebody may validate, cancel, delete, edit, pick, unpick, unreserve, reserve,
+//! Before any call a person may validate, cancel, delete, edit, pick, unpick, unreserve, reserve,
 //! split or validate in a batch. An answer may get lost after its call, or the gateway may stop
-//! before it. Afterwards each scan is in Odoo exactly once, or it is parked; and nothing that
-//! nobody scanned or picked was moved by us, or a person is told at once.
+//! before it. At the end each scan is in Odoo exactly once, or it is parked, and the gateway has
+//! moved nothing that was not scanned, or has parked the document.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,9 +18,9 @@ use crate::odoo::{Client, Warehouse};
 use crate::odoo_id::{LocationId, MoveLineId, PackageId, PickingId};
 use crate::outcome::Failure;
 
-/// Besides, `SEED` and `TRIALS` in the environment say where to begin and how many there are.
+/// `SEED` and `TRIALS` in the environment set the first seed and the number of trials.
 const TRIALS: u64 = 60;
-/// Every document comes to an end by then.
+/// Every document ends within so many calls.
 const CALLS_MAX: usize = 80;
 
 /// `SplitMix64`.
@@ -135,7 +135,7 @@ impl Site {
     }
 }
 
-/// One order, and what became of it.
+/// One order with its outcomes.
 struct Trial<'a> {
     site: &'a mut Site,
     chance: Chance,
@@ -146,9 +146,9 @@ struct Trial<'a> {
     /// Lines that a person picked at some time.
     picked: BTreeSet<MoveLineId>,
     claimed: BTreeSet<MoveLineId>,
-    /// Pickings that were seen done.
+    /// Pickings that the test found done.
     done: BTreeSet<PickingId>,
-    /// Our last call moved what nobody scanned or picked.
+    /// Our last call moved goods that no device scanned and no person picked.
     unscanned: bool,
     log: Vec<String>,
 }
@@ -163,7 +163,7 @@ impl Trial<'_> {
         seen.unwrap()
     }
 
-    /// Somebody does something in Odoo, if Odoo lets them.
+    /// Does something as a person in Odoo, if Odoo allows it.
     async fn somebody(&mut self) {
         let seen = self.seen().await;
         let open: Vec<&SeenPicking> = seen.pickings.iter().filter(|p| p.is_open()).collect();
@@ -221,7 +221,7 @@ impl Trial<'_> {
         self.note_done(false).await;
     }
 
-    /// Looks at what was done just now, by us or by a person.
+    /// Looks at the pickings that we or a person completed just now.
     async fn note_done(&mut self, by_us: bool) {
         let seen = self.seen().await;
         for picking in &seen.pickings {
@@ -233,7 +233,7 @@ impl Trial<'_> {
                 lines.find(|line| line.external.is_none() && !self.picked.contains(&line.id));
             if let Some(line) = unscanned {
                 self.log
-                    .push(format!("  we moved what nobody scanned: {line:?}"));
+                    .push(format!("  we moved goods that no device scanned: {line:?}"));
                 self.unscanned = true;
             }
         }
@@ -289,10 +289,10 @@ impl Trial<'_> {
                 Err(failure) => reconciling.refused(&failure.to_string()),
             }
         }
-        panic!("it does not come to an end: {:#?}", self.log);
+        panic!("the document does not end: {:#?}", self.log);
     }
 
-    /// After a stop nothing is known but what is kept with the document.
+    /// After a restart only the stored document is known.
     fn restarted(&self, kept: &OrderJob) -> Reconciling {
         let job = OrderJob {
             again: true,
@@ -302,7 +302,7 @@ impl Trial<'_> {
         Reconciling::new(job, self.rules.clone())
     }
 
-    /// What must hold of a document that came to its end just now.
+    /// Checks what must hold for a document that just ended.
     async fn check(&mut self, job: &OrderJob, outcome: &Outcome) {
         let seen = self.seen().await;
         let code = code_of(outcome).to_owned();

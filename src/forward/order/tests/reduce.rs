@@ -3,7 +3,7 @@
 use super::*;
 use crate::odoo_id::{PickingId, ProductId};
 
-/// Takes so much of product 1 off what [`KEY`] put there; so much stays.
+/// Takes so much of product 1 off the lines that [`KEY`] put there; so much stays.
 fn take_back(taken: i64, stays: i64) -> OrderJob {
     let stays = (stays > 0).then(|| line(1, stays));
     OrderJob {

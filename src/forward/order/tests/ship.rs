@@ -1,4 +1,4 @@
-//! What the carrier is told of a delivery.
+//! The carrier data of a delivery.
 
 use super::*;
 use crate::odoo_id::PackageId;

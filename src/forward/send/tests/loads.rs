@@ -10,7 +10,7 @@ use crate::reason::ReasonCode;
 
 #[test]
 fn a_conflict_that_looks_like_a_refusal_parks_nothing() {
-    // Halved from 4 to 1: three conflicts before it is alone, and three more.
+    // Halved from 4 to 1: three conflicts before the document is alone, and three more.
     let mut rig = Rig::new(4).with(2, Nature::ConflictsInLoad(5));
     rig.run();
     rig.assert_exactly_once(4);
@@ -24,7 +24,7 @@ fn a_document_that_is_refused_again_and_again_is_parked_and_the_others_go_before
     rig.assert_exactly_once(4);
     assert_eq!(rig.code(1), ReasonCode::OdooRefused.as_str());
     assert!((2..=4).all(|number| rig.code(number) == "posted"));
-    // All, the half, it alone; then the others; then it three times more.
+    // All, the half, the document alone; then the others; then the document three more times.
     assert_eq!(rig.peer.loads, [4, 2, 1, 1, 2, 1, 1, 1]);
 }
 
@@ -86,8 +86,8 @@ fn seen(state: &str) -> Seen {
     }
 }
 
-/// Lines are added to an order that is open, and refused so often; then the order is in this state.
-/// The calls that add, and the reason code.
+/// Lines are added to an open order, and Odoo refuses the call this many times; then the order is
+/// in this state. Returns how many calls added lines, and the reason code.
 fn adds_refused(times: u32, then: &str) -> (u32, Option<String>) {
     let mut machine = Machine::new(Limits {
         orders: config::Orders::default(),
@@ -128,12 +128,12 @@ fn adds_refused(times: u32, then: &str) -> (u32, Option<String>) {
         };
         machine.answer(input, now, took, 0.5);
     }
-    panic!("it does not come to an end")
+    panic!("the document does not end")
 }
 
 #[test]
 fn after_a_refused_addition_the_state_of_the_order_decides() {
-    // Somebody finished or cancelled it between the look and the call.
+    // Somebody finished or cancelled the order between the look and the call.
     assert_eq!(
         adds_refused(1, "done"),
         (1, Some(ReasonCode::OrderDone.as_str().to_owned()))
