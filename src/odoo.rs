@@ -48,5 +48,5 @@ pub use transfer::{Picking, PickingLine, Returned, Transfer, TransferLine};
 pub use warehouse::{Header, Lots, OperationType, Warehouse};
 
 /// Odoo computes with floating point; it rounds quantities to two digits unless told otherwise, to
-/// six at the most.
+/// six at most.
 pub const TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 6);

@@ -1,5 +1,5 @@
-//! The reconciler against an order that the test owns: the order carries out each call, and may lose
-//! its answer.
+//! The reconciler against an order that the test owns: the order carries out each call, and may
+//! lose its answer.
 
 mod identity;
 #[cfg(feature = "demo")]
