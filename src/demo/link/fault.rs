@@ -9,11 +9,11 @@ pub enum What {
     CutBefore,
     /// Odoo carries the request out, and its answer is lost.
     CutAfter,
-    /// The connection is cut, and Odoo carries the request out at [`Link::release`].
+    /// The connection is cut, and Odoo carries the request out at `Link::release`.
     Held,
     /// The request reaches Odoo after this time.
     Slow(Duration),
-    /// The request waits until [`Link::clear_faults`].
+    /// The request waits until `Link::clear_faults`.
     Hold,
     /// Another program answers instead of Odoo.
     Answer {
