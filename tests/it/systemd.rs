@@ -109,7 +109,7 @@ async fn the_unit_takes_the_key_as_a_credential_and_is_not_started_again_when_a_
         "check before the start: 0",
         "with a credential: active 0 0",
         "check beside it: 0",
-        "warn  mqtt.listen.anonymous is on: whoev",
+        "warn  mqtt.listen.anonymous is on: anyon",
         "with a new file that names a missing one: active 0 0",
         "without a last configuration: failed 64 0",
         "while the port is in use it is started again",
