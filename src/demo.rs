@@ -139,11 +139,16 @@ async fn run_stage(
         working.spawn(device.work(Arc::clone(&floor)));
     }
     working.spawn(beepers::run_proglove(Arc::clone(&floor)));
-    if let Some(line) = stage.line.take()
-        && wait_for_line(daemon).await
-    {
-        working.spawn(beepers::run_serial_scanner(line, Arc::clone(&floor)));
-    }
+    let scanner = match stage.line.take() {
+        Some(line) if wait_for_line(daemon).await => {
+            let working = beepers::run_serial_scanner(line, Arc::clone(&floor));
+            Some(tokio::spawn(working))
+        }
+        line => {
+            stage.line = line;
+            None
+        }
+    };
     let started = clock::instant();
     // The devices hand in their lists also after an early end.
     let ended = run_show(options, stage, daemon, started, signals).await;
@@ -152,6 +157,15 @@ async fn run_stage(
     let mut lists = DeviceLists::default();
     while let Some(one) = working.join_next().await {
         lists.add(&one.map_err(|error| DemoError::Failed(error.to_string()))?);
+    }
+    if let Some(scanner) = scanner {
+        let (list, line) = scanner
+            .await
+            .map_err(|error| DemoError::Failed(error.to_string()))?;
+        lists.add(&list);
+        // The line stays open until the daemon has stopped. Otherwise the next pseudo-terminal of
+        // any program gets its name, and the daemon reads from that one.
+        stage.line = Some(line);
     }
     ended?;
     stage.link.set_up(true);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,6 +14,7 @@ use stockrelay::demo::odoo::{API_KEY, DATABASE, Seed, StandIn};
 use stockrelay::view::client::Client;
 use tokio_serial::{SerialPort as _, SerialStream};
 
+use crate::free_address::free_address;
 use crate::{commands, process};
 
 mod breakages;
@@ -46,8 +46,7 @@ impl Place {
             products: 2,
         };
         let odoo = StandIn::start(seed, Duration::ZERO).await.unwrap();
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let (mqtt, metrics) = (free(), free());
+        let (mqtt, metrics) = (free_address(), free_address());
         let config = format!(
             "site = \"ams1\"\ndata_dir = \"data\"\nscanners = \"scanners.toml\"\n\
              [mqtt.listen]\naddress = \"{}\"\ndevices = \"devices.toml\"\ntls_cert = \"cert.pem\"\ntls_key = \"key.pem\"\n\
@@ -56,9 +55,9 @@ impl Place {
              client_cert = \"me.pem\"\nclient_key = \"me.key\"\n\
              [odoo]\nurl = \"{}\"\ndatabase = \"{DATABASE}\"\napi_key_file = \"odoo.key\"\nca = \"ca.pem\"\n\
              [control]\nsocket = \"control.sock\"\nmetrics = \"{}\"\n",
-            mqtt.local_addr().unwrap(),
+            mqtt,
             odoo.url(),
-            metrics.local_addr().unwrap(),
+            metrics,
         );
         let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let (cert, private) = (&key.cert.pem(), &key.signing_key.serialize_pem());

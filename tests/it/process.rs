@@ -1,7 +1,7 @@
 //! The daemon as it is installed: a process that is signalled, killed and started twice.
 
 use std::collections::HashSet;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -15,6 +15,8 @@ use stockrelay::clock;
 use stockrelay::view::client::Client;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::free_address::free_address;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -39,10 +41,7 @@ pub fn command(dir: &Path) -> Command {
 impl Process {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let address = free_address();
         // Nobody listens at Odoo's address: the link is down all the time.
         let config = format!(
             "site = \"ams1\"\ndata_dir = \"data\"\n[mqtt.listen]\naddress = \"{address}\"\nanonymous = true\n\
