@@ -355,8 +355,8 @@ impl Book {
         of_clock.map(|span| span.number).collect()
     }
 
-    /// Ends the doubt about this document, whose device has shown its clock. Returns the ends of
-    /// the spans that were in doubt.
+    /// Ends the doubt about this document, because the gateway knows the device's clock again.
+    /// Returns the ends of the spans that were in doubt.
     pub fn end_doubt(&mut self, number: DocumentNumber, ended: Doubt) -> Vec<End> {
         let mut ends = Vec::new();
         for (end, spans) in &mut self.spans {

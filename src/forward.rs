@@ -165,8 +165,8 @@ struct Hands {
     client: Option<Client>,
     site: Option<Site>,
     refresh: Refresh,
-    /// Whether Odoo has confirmed, since the start, that the key's user has the rights that sending
-    /// needs.
+    /// Whether Odoo has confirmed, since the daemon started, that the key's user has the rights
+    /// that sending needs.
     has_rights: bool,
     board: Board,
     started: Instant,

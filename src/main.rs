@@ -244,8 +244,9 @@ async fn profile(cli: &Cli, command: &ProfileCommand) -> Result<u8, u8> {
     }
 }
 
-/// Prints the entry of a device; where the list has one already, its new line alone, to standard
-/// error: a second entry would make the list invalid.
+/// Prints the entry of a device for devices.toml to standard output. If the list already has the
+/// device, prints only the new `password` line, to standard error: a second entry would make the
+/// list invalid.
 fn hash(device: &str, config: &Path) -> Result<u8, u8> {
     let name = Name::new(device).map_err(|error| {
         say(&error.to_string());

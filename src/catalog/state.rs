@@ -41,7 +41,7 @@ impl Catalog {
         *refreshed = Some(now);
     }
 
-    /// The time of the last full refresh. `None`: no full refresh since the start.
+    /// The time of the last full refresh. `None`: no full refresh since the daemon started.
     #[must_use]
     pub fn refreshed(&self) -> Option<Instant> {
         *self
@@ -73,7 +73,7 @@ impl Catalog {
     }
 
     /// The start of the last full read of the orders, by the gateway's clock. `None`: no full read
-    /// since the start.
+    /// since the daemon started.
     #[must_use]
     pub fn orders_as_of(&self) -> Option<Timestamp> {
         self.as_of().all

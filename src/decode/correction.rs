@@ -120,7 +120,8 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
     })
 }
 
-/// Reads the change of a text field. `None`: the correction does not have the field.
+/// Reads how a person's correction changes a text field. `None`: the correction does not have the
+/// field, so the field does not change.
 fn value(field: Field, raw: Option<&RawValue>) -> Result<Option<Change>, Refusal> {
     if raw.is_some_and(|raw| raw.get() == "null") {
         return Ok(Some(Change::Away));

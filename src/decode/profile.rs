@@ -219,7 +219,7 @@ fn bytes_max() -> usize {
     4_096
 }
 
-/// Where one code ends and the next begins. One of `terminator`, `stx` with `etx`, and
+/// Where one code ends and the next begins: by `terminator`, or by `stx` with `etx`, or by
 /// `silence_ms`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "WrittenFraming")]

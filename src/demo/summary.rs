@@ -107,7 +107,7 @@ impl Summary {
         }
         if lists.right + lists.wrong < lists.beeps {
             faults.push(format!(
-                "{} codes of devices that only beep got no answer",
+                "the gateway did not answer {} codes of devices that only beep",
                 lists.beeps - lists.right - lists.wrong
             ));
         }

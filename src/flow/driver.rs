@@ -75,7 +75,7 @@ pub struct Driver {
     notified_cursor: Seq,
     /// Scans that wait for the first copy of Odoo's data.
     waiting: u64,
-    /// Scans that were answered as wrong since the start.
+    /// Scans that flows answered as wrong since the daemon started.
     wrong: u64,
     board: Board,
     states: HashMap<Name, State>,

@@ -214,8 +214,8 @@ impl Queue {
                 })
                 .collect();
             if spans.is_empty() {
-                // The device has shown its clock before this document was posted, with the time
-                // that the document had when it was sealed.
+                // The gateway knew the device's clock again before it posted this document, with
+                // the time that the document had when it was sealed.
                 spans.extend(document.times.iter().filter_map(|known| {
                     let other = known.other?;
                     Some(Span {

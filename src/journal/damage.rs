@@ -141,8 +141,8 @@ impl Alarm {
         damage
     }
 
-    /// Runs a read and raises the alarm where a page is damaged. redb panics where a page holds
-    /// something that redb never writes.
+    /// Runs a read. If a page is damaged, raises the alarm (`watch`) and returns the damage as an
+    /// error. redb panics if a page holds bytes that redb never writes; the panic is caught.
     pub fn look<T>(
         &self,
         read: impl FnOnce() -> Result<T, JournalError>,

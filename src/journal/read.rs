@@ -235,8 +235,8 @@ impl Journal {
         self.totals.clone()
     }
 
-    /// At the opening of the journal, all events up to this `seq` were in a sealed document or
-    /// needed none.
+    /// When the journal was opened, each event up to this `seq` was in a sealed document or needed
+    /// no document.
     #[must_use]
     pub fn settled_at_open(&self) -> Seq {
         self.settled

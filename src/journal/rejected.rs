@@ -276,7 +276,8 @@ impl<'a> Rejections<'a> {
         Ok(())
     }
 
-    /// Removes readings whose retention has ended. An open one stays until a person settles it.
+    /// Removes readings whose retention has ended. An open reading stays until a
+    /// person settles it.
     pub fn prune(&mut self, retained: Timestamp, written: &mut Written) -> Result<(), Fatal> {
         let mut past = Vec::new();
         for entry in self.table.iter()?.take(LOOKED_AT_MAX) {

@@ -477,7 +477,7 @@ pub(super) fn read<T: DeserializeOwned>(
 ) -> Result<T, Failure> {
     serde_json::from_value(answer).map_err(|e| {
         Failure::wait(format!(
-            "cannot read Odoo's answer to {model}.{method}: {e}"
+            "cannot read Odoo's answer to {model}.{method} ({e}): check that odoo.url is the address of Odoo 17, 18 or 19"
         ))
     })
 }

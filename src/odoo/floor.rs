@@ -19,13 +19,14 @@ use crate::odoo::{Direction, MoveState, PickingState};
 use crate::odoo_id::{LocationId, LotId, MoveId, PickingId, ProductId, UnitId};
 use crate::outcome::Failure;
 
-/// The most open orders that the catalog has. If there are more, it lacks those due last.
+/// The most open orders that the catalog has. If Odoo has more, the catalog lacks the orders that
+/// are due last.
 pub const ORDERS_MAX: usize = 5_000;
 /// The most moves of one order that the catalog has.
 const LINES_MAX: usize = 1_000;
 /// Orders in one answer: with a hundred moves each, the answer has some hundred kilobytes.
 const ORDERS_PAGE: usize = 20;
-/// The most quants that the catalog has. If there are more, it lacks the newest.
+/// The most quants that the catalog has. If Odoo has more, the catalog lacks the newest quants.
 pub const QUANTS_MAX: usize = 100_000;
 /// Bare ids in one answer.
 const IDS_PAGE: usize = 10_000;

@@ -23,7 +23,9 @@ fn document_rows(stage: Stage) -> Vec<String> {
                 Heals::MasterData => Some("*by itself*"),
                 Heals::Goods => Some("*by itself* after goods for the order are posted"),
                 Heals::Picks => Some("*by itself* after the picks are validated"),
-                Heals::Clock => Some("*by itself* after the device shows its clock"),
+                Heals::Clock => {
+                    Some("*by itself* after the gateway knows the device's clock again")
+                }
             };
             if let Some(by_itself) = by_itself {
                 choices.insert(0, by_itself.to_owned());

@@ -280,12 +280,12 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
     let mut findings = vec![Finding::ok(up)];
     if status.journal.disk_full {
         findings.push(Finding::fail(
-            "the disk of the journal is full: nothing is acknowledged",
+            "the disk of the journal is full: the gateway acknowledges nothing",
             "free disk space, or enlarge the disk of data_dir",
         ));
     } else if status.journal.full {
         findings.push(Finding::fail(
-            "the journal is full: nothing is acknowledged",
+            "the journal is full: the gateway acknowledges nothing",
             "raise journal.budget, or restore the link to Odoo, so that posted events can be pruned",
         ));
     }

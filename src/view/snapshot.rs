@@ -125,7 +125,7 @@ pub struct LineCounts {
 pub struct JournalSize {
     pub bytes: u64,
     pub budget_bytes: u64,
-    /// The journal is at its limit: nothing is acknowledged.
+    /// The journal is at its limit: the gateway acknowledges nothing.
     pub full: bool,
     /// The disk is full, not the budget.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

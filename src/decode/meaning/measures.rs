@@ -88,8 +88,8 @@ pub(super) fn set_quantity(
     }
 }
 
-/// Sets the quantity in the product's own unit. `None`: no code of the product stands for its own
-/// unit, and the quantity is not a number of packagings.
+/// Sets the item's quantity to `own` of the product's own unit. `None`: no code of the product
+/// means its own unit, and no number of the scanned packaging with six decimals is exactly `own`.
 fn set_in_own_unit(
     item: &mut Item,
     product: &KnownProduct,

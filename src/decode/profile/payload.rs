@@ -125,7 +125,9 @@ impl Payload {
                 let found = found.unwrap_or_else(|| "nothing".to_owned());
                 return Err((
                     RejectionCode::NotAScan,
-                    format!("{pointer} is {found:.80}; a scan has {wanted} there"),
+                    format!(
+                        "the message has {found:.80} at {pointer}, and the profile reads only messages with {wanted} there"
+                    ),
                 ));
             }
         }

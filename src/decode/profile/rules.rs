@@ -72,7 +72,7 @@ fn check_file(table: &Table, faults: &mut Vec<Fault>) {
             faults.push(Fault::new(
                 "connection.framing",
                 found,
-                "one of terminator, stx with etx, and silence_ms",
+                "terminator, or stx with etx, or silence_ms",
             ));
         }
     }

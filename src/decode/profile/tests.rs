@@ -148,7 +148,7 @@ profile.family: found an empty text; accepted is a text of 1 to 200 characters
 profile.name: found the text Mine!; accepted is 1 to 64 characters of a-z 0-9 . -
 repeats.within_ms: found the number -1; accepted is a whole number of 0 to 60000
 sample[0].code: found nothing; accepted is a text of 1 to 4096 characters
-connection.framing: found silence_ms and stx; accepted is one of terminator, stx with etx, and silence_ms
+connection.framing: found silence_ms and stx; accepted is terminator, or stx with etx, or silence_ms
 feedback.good[0]: found another set of keys; accepted is send alone, or topic with template
 flow.custom.putaway.on[0].code: found the text command:DANCE; accepted is command: with a command barcode such as OBTVALI or SR-UNDO behind it
 "#);

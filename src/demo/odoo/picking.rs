@@ -365,8 +365,9 @@ pub fn date_parts(store: &mut Store, picking: i64, date: &Value) {
     }
 }
 
-/// Applies the effects of a picking's new values: since 19 its true time applies to its moves and
-/// lines, and another operation type sets its locations.
+/// Applies the effects of a picking's new values. From Odoo 19 on, `date_done` also becomes the
+/// date of the picking's moves and lines; in Odoo 17, `scheduled_date` becomes the date of its
+/// moves. In each version, another operation type sets the picking's locations.
 fn follow_picking(store: &mut Store, id: i64, values: &mut Row) {
     if let Some(date) = values.get("date_done").cloned()
         && store.version >= Version::V19

@@ -1,5 +1,5 @@
-//! A made-up site: one warehouse, numbered bins, numbered products, 10,000 on hand of each that
-//! needs no lot.
+//! A made-up site: one warehouse, numbered bins, numbered products, 10,000 on hand of each product
+//! that needs no lot.
 
 use serde_json::{Value, json};
 

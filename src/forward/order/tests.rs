@@ -1,5 +1,5 @@
-//! The reconciler against an order that the test owns: the order carries out each call, and may
-//! lose its answer.
+//! Tests the decisions about an order against a model of the order in Odoo. The model carries out
+//! each call, and may lose the answer.
 
 mod identity;
 #[cfg(feature = "demo")]

@@ -2,8 +2,9 @@
 //! bin at the time of the count.
 //!
 //! Odoo shows only what it holds now, and dated move lines. What it held at a time is what it holds
-//! now, less what came in since, plus what went out since. The gateway's own lines have the time of
-//! their scan (`own_moves`), the lines of other users Odoo's date. A recount calculates the
+//! now, less what came in since, plus what went out since. The gateway's own lines count with the
+//! time of their scan from the journal (`own_moves`), the lines of other users with Odoo's date. A
+//! recount, which the gateway creates when it posts an older movement later, calculates the
 //! difference again.
 
 mod decide;

@@ -1,5 +1,5 @@
-//! The machine against a tiny model of Odoo: what is created, what is posted, and every way to
-//! fail.
+//! Tests the state machine that sends documents against a small model of Odoo: which pickings the
+//! machine creates and posts, and each way in which a call can fail.
 
 mod loads;
 
@@ -635,7 +635,8 @@ fn a_ping_that_odoo_answers_in_silence_ends_one_pause_and_not_the_back_off() {
     machine.answer(Input::Ping(Err(lost())), at(5), Duration::ZERO, 0.5);
     machine.answer(Input::Ping(Ok(())), at(10), Duration::ZERO, 0.5);
     assert_eq!(machine.next(at(10)), Command::Probe);
-    // Its database does not answer yet: the next pause is long again, and no ping ends it.
+    // Odoo answers pings, but its database does not answer yet: the next pause is long again. A
+    // ping that Odoo answers shortens this pause to 15 s, and does not end it.
     machine.answer(Input::Failed(lost()), at(10), Duration::ZERO, 0.5);
     assert_eq!(machine.pause_left(at(10)), Some(at(45)));
     machine.answer(Input::Ping(Ok(())), at(15), Duration::ZERO, 0.5);

@@ -154,7 +154,7 @@ impl Queue {
             }
             Remainder::Stuck(place) => Undo::Stuck(Box::new(chain.swap_remove(place))),
             Remainder::Never => Undo::Nothing(format!(
-                "Odoo has nothing of the event: it was removed from document {number}, or a correction left it out, or the document was not posted"
+                "there is nothing to undo in Odoo: the event was removed from document {number}, or a correction left it out, or the document was not posted"
             )),
         })
     }
@@ -321,7 +321,7 @@ impl Queue {
             Undo::Nothing(why) => return Ok(Ok(Prepared::nothing(why))),
             Undo::Stuck(of) => {
                 let message = format!(
-                    "Odoo refuses to cancel the open picking of document {}, which has the event to undo: cancel the picking in Odoo, and retry",
+                    "the event to undo is in document {}, and Odoo refuses to cancel the open picking of that document: cancel the picking in Odoo, and retry this document",
                     of.document.number
                 );
                 return Ok(Err(reason(ReasonCode::NotWithdrawn, message)));
@@ -413,7 +413,8 @@ impl Queue {
         Ok(spans)
     }
 
-    /// Why an undo is for a person: the place was counted between the event and its undo.
+    /// Refuses an undo if the place was counted between the event and its undo: a person decides.
+    /// If a person allowed the undo, only flags it.
     fn counted_between(
         &mut self,
         entry: &Entry,
@@ -462,7 +463,7 @@ fn counted_within(span: &Span, count: &Count) -> Reason {
         return reason(ReasonCode::CountedSince, message);
     }
     let message = format!(
-        "the place was counted at {time} UTC (document {number}), and by the clock of the device, which is in doubt, the count may be between the event and this undo: the gateway continues by itself when the device shows its clock; or retry and allow it"
+        "the place was counted at {time} UTC (document {number}), and by the clock of the device, which is in doubt, the count may be between the event and this undo: the gateway continues by itself when it knows the device's clock again; or retry and allow it"
     );
     reason(ReasonCode::ClockInDoubt, message)
 }

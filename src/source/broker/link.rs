@@ -126,7 +126,7 @@ impl Link {
             + PACKET_OVERHEAD_BYTES;
         if bytes > self.packet_bytes_max {
             tracing::warn!(device = %message.device, channel = %message.channel, bytes,
-                "dropped a message that is larger than mqtt.broker.packet_bytes_max");
+                "the gateway dropped its message to this device, because the message is larger than mqtt.broker.packet_bytes_max: raise that limit");
             return;
         }
         let mut state = self.state();

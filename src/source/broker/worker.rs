@@ -27,7 +27,7 @@ const FULL_WAIT: Duration = Duration::from_secs(1);
 /// The longest `state` that is shown.
 const STATE_BYTES_MAX: usize = 2_048;
 
-/// A message from the broker, in the connection that it came in.
+/// A message from the broker, with the generation of the connection that delivered it.
 pub(super) struct Delivery {
     pub generation: u64,
     pub publish: Publish,

@@ -143,7 +143,7 @@ fn device_name(origin: &Origin, user: Option<&str>, client_id: &str) -> String {
 }
 
 /// The names that a client gives itself, for the log: the certificate's, the user name, and the
-/// client id. An empty one names nobody and is left out.
+/// client id. The list leaves out an empty client id.
 fn who(certified: Option<&str>, user: Option<&str>, client_id: &str) -> String {
     let names = [
         ("certificate", certified),
@@ -278,7 +278,8 @@ fn keep_alive_s(connect: &Connect) -> u16 {
     }
 }
 
-/// MQTT 3.1.1 has no expiry: a session that is not clean lives as long as one may.
+/// The expiry of the session. MQTT 3.1.1 has no session expiry: a session that is not clean gets
+/// the longest expiry, `EXPIRY_MAX_S`.
 fn expiry_s(connect: &Connect) -> u32 {
     match connect.session_expiry_s {
         Some(wanted) => wanted.min(EXPIRY_MAX_S),

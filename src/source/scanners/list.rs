@@ -107,7 +107,7 @@ fn read_text(file: &Path) -> Result<String, ScannersError> {
                 std::io::ErrorKind::PermissionDenied => {
                     "make it readable to the gateway's user: chgrp stockrelay, chmod 640"
                 }
-                _ => "see that it is a text file in UTF-8 and that the disk is well",
+                _ => "check that the file is text in UTF-8 and that the disk has no faults",
             },
         })?;
     Ok(text)

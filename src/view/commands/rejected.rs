@@ -103,9 +103,9 @@ pub(in crate::view) fn describe_resent(resent: &Resent) -> String {
             "rejected reading {number} is a duplicate of event {seq}, which is already stored"
         ),
         (events, duplicates) => format!(
-            "rejected reading {number} is now {}, and a duplicate of {} already stored",
+            "rejected reading {number}: the gateway stored {} and skipped {}",
             counted(events.len() as u64, "event"),
-            counted(duplicates.len() as u64, "event")
+            counted(duplicates.len() as u64, "duplicate")
         ),
     }
 }

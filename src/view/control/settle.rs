@@ -294,7 +294,7 @@ fn decode_again(
                 rejection.code,
                 rejection.message
             ),
-            "correct it with --payload (\"payload\"), or choose --channel event or scan (\"channel\"); nothing was changed",
+            "correct the payload with --payload (\"payload\"), or choose the channel with --channel event or --channel scan (\"channel\"); nothing was changed",
         )
     })?;
     let is_scan = |event: &Event| matches!(event.action, Action::Scan { .. });

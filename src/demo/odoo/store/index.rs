@@ -117,7 +117,7 @@ impl Store {
             .collect()
     }
 
-    /// The rows of a model that refer to a record by an indexed field, by their ids.
+    /// Returns the ids of the rows of `model` whose indexed field `by` refers to the record `id`.
     pub fn children(
         &self,
         model: &'static str,

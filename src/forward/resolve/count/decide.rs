@@ -76,7 +76,7 @@ pub(super) fn judge(
     if is_in_doubt(wanted) {
         let (earliest, latest) = wanted.done.bounds();
         let message = format!(
-            "the clock of the device is in doubt: the goods were counted at {} or at {} UTC. The gateway retries by itself when the device shows its clock; or retry and allow {}",
+            "the clock of the device is in doubt: the goods were counted at {} or at {} UTC. The gateway retries by itself when it knows the device's clock again; or retry and allow {}",
             odoo_time(earliest),
             odoo_time(latest),
             odoo_time(wanted.at),

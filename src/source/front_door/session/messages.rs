@@ -126,7 +126,9 @@ impl Session {
         }
     }
 
-    /// The change that stores a message which the device does not have yet.
+    /// Returns the change that stores a message for a device that is offline or has not
+    /// acknowledged the message. `pkid`: the packet id of the last attempt to send the message;
+    /// `None`: no attempt yet.
     fn store_missed(&self, message: &Message, pkid: Option<u16>) -> SideChange {
         let number = message.number.unwrap_or_default();
         (

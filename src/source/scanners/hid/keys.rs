@@ -155,7 +155,8 @@ impl Keyboard {
             return;
         };
         if self.ctrl.contains(&true) {
-            // ASCII's control characters are its letters and brackets without two bits.
+            // Ctrl with a key from `@` to `_` in ASCII writes the control character whose code is
+            // the lowest five bits of the key's character.
             if let Some(control @ '@'..='_') = Some(c.to_ascii_uppercase()) {
                 self.write(char::from(control as u8 & 0x1f));
             }
