@@ -41,7 +41,8 @@ pub struct Totals {
     /// How many open readings were removed for room, and the number of the newest one.
     pub rejected_dropped: u64,
     pub rejected_dropped_upto: RejectedNumber,
-    /// Events that a person left out of posted documents: their movements are not in Odoo.
+    /// Events of posted documents that have no line, because a person removed them or the device
+    /// undid them: their movements are not in Odoo.
     pub left_out: u64,
     /// Raw scans of devices without a flow: no flow uses them, and no person has dismissed them.
     pub unused_scans: u64,
@@ -64,7 +65,7 @@ pub struct Totals {
     pub disk_full: bool,
     /// Increases with each commit of this process.
     pub commits: u64,
-    /// Increases with each device clock that this process has stored.
+    /// Increases each time this process stores or removes the state of a device's clock.
     pub clocks: u64,
 }
 

@@ -354,7 +354,9 @@ fn describe(refusal: Refusal) -> &'static str {
         Refusal::ClientId => {
             "client id refused: empty with clean session off, longer than 256 bytes, or no device name where it has to be one"
         }
-        Refusal::BadCredentials => "unknown device or wrong password: see devices.toml",
+        Refusal::BadCredentials => {
+            "unknown or disabled device, or wrong password: see devices.toml"
+        }
         Refusal::NotAuthorized => {
             "not authorized: credentials are missing, or the device is disabled or another one"
         }
