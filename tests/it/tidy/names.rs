@@ -41,34 +41,11 @@ const SAME_FILES: [(&str, &[&str], &str); 6] = [
 
 /// Types of one top-level module that have the same name. They are still to be renamed: the list
 /// only becomes shorter.
-const SAME_TYPES: [(&str, &[&str]); 6] = [
-    (
-        "decode",
-        &[
-            "Encoding", "Found", "Known", "Part", "Raw", "Refusal", "Rule", "Values",
-        ],
-    ),
-    ("demo", &["Fault", "Place", "Shared"]),
+const SAME_TYPES: [(&str, &[&str]); 4] = [
     ("forward", &["Verdict"]),
     ("journal", &["Bytes"]),
-    ("odoo", &["Found", "Named", "Row"]),
-    (
-        "source",
-        &[
-            "Answers",
-            "Delivery",
-            "Device",
-            "Display",
-            "Place",
-            "Properties",
-            "Received",
-            "Section",
-            "Session",
-            "Settled",
-            "State",
-            "Waiting",
-        ],
-    ),
+    ("odoo", &["Row"]),
+    ("source", &["Properties", "Received", "Session"]),
 ];
 
 /// The names that modules of one top-level module share: the top-level module and the name.
