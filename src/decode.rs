@@ -287,9 +287,7 @@ fn read_array(
         }
         _ => Err(FieldRefusal::new(
             RejectionCode::TooManyEvents,
-            format!(
-                "the array holds {count} {what}; at most {EVENTS_MAX} are taken: send more messages"
-            ),
+            format!("the array has {count} {what}: send at most {EVENTS_MAX} in each message"),
         )),
     }
 }

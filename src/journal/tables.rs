@@ -1,4 +1,6 @@
-//! The tables of the journal's file, `journal.redb`. Values are the stored forms of `stored.rs`.
+//! The tables of the journal's file, `journal.redb`. Records of domain types are in the stored
+//! forms of `stored.rs`. Other values are numbers, digests, filters, or side values, whose form
+//! their owner defines.
 
 use std::ops::RangeInclusive;
 

@@ -218,7 +218,7 @@ fn key(odoo: &config::Odoo, credentials: &Credentials) -> Option<Finding> {
     (mode & 0o077 != 0).then(|| {
         Finding::warn(
             format!(
-                "the file with the Odoo API key, {shown}, has mode {mode:04o}: other users than the daemon can read or change it"
+                "the file with the Odoo API key, {shown}, has mode {mode:04o}: other users than its owner have access to it"
             ),
             format!("run chown stockrelay {shown} && chmod 600 {shown}"),
         )

@@ -352,7 +352,7 @@ pub enum RejectedCommand {
         /// Dismiss all raw scans of devices without a flow
         #[arg(long, conflicts_with = "upto")]
         scans: bool,
-        /// Why; stored with the reading
+        /// Why; the gateway stores it
         #[arg(long)]
         reason: String,
     },

@@ -82,7 +82,9 @@ impl Profile {
             1..=READS_MAX => Ok(parts),
             _ => Err((
                 RejectionCode::TooManyEvents,
-                format!("the message holds more than {READS_MAX} reads; send more messages"),
+                format!(
+                    "the message has more than {READS_MAX} reads: send at most {READS_MAX} in each message"
+                ),
             )),
         }
     }

@@ -34,8 +34,9 @@ use crate::odoo_id::{LocationId, PackageId, PartnerId, ProductId};
 use crate::outcome::Failure;
 use crate::reason::{Flag, ReasonCode};
 
-/// The most reads of the stock and the moves. The gateway reads both again if goods move between
-/// the two reads.
+/// The most times that the gateway reads the moves and then the stock again. The gateway stops when
+/// the stock is the same before and after the moves. If the stock changed each time, the gateway
+/// tries the count later.
 const LOOKS_MAX: usize = 5;
 
 /// The counted quantity and the scanned part of the bin.

@@ -127,7 +127,10 @@ impl Hub {
                 Some(Restored::Retained(topic, payload)) => retained.push((topic, payload)),
                 Some(Restored::Properties(topic, stored)) => properties.push((topic, stored)),
                 None => {
-                    tracing::debug!(%key, "a stored value cannot be read, and is left alone");
+                    tracing::debug!(
+                        %key,
+                        "the front door cannot read this stored value, perhaps because a newer version wrote it: the front door starts without the value and leaves it in the journal"
+                    );
                 }
             }
         }

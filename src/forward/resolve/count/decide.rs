@@ -2,7 +2,7 @@
 //! of uncertain time. Pure.
 
 use super::Wanted;
-use crate::book::{Book, Count, Doubt, Span, Standing};
+use crate::book::{Book, Count, Doubt, SEVERAL, Span, Standing};
 use crate::document::{DocumentNumber, Reason};
 use crate::forward::resolve::reason;
 use crate::odoo::order::odoo_time;
@@ -169,6 +169,12 @@ fn in_span(wanted: &Wanted, span: Span) -> Reason {
                 span.number
             );
             reason(ReasonCode::CountedSince, message)
+        }
+        Doubt::Clock if span.number == SEVERAL => {
+            let message = format!(
+                "the bin was counted at {at}, and several documents moved goods there between {from} and {until} UTC, at unknown times, because the clock of a device was in doubt: count the bin again and discard this count, or retry and allow it"
+            );
+            reason(ReasonCode::ClockInDoubt, message)
         }
         Doubt::Clock | Doubt::Ended => {
             let message = format!(
