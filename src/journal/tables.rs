@@ -9,6 +9,9 @@ use redb::TableDefinition;
 use super::stored::StateV1;
 use crate::document::{DocumentNumber, State};
 
+/// A stored form, as the tables hold it.
+pub type Bytes = &'static [u8];
+
 /// `seq` → event. The writer only appends events, and prunes the oldest ones.
 pub const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
 /// Event → number of its document; [`NO_DOCUMENT`] where the event needs none.

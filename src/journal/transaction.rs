@@ -14,6 +14,7 @@ use super::inbox::Accepted;
 use super::namespace::Namespace;
 use super::rejected::Rejections;
 use super::stored::{self, Counters};
+use super::tables::Bytes;
 use super::{AuditRecord, Change, Fatal, Repeats, SideChange, tables};
 use crate::document::{Document, DocumentNumber, Progress, Purpose, State};
 use crate::event::{Event, EventFlag, Rejection, Seq, SourceKind};
@@ -28,8 +29,6 @@ pub(super) struct Limits {
 
 /// Limit of the audit records of one document; later ones replace the last.
 const AUDIT_MAX: u32 = 1_000;
-
-type Bytes = &'static [u8];
 
 pub(super) struct Transaction<'a> {
     write: &'a WriteTransaction,

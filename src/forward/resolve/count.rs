@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use self::decide::{Verdict, judge};
+use self::decide::{CountVerdict, judge};
 use self::open_picks::open_picks;
 use self::own_moves::{Dated, date};
 use self::position::Unclear;
@@ -93,7 +93,7 @@ pub(super) async fn work_out(
     let others: Vec<Wanted> = all.iter().map(|(_, wanted)| wanted.clone()).collect();
     all.retain(
         |(place, wanted)| match judge(ground.book, wanted, &others, &scanned_of) {
-            Verdict::Compare => true,
+            CountVerdict::Compare => true,
             verdict => {
                 let slot = &mut resolved[*place];
                 end(slot, wanted, verdict);
@@ -106,10 +106,10 @@ pub(super) async fn work_out(
 
 /// Ends a count that is not compared with Odoo: the gateway posts nothing, or a person has to
 /// decide.
-fn end(slot: &mut Resolved<Prepared>, wanted: &Wanted, verdict: Verdict) {
+fn end(slot: &mut Resolved<Prepared>, wanted: &Wanted, verdict: CountVerdict) {
     match verdict {
-        Verdict::Compare => {}
-        Verdict::Nothing {
+        CountVerdict::Compare => {}
+        CountVerdict::Nothing {
             note,
             is_superseded,
         } => {
@@ -125,7 +125,7 @@ fn end(slot: &mut Resolved<Prepared>, wanted: &Wanted, verdict: Verdict) {
                     .extend(is_superseded.then_some(Flag::Superseded));
             }
         }
-        Verdict::Park(reason) => *slot = Err(reason),
+        CountVerdict::Park(reason) => *slot = Err(reason),
     }
 }
 

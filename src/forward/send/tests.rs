@@ -232,6 +232,15 @@ fn a_question_that_odoo_asks_parks_the_one_it_is_about() {
         [rig.code(4), rig.code(5)],
         [ReasonCode::NotValidated.as_str(), "posted"]
     );
+    let Outcome::Refused { reason, .. } = &rig.outcomes[&DocumentNumber::new(4)] else {
+        unreachable!("its code is a reason")
+    };
+    // Odoo's own word for the state.
+    assert!(
+        reason.message.contains("left it \"assigned\""),
+        "{}",
+        reason.message
+    );
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::event::Name;
 use crate::journal::{Namespace, SideKey, SideValue};
 
 #[derive(Debug, Serialize, Deserialize)]
-enum Session {
+enum StoredSession {
     V1(SessionV1),
 }
 
@@ -74,7 +74,7 @@ pub struct MissedV3 {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-enum Properties {
+enum StoredProperties {
     V1(PropertiesV1),
     V2(PropertiesV2),
 }
@@ -128,7 +128,7 @@ pub struct RestoredMissed {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-enum Received {
+enum StoredReceived {
     V1,
 }
 
@@ -165,7 +165,7 @@ pub fn retained_key(topic: &str) -> SideKey {
 
 pub fn session_value(session: SessionV1) -> Vec<u8> {
     // Strings and numbers into a vector: it cannot fail.
-    postcard::to_stdvec(&Session::V1(session)).unwrap_or_default()
+    postcard::to_stdvec(&StoredSession::V1(session)).unwrap_or_default()
 }
 
 /// In the first form that says all. `pkid`: it was sent with this packet id.
@@ -211,7 +211,7 @@ pub fn properties_value(content: &Content) -> Option<Vec<u8>> {
         properties: content.properties.to_vec(),
         expires_s: content.expiry.map(Expiry::second),
     };
-    let properties = Properties::V2(PropertiesV2 {
+    let properties = StoredProperties::V2(PropertiesV2 {
         properties,
         payload_hash: payload_hash(&content.payload),
     });
@@ -250,7 +250,7 @@ impl From<Missed> for RestoredMissed {
 }
 
 pub fn received_value() -> Vec<u8> {
-    postcard::to_stdvec(&Received::V1).unwrap_or_default()
+    postcard::to_stdvec(&StoredReceived::V1).unwrap_or_default()
 }
 
 /// Reads a stored value. `None`: the namespace is not the front door's, or a newer version wrote
@@ -262,11 +262,11 @@ pub fn read(key: &SideKey, value: &[u8]) -> Option<Restored> {
     }
     if namespace == Namespace::Properties {
         let properties = match postcard::from_bytes(value).ok()? {
-            Properties::V1(properties) => RestoredProperties {
+            StoredProperties::V1(properties) => RestoredProperties {
                 properties,
                 payload_hash: None,
             },
-            Properties::V2(stored) => RestoredProperties {
+            StoredProperties::V2(stored) => RestoredProperties {
                 properties: stored.properties,
                 payload_hash: Some(stored.payload_hash),
             },
@@ -277,7 +277,7 @@ pub fn read(key: &SideKey, value: &[u8]) -> Option<Restored> {
     let device = Name::new(device).ok()?;
     match namespace {
         Namespace::Sessions => {
-            let Session::V1(session) = postcard::from_bytes(value).ok()?;
+            let StoredSession::V1(session) = postcard::from_bytes(value).ok()?;
             Some(Restored::Session(device, unescape(rest)?, session))
         }
         Namespace::Missed => {
@@ -293,7 +293,7 @@ pub fn read(key: &SideKey, value: &[u8]) -> Option<Restored> {
         }
         Namespace::Received => {
             let (client_id, pkid) = rest.split_once('/')?;
-            let Received::V1 = postcard::from_bytes(value).ok()?;
+            let StoredReceived::V1 = postcard::from_bytes(value).ok()?;
             Some(Restored::Received(
                 device,
                 unescape(client_id)?,

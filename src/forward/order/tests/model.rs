@@ -31,7 +31,7 @@ impl Odoo {
             .unwrap()
     }
 
-    fn add(&mut self, id: PickingId, rows: &[Row]) {
+    fn add(&mut self, id: PickingId, rows: &[OrderRow]) {
         let picking = self.picking(id.get());
         // Like Odoo, which calculates the weight from packages.
         picking.weight_kg = picking.weight_kg.map(|_| Decimal::ZERO);

@@ -151,9 +151,9 @@ fn the_first_versions_bytes_are_understood_for_ever() {
         read(&Namespace::Properties.key("a/b"), &second),
         kept(Some(hash))
     );
-    let written = postcard::to_stdvec(&Properties::V1(properties.clone()));
+    let written = postcard::to_stdvec(&StoredProperties::V1(properties.clone()));
     assert_eq!(written.unwrap(), bytes);
-    let written = postcard::to_stdvec(&Properties::V2(PropertiesV2 {
+    let written = postcard::to_stdvec(&StoredProperties::V2(PropertiesV2 {
         properties,
         payload_hash: hash,
     }));

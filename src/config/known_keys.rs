@@ -10,7 +10,7 @@ use reqwest::Url;
 use tracing_subscriber::filter::Targets;
 
 use self::mqtt::{broker, listen};
-use super::keys::Reader;
+use super::typed_values::Reader;
 use super::{
     Api, Capture, Check, Config, Control, Documents, Journal, Language, Log, LotPattern, Negative,
     Odoo, Orders, Over, Per, Stock, Under,

@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use super::{is_loopback, url};
-use crate::config::keys::Reader;
+use crate::config::typed_values::Reader;
 use crate::config::{Broker, Listen};
 
 pub(super) fn listen(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Listen> {
