@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches as _;
 use stockrelay::choice::{self, Otherwise};
 use stockrelay::clock;
 use stockrelay::config::{self, ConfigError, Loaded};
@@ -38,7 +38,8 @@ const PASSWORD_BYTES_MAX: u64 = 1_024;
 const WITHOUT_DEMO: &str = "this package was built without the demo; run it from the source code: `cargo run --release -- demo`";
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::whole_command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     stockrelay::tls::install_provider();
     // Before there are threads: rights are given up by the thread.
     let checker = match &cli.command {
@@ -156,7 +157,7 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
 }
 
 async fn top(socket: &Path) -> Result<u8, u8> {
-    match tui::run(socket).await {
+    match tui::run(socket, tui::QUIT).await {
         Ok(()) => Ok(EXIT_DONE),
         Err(error) => {
             say(&format!("cannot use the terminal: {error}"));
@@ -356,7 +357,7 @@ fn print(text: &impl std::fmt::Display) {
 
 #[cfg(all(test, not(feature = "demo")))]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
 
     use super::*;
 
