@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::FromArgMatches as _;
+use clap::Parser;
 use stockrelay::choice::{self, Otherwise};
 use stockrelay::clock;
 use stockrelay::config::{self, ConfigError, Loaded};
@@ -38,8 +38,7 @@ const PASSWORD_BYTES_MAX: u64 = 1_024;
 const WITHOUT_DEMO: &str = "this package was built without the demo; run it from the source code: `cargo run --release -- demo`";
 
 fn main() -> ExitCode {
-    let matches = Cli::whole_command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let cli = Cli::parse();
     stockrelay::tls::install_provider();
     // Before there are threads: rights are given up by the thread.
     let checker = match &cli.command {
@@ -357,7 +356,7 @@ fn print(text: &impl std::fmt::Display) {
 
 #[cfg(all(test, not(feature = "demo")))]
 mod tests {
-    use clap::{CommandFactory as _, Parser as _};
+    use clap::CommandFactory as _;
 
     use super::*;
 

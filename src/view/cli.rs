@@ -8,7 +8,7 @@ pub mod demo;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 pub use decisions::{EditWord, ParkedCommand, RejectedCommand};
 
@@ -66,51 +66,32 @@ fn config_default() -> PathBuf {
     named.map_or_else(|| CONFIG_DEFAULT.into(), PathBuf::from)
 }
 
-/// The commands that do not use `--config`, `--socket` or both.
-const UNUSED: [(&[&str], &[&str]); 9] = [
-    (&["run"], &["socket"]),
-    (&["demo"], &["config", "socket"]),
-    (&["devices", "hash"], &["socket"]),
-    (&["config", "show"], &["socket"]),
-    (&["config", "check"], &["socket"]),
-    (&["profile", "check"], &["config", "socket"]),
-    (&["profile", "list"], &["config", "socket"]),
-    (&["profile", "schema"], &["config", "socket"]),
-    (&["profile", "sheet"], &["config", "socket"]),
-];
+/// Leaves out of a command's help the global options that the command does not use.
+fn hide(command: clap::Command, options: &[&str]) -> clap::Command {
+    options.iter().fold(command, |command, option| {
+        command.mut_arg(option, |option| option.hide(true))
+    })
+}
 
-impl Cli {
-    /// The command line with its help. The help of a command shows only the options that it uses.
-    #[must_use]
-    pub fn whole_command() -> clap::Command {
-        let mut all = Self::command();
-        // Now the commands have the global options.
-        all.build();
-        for (path, options) in UNUSED {
-            let mut command = &mut all;
-            for name in path {
-                command = command
-                    .find_subcommand_mut(name)
-                    .unwrap_or_else(|| unreachable!("there is no command {name}"));
-            }
-            for option in options {
-                let hidden = std::mem::take(command).mut_arg(option, |option| option.hide(true));
-                *command = hidden;
-            }
-        }
-        all
-    }
+fn without_socket(command: clap::Command) -> clap::Command {
+    hide(command, &["socket"])
+}
+
+fn without_config(command: clap::Command) -> clap::Command {
+    hide(command, &["config", "socket"])
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the daemon
+    #[command(defer(without_socket))]
     #[command(
         after_help = "SIGTERM and SIGINT stop the daemon: it finishes its current work within 10 seconds. SIGHUP has no effect."
     )]
     Run,
     #[cfg(feature = "demo")]
     /// Run the daemon with simulated devices and a stand-in Odoo, and watch it
+    #[command(defer(without_config))]
     #[command(after_help = "\
 Examples:
   stockrelay demo
@@ -273,6 +254,7 @@ pub struct DocumentsArgs {
 #[derive(Debug, Subcommand)]
 pub enum DevicesCommand {
     /// Read a password from standard input and print the lines for devices.toml
+    #[command(defer(without_socket))]
     #[command(after_help = "\
 Example:
   printf %s \"$PASSWORD\" | stockrelay devices hash pda-07 >> /etc/stockrelay/devices.toml")]
@@ -285,6 +267,7 @@ Example:
 #[derive(Debug, Subcommand)]
 pub enum ProfileCommand {
     /// Check profile files: print every fault, and every sample that is not read as it should be
+    #[command(defer(without_config))]
     #[command(after_help = "\
 Exit code 0 without a fault, 64 with one.
 
@@ -322,16 +305,19 @@ Examples:
         json: bool,
     },
     /// List the profiles that are shipped
+    #[command(defer(without_config))]
     #[command(after_help = "\
 Example:
   stockrelay profile list")]
     List,
     /// Print the JSON Schema of profile files
+    #[command(defer(without_config))]
     #[command(after_help = "\
 Example:
   stockrelay profile schema > profile.schema.json")]
     Schema,
     /// Print a sheet of command barcodes as SVG
+    #[command(defer(without_config))]
     #[command(after_help = "\
 Example:
   stockrelay profile sheet --operator anna --operator ben > sheet.svg")]
@@ -345,9 +331,11 @@ Example:
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Print every key with its value in force, defaults included
+    #[command(defer(without_socket))]
     #[command(after_help = CONFIG_HELP)]
     Show,
     /// Check the configuration alone: print every fault and warning of its files and variables
+    #[command(defer(without_socket))]
     #[command(after_help = CONFIG_HELP)]
     Check,
 }
@@ -363,51 +351,59 @@ Examples:
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]
     fn the_arguments_are_consistent() {
-        Cli::whole_command().debug_assert();
+        Cli::command().debug_assert();
     }
 
     #[test]
     fn help_shows_an_option_only_where_it_is_used_and_says_what_each_argument_is() {
-        fn visit(command: &clap::Command, path: &str, seen: &mut Vec<(String, bool, bool)>) {
-            let path = format!("{path} {}", command.get_name());
-            for argument in command.get_arguments() {
-                let is_hidden = argument.is_hide_set() || command.is_hide_set();
-                assert!(
-                    is_hidden || argument.get_help().is_some(),
-                    "{path}: {argument}"
-                );
+        fn visit(command: &clap::Command, path: &str, shown: &mut BTreeMap<String, String>) {
+            let path = format!("{path}{} ", command.get_name());
+            let mut options = String::new();
+            for argument in command.get_arguments().filter(|a| !a.is_hide_set()) {
+                assert!(argument.get_help().is_some(), "{path}: {argument}");
+                if ["config", "socket"].contains(&argument.get_id().as_str()) {
+                    options += argument.get_id().as_str();
+                }
             }
-            let is_shown = |id: &str| {
-                let mut arguments = command.get_arguments();
-                arguments.any(|argument| argument.get_id() == id && !argument.is_hide_set())
-            };
-            seen.push((path.clone(), is_shown("config"), is_shown("socket")));
+            shown.insert(path.trim_end().to_owned(), options);
             for command in command.get_subcommands() {
-                visit(command, &path, seen);
+                visit(command, &path, shown);
             }
         }
-        let mut seen = Vec::new();
-        visit(&Cli::whole_command(), "", &mut seen);
-        for (path, options, _) in UNUSED.map(|(path, options)| (path.join(" "), options, ())) {
-            let path = format!(" stockrelay {path}");
-            let (_, config, socket) = seen.iter().find(|(seen, ..)| *seen == path).unwrap();
+        let mut all = Cli::command();
+        all.build();
+        let mut shown = BTreeMap::new();
+        visit(&all, "", &mut shown);
+        for (command, options) in [
+            ("status", "configsocket"),
+            ("check", "configsocket"),
+            ("profile test", "configsocket"),
+            ("run", "config"),
+            ("config show", "config"),
+            ("config check", "config"),
+            ("devices hash", "config"),
+            ("profile list", ""),
+            ("profile sheet", ""),
+            #[cfg(feature = "demo")]
+            ("demo", ""),
+        ] {
             assert_eq!(
-                (*config, *socket),
-                (!options.contains(&"config"), false),
-                "{path}"
+                shown[&format!("stockrelay {command}")],
+                options,
+                "{command}"
             );
         }
-        let trace = seen.iter().find(|(path, ..)| path == " stockrelay trace");
-        assert_eq!(
-            trace.map(|(_, config, socket)| (*config, *socket)),
-            Some((true, true))
-        );
         // A hidden option is still accepted.
         let words = ["stockrelay", "profile", "list", "--config", "x.toml"];
-        assert!(Cli::whole_command().try_get_matches_from(words).is_ok());
+        let cli = Cli::try_parse_from(words).unwrap();
+        assert_eq!(cli.config, PathBuf::from("x.toml"));
     }
 }
