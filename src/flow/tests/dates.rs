@@ -48,7 +48,7 @@ fn dates_that_are_not_used_are_told_once() {
     let say = device.scan(&label);
     assert_eq!(
         say.render(Language::English),
-        "Milk\n1, new lot L1\nOK, but date ignored: (11) 2026-11-01"
+        "Milk\n1, new lot L1\nOK, ignored: (11) 2026-11-01"
     );
     assert_eq!(
         device.scan(&label).render(Language::English),
@@ -64,7 +64,7 @@ fn dates_that_are_not_used_are_told_once() {
     say.arguments[0].1 = "x".repeat(200);
     let text = say.render(Language::German);
     assert!(
-        text.ends_with("\nOK, aber Datum ignoriert: (13) 2026-11-01"),
+        text.ends_with("\nOK, ignoriert: (13) 2026-11-01"),
         "{text}"
     );
     assert!(text.chars().count() <= 80, "{text}");

@@ -1,8 +1,8 @@
 //! Documents that are parked because a device's clock was in doubt, and what the gateway does with
 //! them when it knows the clock again.
 //!
-//! - If the document's own times were in doubt, a new document with the true times replaces it, as a
-//!   correction does: a sealed document never changes.
+//! - If the document's own times were in doubt, a new document with the true times replaces it, as
+//!   a correction does: a sealed document never changes.
 //! - If only the clock of another document was in doubt, the parked document itself waits again.
 
 use std::collections::BTreeMap;

@@ -45,7 +45,7 @@ async fn a_reading_whose_device_sent_the_event_before_waits_for_nobody() {
             record.note,
             "its device sent the event earlier: was stored before as event 1"
         );
-        assert!(!record.names(Seq::new(1)), "the event is not made of it");
+        assert!(!record.names(Seq::new(1)), "the event was there before it");
     }
     assert_eq!((&all[1].settled, &all[2].settled), (&None, &None));
     close(journal, writer).await;
