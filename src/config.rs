@@ -14,7 +14,7 @@ mod written;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub use fault::{ConfigError, Fault};
+pub use fault::{ConfigError, Fault, MISSING};
 pub use lot_pattern::LotPattern;
 pub use read::{Loaded, known_keys, known_places, load};
 

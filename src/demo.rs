@@ -42,6 +42,8 @@ use link::{Fault, Link, What};
 use person_changes::PersonChanges;
 pub use summary::{End, Summary};
 
+/// What the key `q` does, in the help of the terminal UI.
+const QUIT: &str = "end the demonstration and compare the books";
 /// How long draining may take without progress.
 const DRAIN_STALL: Duration = Duration::from_mins(1);
 /// Seconds after the start at which the link goes down, and comes up again.
@@ -150,6 +152,15 @@ async fn run_stage(
         }
     };
     let started = clock::instant();
+    print_line(&format!(
+        "commands reach this demonstration with `stockrelay --socket {} status`",
+        daemon.control_socket().display()
+    ));
+    if options.headless {
+        print_line(
+            "each line: the simulated link to Odoo, and events; next attempt: when the gateway calls Odoo again after a failed call",
+        );
+    }
     // The devices hand in their lists also after an early end.
     let ended = run_show(options, stage, daemon, started, signals).await;
     floor.stop.store(true, Ordering::Relaxed);
@@ -229,7 +240,7 @@ async fn run_show(
         if options.headless {
             std::future::pending().await
         } else {
-            tui::run(&socket).await
+            tui::run(&socket, QUIT).await
         }
     };
     let (journal, board) = (daemon.journal().clone(), daemon.board().clone());

@@ -293,6 +293,8 @@ impl Hands {
             Some(client) => client,
             none => none.insert(Client::new(&self.config)?),
         };
+        // First the key: a person can correct it also while Odoo does not answer.
+        client.load_key().await?;
         let version = client.version_with_pings(PING_MAX).await?;
         let api = client.api().map(str::to_owned);
         self.board.odoo(|view| {

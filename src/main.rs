@@ -156,7 +156,7 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
 }
 
 async fn top(socket: &Path) -> Result<u8, u8> {
-    match tui::run(socket).await {
+    match tui::run(socket, tui::QUIT).await {
         Ok(()) => Ok(EXIT_DONE),
         Err(error) => {
             say(&format!("cannot use the terminal: {error}"));

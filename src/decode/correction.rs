@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use serde::de::Deserializer;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::fields::{FieldRefusal, decimal, elements, text_of};
@@ -85,7 +86,7 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
         return Err("lines: each is a JSON object".to_owned());
     }
     let raw: RawLine<'_> =
-        serde_json::from_str(raw.get()).map_err(|error| format!("lines: {error}"))?;
+        serde_json::from_str(raw.get()).map_err(|error| describe(raw, &error))?;
     let number = raw.line.map_or("nothing", RawValue::get);
     let Ok(number @ 1..) = number.parse() else {
         let found: String = number.chars().take(40).collect();
@@ -118,6 +119,24 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
         quantity,
         fields,
     })
+}
+
+/// Describes the fault of a line with the line's number, and without the place in the JSON text,
+/// which a person would read as the place in the document.
+fn describe(raw: &RawValue, error: &serde_json::Error) -> String {
+    let number = serde_json::from_str::<Value>(raw.get())
+        .ok()
+        .and_then(|line| line.get("line")?.as_u64());
+    let line = number.map_or("lines".to_owned(), |number| format!("line {number}"));
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let text = error.to_string();
+    let text = text.strip_suffix(&place).unwrap_or(&text);
+    match (text.strip_prefix("unknown field `")).and_then(|rest| rest.split_once('`')) {
+        Some((field, _)) => format!(
+            "{line}: unknown field {field}; accepted are product, quantity, from, to, lot, package, owner, expiry and best_before"
+        ),
+        None => format!("{line}: {text}"),
+    }
 }
 
 /// Reads how a person's correction changes a text field. `None`: the correction does not have the
@@ -166,7 +185,10 @@ mod tests {
         );
         for (body, named) in [
             (r#"{"colour": "red"}"#, "colour"),
-            (r#"{"lines": [{"line": 1, "colour": "red"}]}"#, "colour"),
+            (
+                r#"{"lines": [{"line": 7, "colour": "red"}]}"#,
+                "line 7: unknown field colour; accepted are product,",
+            ),
             (r#"{"lines": [{"line": 1, "to": "A", "to": "B"}]}"#, "to"),
             (r#"{"lines": [{"to": "A"}]}"#, "field line"),
             (r#"{"lines": [{"line": 0}]}"#, "field line"),
@@ -198,6 +220,10 @@ mod tests {
         ] {
             let error = correction(body).unwrap_err();
             assert!(error.contains(named), "{body}: {error}");
+            assert!(
+                !named.starts_with("line ") || !error.contains("column"),
+                "{body}: {error}"
+            );
         }
     }
 }

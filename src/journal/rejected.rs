@@ -1,7 +1,7 @@
 //! Rejected readings on disk: the newest, limited in number and in bytes, so that a device that
 //! sends nonsense does not take the space of events. A reading is *open* until a person settles it
 //! (dismisses it, or sends it again), or until its device sends an event with the same id that is
-//! stored.
+//! stored. A reading whose device sent that event before is settled from the start.
 
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, Table, WriteTransaction};
@@ -154,7 +154,7 @@ impl<'a> Rejections<'a> {
         Ok(id.map(|id| copy_digest(rejected.device.as_str(), &id)))
     }
 
-    /// An event with this id was stored: settles the earlier readings with the same id.
+    /// An event with this id is stored: settles the earlier readings with the same id.
     pub fn settle_id(
         &mut self,
         digest: Digest,

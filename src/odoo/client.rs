@@ -136,6 +136,14 @@ impl Client {
         self
     }
 
+    /// Reads the key, unless the client has one. It sends nothing.
+    pub async fn load_key(&mut self) -> Result<(), Failure> {
+        if self.key.is_none() {
+            self.key = Some(read_key(self.key_file.clone()).await?);
+        }
+        Ok(())
+    }
+
     /// Calls `model.method` with the named parameters in `body`, and reads the answer as `T`.
     pub async fn call<T: DeserializeOwned>(
         &mut self,
@@ -158,9 +166,7 @@ impl Client {
         method: &str,
         body: &Value,
     ) -> Result<Value, CallError> {
-        if self.key.is_none() {
-            self.key = Some(read_key(self.key_file.clone()).await?);
-        }
+        self.load_key().await?;
         match self.dialect().await? {
             Dialect::V19 => self.send(model, method, body).await,
             older => self.call_older(older, model, method, body).await,

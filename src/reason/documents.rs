@@ -240,7 +240,7 @@ ReasonCode, ReasonRow {
     CountedSince: parked("counted-since", No,
         "Somebody counted the place between an event and its undo, and the gateway does not know \
          whether the goods were there.", &[
-        (With(Allow), "if the goods were gone at the count"),
+        (With(Allow), "if the event was real and the goods were not back yet at the count"),
         (Discard, "if you count the place again"),
     ]),
     CountedTwice: parked("counted-twice", No,

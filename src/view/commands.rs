@@ -48,6 +48,9 @@ pub enum CommandError {
     /// Each argument is well formed, but not their combination.
     #[error("{0}")]
     Usage(String),
+    /// The arguments are right, and the daemon refuses the stored content that they name.
+    #[error(transparent)]
+    Content(ClientError),
 }
 
 impl From<ClientError> for CommandError {
@@ -81,6 +84,11 @@ fn rewrite_for_commands(remedy: &str) -> String {
             "as /v1/rejected lists them",
             "as `stockrelay rejected list` shows them",
         )
+        // The names of the same fields in the API.
+        .replace(" (\"payload\")", "")
+        .replace(" (\"channel\")", "")
+        .replace(" (\"with\")", "")
+        .replace("no_document", "no-document")
 }
 
 impl CommandError {
@@ -153,10 +161,12 @@ mod tests {
             (r#"send {"reason": "TEXT"}"#, "--help"),
             ("give a number, as /v1/parked lists them", "parked list"),
             ("give a number, as /v1/rejected lists them", "rejected list"),
+            (r#"omit --with ("with")"#, "omit --with"),
+            ("give one of posted, no_document", "no-document"),
         ] {
             let text = rewrite_for_commands(remedy);
             assert!(text.contains(word) && !text.contains("/v1"), "{text}");
-            assert!(!text.contains('{'), "{text}");
+            assert!(!text.contains(['{', '"', '_']), "{text}");
         }
     }
 

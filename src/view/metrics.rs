@@ -139,7 +139,7 @@ impl Out<'_> {
         self.counter("events_rejected", "Rejected readings", events.rejected)?;
         self.gauge(
             "rejected_open",
-            "Rejected readings that no person has dismissed or sent again",
+            "Rejected readings that neither a person nor their device has settled",
             None,
             events.rejected_open,
         )?;

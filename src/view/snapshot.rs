@@ -53,7 +53,7 @@ pub struct EventCounts {
     pub possible_repeats: u64,
     pub duplicates: u64,
     pub rejected: u64,
-    /// Rejected readings that no person has dismissed or sent again yet.
+    /// Rejected readings that neither a person nor their device has settled yet.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rejected_open: u64,
     /// Open rejected readings that were deleted to save space, so that no list has them, and the

@@ -89,6 +89,7 @@ fn a_demonstration_that_is_stopped_at_any_moment_adds_up() {
     for (second, is_hurried) in [(2, false), (2, true), (6, true), (8, true)] {
         let (printed, is_success) = stop_at(second, is_hurried);
         assert!(printed.contains("It adds up: "), "{second} s: {printed}");
+        assert!(printed.contains("/control.sock status`"), "{printed}");
         assert!(
             printed.contains("lost 0, doubled 0"),
             "{second} s: {printed}"

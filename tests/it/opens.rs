@@ -318,6 +318,20 @@ async fn a_wrong_configuration_is_64_for_both_and_check_says_what_run_would_use(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_key_is_an_alarm_also_while_odoo_does_not_answer() {
+    let place = Place::new().await;
+    let config = fs::read_to_string(place.path("config.toml")).unwrap();
+    let away = config.replace(&place.odoo.url(), "http://127.0.0.1:9");
+    fs::write(place.path("config.toml"), away).unwrap();
+    fs::remove_file(place.path("odoo.key")).unwrap();
+    let is_told = |status: &Value| {
+        let alarm = status["alarms"]["odoo-held"].as_str();
+        alarm.is_some_and(|alarm| alarm.contains("odoo.key"))
+    };
+    place.run_until(is_told).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_without_stock_rights_is_an_alarm_before_anything_is_scanned() {
     let place = Place::new().await;
     fs::write(

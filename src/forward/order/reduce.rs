@@ -73,8 +73,8 @@ pub struct Part<'a> {
     pub stays: Decimal,
 }
 
-/// The lines of the document on an open order that have too much, in order: first those that match
-/// the scan.
+/// The lines of document `of` on an open order that hold more than `stays`, each with the quantity
+/// to remove: first the lines that match the goods of `taken`.
 fn too_much<'a>(
     picking: &'a SeenPicking,
     of: DocumentKey,

@@ -1,8 +1,9 @@
-//! Documents that are parked because a device's clock was in doubt. They wait again when the
-//! gateway knows the clock of the device again.
+//! Documents that are parked because a device's clock was in doubt, and what the gateway does with
+//! them when it knows the clock again.
 //!
-//! A sealed document never changes. A document with the true times replaces it, as a correction
-//! does.
+//! - If the document's own times were in doubt, a new document with the true times replaces it, as
+//!   a correction does: a sealed document never changes.
+//! - If only the clock of another document was in doubt, the parked document itself waits again.
 
 use std::collections::BTreeMap;
 

@@ -111,7 +111,8 @@ impl Queue {
         Ok(None)
     }
 
-    /// The state of the undo if the event were in this document, and Odoo had the document.
+    /// The state of an undo if its event were in document `of`, and Odoo had that document. `entry`
+    /// is the document of the undo, and `seq` the event that it undoes.
     pub fn undo_in(
         &self,
         entry: &Entry,

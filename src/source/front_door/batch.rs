@@ -293,6 +293,7 @@ impl Batch {
         }
         let mut readings = readings.map(Vec::into_iter);
         let mut rejections = rejections.map(Vec::into_iter);
+        let mut rejected_ids = self.rejections.into_iter().map(|rejection| rejection.id);
         for Waiting { delivery, what } in self.publishes {
             let is_again = matches!(what, What::Again);
             let (reason, text) = match what {
@@ -305,8 +306,9 @@ impl Batch {
                 },
                 What::Rejection => match &mut rejections {
                     Ok(accepted) => {
+                        let id = rejected_ids.next().flatten();
                         let verdicts = accepted.next().map(|accepted| Verdict {
-                            id: None,
+                            id,
                             id_derived: false,
                             flags: Vec::new(),
                             accepted,

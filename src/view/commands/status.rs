@@ -263,7 +263,7 @@ mod tests {
         write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         ams1: stockrelay 0.1.0, up 1:02:14
-        Link to Odoo is down for 02:14; 312 scans are safe here; 1 device has started a transfer.
+        Link to Odoo is down for 02:14; 312 events are safe here; 1 device has started a transfer.
 
         events     4,812 stored = 0 open + 312 waiting + 0 sending + 4,500 posted + 0 parked + 0 no document
                    also 0 duplicates, 0 rejected

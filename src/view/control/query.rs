@@ -4,6 +4,7 @@ use axum::extract::{FromRequestParts, Path, Query as UrlQuery};
 use axum::http::request::Parts;
 
 use crate::event::{EventType, Name, Recorded};
+use crate::reason::{Code, CodeSet};
 use crate::view::control::problem::Problem;
 
 pub const LIMIT_DEFAULT: usize = 100;
@@ -19,8 +20,13 @@ pub const EVENT_STATES: [&str; 7] = [
     "posted",
     "parked",
     "discarded",
-    "no_document",
+    NO_DOCUMENT,
 ];
+const NO_DOCUMENT: &str = "no_document";
+
+/// Entries that have a reason code, and the path that lists them.
+pub const PARKED: (&str, &str) = ("parked document", "/v1/parked");
+pub const OPEN_READING: (&str, &str) = ("open rejected reading", "/v1/rejected");
 
 pub type Pairs = Vec<(String, String)>;
 
@@ -96,6 +102,11 @@ impl Query {
                     query.kind = Some(word("type", value, &types)?);
                 }
                 "state" if accepted.contains(&"state") => {
+                    // People write all other codes with hyphens.
+                    let value = match value.as_str() {
+                        "no-document" => NO_DOCUMENT.to_owned(),
+                        _ => value,
+                    };
                     query.state = Some(word("state", value, states)?);
                 }
                 "code" if accepted.contains(&"code") => query.code = Some(shorten(&value)),
@@ -147,6 +158,24 @@ fn unknown(key: &str, accepted: &[&str]) -> Problem {
     )
 }
 
+/// Refuses a reason code that this version does not know and that no entry has: it is misspelt. An
+/// entry may have a code of another version.
+pub fn refuse_unknown_code<T: CodeSet>(
+    code: &Code<T>,
+    (entries, path): (&str, &str),
+) -> Result<(), Problem> {
+    if code.known().is_some() {
+        return Ok(());
+    }
+    Err(Problem::bad(
+        format!(
+            "unknown code {:?}, which no {entries} has",
+            shorten(code.as_str())
+        ),
+        format!("give a reason code, as {path} lists them"),
+    ))
+}
+
 /// Shortens a value for an error message.
 pub fn shorten(text: &str) -> String {
     text.chars().take(80).collect()
@@ -170,6 +199,12 @@ mod tests {
     fn a_list_without_parameters_starts_at_the_beginning() {
         let query = parse(&[]).unwrap();
         assert_eq!((query.after, query.limit), (0, LIMIT_DEFAULT));
+    }
+
+    #[test]
+    fn a_state_may_have_a_hyphen() {
+        let query = parse(&[("state", "no-document")]).unwrap();
+        assert_eq!(query.state.as_deref(), Some("no_document"));
     }
 
     #[test]

@@ -113,6 +113,8 @@ pub struct App {
     pub dialog: Option<Dialog>,
     /// The result of the last request; the next key removes it.
     pub notice: Option<String>,
+    /// What the key `q` does, for the help.
+    pub quit: &'static str,
 }
 
 impl App {
@@ -132,6 +134,7 @@ impl App {
             detail: None,
             dialog: None,
             notice: None,
+            quit: keys::QUIT,
         }
     }
 

@@ -165,7 +165,7 @@ fn in_span(wanted: &Wanted, span: Span) -> Reason {
     match span.doubt {
         Doubt::Undone => {
             let message = format!(
-                "the bin was counted at {at}, between a movement at {from} and its undo at {until} UTC (document {}): count the bin again and discard this count, or retry and allow it if the goods were gone at the time of the count",
+                "the bin was counted at {at}, between a movement at {from} and its undo at {until} UTC (document {}): count the bin again and discard this count; or retry and allow it if the movement was real and the goods were not back yet when the bin was counted",
                 span.number
             );
             reason(ReasonCode::CountedSince, message)
