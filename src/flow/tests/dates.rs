@@ -63,10 +63,7 @@ fn dates_that_are_not_used_are_told_once() {
     let mut say = device.scan(&format!("{PHONE}(21)S1(13)261101"));
     say.arguments[0].1 = "x".repeat(200);
     let text = say.render(Language::German);
-    assert!(
-        text.ends_with("\nOK, ignoriert: (13) 2026-11-01"),
-        "{text}"
-    );
+    assert!(text.ends_with("\nOK, ignoriert: (13) 2026-11-01"), "{text}");
     assert!(text.chars().count() <= 80, "{text}");
     // Elsewhere the lot is there, with the dates that it has.
     let mut device = Device::new("transfer");
