@@ -2,13 +2,13 @@
 //! faults.
 
 mod fault;
-mod keys;
+mod known_keys;
 pub mod last;
 mod lot_pattern;
-mod meaning;
 mod read;
 #[cfg(test)]
 mod tests;
+mod typed_values;
 mod written;
 
 use std::net::SocketAddr;

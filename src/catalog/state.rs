@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use redb::{ReadableDatabase, ReadableTable};
 use tokio::sync::watch;
 
-use super::{Catalog, CatalogError, META, since_key};
+use super::codes::since_key;
+use super::{Catalog, CatalogError, META};
 use crate::odoo::{Kind, Order};
 use crate::odoo_id::PickingId;
 

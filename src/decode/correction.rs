@@ -6,7 +6,7 @@ use serde::de::Deserializer;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::fields::{Refusal, decimal, elements, text_of};
+use super::fields::{FieldRefusal, decimal, elements, text_of};
 use crate::correction::{Change, Correction, LineChange};
 use crate::event::Field;
 
@@ -15,7 +15,7 @@ const LINES_MAX: usize = 1_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Raw<'a> {
+struct RawCorrection<'a> {
     by: Option<String>,
     reason: Option<String>,
     #[serde(default, borrow, deserialize_with = "given")]
@@ -57,7 +57,7 @@ fn given<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<&'a RawVal
 
 /// Reads a correction; an error says which field is wrong, what was found and what is accepted.
 pub fn correction(text: &str) -> Result<Correction, String> {
-    let raw: Raw<'_> = serde_json::from_str(text)
+    let raw: RawCorrection<'_> = serde_json::from_str(text)
         .map_err(|error| format!("the body is not understood: {error}"))?;
     let order = value(Field::Order, raw.order).map_err(|refusal| refusal.message)?;
     let lines = raw.lines.map_or(Ok(Vec::new()), lines)?;
@@ -94,7 +94,7 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
             "field line: found {found}; accepted is the number of a line of the document, from 1"
         ));
     };
-    let wrong = |refusal: Refusal| format!("line {number}: {}", refusal.message);
+    let wrong = |refusal: FieldRefusal| format!("line {number}: {}", refusal.message);
     let quantity = match raw.quantity {
         None => None,
         quantity => decimal(Field::Quantity, quantity, true).map_err(wrong)?,
@@ -141,7 +141,7 @@ fn describe(raw: &RawValue, error: &serde_json::Error) -> String {
 
 /// Reads how a person's correction changes a text field. `None`: the correction does not have the
 /// field, so the field does not change.
-fn value(field: Field, raw: Option<&RawValue>) -> Result<Option<Change>, Refusal> {
+fn value(field: Field, raw: Option<&RawValue>) -> Result<Option<Change>, FieldRefusal> {
     if raw.is_some_and(|raw| raw.get() == "null") {
         return Ok(Some(Change::Away));
     }

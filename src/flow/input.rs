@@ -43,7 +43,7 @@ pub enum Read {
     Means(Meaning),
     /// The code has more than one meaning.
     Unclear,
-    /// The code is marked as GS1 data or a quantity, and is not valid.
+    /// The code is marked as GS1 data, as data identifiers or as a quantity, and is not valid.
     Damaged,
     /// The measure on the label cannot be converted into the product's unit.
     Unfit {

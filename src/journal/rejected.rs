@@ -8,6 +8,7 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, Table, Wr
 
 use super::budget::Written;
 use super::ids::{self, Digest};
+use super::tables::Bytes;
 use super::{AuditRecord, Fatal, stored, tables};
 use crate::event::{RejectedNumber, Rejection, Seq};
 use crate::reason::RejectionCode;
@@ -36,8 +37,6 @@ pub(super) const AUDIT_OF_SCANS: RejectedNumber = RejectedNumber::MAX;
 const ID_BYTES: u64 = 64;
 /// The ids of open readings get the room of all readings, divided by this.
 const IDS_DIVISOR: u64 = 4;
-
-type Bytes = &'static [u8];
 
 /// The tables of rejected readings within one transaction: a device that sends nonsense sends much
 /// of it.

@@ -89,12 +89,12 @@ pub enum Which<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-struct Found<T> {
+struct FoundRecords<T> {
     records: Vec<T>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Named {
+struct NamedRecord {
     #[serde(default, deserialize_with = "text_or_false")]
     name: Option<String>,
 }
@@ -115,9 +115,9 @@ struct PickingRow {
     scheduled_date: Option<String>,
     picking_type_id: TypeRow,
     #[serde(deserialize_with = "value_or_false")]
-    partner_id: Option<Named>,
+    partner_id: Option<NamedRecord>,
     #[serde(deserialize_with = "value_or_false")]
-    backorder_id: Option<Named>,
+    backorder_id: Option<NamedRecord>,
     #[serde(default)]
     move_ids: Vec<MoveRow>,
     #[serde(default)]
@@ -285,7 +285,7 @@ impl Client {
                 "specification": specification(),
                 "limit": ORDERS_PAGE,
             });
-            let found: Found<PickingRow> =
+            let found: FoundRecords<PickingRow> =
                 self.call("stock.picking", "web_search_read", &body).await?;
             orders.extend(found.records.into_iter().map(order));
         }

@@ -10,7 +10,7 @@ pub struct FlagRow {
 }
 
 codes! {
-/// Notes for people on documents that are not refused.
+/// Notes for people about documents, in any state. A note stops no document; a `ReasonCode` does.
 Flag, FlagRow {
     TimeCorrected: FlagRow {
         code: "time-corrected",

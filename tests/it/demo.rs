@@ -63,7 +63,7 @@ impl OtherLines {
         let write = move || {
             while !until.load(Ordering::Relaxed) {
                 for line in &lines {
-                    // A few bytes a second never fill a line that nobody reads.
+                    // A few bytes a second never fill a line, even if no program reads them.
                     rustix::io::write(line, b"OTHER\r").unwrap();
                 }
                 std::thread::sleep(Duration::from_millis(50));

@@ -2,8 +2,9 @@
 //!
 //! **Promise:** a measure is never used as a bare number. If its unit and the product's have a
 //! common reference, the converted measure replaces any other quantity: 9.8 kg of a case that holds
-//! 10 kg are 9.8 kg. Otherwise, such as for the weight of a product in Units, the measure is not a
-//! quantity.
+//! 10 kg are 9.8 kg. A measure of another kind than the product's unit, such as the weight of a
+//! product in Units, is not a quantity. Any other measure that cannot be converted refuses the
+//! code.
 
 use rust_decimal::Decimal;
 

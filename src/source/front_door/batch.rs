@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::answer::Reason;
-use super::hub::Device;
+use super::hub::FrontDoorDevice;
 use super::wire::Qos;
 use crate::channel::identity::ReadingId;
 use crate::channel::receipt::Receipt;
@@ -178,7 +178,7 @@ impl Batch {
     pub fn reject(
         &mut self,
         delivery: Delivery,
-        device: &Device,
+        device: &FrontDoorDevice,
         topic: &[u8],
         payload: &Bytes,
         received: Timestamp,
@@ -221,7 +221,7 @@ impl Batch {
         intake: Intake,
         inbox: Inbox,
         lane: Lane,
-        device: Arc<Device>,
+        device: Arc<FrontDoorDevice>,
         patient: Option<CancellationToken>,
         shared: Arc<Shared>,
     ) -> Settled {

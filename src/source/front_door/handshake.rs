@@ -13,8 +13,8 @@ use super::Shared;
 use super::answer::{Refusal, Terms, Writer};
 use super::connect::Will;
 use super::connect::{self, Connect, First};
-use super::doorstep::{Place, Standing};
-use super::hub::{Closed, Device, Opened, Wish};
+use super::doorstep::{ClientPlace, Standing};
+use super::hub::{Closed, FrontDoorDevice, Opened, Wish};
 use super::io::Io;
 use super::session::{EXPIRY_MAX_S, Owner, Session};
 use super::topics::{Target, Topics, is_bridge_notification};
@@ -40,7 +40,7 @@ pub const STATE_BYTES_MAX: usize = 16 << 10;
 #[derive(Debug)]
 pub struct Client {
     pub writer: Writer,
-    pub device: Arc<Device>,
+    pub device: Arc<FrontDoorDevice>,
     pub session: Arc<Session>,
     pub epoch: u64,
     pub owner: Owner,
@@ -51,7 +51,7 @@ pub struct Client {
     pub will: Option<Will>,
     /// Among `mqtt.listen.connections_max`.
     #[expect(dead_code, reason = "it is free when the client is gone")]
-    pub place: Place,
+    pub place: ClientPlace,
 }
 
 /// Why a client was refused. The answer to the client is already in the output.
@@ -354,7 +354,9 @@ fn describe(refusal: Refusal) -> &'static str {
         Refusal::ClientId => {
             "client id refused: empty with clean session off, longer than 256 bytes, or no device name where it has to be one"
         }
-        Refusal::BadCredentials => "unknown device or wrong password: see devices.toml",
+        Refusal::BadCredentials => {
+            "unknown or disabled device, or wrong password: see devices.toml"
+        }
         Refusal::NotAuthorized => {
             "not authorized: credentials are missing, or the device is disabled or another one"
         }

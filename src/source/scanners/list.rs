@@ -178,7 +178,7 @@ fn scanner(
         faults.push(fault(section, "a single value", accepted));
         return None;
     };
-    let mut section = Section {
+    let mut section = ScannerEntry {
         name: section,
         written,
         faults,
@@ -202,13 +202,13 @@ fn scanner(
 }
 
 /// A section as written in the file.
-struct Section<'a> {
+struct ScannerEntry<'a> {
     name: String,
     written: &'a Table,
     faults: &'a mut Vec<Fault>,
 }
 
-impl Section<'_> {
+impl ScannerEntry<'_> {
     fn has(&self, key: &str) -> bool {
         self.written.contains_key(key)
     }

@@ -167,7 +167,7 @@ Examples:
         /// Dismiss all raw scans of devices without a flow
         #[arg(long)]
         scans: bool,
-        /// Why; stored with the reading
+        /// Why; the gateway stores it
         #[arg(long)]
         reason: String,
     },

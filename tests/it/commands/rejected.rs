@@ -5,7 +5,7 @@ use crate::control::Served;
 use crate::floor::{at, name, rejection, scan};
 use std::sync::Arc;
 use stockrelay::decode::profile::{Profile, SHIPPED};
-use stockrelay::decode::profiles::{Profiles, Rule};
+use stockrelay::decode::profiles::{DeviceRule, Profiles};
 use stockrelay::event::{Action, Rejection, Seq};
 use stockrelay::reason::RejectionCode;
 
@@ -14,7 +14,7 @@ pub async fn with_a_rejected_scan() -> Served {
     let (_, text) = (SHIPPED.iter())
         .find(|(name, _)| *name == "generic-serial")
         .expect("it is shipped");
-    let rule = Rule {
+    let rule = DeviceRule {
         profile: Arc::new(Profile::parse(text).unwrap()),
         operator: Some("ben".to_owned()),
     };

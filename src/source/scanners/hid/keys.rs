@@ -156,7 +156,8 @@ impl Keyboard {
         };
         if self.ctrl.contains(&true) {
             // Ctrl with a key from `@` to `_` in ASCII writes the control character whose code is
-            // the lowest five bits of the key's character.
+            // the lowest five bits of the key's character. With Ctrl, no other character is
+            // written, except those of the keypad, which ignores Ctrl.
             if let Some(control @ '@'..='_') = Some(c.to_ascii_uppercase()) {
                 self.write(char::from(control as u8 & 0x1f));
             }
