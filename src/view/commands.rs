@@ -12,6 +12,7 @@ mod write;
 use std::io::{self, Write};
 
 use super::client::{Client, ClientError};
+use crate::reason::{Code, CodeSet};
 
 pub use lists::{documents, events};
 pub use parked::parked;
@@ -120,6 +121,18 @@ impl CommandError {
 }
 
 type Done = Result<(), CommandError>;
+
+/// Refuses a reason code that this version does not know and no entry has: it is misspelt. An entry
+/// may have the code of another version.
+fn check_code<T: CodeSet>(code: Option<&str>, found: u64, entries: &str, list: &str) -> Done {
+    let unknown = code.filter(|code| found == 0 && Code::<T>::from(*code).known().is_none());
+    match unknown {
+        None => Ok(()),
+        Some(code) => Err(CommandError::Usage(format!(
+            "unknown code {code:?}, which no {entries} has; give a reason code, as `stockrelay {list} list` shows them"
+        ))),
+    }
+}
 
 fn json_line(out: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<()> {
     let line = serde_json::to_string(value).map_err(io::Error::other)?;

@@ -6,8 +6,9 @@ use std::path::Path;
 use serde_json::json;
 
 use super::write::write_rejected;
-use super::{Client, CommandError, Done, PAGE, borrow, json_line, path};
+use super::{Client, CommandError, Done, PAGE, borrow, check_code, json_line, path};
 use crate::event::RejectedNumber;
+use crate::reason::RejectionCode;
 use crate::view::cli::{PageArgs, RejectedCommand};
 use crate::view::client::ClientError;
 use crate::view::records::{Dismissed, RejectedPage, RejectedView, Resent};
@@ -70,6 +71,8 @@ pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn 
         } => {
             let body = json!({ "upto": upto, "code": code, "device": device, "reason": reason });
             let dismissed = dismiss_many(client, &body).await?;
+            let readings = "open rejected reading";
+            check_code::<RejectionCode>(code.as_deref(), dismissed, readings, "rejected")?;
             writeln!(out, "{} dismissed", counted(dismissed, "rejected reading"))?;
         }
     }

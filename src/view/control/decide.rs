@@ -11,7 +11,7 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 
 use super::problem::Problem;
-use super::query::{Id, PARKED, refuse_unknown_code, shorten};
+use super::query::{Id, shorten};
 use super::read::{detail, find_document, find_parked_with};
 use super::{Gateway, reading};
 use crate::clock;
@@ -104,12 +104,8 @@ pub async fn retry_all(
     let code = Code::from(code);
     check_answer(&code, body.with.as_deref())?;
     let after = body.after.unwrap_or(DocumentNumber::ZERO);
-    let wanted = code.clone();
     let (entries, next, more) =
-        reading(&gateway, move |g| find_parked_with(g, &wanted, after)).await?;
-    if entries.is_empty() && !more && after == DocumentNumber::ZERO {
-        refuse_unknown_code(&code, PARKED)?;
-    }
+        reading(&gateway, move |g| find_parked_with(g, &code, after)).await?;
     let changes = (entries.iter())
         .map(|entry| decision.retry(entry, body.with.as_deref()))
         .collect::<Result<_, _>>()?;

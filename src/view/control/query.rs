@@ -4,7 +4,6 @@ use axum::extract::{FromRequestParts, Path, Query as UrlQuery};
 use axum::http::request::Parts;
 
 use crate::event::{EventType, Name, Recorded};
-use crate::reason::{Code, CodeSet};
 use crate::view::control::problem::Problem;
 
 pub const LIMIT_DEFAULT: usize = 100;
@@ -23,10 +22,6 @@ pub const EVENT_STATES: [&str; 7] = [
     NO_DOCUMENT,
 ];
 const NO_DOCUMENT: &str = "no_document";
-
-/// Entries that have a reason code, and the path that lists them.
-pub const PARKED: (&str, &str) = ("parked document", "/v1/parked");
-pub const OPEN_READING: (&str, &str) = ("open rejected reading", "/v1/rejected");
 
 pub type Pairs = Vec<(String, String)>;
 
@@ -156,24 +151,6 @@ fn unknown(key: &str, accepted: &[&str]) -> Problem {
         format!("unknown parameter {:?}", shorten(key)),
         format!("use {}", known.join(", ")),
     )
-}
-
-/// Refuses a reason code that this version does not know and that no entry has: it is misspelt. An
-/// entry may have a code of another version.
-pub fn refuse_unknown_code<T: CodeSet>(
-    code: &Code<T>,
-    (entries, path): (&str, &str),
-) -> Result<(), Problem> {
-    if code.known().is_some() {
-        return Ok(());
-    }
-    Err(Problem::bad(
-        format!(
-            "unknown code {:?}, which no {entries} has",
-            shorten(code.as_str())
-        ),
-        format!("give a reason code, as {path} lists them"),
-    ))
 }
 
 /// Shortens a value for an error message.

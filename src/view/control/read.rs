@@ -7,9 +7,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::problem::Problem;
-use super::query::{
-    EVENT_STATES, Id, PARKED, Parameters, Query, REJECTED_STATES, refuse_unknown_code, shorten,
-};
+use super::query::{EVENT_STATES, Id, Parameters, Query, REJECTED_STATES, shorten};
 use super::{Gateway, reading};
 use crate::assemble;
 use crate::document::{self, DocumentKey, DocumentNumber, Purpose};
@@ -184,11 +182,7 @@ pub async fn parked(
 ) -> Answer<serde_json::Value> {
     let query = Query::parse(pairs, &["code"], &[])?;
     let state = Some(document::State::Parked);
-    let code = query.code.clone().filter(|_| query.after == 0);
     let page = reading(&gateway, move |g| document_page(g, state, &query)).await?;
-    if let Some(code) = code.filter(|_| page.documents.is_empty() && !page.more) {
-        refuse_unknown_code(&Code::<ReasonCode>::from(code), PARKED)?;
-    }
     Ok(Json(serde_json::json!({
         "parked": page.documents, "next": page.next, "more": page.more
     })))

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::decide::{Decision, RawBody, read_bytes};
 use super::problem::Problem;
-use super::query::{Id, OPEN_READING, refuse_unknown_code};
+use super::query::Id;
 use super::{Gateway, reading};
 use crate::channel::identity::ReadingId;
 use crate::channel::{Channel, Reading};
@@ -22,7 +22,6 @@ use crate::clock;
 use crate::decode::is_event;
 use crate::event::{Action, Event, RejectedNumber, Seq, SourceKind};
 use crate::journal::{Accepted, AuditRecord, Outcome, Rejected, Settlement};
-use crate::reason::{Code, RejectionCode};
 use crate::view::http::Peer;
 use crate::view::records::{Dismissed, EventView, Place, RejectedView, Resent};
 
@@ -124,11 +123,7 @@ pub async fn dismiss_many(
     };
     let is_all = body.code.is_none() && body.device.is_none();
     let record = record(&decision, DISMISSED, reason);
-    let code = body.code.clone().map(Code::<RejectionCode>::from);
     let (numbers, more) = reading(&gateway, move |g| choose_readings(g, &body, upto)).await?;
-    if let Some(code) = code.filter(|_| numbers.is_empty() && !more) {
-        refuse_unknown_code(&code, OPEN_READING)?;
-    }
     let settlement = |number| Settlement {
         number,
         record: record.clone(),
