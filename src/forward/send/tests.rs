@@ -235,7 +235,7 @@ fn a_question_that_odoo_asks_parks_the_one_it_is_about() {
     let Outcome::Refused { reason, .. } = &rig.outcomes[&DocumentNumber::new(4)] else {
         unreachable!("its code is a reason")
     };
-    // Odoo's own word for the state.
+    // The state as Odoo names it.
     assert!(
         reason.message.contains("left it \"assigned\""),
         "{}",
