@@ -1,11 +1,14 @@
 //! The command line arguments. `commands`, `check` and `main` carry them out.
 
+mod config_args;
 #[cfg(feature = "demo")]
 pub mod demo;
 
 #[cfg(not(feature = "demo"))]
 use std::ffi::OsString;
 use std::path::PathBuf;
+
+pub use config_args::{CheckArgs, ConfigCommand, KeygenArgs, SignArgs};
 
 use crate::event::RejectedNumber;
 use clap::{Args, Parser, Subcommand};
@@ -169,7 +172,14 @@ Examples:
         #[command(subcommand)]
         command: ProfileCommand,
     },
-    /// Show or check the configuration
+    /// Show or check the configuration; make, sign and check bundles for many gateways
+    #[command(after_help = "\
+Examples:
+  stockrelay config show                                       the configuration with all defaults
+  stockrelay config check                                      faults and warnings of this gateway's files
+  stockrelay config bundle autumn -o autumn.bundle             a bundle from the directory autumn
+  stockrelay config sign autumn.bundle --key anna.key
+  stockrelay config check autumn.bundle --as ams1              the bundle at one site, on any machine")]
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -432,14 +442,6 @@ Example:
         #[arg(long = "operator", value_name = "NAME")]
         operators: Vec<String>,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
-    /// Print the configuration with all defaults
-    Show,
-    /// Print every fault and warning of the configuration
-    Check,
 }
 
 #[cfg(test)]
