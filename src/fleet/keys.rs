@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::Fault;
+use crate::config::{Fault, MISSING};
 use crate::event::Name;
 
 const TIME_ACCEPTED: &str = "a time in quotes, such as \"2026-11-28T09:00:00Z\"";
@@ -107,7 +107,7 @@ impl<'a> Keys<'a> {
     /// Records a fault if the key is missing.
     pub fn require(&mut self, key: &str, accepted: &str) {
         if !self.has(key) {
-            self.fault(key, "nothing", accepted);
+            self.fault(key, MISSING, accepted);
         }
     }
 
