@@ -5,6 +5,7 @@ mod fault;
 mod known_keys;
 pub mod last;
 mod lot_pattern;
+pub mod overlay;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,8 @@ use std::path::PathBuf;
 
 pub use fault::{ConfigError, Fault, MISSING};
 pub use lot_pattern::LotPattern;
-pub use read::{Loaded, known_keys, known_places, load};
+pub use overlay::Overlay;
+pub use read::{Loaded, known_keys, known_places, load, load_with};
 
 use jiff::tz::TimeZone;
 

@@ -22,6 +22,8 @@
 //! parts write. [`odoo`] is the only module that talks to Odoo, and [`catalog`] the copy of its
 //! master data.
 //!
+//! [`fleet`] has the signed configuration of central IT: bundles, trusted keys, rollouts.
+//!
 //! [`opens`] lists everything that the daemon opens; [`daemon`] builds and starts all parts;
 //! [`demo`] runs it with simulated devices and a stand-in Odoo.
 
@@ -43,6 +45,7 @@ pub mod device_clock;
 pub mod document;
 pub mod event;
 pub mod fair;
+pub mod fleet;
 pub mod flow;
 pub mod forward;
 pub mod journal;

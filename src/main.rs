@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use stockrelay::choice::{self, Otherwise};
 use stockrelay::clock;
-use stockrelay::config::{self, ConfigError, Loaded};
+use stockrelay::config::{self, ConfigError};
 #[cfg(feature = "demo")]
 use stockrelay::demo;
 use stockrelay::event::Name;
@@ -24,9 +24,8 @@ use stockrelay::view::cli::{
 use stockrelay::view::client::Client;
 use stockrelay::view::commands::{
     self, CommandError, EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED, EXIT_NO_PERMISSION,
-    EXIT_USAGE,
+    EXIT_USAGE, Process,
 };
-use stockrelay::view::show::show;
 use stockrelay::view::tui;
 use tokio::runtime::Runtime;
 
@@ -207,19 +206,27 @@ async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u
 }
 
 fn configuration(command: &ConfigCommand, path: &Path) -> Result<u8, u8> {
-    let loaded = load(path)?;
-    match command {
-        ConfigCommand::Show => print(&show(&loaded.config).trim_end()),
-        ConfigCommand::Check => {
-            for warning in &loaded.warnings {
-                print(&format!("warning: {warning}"));
-            }
-            for file in &loaded.files {
-                print(&format!("{} is in order", file.display()));
-            }
+    let environment = environment();
+    let process = Process {
+        config: path,
+        environment: &environment,
+        now: clock::now(),
+    };
+    let mut out = BufWriter::new(io::stdout());
+    let done = commands::config(command, &process, &mut out);
+    let flushed = out.flush().map_err(CommandError::from);
+    drop(out.into_parts());
+    report(done.and_then(|code| flushed.map(|()| code)))
+}
+
+/// Prints the error of a command, and returns its exit code.
+fn report(done: Result<u8, CommandError>) -> Result<u8, u8> {
+    done.map_err(|error| {
+        if !error.is_silent() {
+            say(&error.to_string());
         }
-    }
-    Ok(EXIT_DONE)
+        error.exit_code()
+    })
 }
 
 async fn profile(cli: &Cli, command: &ProfileCommand) -> Result<u8, u8> {
@@ -233,15 +240,7 @@ async fn profile(cli: &Cli, command: &ProfileCommand) -> Result<u8, u8> {
     let done = commands::profile(command, daemon, clock::now(), input, &mut out).await;
     let flushed = out.flush().map_err(CommandError::from);
     drop(out.into_parts());
-    match done.and_then(|code| flushed.map(|()| code)) {
-        Ok(code) => Ok(code),
-        Err(error) => {
-            if !error.is_silent() {
-                say(&error.to_string());
-            }
-            Err(error.exit_code())
-        }
-    }
+    report(done.and_then(|code| flushed.map(|()| code)))
 }
 
 /// Prints the entry of a device for devices.toml to standard output. If the list already has the
@@ -295,14 +294,6 @@ fn hash(device: &str, config: &Path) -> Result<u8, u8> {
         hash_password(password)
     ));
     Ok(EXIT_DONE)
-}
-
-/// Loads the configuration, or reports every fault.
-fn load(path: &Path) -> Result<Loaded, u8> {
-    config::load(path, &environment()).map_err(|error| {
-        say(&error.to_string());
-        EXIT_CONFIG
-    })
 }
 
 /// The environment variables for the configuration, without the variable that names its file.

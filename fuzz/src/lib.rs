@@ -4,6 +4,7 @@
 //! The fuzz targets in `fuzz_targets/` call these functions with a fuzzer's inputs. `cargo test`
 //! includes this file (`tests/it/fuzz.rs`) and calls them with the corpus and seeded mutations.
 
+pub mod bundle;
 pub mod framing;
 pub mod gs1;
 pub mod mqtt;

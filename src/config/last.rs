@@ -113,7 +113,7 @@ fn store_as(loaded: &Loaded, path: &Path) -> io::Result<()> {
     let (mut files, mut variables) = (Table::new(), Table::new());
     for (key, written) in &loaded.written {
         let of = match written.origin {
-            Origin::File(..) => &mut files,
+            Origin::File(..) | Origin::Bundle(..) => &mut files,
             Origin::Variable(_) => &mut variables,
         };
         of.insert(key.clone(), written.value.clone());

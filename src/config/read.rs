@@ -1,5 +1,5 @@
 //! Reads the configuration: the file, then `config.d/*.toml` beside it in name order, then the
-//! environment.
+//! `config.d` of central IT's bundle if there is one, then the environment.
 //!
 //! Comes in: a path and the process's environment. Goes out: a [`Config`] with warnings, or
 //! **every** fault at once, each with its key, the value found, the values accepted, and the file
@@ -8,6 +8,7 @@
 //!
 //! - `fault`: one fault, and the error that lists all of them.
 //! - `written`: files and variables become one flat map from key to value and origin.
+//! - `overlay`: the keys of a bundle.
 //! - `keys`: a typed reader of that map, which records the keys that are read.
 //! - `meaning`: every key with its default and limits, and the rules between keys.
 
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::fault::ConfigError;
+use super::overlay::{Link, Overlay};
 use super::{Config, typed_values, written};
 
 /// A configuration, its warnings and its files.
@@ -23,17 +25,45 @@ pub struct Loaded {
     pub config: Config,
     pub warnings: Vec<String>,
     pub files: Vec<PathBuf>,
+    /// The links that the directory of the bundle's files needs. Empty without a bundle.
+    pub links: Vec<Link>,
     /// The absolute path of the main file.
     pub(super) main: PathBuf,
     pub(super) written: written::Map,
 }
 
+impl Loaded {
+    /// Returns where the value of a key is written. `None`: the key has its default.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> Option<String> {
+        Some(self.written.get(key)?.origin.to_string())
+    }
+}
+
 /// Reads the configuration at `path`. `environment` is that of the process: variables that do not
 /// start with `STOCKRELAY_` are ignored.
 pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Loaded, ConfigError> {
+    load_with(path, environment, None)
+}
+
+/// Reads the configuration at `path` with that of a bundle, which the environment overrides.
+pub fn load_with(
+    path: &Path,
+    environment: &[(String, String)],
+    overlay: Option<&Overlay>,
+) -> Result<Loaded, ConfigError> {
     let (files, mut written) = written::read_files(path)?;
+    let main = written::absolute(path);
+    let mut links = Vec::new();
+    if let Some(overlay) = overlay {
+        written::read_bundle(overlay.serial, &overlay.parts, &mut written)?;
+        let mut all = written.clone();
+        written::read_environment(environment, &mut all);
+        links = overlay.point(&main, &mut written, &all);
+    }
     written::read_environment(environment, &mut written);
-    interpret(written::absolute(path), written, files)
+    let loaded = interpret(main, written, files)?;
+    Ok(Loaded { links, ..loaded })
 }
 
 /// Interprets the keys and values from `files` and the environment.
@@ -51,6 +81,7 @@ pub(super) fn interpret(
             config,
             warnings,
             files,
+            links: Vec::new(),
             main,
             written,
         }),

@@ -84,14 +84,12 @@ impl Reader {
             return accepted.to_owned();
         };
         let name = key.rsplit('.').next().unwrap_or(key);
-        match (&written.origin, &written.value) {
-            (Origin::File(..), Value::String(text)) if !in_quotes && is_bare(text) => {
+        match &written.value {
+            _ if !written.origin.is_typed() => accepted.to_owned(),
+            Value::String(text) if !in_quotes && is_bare(text) => {
                 format!("{accepted}, without quotes: {name} = {text}")
             }
-            (
-                Origin::File(..),
-                value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)),
-            ) if in_quotes => {
+            value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) if in_quotes => {
                 format!("{accepted}, in quotes: {name} = \"{}\"", describe(value))
             }
             _ => accepted.to_owned(),
@@ -153,7 +151,7 @@ impl Reader {
     pub fn boolean(&mut self, key: &'static str, default: bool) -> bool {
         let read = |written: &Written| match &written.origin {
             Origin::Variable(_) => written.value.as_str()?.parse().ok(),
-            Origin::File(..) => written.value.as_bool(),
+            _ => written.value.as_bool(),
         };
         let accepted = self.hint_at_quotes(key, "true or false", false);
         self.take(key, &accepted, read).unwrap_or(default)
@@ -170,7 +168,7 @@ impl Reader {
         self.take(key, &accepted, |written| {
             let number = match &written.origin {
                 Origin::Variable(_) => written.value.as_str()?.parse().ok()?,
-                Origin::File(..) => written.value.as_integer()?,
+                _ => written.value.as_integer()?,
             };
             range.contains(&number).then(|| number.try_into().ok())?
         })
@@ -189,8 +187,8 @@ impl Reader {
         self.take(key, &accepted, |written| {
             let number: f64 = match (&written.origin, &written.value) {
                 (Origin::Variable(_), value) => value.as_str()?.parse().ok()?,
-                (Origin::File(..), Value::Integer(whole)) => i32::try_from(*whole).ok()?.into(),
-                (Origin::File(..), value) => value.as_float()?,
+                (_, Value::Integer(whole)) => i32::try_from(*whole).ok()?.into(),
+                (_, value) => value.as_float()?,
             };
             // Exact to a hundredth: a finer number is a typing error.
             range

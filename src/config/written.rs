@@ -26,8 +26,18 @@ pub(super) struct Written {
 pub(super) enum Origin {
     /// The path, and the line of the key. `None`: the line is unknown.
     File(PathBuf, Option<usize>),
+    /// A file of a bundle: the serial, the path in the archive, and the line of the key. `None`:
+    /// the bundle brings the file that the key names.
+    Bundle(u64, String, Option<usize>),
     /// An environment variable. Its value is always a text, whatever type the key has.
     Variable(String),
+}
+
+impl Origin {
+    /// Whether the value has the type that it was written with. In the environment each is a text.
+    pub fn is_typed(&self) -> bool {
+        !matches!(self, Self::Variable(_))
+    }
 }
 
 impl std::fmt::Display for Origin {
@@ -35,6 +45,8 @@ impl std::fmt::Display for Origin {
         match self {
             Self::File(path, Some(line)) => write!(f, "{}:{line}", path.display()),
             Self::File(path, None) => write!(f, "{}", path.display()),
+            Self::Bundle(serial, path, Some(line)) => write!(f, "bundle {serial}, {path}:{line}"),
+            Self::Bundle(serial, path, None) => write!(f, "bundle {serial}, {path}"),
             Self::Variable(name) => write!(f, "variable {name}"),
         }
     }
@@ -98,7 +110,10 @@ pub(super) fn read_files(path: &Path) -> Result<(Vec<PathBuf>, Map), ConfigError
     let mut map = Map::new();
     for file in &files {
         match read_file(file) {
-            Ok((table, lines)) => flatten("", table, (file, &lines), &mut map),
+            Ok((table, lines)) => {
+                let origin = |line| Origin::File(file.clone(), line);
+                flatten("", table, (&origin, &lines), &mut map);
+            }
             Err(fault) => faults.push(fault),
         }
     }
@@ -141,10 +156,39 @@ fn read_file(path: &Path) -> Result<(Table, Lines), Fault> {
             format!("more than {FILE_BYTES_MAX} bytes"),
         ));
     }
+    parse_text(&text, &path.display().to_string())
+}
+
+/// Reads the files of a bundle: their path in the archive, and their text.
+pub(super) fn read_bundle(
+    serial: u64,
+    files: &[(String, String)],
+    map: &mut Map,
+) -> Result<(), ConfigError> {
+    let mut faults = Vec::new();
+    for (path, text) in files {
+        let shown = Origin::Bundle(serial, path.clone(), None).to_string();
+        match parse_text(text, &shown) {
+            Ok((table, lines)) => {
+                let origin = |line| Origin::Bundle(serial, path.clone(), line);
+                flatten("", table, (&origin, &lines), map);
+            }
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(ConfigError::Faults(faults))
+    }
+}
+
+/// Parses the text of a file, whose name in faults is `shown`.
+fn parse_text(text: &str, shown: &str) -> Result<(Table, Lines), Fault> {
     let table = text.parse::<Table>().map_err(|error| {
         // The error's own text shows the line, which may contain a secret: only its place and kind
         // are shown.
-        let before = &text[..error.span().map_or(0, |span| floor(&text, span.start))];
+        let before = &text[..error.span().map_or(0, |span| floor(text, span.start))];
         let line = before.matches('\n').count() + 1;
         let column = before
             .rsplit('\n')
@@ -153,15 +197,15 @@ fn read_file(path: &Path) -> Result<(Table, Lines), Fault> {
             .chars()
             .count()
             + 1;
-        let origin = format!("{}:{line}:{column}", path.display());
-        find_bare_text(&text, line, &origin).unwrap_or_else(|| {
+        let origin = format!("{shown}:{line}:{column}");
+        find_bare_text(text, line, &origin).unwrap_or_else(|| {
             let what = error.message().replace('\n', ", ");
             fault_of_file(origin, format!("a syntax error: {what}"))
         })
     })?;
     let mut lines = Lines::new();
-    if let Ok(spanned) = DeTable::parse(&text) {
-        note_lines("", spanned.get_ref(), &text, &mut lines);
+    if let Ok(spanned) = DeTable::parse(text) {
+        note_lines("", spanned.get_ref(), text, &mut lines);
     }
     Ok((table, lines))
 }
@@ -242,14 +286,17 @@ fn fault_of_file(origin: String, found: String) -> Fault {
     }
 }
 
-fn flatten(prefix: &str, table: Table, file: (&Path, &Lines), map: &mut Map) {
+/// The origin of a key by its line, and the lines of all keys.
+type Source<'a> = (&'a dyn Fn(Option<usize>) -> Origin, &'a Lines);
+
+fn flatten(prefix: &str, table: Table, source: Source, map: &mut Map) {
     for (name, value) in table {
         let key = join(prefix, &name);
         match value {
-            Value::Table(table) if !table.is_empty() => flatten(&key, table, file, map),
+            Value::Table(table) if !table.is_empty() => flatten(&key, table, source, map),
             value => {
-                let (path, lines) = file;
-                let origin = Origin::File(path.to_owned(), lines.get(&key).copied());
+                let (origin, lines) = source;
+                let origin = origin(lines.get(&key).copied());
                 map.insert(key, Written { value, origin });
             }
         }

@@ -8,13 +8,14 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
 use crate::channel::{Channel, Reading, Word};
 use crate::clock;
+use crate::config::overlay;
 use crate::decode;
 use crate::decode::profile::{Fault, Message, Profile, SHIPPED, Values};
 use crate::event::{Action, Event, EventFlag, Name, Rejection, SourceKind};
@@ -222,14 +223,23 @@ fn uuid(event: &Event, place: usize) -> String {
 }
 
 /// Loads a shipped profile by its name, or a profile from a file. A relative path starts at
-/// `directory`. The error has every fault.
+/// `directory`. In the directory of a bundle's files, a profile of the bundle replaces the shipped
+/// profile or the file of the same name, and other relative paths start at the directory of the
+/// local configuration. The error has every fault.
 pub fn load(name: &str, directory: &Path) -> Result<Profile, Vec<Fault>> {
-    if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+    let local = directory.join(overlay::LOCAL);
+    let is_bundle = local.is_symlink();
+    let brought = is_bundle.then(|| find_brought(name, directory)).flatten();
+    let shipped = SHIPPED.iter().find(|(shipped, _)| *shipped == name);
+    if let (None, Some((_, text))) = (&brought, shipped) {
         return Profile::parse(text);
     }
+    let own = directory.join(name);
+    let is_local = is_bundle && !own.exists();
+    let path = brought.unwrap_or(if is_local { local.join(name) } else { own });
     let mut text = String::new();
-    let read = File::open(directory.join(name))
-        .and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
+    let read =
+        File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
     read.map_err(|error| {
         let shipped: Vec<_> = SHIPPED.iter().map(|(name, _)| *name).collect();
         vec![Fault {
@@ -241,6 +251,17 @@ pub fn load(name: &str, directory: &Path) -> Result<Profile, Vec<Fault>> {
         }]
     })?;
     Profile::parse(&text)
+}
+
+/// Finds the bundle's profile of the same name: `zebra-serial` and `own/zebra-serial.toml` are both
+/// the profile `zebra-serial`.
+fn find_brought(name: &str, directory: &Path) -> Option<PathBuf> {
+    let file = Path::new(name).file_name()?.to_str()?;
+    let stem = file.strip_suffix(".toml").unwrap_or(file);
+    let path = directory
+        .join(overlay::PROFILES)
+        .join(format!("{stem}.toml"));
+    path.is_file().then_some(path)
 }
 
 #[cfg(test)]

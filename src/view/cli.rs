@@ -1,5 +1,6 @@
 //! The command line arguments. `commands`, `check` and `main` carry them out.
 
+mod config_args;
 mod decisions;
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use config_args::{CheckArgs, ConfigCommand, KeygenArgs, SignArgs};
 pub use decisions::{EditWord, ParkedCommand, RejectedCommand};
 
 /// The configuration file that is used without `--config`.
@@ -198,8 +200,14 @@ Examples:
         #[command(subcommand)]
         command: ProfileCommand,
     },
-    /// Show or check the configuration
-    #[command(after_help = CONFIG_HELP)]
+    /// Show or check the configuration; make, sign and check bundles for many gateways
+    #[command(after_help = "\
+Examples:
+  stockrelay config show                                       the configuration with all defaults
+  stockrelay config check                                      faults and warnings of this gateway's files
+  stockrelay config bundle autumn -o autumn.bundle             a bundle from the directory autumn
+  stockrelay config sign autumn.bundle --key anna.key
+  stockrelay config check autumn.bundle --as ams1              the bundle at one site, on any machine")]
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -327,27 +335,6 @@ Example:
         operators: Vec<String>,
     },
 }
-
-#[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
-    /// Print every key with its value in force, defaults included
-    #[command(defer(without_socket))]
-    #[command(after_help = CONFIG_HELP)]
-    Show,
-    /// Check the configuration alone: print every fault and warning of its files and variables
-    #[command(defer(without_socket))]
-    #[command(after_help = CONFIG_HELP)]
-    Check,
-}
-
-const CONFIG_HELP: &str = "\
-`config check` reads the configuration and opens nothing that it names. `stockrelay check` also opens the files, directories and ports, and asks Odoo.
-
-Exit code 0 without a fault, 64 with one.
-
-Examples:
-  stockrelay config show | grep negative
-  stockrelay config check --config ./new.toml";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! The commands that query a running daemon. Each sends one request or a few, then prints a table
 //! for people, or one JSON object per line.
 
+mod config;
 mod lists;
 mod parked;
 mod profile;
@@ -14,6 +15,7 @@ use std::io::{self, Write};
 use super::client::{Client, ClientError};
 use crate::reason::{Code, CodeSet};
 
+pub use config::{Process, config};
 pub use lists::{documents, events};
 pub use parked::parked;
 pub(super) use parked::retry_all;
@@ -49,6 +51,11 @@ pub enum CommandError {
     /// Each argument is well formed, but not their combination.
     #[error("{0}")]
     Usage(String),
+    /// The configuration has faults.
+    #[error("{0}")]
+    Config(String),
+    #[error("{0}")]
+    Failed(String),
     /// The arguments are right, and the daemon refuses the stored content that they name.
     #[error(transparent)]
     Content(ClientError),
@@ -100,6 +107,7 @@ impl CommandError {
                 EXIT_NO_DAEMON
             }
             Self::Usage(_) => EXIT_USAGE,
+            Self::Config(_) => EXIT_CONFIG,
             Self::Client(ClientError::Refused { refusal, .. }) if refusal.journal_damaged => {
                 EXIT_DAMAGED
             }

@@ -16,6 +16,11 @@ const INPUT_BYTES_MAX: usize = 4_200;
 const MARKS: [u8; 12] = *b"\x00\x1d\x7f\x80\xff\n\"\\(){%";
 
 #[test]
+fn a_bundle_is_read_without_panic_and_only_what_the_key_signed_is_accepted() {
+    run("bundle", properties::bundle::check);
+}
+
+#[test]
 fn framing_cuts_any_line_the_same_way() {
     run("framing", properties::framing::check);
 }

@@ -1,6 +1,7 @@
 //! One integration binary, a module a subject.
 
 mod broker;
+mod bundle;
 mod commands;
 mod control;
 mod crash;

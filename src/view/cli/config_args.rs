@@ -1,0 +1,140 @@
+//! The arguments of `stockrelay config`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{without_config, without_socket};
+use crate::event::Name;
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every key with its value in force, defaults included
+    #[command(defer(without_socket))]
+    #[command(after_help = "\
+Examples:
+  stockrelay config show | grep negative
+  stockrelay config show --config /etc/stockrelay/other.toml")]
+    Show,
+    /// Print every fault and warning of the configuration, or of a bundle at a site
+    #[command(defer(without_socket))]
+    #[command(after_help = "\
+Without FILE the command checks this gateway's own files and opens nothing that they name: `stockrelay check` also opens the files, directories and ports, and asks Odoo. With a bundle it checks what the gateway of SITE would read: the effective configuration, profiles and lists; and it lists the credentials that the gateway needs. The signatures do not matter: `config verify` checks them.
+
+Without the gateway's configuration (--config) the command assumes a site that sets only what has no default.
+
+Exit code 0 without a fault, 64 with one.
+
+Examples:
+  stockrelay config check --config ./new.toml
+  stockrelay config check autumn.bundle --as ams1 --group nl
+  stockrelay config check autumn.bundle --as ams1 --config copy-of-ams1/config.toml")]
+    Check(CheckArgs),
+    /// Make a key that signs bundles: NAME.key (secret) and NAME.pub, minisign's files
+    #[command(defer(without_config))]
+    #[command(after_help = "\
+The command prints the lines of the key for trust.toml. The password encrypts NAME.key; `minisign -G` makes the same files.
+
+Examples:
+  stockrelay config keygen -o anna
+  stockrelay config keygen -o ci --password-file /run/credentials/ci-password")]
+    Keygen(KeygenArgs),
+    /// Make a bundle from a directory with manifest.toml and files/
+    #[command(defer(without_config))]
+    #[command(after_help = "\
+manifest.toml has no [[file]] sections: the command adds them. It refuses what a gateway would refuse, such as passwords, private keys and unknown keys.
+
+Examples:
+  stockrelay config bundle autumn -o autumn.bundle
+  stockrelay config bundle . -o ../43.bundle")]
+    Bundle {
+        /// The directory
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// The bundle to write; an existing file is replaced
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Add a signature to a bundle
+    #[command(defer(without_config))]
+    #[command(after_help = "\
+The terminal asks for the password of the key. For scripts: --password-file, whose first line is the password.
+
+Examples:
+  stockrelay config sign autumn.bundle --key anna.key
+  stockrelay config sign autumn.bundle --key ci.key --password-file /run/credentials/ci-password")]
+    Sign(SignArgs),
+    /// Verify a bundle as a gateway does, with the keys of a trust.toml
+    #[command(defer(without_config))]
+    #[command(after_help = "\
+Exit code 0 if a gateway with this trust.toml accepts the signatures and the content, 1 if not.
+
+Example:
+  stockrelay config verify autumn.bundle --trust trust.toml")]
+    Verify {
+        /// The bundle
+        file: PathBuf,
+        /// The trusted keys
+        #[arg(long, value_name = "FILE")]
+        trust: PathBuf,
+    },
+    /// Show what a bundle has; its signatures are not verified
+    #[command(defer(without_config))]
+    #[command(after_help = "\
+Example:
+  stockrelay config inspect autumn.bundle")]
+    Inspect {
+        /// The bundle
+        file: PathBuf,
+    },
+    /// Show what changes from one bundle to another, key by key
+    #[command(defer(without_config))]
+    #[command(after_help = "\
+Example:
+  stockrelay config diff summer.bundle autumn.bundle")]
+    Diff {
+        /// The bundle before
+        #[arg(value_name = "OLD")]
+        old: PathBuf,
+        /// The bundle after
+        #[arg(value_name = "NEW")]
+        new: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The bundle
+    pub file: Option<PathBuf>,
+    /// The site at which the bundle is checked
+    #[arg(long = "as", value_name = "SITE")]
+    pub site: Option<Name>,
+    /// The group of the site
+    #[arg(long, value_name = "NAME", requires = "file")]
+    pub group: Option<Name>,
+}
+
+#[derive(Debug, Args)]
+pub struct KeygenArgs {
+    /// The name of the two files, without their ending
+    #[arg(short, long, value_name = "NAME")]
+    pub output: PathBuf,
+    /// Read the password from the first line of this file
+    #[arg(long, value_name = "FILE", conflicts_with = "no_password")]
+    pub password_file: Option<PathBuf>,
+    /// Do not encrypt the secret key
+    #[arg(long)]
+    pub no_password: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SignArgs {
+    /// The bundle; the command replaces it
+    pub file: PathBuf,
+    /// The secret key
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// Read the password of the key from the first line of this file
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+}

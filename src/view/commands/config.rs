@@ -1,0 +1,129 @@
+//! `stockrelay config`: shows and checks the configuration, and makes, signs and checks central
+//! IT's bundles. No command here needs a daemon.
+
+mod difference;
+mod inspect;
+mod signer;
+mod site;
+
+use std::fs;
+use std::io::{self, Read as _, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::{CommandError, EXIT_DONE};
+use crate::config::{self, ConfigError};
+use crate::fleet::archive::BYTES_MAX;
+use crate::fleet::build;
+use crate::fleet::{Bundle, BundleError};
+use crate::view::cli::ConfigCommand;
+use crate::view::show::show;
+
+/// The process in which a command runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Process<'a> {
+    /// The path of the configuration file.
+    pub config: &'a Path,
+    /// The variables for the configuration.
+    pub environment: &'a [(String, String)],
+    pub now: Timestamp,
+}
+
+/// Runs the command.
+pub fn config(
+    command: &ConfigCommand,
+    process: &Process,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    match command {
+        ConfigCommand::Show => {
+            let loaded = load(process)?;
+            writeln!(out, "{}", show(&loaded.config).trim_end())?;
+            Ok(EXIT_DONE)
+        }
+        ConfigCommand::Check(args) => site::check(args, process, out),
+        ConfigCommand::Keygen(args) => signer::keygen(args, out),
+        ConfigCommand::Bundle { directory, output } => {
+            let bytes = build::build(directory).map_err(failed)?;
+            write_file(output, &bytes)?;
+            let bundle = Bundle::read(&bytes.into()).map_err(refused)?;
+            let serial = bundle.manifest.serial;
+            let files = bundle.files.len();
+            let shown = output.display();
+            writeln!(
+                out,
+                "{shown} has serial {serial} and {files} files; sign it with `stockrelay config sign {shown} --key KEY`"
+            )?;
+            inspect::warn_of_late_rings(&bundle, process.now)?;
+            Ok(EXIT_DONE)
+        }
+        ConfigCommand::Sign(args) => signer::sign(args, process.now, out),
+        ConfigCommand::Verify { file, trust } => inspect::verify(file, trust, process.now, out),
+        ConfigCommand::Inspect { file } => inspect::inspect(file, out),
+        ConfigCommand::Diff { old, new } => difference::diff(old, new.as_deref(), out),
+    }
+}
+
+fn load(process: &Process) -> Result<config::Loaded, CommandError> {
+    let loaded = config::load(process.config, process.environment);
+    loaded.map_err(|error: ConfigError| CommandError::Config(error.to_string()))
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "for `map_err`, and for texts that are made for it"
+)]
+fn failed(error: impl ToString) -> CommandError {
+    CommandError::Failed(error.to_string())
+}
+
+/// The error of a bundle, with its code.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn refused(error: BundleError) -> CommandError {
+    CommandError::Failed(format!("{}: {error}", error.code()))
+}
+
+/// Reads a bundle, at most one byte more than the largest.
+fn read_file(file: &Path) -> Result<Bytes, CommandError> {
+    let mut bytes = Vec::new();
+    let read = fs::File::open(file)
+        .and_then(|opened| opened.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|error| {
+        failed(format!(
+            "{} cannot be read: {error}; name a bundle",
+            file.display()
+        ))
+    })?;
+    Ok(bytes.into())
+}
+
+/// Reads a bundle; its signatures are not verified.
+fn read_bundle(file: &Path) -> Result<Bundle, CommandError> {
+    Bundle::read(&read_file(file)?).map_err(refused)
+}
+
+/// Writes a file as a whole or not at all. An existing file is replaced.
+fn write_file(file: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    let directory = file
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let write = || -> io::Result<()> {
+        let mode = fs::Permissions::from_mode(0o644);
+        let mut new = tempfile::Builder::new()
+            .permissions(mode)
+            .tempfile_in(directory.unwrap_or(Path::new(".")))?;
+        new.write_all(bytes)?;
+        new.as_file().sync_all()?;
+        new.persist(file)?;
+        Ok(())
+    };
+    write().map_err(|error| {
+        failed(format!(
+            "{} cannot be written: {error}; name another file",
+            file.display()
+        ))
+    })
+}
