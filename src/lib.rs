@@ -43,6 +43,7 @@ pub mod device_clock;
 pub mod document;
 pub mod event;
 pub mod fair;
+pub mod fleet;
 pub mod flow;
 pub mod forward;
 pub mod journal;

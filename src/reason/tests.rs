@@ -198,7 +198,9 @@ fn each_code_is_given_somewhere() {
     // The journal and the views only compare them.
     let rejects = |path: &Path| {
         let parts = ["capture", "channel", "decode", "event", "flow", "source"];
-        parts.iter().any(|part| path.to_string_lossy().starts_with(part))
+        parts
+            .iter()
+            .any(|part| path.to_string_lossy().starts_with(part))
     };
     let rejecting: String = (sources.iter())
         .filter(|(path, _)| rejects(path))

@@ -13,7 +13,7 @@ use std::path::Path;
 use stockrelay::journal::Namespace;
 
 /// A module may import those above it. `ARCHITECTURE.md` says what each is for.
-const ORDER: [&str; 31] = [
+const ORDER: [&str; 32] = [
     "clock",
     "tls",
     "reason",
@@ -38,6 +38,7 @@ const ORDER: [&str; 31] = [
     "forward",
     "source",
     "opens",
+    "fleet",
     "choice",
     "view",
     "daemon",
