@@ -101,6 +101,14 @@ pub enum OrderError {
     Stopping,
 }
 
+/// A step that the agent took.
+struct Stepped {
+    actions: Vec<Action>,
+    answer: Answer,
+    /// Why the record is not on disk yet.
+    unrecorded: Option<DiskError>,
+}
+
 type Reply = oneshot::Sender<Result<Answer, OrderError>>;
 
 /// Sends orders to the agent; cheap to clone.
@@ -248,7 +256,7 @@ impl<S: Storage, T: Site> Agent<S, T> {
     pub async fn serve(&mut self, order: FleetOrder) -> Result<Answer, DiskError> {
         match order {
             FleetOrder::Offer(files) => self.offer(files).await,
-            FleetOrder::Stop(stop) => self.take(Input::Stop(stop)).await,
+            FleetOrder::Stop(stop) => self.take_stop(stop).await,
             FleetOrder::RollBack { by } => self.take(Input::RollBack { by }).await,
             FleetOrder::Rejected { reason, by } => self.take(Input::Rejected { reason, by }).await,
         }
@@ -285,23 +293,35 @@ impl<S: Storage, T: Site> Agent<S, T> {
 
     /// Takes in an input and executes what follows.
     async fn take(&mut self, input: Input) -> Result<Answer, DiskError> {
-        let (actions, answer) = self.step(input).await?;
-        self.execute(actions).await;
-        Ok(answer)
+        let stepped = self.step(input).await?;
+        self.execute(stepped.actions).await;
+        Ok(stepped.answer)
+    }
+
+    /// A stop that is not on disk holds until the process ends: the answer is the fault of the disk.
+    async fn take_stop(&mut self, stop: StopOrder) -> Result<Answer, DiskError> {
+        let stepped = self.step(Input::Stop(stop)).await?;
+        self.execute(stepped.actions).await;
+        stepped.unrecorded.map_or(Ok(stepped.answer), Err)
     }
 
     /// One step of the machine, with its record on disk.
-    async fn step(&mut self, input: Input) -> Result<(Vec<Action>, Answer), DiskError> {
+    async fn step(&mut self, input: Input) -> Result<Stepped, DiskError> {
         let mut next = self.machine.clone();
         let step = next.step(self.site.clock(), input);
         let before = std::mem::replace(&mut self.machine, next);
-        if let Err(error) = self.record().await
-            && step.needs_disk
-        {
-            self.machine = before;
-            return Err(error);
-        }
-        Ok((step.actions, step.answer))
+        let unrecorded = match self.record().await {
+            Err(error) if step.needs_disk => {
+                self.machine = before;
+                return Err(error);
+            }
+            recorded => recorded.err(),
+        };
+        Ok(Stepped {
+            actions: step.actions,
+            answer: step.answer,
+            unrecorded,
+        })
     }
 
     async fn execute(&mut self, actions: Vec<Action>) {
@@ -314,8 +334,8 @@ impl<S: Storage, T: Site> Agent<S, T> {
                 continue;
             };
             // The machine repeats checks and loads without a result.
-            if let Ok((more, _)) = self.step(input).await {
-                actions.extend(more);
+            if let Ok(stepped) = self.step(input).await {
+                actions.extend(stepped.actions);
             }
         }
         tracing::error!(?actions, "bundles: too many actions follow from one input");

@@ -132,6 +132,23 @@ async fn a_full_disk_does_not_prevent_a_rollback() {
 }
 
 #[tokio::test]
+async fn a_stop_holds_on_a_full_disk_and_its_sender_learns_that_it_is_not_stored() {
+    let mut rig = Rig::new().await;
+    rig.offer(42).await.unwrap();
+    rig.disk.set_full(true);
+    let order = FleetOrder::Stop(stop(2, 42, true));
+    let error = rig.agent.serve(order).await.unwrap_err();
+    assert!(matches!(error, DiskError::Full { .. }), "{error}");
+    rig.run(100).await;
+    rig.disk.set_full(false);
+    rig.run(100).await;
+    rig.kill().await;
+    rig.run(100).await;
+    assert_eq!(rig.loads(), [None, None]);
+    assert_eq!(rig.agent.status().stop, Some(stop(2, 42, true)));
+}
+
+#[tokio::test]
 async fn nothing_is_removed_that_the_record_on_disk_needs() {
     let mut rig = Rig::new().await;
     rig.offer(42).await.unwrap();
@@ -196,14 +213,14 @@ async fn the_task_serves_orders_shows_its_status_and_stops_cleanly() {
     let task = tokio::spawn(rig.agent.run(received, sender, token.clone()));
     let order = FleetOrder::Offer(Box::new(offer(42)));
     assert_eq!(orders.send(order).await.unwrap(), Answer::Done);
-    let order = FleetOrder::Stop(stop(1, 41, true));
+    let order = FleetOrder::Stop(stop(2, 41, true));
     assert_eq!(orders.send(order).await.unwrap(), Answer::Done);
     let state = |status: &FleetStatus| status.pending.as_ref().map(|pending| pending.state);
     let watched = status.wait_for(|status| state(status) == Some(BundleState::Watching));
     assert_eq!(watched.await.unwrap().running, ConfigSet::Bundle(id(42)));
     token.cancel();
     task.await.unwrap();
-    let error = orders.send(FleetOrder::Stop(stop(2, 41, true))).await;
+    let error = orders.send(FleetOrder::Stop(stop(3, 41, true))).await;
     assert!(matches!(error, Err(OrderError::Stopping)));
     // The stop was clean: a second start is not counted.
     let agent = Agent::start(disk, site, TIMES).await.unwrap();
@@ -216,7 +233,7 @@ async fn the_task_serves_orders_shows_its_status_and_stops_cleanly() {
             .unwrap()
             .ends_with(id(42).to_string())
     );
-    assert_eq!(agent.status().stop, Some(stop(1, 41, true)));
+    assert_eq!(agent.status().stop, Some(stop(2, 41, true)));
     assert_eq!(agent.status().pending.unwrap().facts, facts(42));
     drop(offered(42));
 }
