@@ -296,14 +296,14 @@ impl Machine {
                 faults,
                 changes_odoo,
             } => self.take_check(clock, id, &faults, changes_odoo),
-            Input::Stop(stop) => self.take_stop(clock, stop),
+            Input::Stop(stop) => self.take_stop(clock, &stop),
             Input::Tick {
                 passed,
                 observation,
             } => self.tick(clock, passed.min(PASSED_MAX), &observation),
             Input::Loaded { set, result } => self.take_load(clock, set, result),
             Input::RollBack { by } => self.roll_back_by(clock, &by),
-            Input::Rejected { reason, by } => self.reject(clock, None, reason, by),
+            Input::Rejected { reason, by } => self.reject(clock, None, reason, &by),
         };
         let is_changing_odoo = (self.record.pending.as_ref()).is_some_and(|pending| {
             let state = pending.state;

@@ -44,9 +44,9 @@ pub struct FleetTimes {
 impl Default for FleetTimes {
     fn default() -> Self {
         Self {
-            watch: Duration::from_secs(300),
+            watch: Duration::from_mins(5),
             quiet: Duration::from_secs(10),
-            quiet_max: Duration::from_secs(600),
+            quiet_max: Duration::from_mins(10),
         }
     }
 }
@@ -183,9 +183,10 @@ pub fn decide(
     }
     let is_over = elapsed >= times.extended();
     if let Some(doubt) = find_doubt(signs) {
-        return match is_over {
-            true => roll_back(doubt),
-            false => WatchDecision::Watch,
+        return if is_over {
+            roll_back(doubt)
+        } else {
+            WatchDecision::Watch
         };
     }
     let is_lost = watch.baseline.centre_is_up && observation.centre != Some(true);

@@ -36,15 +36,15 @@ fn complete(serial: u64) -> BTreeSet<(String, Vec<u8>)> {
     files.map(|(path, bytes)| (path, bytes.to_vec())).collect()
 }
 
+type Choose = fn(usize) -> usize;
+
 /// The ways in which unsynced writes end.
-fn choices() -> Vec<(&'static str, fn(usize) -> usize)> {
-    vec![
-        ("lost", |_| 0),
-        ("kept", |count| if count == 3 { 1 } else { count - 1 }),
-        ("in part", |count| count - 1),
-        ("half", |count| count / 2),
-    ]
-}
+const WAYS: [(&str, Choose); 4] = [
+    ("lost", |_| 0),
+    ("kept", |count| if count == 3 { 1 } else { count - 1 }),
+    ("in part", |count| count - 1),
+    ("half", |count| count / 2),
+];
 
 #[test]
 fn a_record_is_read_as_it_was_written() {
@@ -90,7 +90,7 @@ fn a_power_cut_at_any_write_leaves_the_old_or_the_new_record() {
     let writes = before.writes() - from;
     assert!(writes > 2, "{writes}");
     for cut in 0..=writes {
-        for (how, choose) in choices() {
+        for (how, choose) in WAYS {
             let power = before.after_kill();
             let (mut disk, _) = FleetDisk::open(power.clone()).unwrap();
             disk.write_record(&record(42)).unwrap();
@@ -111,7 +111,7 @@ fn a_power_cut_at_any_write_leaves_no_incomplete_set() {
     let mut cuts = 0;
     for cut in 0.. {
         let mut is_stored = false;
-        for (how, choose) in choices() {
+        for (how, choose) in WAYS {
             let power = PowerDisk::default();
             let (mut disk, _) = FleetDisk::open(power.clone()).unwrap();
             power.cut_after(cut);
@@ -142,7 +142,7 @@ fn a_power_cut_at_any_write_leaves_no_incomplete_set() {
 #[test]
 fn a_power_cut_while_a_set_is_removed_leaves_no_incomplete_set() {
     for cut in 0..20 {
-        for (how, choose) in choices() {
+        for (how, choose) in WAYS {
             let power = PowerDisk::default();
             let (mut disk, _) = FleetDisk::open(power.clone()).unwrap();
             for serial in [42, 43] {

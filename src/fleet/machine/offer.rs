@@ -15,9 +15,9 @@ impl Machine {
         match self.judge(&offered) {
             Answer::Done => {}
             Answer::Refused(reason) => {
-                return self.reject(clock, Some(id.serial), reason, offered.facts.by);
+                return self.reject(clock, Some(id.serial), reason, &offered.facts.by);
             }
-            known => return Step::answer(known),
+            known @ Answer::Known(_) => return Step::answer(known),
         }
         self.record.highest = Some(id);
         self.live.rejected = None;
@@ -33,9 +33,10 @@ impl Machine {
             changes_odoo: false,
         };
         let is_applied = self.record.applied().is_some();
-        let waiting = match is_applied {
-            true => &mut self.record.next,
-            false => &mut self.record.pending,
+        let waiting = if is_applied {
+            &mut self.record.next
+        } else {
+            &mut self.record.pending
         };
         if let Some(older) = waiting.take() {
             self.supersede(clock, &older, id);
@@ -107,12 +108,12 @@ impl Machine {
         clock: WallClock,
         serial: Option<u64>,
         reason: String,
-        by: String,
+        by: &str,
     ) -> Step {
         self.live.rejected = Some(RejectedOffer {
             serial,
             reason: shorten(&reason),
-            by: shorten(&by),
+            by: shorten(by),
             at: clock.now,
         });
         Step::answer(Answer::Refused(reason))
@@ -129,7 +130,7 @@ impl Machine {
     }
 
     /// The stop with the highest count holds.
-    pub(super) fn take_stop(&mut self, clock: WallClock, stop: StopOrder) -> Step {
+    pub(super) fn take_stop(&mut self, clock: WallClock, stop: &StopOrder) -> Step {
         let known = self.record.stop.as_ref().map_or(0, |known| known.count);
         if stop.count <= known {
             let count = stop.count;
@@ -140,7 +141,9 @@ impl Machine {
         self.record.stop = Some(StopOrder {
             reason: shorten(&stop.reason),
             by: shorten(&stop.by),
-            ..stop
+            count: stop.count,
+            serial: stop.serial,
+            is_stopped: stop.is_stopped,
         });
         Step::of(self.evaluate(clock))
     }

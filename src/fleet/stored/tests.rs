@@ -185,7 +185,10 @@ fn a_record_that_is_cut_is_an_error() {
 fn print_the_present_forms() {
     for (name, record) in records() {
         let bytes = record_in(&record).unwrap();
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        println!("{name} {hex}");
+        print!("{name} ");
+        for byte in bytes {
+            print!("{byte:02x}");
+        }
+        println!();
     }
 }

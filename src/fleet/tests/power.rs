@@ -225,10 +225,10 @@ impl Inner {
         }
         let is_full = self.is_full && takes_space || self.full_at == Some(self.writes);
         self.writes += 1;
-        match is_full {
-            true => Err(io::ErrorKind::StorageFull.into()),
-            false => Ok(()),
+        if is_full {
+            return Err(io::ErrorKind::StorageFull.into());
         }
+        Ok(())
     }
 
     fn remove(&mut self, path: &str) -> io::Result<()> {
@@ -281,18 +281,17 @@ impl Storage for PowerDisk {
     fn write(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let mut inner = self.inner();
         inner.begin(true)?;
-        let node = match inner.find(path) {
-            Some(node) => node,
-            None => {
-                let (parent, name) = inner.parent(path)?;
-                inner.nodes.push(Node::File {
-                    live: Vec::new(),
-                    durable: Vec::new(),
-                });
-                let node = inner.nodes.len() - 1;
-                inner.change(parent, Change::Add(name.to_owned(), node));
-                node
-            }
+        let node = if let Some(node) = inner.find(path) {
+            node
+        } else {
+            let (parent, name) = inner.parent(path)?;
+            inner.nodes.push(Node::File {
+                live: Vec::new(),
+                durable: Vec::new(),
+            });
+            let node = inner.nodes.len() - 1;
+            inner.change(parent, Change::Add(name.to_owned(), node));
+            node
         };
         match &mut inner.nodes[node] {
             Node::File { live, .. } => *live = bytes.to_vec(),

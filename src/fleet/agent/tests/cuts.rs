@@ -5,15 +5,17 @@ use super::rig::{Behaviour, Rig};
 use crate::fleet::record::BundleOutcome;
 use crate::fleet::tests::samples::id;
 
+type Choose = fn(usize) -> usize;
+
 /// The ways in which unsynced writes end.
-const WAYS: [(&str, fn(usize) -> usize); 3] = [
+const WAYS: [(&str, Choose); 3] = [
     ("lost", |_| 0),
     ("kept", |count| count - 1),
     ("half", |count| count / 2),
 ];
 
 /// Confirms 41, then offers 42 with the power cut after so many writes. Returns whether it went.
-async fn roll_out(behaviour: Behaviour, cut: usize, choose: fn(usize) -> usize) -> (Rig, bool) {
+async fn roll_out(behaviour: Behaviour, cut: usize, choose: Choose) -> (Rig, bool) {
     let mut rig = Rig::new().await;
     rig.choose = Box::new(choose);
     rig.offer(41).await.unwrap();

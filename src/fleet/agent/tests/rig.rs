@@ -145,9 +145,10 @@ impl Site for FakeSite {
         Observation {
             odoo_held: is(Behaviour::HoldsOdoo).then(|| "no such database".to_owned()),
             sources: sources.map(|(name, is_up)| (name.to_owned(), is_up)).into(),
-            devices: match is(Behaviour::LosesDevices) {
-                true => BTreeSet::new(),
-                false => names.into(),
+            devices: if is(Behaviour::LosesDevices) {
+                BTreeSet::new()
+            } else {
+                names.into()
             },
             centre: Some(world.centre_is_up && !is(Behaviour::CutsOff)),
             refused: 0,
