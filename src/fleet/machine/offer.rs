@@ -138,6 +138,9 @@ impl Machine {
                 "the gateway has stop {known}, and stop {count} does not replace it"
             )));
         }
+        let releases = (self.record.stop.as_ref()).is_some_and(|known| {
+            known.is_stopped && !(stop.is_stopped && stop.serial >= known.serial)
+        });
         self.record.stop = Some(StopOrder {
             reason: shorten(&stop.reason),
             by: shorten(&stop.by),
@@ -145,7 +148,11 @@ impl Machine {
             serial: stop.serial,
             is_stopped: stop.is_stopped,
         });
-        Step::of(self.evaluate(clock))
+        // A stop holds at once, a resumption when it is on disk.
+        Step {
+            needs_disk: releases,
+            ..Step::of(self.evaluate(clock))
+        }
     }
 
     pub(super) fn roll_back_by(&mut self, clock: WallClock, by: &str) -> Step {
