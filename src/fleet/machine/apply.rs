@@ -170,9 +170,6 @@ impl Machine {
         };
         let id = pending.facts.id;
         set_state(pending, clock, BundleState::Applied, None, None);
-        if let Some(entry) = (self.record.rolled_back.iter_mut()).find(|entry| entry.id == id) {
-            entry.may_retry = false;
-        }
         self.record.watch = Some(BundleWatch {
             begun: clock.now,
             elapsed: Duration::ZERO,
