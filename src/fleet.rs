@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod disk;
 pub mod machine;
+pub mod orders;
 pub mod record;
 mod stored;
 pub mod watch;

@@ -7,31 +7,27 @@
 //! new configuration is applied or confirmed; a rollback is carried out anyway, and recorded as soon
 //! as there is space. Nothing is removed that the record on disk still needs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot, watch};
+use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::disk::{DiskError, FleetDisk, Storage};
-use super::machine::{Action, Answer, Input, Machine, OfferedBundle, RejectedOffer, WallClock};
-use super::record::{
-    BundleId, BundleState, ConfigSet, ConfirmedBundle, FleetRecord, HistoryEntry, LastOutcome,
-    PendingBundle, StopOrder,
-};
+use super::machine::{Action, Answer, Input, Machine, WallClock};
+use super::orders::{FleetOrder, FleetStatus, OfferedFiles, OrderError, ReceivedOrders};
+use super::record::{BundleState, ConfigSet, FleetRecord, PendingBundle, StopOrder};
 use super::watch::{FleetTimes, Observation};
 
 const TICK: Duration = Duration::from_secs(1);
 /// How often a bundle that the disk did not take is tried again.
 const STORE_EVERY: Duration = Duration::from_secs(30);
-/// Orders that wait, at most.
-const ORDERS_MAX: usize = 16;
 /// Actions that follow from one input, at most: a longer chain is a fault of the machine.
 const ACTIONS_MAX: usize = 32;
 
@@ -57,50 +53,6 @@ pub struct SiteCheck {
     pub changes_odoo: bool,
 }
 
-/// A bundle whose signatures and hashes are verified, and its files for this site.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OfferedFiles {
-    pub offered: OfferedBundle,
-    /// The bundle as it came.
-    pub bundle: Bytes,
-    /// Path and content.
-    pub files: Vec<(String, Bytes)>,
-}
-
-/// What views and reports show.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FleetStatus {
-    pub running: ConfigSet,
-    pub confirmed: Option<ConfirmedBundle>,
-    pub pending: Option<PendingBundle>,
-    /// The bundle that waits for the watch of the pending one.
-    pub next: Option<PendingBundle>,
-    pub last: Option<LastOutcome>,
-    pub stop: Option<StopOrder>,
-    pub highest: Option<BundleId>,
-    pub rejected: Option<RejectedOffer>,
-    pub history: VecDeque<HistoryEntry>,
-    pub alarms: BTreeMap<&'static str, String>,
-}
-
-/// What others want from the agent.
-#[derive(Debug)]
-pub enum FleetOrder {
-    Offer(Box<OfferedFiles>),
-    Stop(StopOrder),
-    RollBack { by: String },
-    Rejected { reason: String, by: String },
-}
-
-/// Why an order has no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum OrderError {
-    #[error("{0}")]
-    Disk(#[from] DiskError),
-    #[error("the gateway is stopping: repeat the command when it runs")]
-    Stopping,
-}
-
 /// A step that the agent took.
 struct Stepped {
     actions: Vec<Action>,
@@ -109,28 +61,49 @@ struct Stepped {
     unrecorded: Option<DiskError>,
 }
 
-type Reply = oneshot::Sender<Result<Answer, OrderError>>;
+/// The fleet's folder at a start, before the process has read its configuration.
+#[derive(Debug)]
+pub struct FleetStart<S> {
+    disk: FleetDisk<S>,
+    machine: Machine,
+    /// The record as it is on disk.
+    recorded: Option<FleetRecord>,
+    /// Actions that wait until the process has loaded its configuration.
+    delayed: Vec<Action>,
+}
 
-/// Sends orders to the agent; cheap to clone.
-#[derive(Debug, Clone)]
-pub struct FleetOrders(mpsc::Sender<(FleetOrder, Reply)>);
-
-/// The receiver of orders, for [`Agent::run`].
-pub type ReceivedOrders = mpsc::Receiver<(FleetOrder, Reply)>;
-
-impl FleetOrders {
-    #[must_use]
-    pub fn new() -> (Self, ReceivedOrders) {
-        let (sender, receiver) = mpsc::channel(ORDERS_MAX);
-        (Self(sender), receiver)
+impl<S: Storage> FleetStart<S> {
+    /// Opens the folder, and decides which configuration the process starts with
+    /// ([`Self::running`]). The process calls it before it reads the files of a bundle, so that a
+    /// bundle with which it cannot run ends after two starts. It writes to the disk, and blocks.
+    pub fn open(storage: S, clock: WallClock, times: FleetTimes) -> Result<Self, DiskError> {
+        let (mut disk, record) = FleetDisk::open(storage)?;
+        let mut machine = Machine::new(record.clone(), times);
+        let delayed = machine.step(clock, Input::Started).actions;
+        let mut recorded = Some(record);
+        if recorded.as_ref() != Some(machine.record()) {
+            // A start must not fail because the disk is full: the agent writes the record later.
+            let written = disk.write_record(machine.record());
+            recorded = written.is_ok().then(|| machine.record().clone());
+        }
+        Ok(Self {
+            disk,
+            machine,
+            recorded,
+            delayed,
+        })
     }
 
-    /// Has an order carried out. The answer to an offer comes when the bundle is on disk.
-    pub async fn send(&self, order: FleetOrder) -> Result<Answer, OrderError> {
-        let (reply, answer) = oneshot::channel();
-        let sent = self.0.send((order, reply)).await;
-        sent.map_err(|_| OrderError::Stopping)?;
-        answer.await.unwrap_or(Err(OrderError::Stopping))
+    /// The configuration with which the process must start.
+    #[must_use]
+    pub fn running(&self) -> ConfigSet {
+        self.machine.record().running()
+    }
+
+    /// The folder with the files of [`Self::running`]. `None`: the local files alone.
+    #[must_use]
+    pub fn running_folder(&self) -> Option<PathBuf> {
+        self.running().bundle().map(|id| self.disk.set(id))
     }
 }
 
@@ -143,47 +116,26 @@ pub struct Agent<S, T> {
     recorded: Option<FleetRecord>,
     /// Actions that wait until the process has loaded its configuration.
     delayed: Vec<Action>,
-    /// A bundle that the disk has not taken yet.
-    held: Option<Box<OfferedFiles>>,
+    /// A bundle that the disk has not taken yet, and since when.
+    held: Option<(Box<OfferedFiles>, Timestamp)>,
     since_store: Duration,
     /// Why the disk did not take the last write.
     fault: Option<String>,
 }
 
 impl<S: Storage, T: Site> Agent<S, T> {
-    /// Opens the fleet's folder, and decides which configuration the process starts with
-    /// ([`Self::running`]). The process calls it before it reads its configuration, so that a
-    /// bundle with which it cannot run ends after two starts.
-    pub async fn start(storage: S, site: Arc<T>, times: FleetTimes) -> Result<Self, DiskError> {
-        let opened = tokio::task::spawn_blocking(move || FleetDisk::open(storage)).await;
-        let (disk, record) = opened.map_err(|error| stopped(&error))??;
-        let mut agent = Self {
-            disk: Arc::new(Mutex::new(disk)),
-            machine: Machine::new(record.clone(), times),
-            recorded: Some(record),
+    #[must_use]
+    pub fn new(start: FleetStart<S>, site: Arc<T>) -> Self {
+        Self {
+            disk: Arc::new(Mutex::new(start.disk)),
             site,
-            delayed: Vec::new(),
+            machine: start.machine,
+            recorded: start.recorded,
+            delayed: start.delayed,
             held: None,
             since_store: Duration::ZERO,
             fault: None,
-        };
-        let step = agent.machine.step(agent.site.clock(), Input::Started);
-        // A start must not fail because the disk is full.
-        agent.record().await.ok();
-        agent.delayed = step.actions;
-        Ok(agent)
-    }
-
-    /// The configuration with which the process must run.
-    #[must_use]
-    pub fn running(&self) -> ConfigSet {
-        self.machine.record().running()
-    }
-
-    /// The folder with the files of [`Self::running`]. `None`: the local files alone.
-    #[must_use]
-    pub fn running_folder(&self) -> Option<PathBuf> {
-        self.folder(self.running())
+        }
     }
 
     fn folder(&self, set: ConfigSet) -> Option<PathBuf> {
@@ -201,10 +153,10 @@ impl<S: Storage, T: Site> Agent<S, T> {
                 format!("The gateway cannot store its configuration bundles: {fault}."),
             );
         }
-        let held = self.held.as_ref().map(|held| PendingBundle {
+        let held = self.held.as_ref().map(|(held, since)| PendingBundle {
             facts: held.offered.facts.clone(),
             state: BundleState::Fetched,
-            since: self.site.clock().now,
+            since: *since,
             until: None,
             reason: self.fault.clone(),
             changes_odoo: false,
@@ -235,7 +187,7 @@ impl<S: Storage, T: Site> Agent<S, T> {
     pub async fn tick(&mut self, passed: Duration) {
         self.since_store += passed;
         if self.since_store >= STORE_EVERY
-            && let Some(held) = self.held.take()
+            && let Some((held, _)) = self.held.take()
         {
             self.offer(held).await.ok();
         }
@@ -267,9 +219,9 @@ impl<S: Storage, T: Site> Agent<S, T> {
     async fn offer(&mut self, files: Box<OfferedFiles>) -> Result<Answer, DiskError> {
         let offered = files.offered.clone();
         let id = offered.facts.id;
-        let is_older = |held: &OfferedFiles| held.offered.facts.id.serial <= id.serial;
-        self.held.take_if(|held| is_older(held));
         if self.machine.judge(&offered) == Answer::Done {
+            let is_older = |held: &OfferedFiles| held.offered.facts.id.serial <= id.serial;
+            self.held.take_if(|(held, _)| is_older(held));
             let kept = files.clone();
             let stored = self
                 .on_disk(move |disk| disk.store(id, &kept.bundle, &kept.files))
@@ -287,7 +239,7 @@ impl<S: Storage, T: Site> Agent<S, T> {
     }
 
     fn hold(&mut self, files: Box<OfferedFiles>) {
-        self.held = Some(files);
+        self.held = Some((files, self.site.clock().now));
         self.since_store = Duration::ZERO;
     }
 

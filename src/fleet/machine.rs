@@ -264,7 +264,7 @@ impl Machine {
         if let Some(why) = &self.live.load_fault {
             let wanted = self.record.running();
             let text = format!(
-                "The gateway cannot load {wanted}, which was confirmed: {why}. It tries again every {} s; correct the fault, or publish a newer bundle.",
+                "The gateway cannot load its confirmed configuration, {wanted}: {why}. It tries again every {} s; correct the fault, or publish a newer bundle.",
                 REPEAT_AFTER.as_secs()
             );
             alarms.insert("bundle-not-loaded", text);

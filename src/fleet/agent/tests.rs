@@ -5,8 +5,9 @@ mod property;
 mod rig;
 
 use super::*;
+use crate::fleet::orders::FleetOrders;
 use crate::fleet::record::BundleOutcome;
-use crate::fleet::tests::samples::{facts, id, offered, stop};
+use crate::fleet::tests::samples::{facts, id, stop};
 use rig::{Behaviour, Rig, TIMES, offer};
 
 #[tokio::test]
@@ -181,7 +182,7 @@ async fn nothing_is_removed_that_the_record_on_disk_needs() {
 async fn a_damaged_record_is_an_error_of_the_start() {
     let rig = Rig::new().await;
     rig.disk.damage("record", |bytes| bytes.truncate(40));
-    let started = Agent::start(rig.disk.clone(), Arc::clone(&rig.site), TIMES).await;
+    let started = FleetStart::open(rig.disk.clone(), rig.site.clock(), TIMES);
     let error = started.unwrap_err().to_string();
     assert!(error.contains("cannot read fleet/record"), "{error}");
 }
@@ -230,17 +231,17 @@ async fn the_task_serves_orders_shows_its_status_and_stops_cleanly() {
     let error = orders.send(FleetOrder::Stop(stop(3, 41, true))).await;
     assert!(matches!(error, Err(OrderError::Stopping)));
     // The stop was clean: a second start is not counted.
-    let agent = Agent::start(disk, site, TIMES).await.unwrap();
-    let watch = agent.machine.record().watch.clone().unwrap();
-    assert_eq!(watch.unclean_starts, 0);
-    assert_eq!(agent.running(), ConfigSet::Bundle(id(42)));
+    let start = FleetStart::open(disk, site.clock(), TIMES).unwrap();
+    assert_eq!(start.running(), ConfigSet::Bundle(id(42)));
     assert!(
-        agent
+        start
             .running_folder()
             .unwrap()
             .ends_with(id(42).to_string())
     );
+    let agent = Agent::new(start, site);
+    let watch = agent.machine.record().watch.clone().unwrap();
+    assert_eq!(watch.unclean_starts, 0);
     assert_eq!(agent.status().stop, Some(stop(2, 41, true)));
     assert_eq!(agent.status().pending.unwrap().facts, facts(42));
-    drop(offered(42));
 }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 use super::rig::{Behaviour, Rig, offer};
+use crate::fleet::record::HistoryEntry;
 use crate::fleet::tests::samples::{id_of, stop};
 
 #[derive(Debug, Clone)]

@@ -4,8 +4,10 @@
 //! complete; a bundle that was never confirmed is not below the highest serial that the agent
 //! accepted, its rollout is not stopped, and the clock is trusted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::MutexGuard;
+
+use bytes::Bytes;
 
 use super::super::*;
 use crate::fleet::tests::power::PowerDisk;
@@ -227,16 +229,17 @@ impl Rig {
             confirmed: BTreeSet::new(),
             violations: Vec::new(),
         })));
-        let agent = Agent::start(disk.clone(), Arc::clone(&site), TIMES).await;
+        let start = FleetStart::open(disk.clone(), site.clock(), TIMES).unwrap();
+        let (running, folder) = (start.running(), start.running_folder());
         let mut rig = Self {
-            agent: agent.unwrap(),
+            agent: Agent::new(start, Arc::clone(&site)),
             site,
             disk,
             choose: Box::new(|_| 0),
             cuts: 0,
             again: 0,
         };
-        rig.begin().await;
+        rig.begin(running, folder).await;
         // The empty record is on disk after the first change only.
         let order = FleetOrder::Stop(crate::fleet::tests::samples::stop(1, 1, false));
         rig.agent.serve(order).await.unwrap();
@@ -244,9 +247,7 @@ impl Rig {
     }
 
     /// The process reads the configuration that the agent named.
-    async fn begin(&mut self) {
-        let running = self.agent.running();
-        let folder = self.agent.running_folder();
+    async fn begin(&mut self, running: ConfigSet, folder: Option<PathBuf>) {
         let result = self.site.world().load(folder.as_deref());
         let is_loaded = result.is_ok();
         self.agent.loaded(running, result).await;
@@ -260,9 +261,11 @@ impl Rig {
     async fn boot(&mut self, disk: PowerDisk) {
         self.disk = disk;
         self.site.world().disk = self.disk.clone();
-        let agent = Agent::start(self.disk.clone(), Arc::clone(&self.site), TIMES).await;
-        self.agent = agent.unwrap();
-        self.begin().await;
+        let clock = self.site.clock();
+        let start = FleetStart::open(self.disk.clone(), clock, TIMES).unwrap();
+        let (running, folder) = (start.running(), start.running_folder());
+        self.agent = Agent::new(start, Arc::clone(&self.site));
+        self.begin(running, folder).await;
     }
 
     pub async fn restart(&mut self) {

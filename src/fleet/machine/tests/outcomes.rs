@@ -213,7 +213,7 @@ fn a_confirmed_bundle_that_cannot_be_loaded_raises_an_alarm_and_is_tried_again()
     }
     let alarms = rig.machine.alarms(rig.clock());
     assert!(
-        alarms["bundle-not-loaded"].contains("cannot load bundle 41"),
+        alarms["bundle-not-loaded"].contains("cannot load its confirmed configuration, bundle 41"),
         "{alarms:?}"
     );
     rig.run(25);
