@@ -4,8 +4,8 @@
 //! configuration that the process loads ([`Site::load`]), and a [`FleetStatus`] for views.
 //!
 //! **Guarantees**: the record is on disk before an action is executed. While the disk is full, no
-//! new configuration is applied or confirmed; a rollback is carried out anyway, and recorded as soon
-//! as there is space. Nothing is removed that the record on disk still needs.
+//! new configuration is applied or confirmed; a rollback is carried out anyway, and recorded when
+//! there is space. Nothing is removed that the record on disk still needs.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -116,7 +116,7 @@ pub struct Agent<S, T> {
     recorded: Option<FleetRecord>,
     /// Actions that wait until the process has loaded its configuration.
     delayed: Vec<Action>,
-    /// A bundle that the disk has not taken yet, and since when.
+    /// A bundle that the disk has not taken yet, and the time of the attempt.
     held: Option<(Box<OfferedFiles>, Timestamp)>,
     since_store: Duration,
     /// Why the disk did not take the last write.
@@ -250,8 +250,8 @@ impl<S: Storage, T: Site> Agent<S, T> {
         Ok(stepped.answer)
     }
 
-    /// A stop that is not on disk holds until the process ends, and a resumption that is not on disk
-    /// has no effect: the answer is the fault of the disk.
+    /// A stop that is not on disk holds until the process ends; a resumption that is not on disk has
+    /// no effect. The answer is the fault of the disk.
     async fn take_stop(&mut self, stop: StopOrder) -> Result<Answer, DiskError> {
         let stepped = self.step(Input::Stop(stop)).await?;
         self.execute(stepped.actions).await;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! record                      what the gateway knows about bundles
-//! bundles/SERIAL-HASH.bundle  as they came
+//! bundles/SERIAL-HASH.bundle  as received
 //! sets/SERIAL-HASH/           the files for this site, unpacked
 //! ```
 //!

@@ -1,7 +1,8 @@
 //! The state machine of bundles on one gateway: from *verified* to *confirmed* or *rolled-back*.
 //!
-//! **In**: the record, the time, and an [`Input`]. **Out**: the changed record, the [`Action`]s that
-//! the caller executes after the record is on disk, and the answer to whoever gave the input. Pure.
+//! **In**: the record, the time, and an [`Input`]. **Out**: the changed record, the [`Action`]s
+//! that the caller executes after the record is on disk, and the answer to the sender of the input.
+//! Pure.
 //!
 //! ```text
 //! offered ▸ verified ▸ checked ▸ waiting ◂▸ staged ▸ applied ▸ watching ▸ confirmed
@@ -9,11 +10,12 @@
 //!    └─────────┴─────────┴──── refused ────┘        └─ rolled-back ┘
 //! ```
 //!
-//! **Guarantees**: a bundle below the highest serial that was verified here is never applied, nor is
-//! one whose rollout is stopped, one that was rolled back (except for the one further try after a
-//! lost connection), or any bundle while the clock is not trusted. The wall clock decides only about
-//! `not_before`, rings and expiry; the watch and the quiet moment use the monotonic clock. The
-//! process runs with [`FleetRecord::running`], or loads it: whatever was interrupted is repeated.
+//! **Guarantees**: these bundles are never applied: one below the highest serial that was verified
+//! here; one whose rollout is stopped; one that was rolled back, except for one further try after a
+//! lost connection or if a person wants it; any bundle while the clock is not trusted. The wall
+//! clock decides only about `not_before`, rings and expiry; the watch and the quiet moment use the
+//! monotonic clock. The process runs with [`FleetRecord::running`], or loads it: an interrupted step
+//! is repeated.
 //!
 //! `offer`: bundles and stops that come in. `apply`: from checked to applied. `finish`: confirmed,
 //! rolled back, refused.
@@ -109,7 +111,7 @@ pub enum Action {
     CleanUp,
 }
 
-/// The answer to whoever gave the input.
+/// The answer to the sender of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The input took effect.

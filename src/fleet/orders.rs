@@ -21,7 +21,7 @@ const ORDERS_MAX: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferedFiles {
     pub offered: OfferedBundle,
-    /// The bundle as it came.
+    /// The bytes of the bundle, as received.
     pub bundle: Bytes,
     /// Path and content.
     pub files: Vec<(String, Bytes)>,

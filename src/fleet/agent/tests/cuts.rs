@@ -1,5 +1,5 @@
-//! The power goes at each write of a rollout: the end is the old or the new configuration, complete,
-//! and the bundle is confirmed or rolled back.
+//! The power goes at each write of a rollout. At the end the old or the new configuration
+//! runs, complete, and the bundle is confirmed or rolled back.
 
 use super::rig::{Behaviour, Rig};
 use crate::fleet::record::BundleOutcome;

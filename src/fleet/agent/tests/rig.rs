@@ -1,6 +1,6 @@
 //! An agent on a disk whose power can be cut, with a simulated site.
 //!
-//! The site notes each violation of what must hold whenever a configuration is loaded: its files are
+//! The site notes each violation of what must hold when a configuration is loaded: its files are
 //! complete; a bundle that was never confirmed is not below the highest serial that the agent
 //! accepted, its rollout is not stopped, and the clock is trusted.
 
