@@ -250,8 +250,8 @@ impl<S: Storage, T: Site> Agent<S, T> {
         Ok(stepped.answer)
     }
 
-    /// A stop that is not on disk holds until the process ends; a resumption that is not on disk has
-    /// no effect. The answer is the fault of the disk.
+    /// A stop that is not on disk holds until the process ends. A resumption that is not on disk
+    /// has no effect. The answer is the fault of the disk.
     async fn take_stop(&mut self, stop: StopOrder) -> Result<Answer, DiskError> {
         let stepped = self.step(Input::Stop(stop)).await?;
         self.execute(stepped.actions).await;

@@ -14,8 +14,8 @@
 //! here; one whose rollout is stopped; one that was rolled back, except for one further try after a
 //! lost connection or if a person wants it; any bundle while the clock is not trusted. The wall
 //! clock decides only about `not_before`, rings and expiry; the watch and the quiet moment use the
-//! monotonic clock. The process runs with [`FleetRecord::running`], or loads it: an interrupted step
-//! is repeated.
+//! monotonic clock. The process runs with [`FleetRecord::running`], or loads it: an interrupted
+//! step is repeated.
 //!
 //! `offer`: bundles and stops that come in. `apply`: from checked to applied. `finish`: confirmed,
 //! rolled back, refused.
