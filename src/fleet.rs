@@ -5,30 +5,42 @@
 //!
 //! bytes ─ bundle ▸ Verified ─ admit ▸ now, later or refused ─ site_set ▸ files of the site ▸ config
 //! bytes ─ stop ▸ Stop
+//! Verified ─▶ agent ─ machine ▸ record, actions ─▶ disk, then check, load, watch
 //! ```
 //!
-//! Pure, except for `build` (reads a directory), `trust` (reads trust.toml) and `site_set` (writes
-//! the files of a site).
+//! Pure, except for `build` (reads a directory), `trust` (reads trust.toml), `site_set` (writes the
+//! files of a site), `disk` (writes the record and the bundles) and `agent` (the task that runs all
+//! of it on a gateway).
 
 pub mod admit;
+pub mod agent;
 pub mod archive;
 pub mod build;
 pub mod bundle;
 mod chain;
 mod content;
+pub mod disk;
 mod error;
 mod key_id;
 mod keys;
 pub mod layout;
+pub mod machine;
 pub mod manifest;
+pub mod orders;
 mod parts;
+pub mod record;
 #[cfg(test)]
 mod samples;
 pub mod signing;
 pub mod site_check;
 pub mod site_set;
 pub mod stop;
+mod stored;
 pub mod trust;
+pub mod watch;
+
+#[cfg(test)]
+mod tests;
 
 pub use bundle::{Bundle, Verified, verify};
 pub use chain::{Link, follow};

@@ -9,6 +9,7 @@ mod convert;
 mod device_clock;
 mod document;
 mod event;
+pub mod fleet;
 pub mod flow;
 pub mod plan;
 mod progress;

@@ -1,0 +1,189 @@
+//! Bundles and stops that come in.
+//!
+//! **In**: a verified bundle, a verified stop, a person's rollback. **Out**: the pending bundle, or
+//! the answer why nothing changed.
+
+use super::{Action, Answer, Machine, OfferedBundle, RejectedOffer, Step, WallClock};
+use crate::fleet::record::{
+    BundleId, BundleOutcome, BundleState, ConfigSet, HistoryEntry, PendingBundle, PreviousSet,
+    RolledBackBundle, StopOrder, shorten,
+};
+
+impl Machine {
+    pub(super) fn offer(&mut self, clock: WallClock, offered: OfferedBundle) -> Step {
+        let id = offered.facts.id;
+        match self.judge(&offered) {
+            Answer::Done => {}
+            Answer::Refused(reason) => {
+                return self.reject(clock, Some(id.serial), reason, &offered.facts.by);
+            }
+            known @ Answer::Known(_) => return Step::answer(known),
+        }
+        self.record.highest = Some(id);
+        self.live.rejected = None;
+        if offered.is_again {
+            self.record.rolled_back.retain(|entry| entry.id != id);
+        }
+        let pending = PendingBundle {
+            facts: offered.facts,
+            state: BundleState::Verified,
+            since: clock.now,
+            until: None,
+            reason: None,
+            changes_odoo: false,
+        };
+        let is_applied = self.record.applied().is_some();
+        let waiting = if is_applied {
+            &mut self.record.next
+        } else {
+            &mut self.record.pending
+        };
+        if let Some(older) = waiting.take() {
+            self.supersede(clock, &older, id);
+        }
+        let (mut actions, mut answer) = (Vec::new(), Answer::Done);
+        if let Some(reason) = offered.unsupported {
+            self.refuse_facts(clock, &pending.facts, &reason);
+            answer = Answer::Refused(reason);
+        } else if is_applied {
+            self.record.next = Some(self.wait_for_watch(pending));
+        } else {
+            self.record.pending = Some(pending);
+            actions = self.check();
+        }
+        actions.push(Action::CleanUp);
+        Step {
+            actions,
+            answer,
+            needs_disk: true,
+        }
+    }
+
+    fn wait_for_watch(&self, pending: PendingBundle) -> PendingBundle {
+        let applied = self.record.applied().map(|applied| applied.facts.id.serial);
+        let reason = applied.map(|serial| format!("bundle {serial} is being watched"));
+        PendingBundle {
+            state: BundleState::Waiting,
+            reason,
+            ..pending
+        }
+    }
+
+    /// Whether a bundle may become the pending one ([`Answer::Done`]).
+    #[must_use]
+    pub fn judge(&self, offered: &OfferedBundle) -> Answer {
+        let id = offered.facts.id;
+        let serial = id.serial;
+        if !offered.is_for_site {
+            return Answer::Refused(format!("bundle {serial} is for other sites"));
+        }
+        if let Some(highest) = self.record.highest {
+            if serial < highest.serial {
+                return Answer::Refused(format!(
+                    "serial {serial} is below {}, the highest serial that was verified here",
+                    highest.serial
+                ));
+            }
+            if serial == highest.serial && id.manifest != highest.manifest {
+                return Answer::Refused(format!(
+                    "serial {serial} was verified here with another manifest: give the bundle a new serial"
+                ));
+            }
+        }
+        if self.record.has(id) {
+            return Answer::Known(format!("the gateway has bundle {serial} already"));
+        }
+        match self.record.rolled_back(id) {
+            Some(entry) if !offered.is_again => Answer::Known(format!(
+                "bundle {serial} was rolled back at {} and is not tried again by itself: {}. To try it again, run `stockrelay config apply --again`",
+                entry.at, entry.reason
+            )),
+            _ => Answer::Done,
+        }
+    }
+
+    /// Notes an offer that changes nothing.
+    pub(super) fn reject(
+        &mut self,
+        clock: WallClock,
+        serial: Option<u64>,
+        reason: String,
+        by: &str,
+    ) -> Step {
+        self.live.rejected = Some(RejectedOffer {
+            serial,
+            reason: shorten(&reason),
+            by: shorten(by),
+            at: clock.now,
+        });
+        Step::answer(Answer::Refused(reason))
+    }
+
+    fn supersede(&mut self, clock: WallClock, older: &PendingBundle, newer: BundleId) {
+        self.record.add_history(HistoryEntry {
+            at: clock.now,
+            by: older.facts.by.clone(),
+            serial: older.facts.id.serial,
+            outcome: BundleOutcome::Superseded,
+            reason: format!("bundle {} came before it was applied", newer.serial),
+        });
+    }
+
+    /// The stop with the highest count holds.
+    pub(super) fn take_stop(&mut self, clock: WallClock, stop: &StopOrder) -> Step {
+        let known = self.record.stop.as_ref().map_or(0, |known| known.count);
+        if stop.count <= known {
+            let count = stop.count;
+            return Step::answer(Answer::Known(format!(
+                "the gateway has stop {known}, and stop {count} does not replace it"
+            )));
+        }
+        let releases = (self.record.stop.as_ref()).is_some_and(|known| {
+            known.is_stopped && !(stop.is_stopped && stop.serial >= known.serial)
+        });
+        self.record.stop = Some(StopOrder {
+            reason: shorten(&stop.reason),
+            by: shorten(&stop.by),
+            count: stop.count,
+            serial: stop.serial,
+            is_stopped: stop.is_stopped,
+        });
+        // A stop holds at once, a resumption when it is on disk.
+        Step {
+            needs_disk: releases,
+            ..Step::of(self.evaluate(clock))
+        }
+    }
+
+    pub(super) fn roll_back_by(&mut self, clock: WallClock, by: &str) -> Step {
+        let reason = format!("{by} rolled back");
+        if self.record.applied().is_some() {
+            return Step::of(self.roll_back(clock, &reason, false, Some(by)));
+        }
+        let Some(previous) = self.record.previous.clone() else {
+            let running = self.record.running();
+            return Step::answer(Answer::Refused(format!(
+                "the gateway runs with {running} and has no earlier configuration: apply a bundle with a higher serial instead"
+            )));
+        };
+        let to = match &previous {
+            PreviousSet::Files => ConfigSet::Files,
+            PreviousSet::Bundle(previous) => ConfigSet::Bundle(previous.id),
+        };
+        if let Some(confirmed) = self.record.confirmed.take() {
+            self.record.add_rolled_back(RolledBackBundle {
+                id: confirmed.id,
+                reason: reason.clone(),
+                at: clock.now,
+                may_retry: false,
+            });
+            self.end(clock, confirmed.id, by, BundleOutcome::RolledBack, &reason);
+        }
+        self.record.confirmed = match previous {
+            PreviousSet::Files => None,
+            PreviousSet::Bundle(previous) => Some(previous),
+        };
+        self.record.previous = None;
+        Step::of(self.load(to))
+    }
+}

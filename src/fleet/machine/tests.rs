@@ -1,0 +1,5 @@
+//! The rules of the machine, one test each. `rig` plays a gateway that does what the machine wants.
+
+mod outcomes;
+mod rig;
+mod rules;

@@ -1,0 +1,87 @@
+//! The words between the agent and the rest of the daemon: orders, their answers, and the status.
+//!
+//! **In**: bundles and stops that are verified, and what people want. **Out**: an answer to each
+//! order, and a [`FleetStatus`] for views and reports.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::disk::DiskError;
+use super::machine::{Answer, OfferedBundle, RejectedOffer};
+use super::record::{
+    BundleId, ConfigSet, ConfirmedBundle, HistoryEntry, LastOutcome, PendingBundle, StopOrder,
+};
+
+/// Orders that wait, at most.
+const ORDERS_MAX: usize = 16;
+
+/// A bundle whose signatures and hashes are verified, and its files for this site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferedFiles {
+    pub offered: OfferedBundle,
+    /// The bytes of the bundle, as received.
+    pub bundle: Bytes,
+    /// Path and content.
+    pub files: Vec<(String, Bytes)>,
+}
+
+/// What views and reports show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetStatus {
+    pub running: ConfigSet,
+    pub confirmed: Option<ConfirmedBundle>,
+    pub pending: Option<PendingBundle>,
+    /// The bundle that waits for the watch of the pending one.
+    pub next: Option<PendingBundle>,
+    pub last: Option<LastOutcome>,
+    pub stop: Option<StopOrder>,
+    pub highest: Option<BundleId>,
+    pub rejected: Option<RejectedOffer>,
+    pub history: VecDeque<HistoryEntry>,
+    pub alarms: BTreeMap<&'static str, String>,
+}
+
+/// What others want from the agent.
+#[derive(Debug)]
+pub enum FleetOrder {
+    Offer(Box<OfferedFiles>),
+    Stop(StopOrder),
+    RollBack { by: String },
+    Rejected { reason: String, by: String },
+}
+
+/// Why an order has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    #[error("{0}")]
+    Disk(#[from] DiskError),
+    #[error("the gateway is stopping: repeat the command when it runs")]
+    Stopping,
+}
+
+pub(super) type Reply = oneshot::Sender<Result<Answer, OrderError>>;
+
+/// Sends orders to the agent; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct FleetOrders(mpsc::Sender<(FleetOrder, Reply)>);
+
+/// The receiver of orders, for the agent.
+pub type ReceivedOrders = mpsc::Receiver<(FleetOrder, Reply)>;
+
+impl FleetOrders {
+    #[must_use]
+    pub fn new() -> (Self, ReceivedOrders) {
+        let (sender, receiver) = mpsc::channel(ORDERS_MAX);
+        (Self(sender), receiver)
+    }
+
+    /// Has an order carried out. The answer to an offer comes when the bundle is on disk.
+    pub async fn send(&self, order: FleetOrder) -> Result<Answer, OrderError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.0.send((order, reply)).await;
+        sent.map_err(|_| OrderError::Stopping)?;
+        answer.await.unwrap_or(Err(OrderError::Stopping))
+    }
+}
