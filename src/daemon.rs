@@ -6,6 +6,8 @@
 
 mod assembling;
 mod housekeeping;
+mod parts;
+pub mod reload;
 mod trust;
 
 use std::net::SocketAddr;
@@ -13,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -26,21 +28,24 @@ use crate::config::Config;
 use crate::config::last::FILE as LAST_CONFIG;
 use crate::decode::profiles::Profiles;
 use crate::flow;
-use crate::forward::{Forwarder, Rules};
+use crate::forward::Forwarder;
 use crate::journal::{
     Damage, FILE as JOURNAL_FILE, Fatal, Journal, JournalError, Namespace, OpenError, Totals,
     WriterHandle,
 };
 use crate::opens;
+use crate::reload::Reloads;
 use crate::source::Intake;
 use crate::source::LastLists;
-use crate::source::broker::{Broker, BrokerError};
+use crate::source::broker::{self, Broker, BrokerError};
 use crate::source::clock_time::ClockTimes;
-use crate::source::front_door::{FrontDoor, FrontDoorError};
-use crate::source::scanners::Scanners;
+use crate::source::front_door::{DoorHandle, FrontDoor, FrontDoorError};
 use crate::source::scanners::list::ScannersError;
+use crate::source::scanners::{Scanners, ScannersHandle};
 use crate::tls;
-use crate::view::control::{Control, ControlError};
+use crate::view::control::{Control, ControlError, EffectiveView};
+use parts::{Switch, run_brokers, run_doors};
+use reload::{BrokerHandle, Running};
 
 /// How long the parts may take to end before they are stopped. With the journal's last commit this
 /// is below the 10 s that a stop may take.
@@ -96,11 +101,22 @@ pub struct Daemon {
     mqtt_address: Option<SocketAddr>,
     control_socket: PathBuf,
     totals: watch::Receiver<Totals>,
+    running: Running,
 }
 
 impl Daemon {
-    /// Opens and binds everything, in the order in which it is cheap to fail, and starts it.
+    /// As [`Self::start_with`], without the origins of the values and without requests to reload.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, |_| None, None).await
+    }
+
+    /// Opens and binds everything, in the order in which it is cheap to fail, and starts it.
+    /// `origin` answers what sets a key. `reloads` takes requests of the control API.
+    pub async fn start_with(
+        config: Config,
+        origin: impl Fn(&str) -> Option<String>,
+        reloads: Option<Reloads>,
+    ) -> Result<Self, StartError> {
         tls::install_provider();
         // Opening reads files: not on a thread that serves.
         let looked_at = config.clone();
@@ -122,14 +138,20 @@ impl Daemon {
             board.clone(),
         )?;
         let copy = watch::Sender::new(copy);
-        let control = control.with_copies(copy.subscribe());
         let profiles = Profiles::default();
-        let control = control.with_profiles(profiles.clone());
+        let effective = watch::Sender::new(EffectiveView::default());
+        let mut control = control
+            .with_copies(copy.subscribe())
+            .with_profiles(profiles.clone())
+            .with_effective(effective.subscribe());
+        if let Some(reloads) = reloads {
+            control = control.with_reloads(reloads);
+        }
         let capture = Capture::new(
             config.capture.clone(),
             &config.orders,
             copy.subscribe(),
-            FRESH_REFRESHES * Duration::from_secs(config.odoo.refresh_s),
+            reload::fresh_for(&config),
             Some(journal.clone()),
         );
         let recalled = capture.clone();
@@ -139,7 +161,8 @@ impl Daemon {
         let (clock_times, heard) = ClockTimes::new();
         let intake = Intake::with_capture(journal.inbox().clone(), capture.clone())
             .with_clock_times(clock_times)
-            .with_profiles(profiles);
+            .with_profiles(profiles)
+            .with_last_lists(LastLists::new(&config.data_dir));
         let mut parts = JoinSet::new();
         let sources = Sources {
             config: &config,
@@ -148,13 +171,16 @@ impl Daemon {
             board: &board,
             cancel: &cancel,
         };
-        let (outlets, mqtt_address) = sources.start(&mut parts)?;
+        let started = sources.start(&mut parts)?;
+        let outlets = started.outlets;
+        let documents = watch::Sender::new(config.documents.clone());
         let assembling = assembling::Assembling::new(
             &config,
             journal.clone(),
             board.clone(),
             heard,
             intake.profiles().clone(),
+            documents.subscribe(),
         )?;
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
         let tasks = capture::tasks::run(
@@ -167,21 +193,17 @@ impl Daemon {
         let ways = (intake.profiles().clone(), capture.clone(), outlets.clone());
         let flows = flow::Driver::new(journal.clone(), copy.subscribe(), ways, board.clone())?;
         run(&mut parts, "flow", flows.run(cancel.clone()));
+        let settings = watch::Sender::new(reload::settings(&config));
         let forwarder = Forwarder {
-            config: config.odoo.clone(),
-            rules: Rules {
-                orders: config.orders.clone(),
-                stock: config.stock.clone(),
-                retention_days: config.journal.retention_days,
-                time_zone: config.time_zone.clone(),
-            },
+            settings: settings.subscribe(),
             journal: journal.clone(),
-            outlets,
+            outlets: outlets.clone(),
             board: board.clone(),
             data_dir: config.data_dir.clone(),
             copy,
         };
         run(&mut parts, "forward", forwarder.run(cancel.clone()));
+        let handle = control.handle();
         run(&mut parts, "control", control.run(cancel.clone()));
         run(
             &mut parts,
@@ -189,17 +211,33 @@ impl Daemon {
             housekeeping::run(journal.clone(), board.clone(), cancel.clone()),
         );
         let totals = journal.watch();
-        let control_socket = config.control.socket;
-        Ok(Self {
+        let daemon = Self {
             journal,
             board,
             writer,
             parts,
             cancel,
-            mqtt_address,
-            control_socket,
+            mqtt_address: started.mqtt_address,
+            control_socket: config.control.socket.clone(),
             totals,
-        })
+            running: Running {
+                config,
+                intake,
+                capture,
+                outlets,
+                settings,
+                documents,
+                effective,
+                control: handle,
+                scanners: started.scanners,
+                door: started.door,
+                doors: started.doors,
+                broker: started.broker,
+                brokers: started.brokers,
+            },
+        };
+        daemon.show_config(&daemon.running.config, origin);
+        Ok(daemon)
     }
 
     /// The address of the front door, with the actual port if the configuration has 0.
@@ -274,47 +312,69 @@ struct Sources<'a> {
     cancel: &'a CancellationToken,
 }
 
+/// The sources that were started, and the ways to them.
+struct Started {
+    outlets: Outlets,
+    /// Where the front door listens.
+    mqtt_address: Option<SocketAddr>,
+    scanners: ScannersHandle,
+    door: Option<DoorHandle>,
+    doors: mpsc::Sender<Switch<FrontDoor>>,
+    broker: Option<BrokerHandle>,
+    brokers: mpsc::Sender<Switch<Broker>>,
+}
+
 impl Sources<'_> {
-    /// Binds and starts each that the configuration names. Answers the ways back to the devices,
-    /// and where the front door listens.
-    fn start(
-        &self,
-        parts: &mut JoinSet<&'static str>,
-    ) -> Result<(Outlets, Option<SocketAddr>), StartError> {
-        let (config, board) = (self.config, self.board);
-        let last_lists = LastLists::new(&config.data_dir);
-        let intake = self.intake.clone().with_last_lists(last_lists);
-        let mut outlets = Outlets::default();
-        let mut mqtt_address = None;
-        if let Some(file) = &config.scanners {
-            let scanners = Scanners::new(file, intake.clone(), board.clone())?;
-            outlets.scanners = Some(scanners.outbound());
-            run(parts, "scanners", scanners.run(self.cancel.clone()));
-        }
+    /// Binds and starts each that the configuration names.
+    fn start(&self, parts: &mut JoinSet<&'static str>) -> Result<Started, StartError> {
+        let (config, board, intake) = (self.config, self.board, self.intake);
+        let outlets = Outlets::default();
+        let scanners = match &config.scanners {
+            Some(file) => Scanners::new(file, intake.clone(), board.clone())?,
+            None => Scanners::of(Vec::new(), intake.clone(), board.clone()),
+        };
+        outlets.scanners.set(Some(scanners.outbound()));
+        let scanners_handle = scanners.handle();
+        run(parts, "scanners", scanners.run(self.cancel.clone()));
+        let mut door = None;
         if let Some(listen) = &config.listen {
             let (inbox, values) = (
                 self.journal.inbox().clone(),
                 self.journal.read_namespaces(&Namespace::FRONT_DOOR)?,
             );
-            let door = FrontDoor::bind(
-                listen,
-                config.site.clone(),
-                intake.clone(),
-                inbox,
-                values,
-                board.clone(),
-            )?;
-            mqtt_address = Some(door.local_addr());
-            outlets.listen = Some(door.outbound());
-            run(parts, "mqtt.listen", door.run(self.cancel.clone()));
+            let (site, intake) = (config.site.clone(), intake.clone());
+            let bound = FrontDoor::bind(listen, site, intake, inbox, values, board.clone())?;
+            outlets.listen.set(Some(bound.outbound()));
+            door = Some(bound);
         }
-        if let Some(broker) = &config.broker {
-            let intake = intake.clone();
-            let broker = Broker::new(broker, config.site.clone(), intake, board.clone())?;
-            outlets.broker = Some(broker.outbound());
-            run(parts, "mqtt.broker", broker.run(self.cancel.clone()));
+        let (doors, switches) = mpsc::channel(1);
+        let door_handle = door.as_ref().map(FrontDoor::handle);
+        let mqtt_address = door.as_ref().map(FrontDoor::local_addr);
+        let running = run_doors(door, switches, board.clone(), self.cancel.clone());
+        run(parts, "mqtt.listen", running);
+        let (mut broker, mut broker_handle) = (None, None);
+        if let Some(wanted) = &config.broker {
+            let site = config.site.clone();
+            let made = Broker::new(wanted, site, intake.clone(), board.clone())?;
+            outlets.broker.set(Some(made.outbound()));
+            broker_handle = Some(BrokerHandle {
+                list: made.list(),
+                credentials: broker::hash_credentials(wanted),
+            });
+            broker = Some(made);
         }
-        Ok((outlets, mqtt_address))
+        let (brokers, switches) = mpsc::channel(1);
+        let running = run_brokers(broker, switches, board.clone(), self.cancel.clone());
+        run(parts, "mqtt.broker", running);
+        Ok(Started {
+            outlets,
+            mqtt_address,
+            scanners: scanners_handle,
+            door: door_handle,
+            doors,
+            broker: broker_handle,
+            brokers,
+        })
     }
 }
 

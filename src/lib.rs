@@ -22,7 +22,8 @@
 //! parts write. [`odoo`] is the only module that talks to Odoo, and [`catalog`] the copy of its
 //! master data.
 //!
-//! [`opens`] lists everything that the daemon opens; [`daemon`] builds and starts all parts;
+//! [`opens`] lists everything that the daemon opens; [`daemon`] builds and starts all parts, and
+//! applies a new configuration ([`reload`]);
 //! [`demo`] runs it with simulated devices and a stand-in Odoo.
 
 pub mod assemble;
@@ -46,11 +47,13 @@ pub mod fair;
 pub mod flow;
 pub mod forward;
 pub mod journal;
+pub mod listener;
 pub mod odoo;
 pub mod odoo_id;
 pub mod opens;
 pub mod outcome;
 pub mod reason;
+pub mod reload;
 pub mod source;
 pub mod tls;
 pub mod view;

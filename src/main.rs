@@ -81,8 +81,11 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
                     EXIT_CONFIG
                 }
             })?;
-            let state_directory = config::last::state_directory(&environment());
-            life::run(loaded, instead, state_directory).await
+            let files = life::Files {
+                config: cli.config.clone(),
+                environment: environment(),
+            };
+            life::run(loaded, instead, files).await
         }
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo(args).await,
@@ -91,6 +94,9 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
             say(WITHOUT_DEMO);
             Err(EXIT_USAGE)
         }
+        Command::Config {
+            command: ConfigCommand::Reload { json },
+        } => reload(&socket(cli)?, *json).await,
         Command::Config { command } => configuration(command, &cli.config),
         Command::Profile { command } => profile(cli, command).await,
         Command::Devices {
@@ -218,8 +224,22 @@ fn configuration(command: &ConfigCommand, path: &Path) -> Result<u8, u8> {
                 print(&format!("{} is in order", file.display()));
             }
         }
+        // Only this asks the daemon: see `reload`.
+        ConfigCommand::Reload { .. } => {}
     }
     Ok(EXIT_DONE)
+}
+
+/// Has the daemon reload its configuration. The exit code is 0 only if it did.
+async fn reload(socket: &Path, json: bool) -> Result<u8, u8> {
+    let mut out = BufWriter::new(io::stdout());
+    let done = commands::reload(&Client::new(socket), json, &mut out).await;
+    let flushed = out.flush().map_err(CommandError::from);
+    drop(out.into_parts());
+    done.and(flushed).map(|()| EXIT_DONE).map_err(|error| {
+        say(&error.to_string());
+        error.exit_code()
+    })
 }
 
 async fn profile(cli: &Cli, command: &ProfileCommand) -> Result<u8, u8> {

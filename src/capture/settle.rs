@@ -19,7 +19,7 @@ impl Capture {
     /// when the copy has Odoo's orders for the first time. Reads the disk.
     pub fn recall(&self) {
         if let Some(journal) = self.0.journal.clone()
-            && self.0.config.check != Check::Off
+            && self.rules().config.check != Check::Off
             && let Err(error) = self.recall_from(&journal)
         {
             tracing::error!(%error, "cannot read the events before the start from the journal: devices may report wrong scans as right");

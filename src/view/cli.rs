@@ -61,7 +61,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the daemon
     #[command(
-        after_help = "SIGTERM and SIGINT stop the daemon: it finishes its current work within 10 seconds. SIGHUP has no effect."
+        after_help = "SIGTERM and SIGINT stop the daemon: it finishes its current work within 10 seconds. SIGHUP has it read its configuration again."
     )]
     Run,
     #[cfg(feature = "demo")]
@@ -169,7 +169,7 @@ Examples:
         #[command(subcommand)]
         command: ProfileCommand,
     },
-    /// Show or check the configuration
+    /// Show, check or reload the configuration
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -440,6 +440,21 @@ pub enum ConfigCommand {
     Show,
     /// Print every fault and warning of the configuration
     Check,
+    /// Have the running daemon read its configuration again, without a restart
+    #[command(after_help = "\
+The daemon checks the whole configuration first. If it finds a fault, it continues with the configuration
+that it has, and the command prints every fault. `site` and `data_dir` change only at a restart.
+
+Exit code 0 if the daemon runs with the new configuration, 1 if it refused it.
+
+Examples:
+  stockrelay config reload
+  stockrelay config reload --json | jq .changed")]
+    Reload {
+        /// Print the JSON answer of the control API
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[cfg(test)]

@@ -30,6 +30,16 @@ wait_for 'stockrelay status --json | grep "\"link\":\"up\""'
 echo "with a credential: $(state)"
 stockrelay check >check; echo "check beside it: $?"
 grep "^FAIL\|^warn" check | cut -c 1-40
+echo 'stock.negative = "allow"' >/etc/stockrelay/config.d/05.toml
+pid=$(systemctl show -P MainPID stockrelay)
+systemctl reload stockrelay; echo "reload: $? $(systemctl show -P ActiveState stockrelay)"
+test $pid = $(systemctl show -P MainPID stockrelay) && echo "the same process"
+stockrelay status --json | grep -c 'from files\|"origin":"files"'
+echo 'stock.negative = 1' >/etc/stockrelay/config.d/05.toml
+systemctl reload stockrelay; echo "reload with a fault: $? $(systemctl show -P ActiveState stockrelay)"
+rm /etc/stockrelay/config.d/05.toml
+kill -HUP $pid
+wait_for '! stockrelay status | grep "did not reload"'
 systemctl stop stockrelay
 
 # A new file with which it cannot start: it goes on with the last configuration.

@@ -13,8 +13,9 @@ use std::path::Path;
 use stockrelay::journal::Namespace;
 
 /// A module may import those above it. `ARCHITECTURE.md` says what each is for.
-const ORDER: [&str; 31] = [
+const ORDER: [&str; 33] = [
     "clock",
+    "listener",
     "tls",
     "reason",
     "odoo_id",
@@ -39,6 +40,7 @@ const ORDER: [&str; 31] = [
     "source",
     "opens",
     "choice",
+    "reload",
     "view",
     "daemon",
     "demo",

@@ -53,17 +53,18 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
     let mut receiver = copies.subscribe();
     let board = Board::new();
     let cancel = CancellationToken::new();
+    let config = config::Odoo {
+        refresh_s: 1,
+        ..odoo.config.clone()
+    };
+    let rules = stockrelay::forward::Rules {
+        orders: config::Orders::default(),
+        stock: config::Stock::default(),
+        retention_days: 90,
+        time_zone: Some(TimeZone::UTC),
+    };
     let forwarder = Forwarder {
-        config: config::Odoo {
-            refresh_s: 1,
-            ..odoo.config.clone()
-        },
-        rules: stockrelay::forward::Rules {
-            orders: config::Orders::default(),
-            stock: config::Stock::default(),
-            retention_days: 90,
-            time_zone: Some(TimeZone::UTC),
-        },
+        settings: Settings::new(config, rules).unchanging(),
         journal,
         outlets: Outlets::default(),
         board: board.clone(),
