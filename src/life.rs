@@ -103,8 +103,7 @@ async fn serve(
     loop {
         let request = tokio::select! {
             failure = daemon.failed() => return Some(failure),
-            () = signals.wait_for_stop() => return None,
-            _ = signals.hangup.recv() => None,
+            is_stop = signals.wait() => if is_stop { return None } else { None },
             Some(request) = requests.recv() => Some(request),
         };
         let begin = [
@@ -228,6 +227,16 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// Waits for a signal. Returns `false` for SIGHUP, and `true` for a signal to stop.
+    async fn wait(&mut self) -> bool {
+        tokio::select! {
+            _ = self.terminate.recv() => info!("SIGTERM: stopping"),
+            _ = self.interrupt.recv() => info!("SIGINT: stopping"),
+            _ = self.hangup.recv() => return false,
+        }
+        true
     }
 
     async fn wait_for_stop(&mut self) {

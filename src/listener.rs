@@ -16,8 +16,8 @@ use crate::clock;
 /// while many others do waits a second for its next attempt.
 const BACKLOG_MAX: u32 = 4_096;
 /// How long to wait for a replaced listener to be closed.
-const CLOSED_WITHIN: Duration = Duration::from_millis(500);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+pub const CLOSED_WITHIN: Duration = Duration::from_millis(500);
+pub const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Binds an address. Call it inside the runtime that will accept the connections.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {

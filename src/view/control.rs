@@ -35,6 +35,7 @@ use super::gateway::{Gateway, blocking};
 use super::{http, metrics};
 use crate::board::Board;
 use crate::catalog::Catalog;
+use crate::clock;
 use crate::config;
 use crate::decode::PAYLOAD_BYTES_MAX;
 use crate::decode::profiles::Profiles;
@@ -114,11 +115,12 @@ impl ControlHandle {
                 Some(Some(Arc::new(bound)))
             }
         };
-        let is_moved = new.socket != old.socket;
-        Ok(ControlChange {
-            metrics,
-            socket: is_moved.then(|| bind_unix(&new.socket)).transpose()?,
-        })
+        let socket = if new.socket == old.socket {
+            None
+        } else {
+            Some(bind_unix_again(&new.socket).await?)
+        };
+        Ok(ControlChange { metrics, socket })
     }
 
     /// Serves the new addresses. Answers in progress on the old ones may finish.
@@ -308,6 +310,20 @@ impl Drop for SocketFile {
         if std::fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
             // If it remains, the next start removes it as a stale file.
             drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// As [`bind_unix`], but waits for a socket that the reload before has replaced, and that is about
+/// to be closed.
+async fn bind_unix_again(path: &Path) -> Result<UnixSocket, ControlError> {
+    let begun = clock::instant();
+    loop {
+        match bind_unix(path) {
+            Err(ControlError::InUse(_)) if begun.elapsed() < listener::CLOSED_WITHIN => {
+                tokio::time::sleep(listener::LOOK_EVERY).await;
+            }
+            bound => return bound,
         }
     }
 }

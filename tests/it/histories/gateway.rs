@@ -19,7 +19,7 @@ use stockrelay::document::{DocumentNumber, State};
 use stockrelay::event::{
     Action, Event, Goods, Measures, Move, Movement, Name, Recorded, Seq, SourceKind,
 };
-use stockrelay::forward::{Forwarder, Rules};
+use stockrelay::forward::{Forwarder, Rules, Settings};
 use stockrelay::journal::{Accepted, Entry, Journal, WriterHandle, device_clock_change};
 use stockrelay::reason::ReasonCode;
 use tokio::sync::watch;

@@ -8,7 +8,7 @@ use stockrelay::board::Board;
 use stockrelay::catalog::{Catalog, Found, OrderFound, Planned};
 use stockrelay::channel::Outlets;
 use stockrelay::config;
-use stockrelay::forward::Forwarder;
+use stockrelay::forward::{Forwarder, Settings};
 use stockrelay::journal::Journal;
 use stockrelay::odoo::PickingState;
 use stockrelay::odoo_id::{LocationId, LotId, PackageId, ProductId, UnitId};

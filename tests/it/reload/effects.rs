@@ -152,7 +152,7 @@ async fn another_address_keeps_the_connections() {
         let mut new = Device::connect((own, site.address().port()).into(), "pda-2").await;
         new.publish("event", &transfer(&format!("{number}"))).await;
     }
-    let refused = TcpStream::connect(([127, 0, 0, 1], other)).await;
+    let refused = TcpStream::connect(("127.0.0.1", other)).await;
     assert!(refused.is_err(), "the old address is closed");
     assert_eq!(site.daemon().journal().totals().stored, 6);
     site.stop().await;

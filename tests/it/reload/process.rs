@@ -23,10 +23,12 @@ struct Process {
 impl Process {
     async fn start(extra: &str) -> Self {
         let site = Site::build("", extra).await;
-        let mut child = command(site.dir.path())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let command = command(site.dir.path());
+        Self::spawn(site, command).await
+    }
+
+    async fn spawn(site: Site, mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(Vec::new()));
         let shared = Arc::clone(&log);
@@ -213,4 +215,32 @@ async fn many_reloads_at_once_end_with_the_last_files() {
             status["events"]["stored"] == 100
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn systemd_learns_when_a_reload_begins_and_ends() {
+    let site = Site::build("", "").await;
+    let path = site.path("notify.sock");
+    let socket = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let mut command = command(site.dir.path());
+    command.env("NOTIFY_SOCKET", &path);
+    let process = Process::spawn(site, command).await;
+    let next = async || {
+        let mut buffer = [0; 256];
+        let received = socket.recv(&mut buffer);
+        let count = tokio::time::timeout(PATIENCE, received)
+            .await
+            .unwrap()
+            .unwrap();
+        String::from_utf8_lossy(&buffer[..count]).into_owned()
+    };
+    assert_eq!(next().await.trim_end(), "READY=1");
+    process.hang_up();
+    // sd_notify(3): both in one message, in microseconds of CLOCK_MONOTONIC.
+    let begin = next().await;
+    let (reloading, at) = begin.trim_end().split_once('\n').unwrap();
+    assert_eq!(reloading, "RELOADING=1");
+    let at: u64 = at.strip_prefix("MONOTONIC_USEC=").unwrap().parse().unwrap();
+    assert!(at > 0);
+    assert_eq!(next().await.trim_end(), "READY=1");
 }

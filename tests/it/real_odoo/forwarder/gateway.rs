@@ -9,7 +9,7 @@ use stockrelay::channel::{Outbound, Outlet, Outlets};
 use stockrelay::config;
 use stockrelay::document::{Document, DocumentKey, DocumentNumber, Line, Progress, Purpose, State};
 use stockrelay::event::{Event, Goods, Recorded, Seq};
-use stockrelay::forward::{Forwarder, Rules};
+use stockrelay::forward::{Forwarder, Rules, Settings};
 use stockrelay::journal::{Accepted, Change, Journal, WriterHandle};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
