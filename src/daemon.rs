@@ -6,23 +6,22 @@
 
 mod assembling;
 mod housekeeping;
-mod parts;
 pub mod reload;
+mod sources;
 mod trust;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
 use crate::capture::{self, Capture};
 use crate::catalog::Catalog;
-use crate::channel::Outlets;
 use crate::choice::Unusable;
 use crate::config::Config;
 use crate::config::last::FILE as LAST_CONFIG;
@@ -30,22 +29,21 @@ use crate::decode::profiles::Profiles;
 use crate::flow;
 use crate::forward::Forwarder;
 use crate::journal::{
-    Damage, FILE as JOURNAL_FILE, Fatal, Journal, JournalError, Namespace, OpenError, Totals,
-    WriterHandle,
+    Damage, FILE as JOURNAL_FILE, Fatal, Journal, JournalError, OpenError, Totals, WriterHandle,
 };
 use crate::opens;
 use crate::reload::Reloads;
 use crate::source::Intake;
 use crate::source::LastLists;
-use crate::source::broker::{self, Broker, BrokerError};
+use crate::source::broker::BrokerError;
 use crate::source::clock_time::ClockTimes;
-use crate::source::front_door::{DoorHandle, FrontDoor, FrontDoorError};
+use crate::source::front_door::FrontDoorError;
 use crate::source::scanners::list::ScannersError;
-use crate::source::scanners::{Scanners, ScannersHandle};
 use crate::tls;
 use crate::view::control::{Control, ControlError, EffectiveView};
-use parts::{Switch, run_brokers, run_doors};
-use reload::{BrokerHandle, Running};
+use assembling::Assembling;
+use reload::Running;
+use sources::Starting;
 
 /// How long the parts may take to end before they are stopped. With the journal's last commit this
 /// is below the 10 s that a stop may take.
@@ -98,8 +96,6 @@ pub struct Daemon {
     writer: WriterHandle,
     parts: JoinSet<&'static str>,
     cancel: CancellationToken,
-    mqtt_address: Option<SocketAddr>,
-    control_socket: PathBuf,
     totals: watch::Receiver<Totals>,
     running: Running,
 }
@@ -118,77 +114,45 @@ impl Daemon {
         reloads: Option<Reloads>,
     ) -> Result<Self, StartError> {
         tls::install_provider();
-        // Opening reads files: not on a thread that serves.
-        let looked_at = config.clone();
-        let faults = tokio::task::spawn_blocking(move || opens::faults(&looked_at, None))
-            .await
-            .map_err(|error| StartError::Broke(error.to_string()))?;
-        if !faults.is_empty() {
-            return Err(StartError::Opens(Unusable::Opens(faults)));
-        }
+        check(&config).await?;
         let board = Board::new();
         let (journal, writer) = open_journal(&config).await?;
         flow::Driver::store_first_cursor(&journal).await?;
-        let copy = open_last_copy(&config).await?;
+        let copy = watch::Sender::new(open_last_copy(&config).await?);
         let cancel = CancellationToken::new();
-        let control = Control::bind(
-            &config.control,
-            config.site.clone(),
-            journal.clone(),
-            board.clone(),
-        )?;
-        let copy = watch::Sender::new(copy);
         let profiles = Profiles::default();
         let effective = watch::Sender::new(EffectiveView::default());
-        let mut control = control
+        let site = config.site.clone();
+        let mut control = Control::bind(&config.control, site, journal.clone(), board.clone())?
             .with_copies(copy.subscribe())
             .with_profiles(profiles.clone())
             .with_effective(effective.subscribe());
         if let Some(reloads) = reloads {
             control = control.with_reloads(reloads);
         }
-        let capture = Capture::new(
-            config.capture.clone(),
-            &config.orders,
-            copy.subscribe(),
-            reload::fresh_for(&config),
-            Some(journal.clone()),
-        );
-        let recalled = capture.clone();
-        tokio::task::spawn_blocking(move || recalled.recall())
-            .await
-            .map_err(|error| StartError::Broke(error.to_string()))?;
+        let capture = start_capture(&config, copy.subscribe(), &journal).await?;
         let (clock_times, heard) = ClockTimes::new();
         let intake = Intake::with_capture(journal.inbox().clone(), capture.clone())
             .with_clock_times(clock_times)
-            .with_profiles(profiles)
+            .with_profiles(profiles.clone())
             .with_last_lists(LastLists::new(&config.data_dir));
         let mut parts = JoinSet::new();
-        let sources = Sources {
+        let starting = Starting {
             config: &config,
             journal: &journal,
             intake: &intake,
             board: &board,
             cancel: &cancel,
         };
-        let started = sources.start(&mut parts)?;
-        let outlets = started.outlets;
+        let sources = starting.start(&mut parts)?;
+        let outlets = sources.outlets.clone();
         let documents = watch::Sender::new(config.documents.clone());
-        let assembling = assembling::Assembling::new(
-            &config,
-            journal.clone(),
-            board.clone(),
-            heard,
-            intake.profiles().clone(),
-            documents.subscribe(),
-        )?;
+        let rules = documents.subscribe();
+        let (of_journal, of_board) = (journal.clone(), board.clone());
+        let assembling = Assembling::new(&config, of_journal, of_board, heard, profiles, rules)?;
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
-        let tasks = capture::tasks::run(
-            capture.clone(),
-            outlets.clone(),
-            board.clone(),
-            cancel.clone(),
-        );
+        let (to_devices, stop) = (outlets.clone(), cancel.clone());
+        let tasks = capture::tasks::run(capture.clone(), to_devices, board.clone(), stop);
         run(&mut parts, "tasks", tasks);
         let ways = (intake.profiles().clone(), capture.clone(), outlets.clone());
         let flows = flow::Driver::new(journal.clone(), copy.subscribe(), ways, board.clone())?;
@@ -197,43 +161,32 @@ impl Daemon {
         let forwarder = Forwarder {
             settings: settings.subscribe(),
             journal: journal.clone(),
-            outlets: outlets.clone(),
+            outlets,
             board: board.clone(),
             data_dir: config.data_dir.clone(),
             copy,
         };
         run(&mut parts, "forward", forwarder.run(cancel.clone()));
-        let handle = control.handle();
+        let served = control.handle();
         run(&mut parts, "control", control.run(cancel.clone()));
-        run(
-            &mut parts,
-            "housekeeping",
-            housekeeping::run(journal.clone(), board.clone(), cancel.clone()),
-        );
-        let totals = journal.watch();
+        let keeping = housekeeping::run(journal.clone(), board.clone(), cancel.clone());
+        run(&mut parts, "housekeeping", keeping);
         let daemon = Self {
+            totals: journal.watch(),
             journal,
             board,
             writer,
             parts,
             cancel,
-            mqtt_address: started.mqtt_address,
-            control_socket: config.control.socket.clone(),
-            totals,
             running: Running {
                 config,
                 intake,
                 capture,
-                outlets,
+                sources,
                 settings,
                 documents,
                 effective,
-                control: handle,
-                scanners: started.scanners,
-                door: started.door,
-                doors: started.doors,
-                broker: started.broker,
-                brokers: started.brokers,
+                control: served,
             },
         };
         daemon.show_config(&daemon.running.config, origin);
@@ -243,12 +196,12 @@ impl Daemon {
     /// The address of the front door, with the actual port if the configuration has 0.
     #[must_use]
     pub fn mqtt_address(&self) -> Option<SocketAddr> {
-        self.mqtt_address
+        self.running.sources.mqtt_address
     }
 
     #[must_use]
     pub fn control_socket(&self) -> &Path {
-        &self.control_socket
+        &self.running.config.control.socket
     }
 
     #[must_use]
@@ -303,79 +256,33 @@ impl Daemon {
     }
 }
 
-/// The arguments for starting the sources of readings.
-struct Sources<'a> {
-    config: &'a Config,
-    journal: &'a Journal,
-    intake: &'a Intake,
-    board: &'a Board,
-    cancel: &'a CancellationToken,
-}
-
-/// The sources that were started, and the ways to them.
-struct Started {
-    outlets: Outlets,
-    /// Where the front door listens.
-    mqtt_address: Option<SocketAddr>,
-    scanners: ScannersHandle,
-    door: Option<DoorHandle>,
-    doors: mpsc::Sender<Switch<FrontDoor>>,
-    broker: Option<BrokerHandle>,
-    brokers: mpsc::Sender<Switch<Broker>>,
-}
-
-impl Sources<'_> {
-    /// Binds and starts each that the configuration names.
-    fn start(&self, parts: &mut JoinSet<&'static str>) -> Result<Started, StartError> {
-        let (config, board, intake) = (self.config, self.board, self.intake);
-        let outlets = Outlets::default();
-        let scanners = match &config.scanners {
-            Some(file) => Scanners::new(file, intake.clone(), board.clone())?,
-            None => Scanners::of(Vec::new(), intake.clone(), board.clone()),
-        };
-        outlets.scanners.set(Some(scanners.outbound()));
-        let scanners_handle = scanners.handle();
-        run(parts, "scanners", scanners.run(self.cancel.clone()));
-        let mut door = None;
-        if let Some(listen) = &config.listen {
-            let (inbox, values) = (
-                self.journal.inbox().clone(),
-                self.journal.read_namespaces(&Namespace::FRONT_DOOR)?,
-            );
-            let (site, intake) = (config.site.clone(), intake.clone());
-            let bound = FrontDoor::bind(listen, site, intake, inbox, values, board.clone())?;
-            outlets.listen.set(Some(bound.outbound()));
-            door = Some(bound);
-        }
-        let (doors, switches) = mpsc::channel(1);
-        let door_handle = door.as_ref().map(FrontDoor::handle);
-        let mqtt_address = door.as_ref().map(FrontDoor::local_addr);
-        let running = run_doors(door, switches, board.clone(), self.cancel.clone());
-        run(parts, "mqtt.listen", running);
-        let (mut broker, mut broker_handle) = (None, None);
-        if let Some(wanted) = &config.broker {
-            let site = config.site.clone();
-            let made = Broker::new(wanted, site, intake.clone(), board.clone())?;
-            outlets.broker.set(Some(made.outbound()));
-            broker_handle = Some(BrokerHandle {
-                list: made.list(),
-                credentials: broker::hash_credentials(wanted),
-            });
-            broker = Some(made);
-        }
-        let (brokers, switches) = mpsc::channel(1);
-        let running = run_brokers(broker, switches, board.clone(), self.cancel.clone());
-        run(parts, "mqtt.broker", running);
-        Ok(Started {
-            outlets,
-            mqtt_address,
-            scanners: scanners_handle,
-            door: door_handle,
-            doors,
-            broker: broker_handle,
-            brokers,
-        })
+/// Opens everything that the configuration names, and closes it again.
+async fn check(config: &Config) -> Result<(), StartError> {
+    let config = config.clone();
+    // Opening reads files: not on a thread that serves.
+    let faults = tokio::task::spawn_blocking(move || opens::faults(&config, None))
+        .await
+        .map_err(|error| StartError::Broke(error.to_string()))?;
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(StartError::Opens(Unusable::Opens(faults)))
     }
+}
+
+async fn start_capture(
+    config: &Config,
+    copies: watch::Receiver<Option<Catalog>>,
+    journal: &Journal,
+) -> Result<Capture, StartError> {
+    let (rules, fresh_for) = (config.capture.clone(), reload::fresh_for(config));
+    let journal = Some(journal.clone());
+    let capture = Capture::new(rules, &config.orders, copies, fresh_for, journal);
+    let recalled = capture.clone();
+    tokio::task::spawn_blocking(move || recalled.recall())
+        .await
+        .map_err(|error| StartError::Broke(error.to_string()))?;
+    Ok(capture)
 }
 
 /// Opens the journal on its own thread, because opening reads the file and repairs it after a

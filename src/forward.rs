@@ -85,7 +85,7 @@ impl Forwarder {
     /// Runs until `cancel`, or until the journal has stopped.
     pub async fn run(mut self, cancel: CancellationToken) {
         let settings = self.settings.borrow_and_update().clone();
-        let mut changes = self.settings.clone();
+        let mut reloads = self.settings.clone();
         let mut machine = Machine::new(settings.limits());
         let mut totals = self.journal.watch();
         let mut hands = Hands {
@@ -96,7 +96,7 @@ impl Forwarder {
             has_rights: false,
             board: self.board,
             settings,
-            changes: self.settings,
+            new_settings: self.settings,
             journal: self.journal,
             data_dir: self.data_dir,
             copy: self.copy,
@@ -121,7 +121,7 @@ impl Forwarder {
                     tokio::select! {
                         () = cancel.cancelled() => continue,
                         () = tokio::time::sleep_until(until.into()) => Input::Woken,
-                        Ok(()) = changes.changed() => Input::Woken,
+                        Ok(()) = reloads.changed() => Input::Woken,
                         changed = totals.wait_for(|totals| DocumentCounts::of(totals) != seen), if machine.is_idle() => match changed {
                             Ok(_) => Input::Woken,
                             Err(_) => break Ended::JournalStopped,
@@ -160,7 +160,7 @@ struct Hands {
     queue: Queue,
     settings: Settings,
     /// Settings that a reload has changed; [`Self::settings`] follows when it may.
-    changes: watch::Receiver<Settings>,
+    new_settings: watch::Receiver<Settings>,
     journal: Journal,
     data_dir: PathBuf,
     copy: watch::Sender<Option<Catalog>>,

@@ -64,8 +64,10 @@ pub fn hash(config: &Config) -> String {
     for (key, value) in values(config) {
         hasher.update(format!("{key}={value}\n"));
     }
-    let digits = hasher.finalize().into_iter();
-    digits.map(|byte| format!("{byte:02x}")).collect()
+    let digest = hasher.finalize();
+    digest.iter().fold(String::new(), |digits, byte| {
+        digits + &format!("{byte:02x}")
+    })
 }
 
 /// Returns the keys whose values differ.

@@ -11,12 +11,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
-use super::parts::Switch;
+use super::sources::{BrokerHandle, RunningSources, Switch};
 use super::{Daemon, FRESH_REFRESHES};
 use crate::capture::Capture;
-use crate::channel::Outlets;
 use crate::clock;
 use crate::config::{self, Check, Config, Loaded, effective};
 use crate::forward::{Rules, Settings};
@@ -26,8 +25,8 @@ use crate::reload::{ReloadError, Reloaded, describe_unopened, refuse_change};
 use crate::source::Intake;
 use crate::source::broker::{self, Broker};
 use crate::source::devices::{DeviceList, ReadList, Told};
-use crate::source::front_door::{DoorChange, DoorHandle, FrontDoor};
-use crate::source::scanners::{ScannersHandle, list};
+use crate::source::front_door::{DoorChange, FrontDoor};
+use crate::source::scanners::list::ScannerList;
 use crate::view::control::{ControlChange, ControlHandle, EffectiveView};
 
 /// The code of the alarm while a configuration with a fault is not used.
@@ -45,30 +44,17 @@ pub struct Running {
     pub config: Config,
     pub intake: Intake,
     pub capture: Capture,
-    pub outlets: Outlets,
+    pub sources: RunningSources,
     pub settings: watch::Sender<Settings>,
     pub documents: watch::Sender<config::Documents>,
     pub effective: watch::Sender<EffectiveView>,
     pub control: ControlHandle,
-    pub scanners: ScannersHandle,
-    pub door: Option<DoorHandle>,
-    pub doors: mpsc::Sender<Switch<FrontDoor>>,
-    pub broker: Option<BrokerHandle>,
-    pub brokers: mpsc::Sender<Switch<Broker>>,
-}
-
-/// The running link to an MQTT broker.
-#[derive(Debug)]
-pub struct BrokerHandle {
-    pub list: Arc<DeviceList>,
-    /// The hash of its password and certificates.
-    pub credentials: blake3::Hash,
 }
 
 /// Everything that a reload needs: from here on nothing can fail.
 struct Plan {
     devices: ReadList,
-    scanners: list::ReadList,
+    scanners: ScannerList,
     settings: Settings,
     control: ControlChange,
     door: DoorPlan,
@@ -182,7 +168,7 @@ impl Daemon {
             let unopened = opens::unopened(&config, pid);
             let file = device_file(&config);
             let devices = ReadList::read(file).map_err(|error| error.to_string());
-            let scanners = list::ReadList::read(config.scanners.as_deref());
+            let scanners = ScannerList::read(config.scanners.as_deref());
             let scanners = scanners.map_err(|error| error.to_string());
             (unopened, devices, scanners, settings(&config))
         });
@@ -218,7 +204,7 @@ impl Daemon {
 
     async fn plan_door(&self, new: &Config, devices: &ReadList) -> Result<DoorPlan, String> {
         let running = &self.running;
-        match (&running.door, &new.listen) {
+        match (&running.sources.door, &new.listen) {
             (_, None) => Ok(DoorPlan::None),
             (Some(door), Some(listen)) => {
                 let change = door.prepare(listen).await;
@@ -250,7 +236,7 @@ impl Daemon {
             ..broker.clone()
         };
         let is_same = running.config.broker.as_ref().map(link) == Some(link(wanted));
-        let present = running.broker.as_ref();
+        let present = running.sources.broker.as_ref();
         if is_same && present.is_some_and(|present| present.credentials == credentials) {
             return Ok(BrokerPlan::Stay);
         }
@@ -286,7 +272,7 @@ impl Daemon {
             is_other
         });
         running.settings.send_replace(plan.settings);
-        running.scanners.switch(&plan.scanners);
+        running.sources.scanners.switch(&plan.scanners);
         if device_file(new).is_none() {
             running.intake.profiles().set_devices([].into());
             capture.set_devices([].into());
@@ -294,7 +280,6 @@ impl Daemon {
         self.switch_door(plan.door, &plan.devices).await;
         self.switch_broker(plan.broker, &plan.devices).await;
         self.running.control.switch(plan.control).await;
-        self.control_socket.clone_from(&new.control.socket);
         let last_lists = self.running.intake.last_lists().clone();
         let (devices, scanners) = (plan.devices, plan.scanners);
         let keep = move || {
@@ -305,19 +290,19 @@ impl Daemon {
     }
 
     async fn switch_door(&mut self, plan: DoorPlan, devices: &ReadList) {
-        let running = &mut self.running;
+        let running = &mut self.running.sources;
         let (ended, end) = oneshot::channel();
         match plan {
             DoorPlan::Change(change) => {
                 if let Some(door) = &running.door
                     && let Some(address) = door.switch(*change, devices)
                 {
-                    self.mqtt_address = Some(address);
+                    running.mqtt_address = Some(address);
                 }
             }
             DoorPlan::Open(door) => {
                 door.announce();
-                self.mqtt_address = Some(door.local_addr());
+                running.mqtt_address = Some(door.local_addr());
                 running.door = Some(door.handle());
                 running.outlets.listen.set(Some(door.outbound()));
                 let next = Some(*door);
@@ -327,7 +312,7 @@ impl Daemon {
                 let Some(door) = running.door.take() else {
                     return;
                 };
-                self.mqtt_address = None;
+                running.mqtt_address = None;
                 running.outlets.listen.set(None);
                 drop(running.doors.send(Switch { next: None, ended }).await);
                 // What it stores at its end is needed if a later reload opens it again.
@@ -338,17 +323,17 @@ impl Daemon {
     }
 
     async fn switch_broker(&mut self, plan: BrokerPlan, devices: &ReadList) {
-        let running = &mut self.running;
+        let running = &mut self.running.sources;
         let (ended, _end) = oneshot::channel();
         match plan {
             BrokerPlan::Stay => {
                 if let Some(broker) = &running.broker {
                     broker.list.replace(devices);
-                    broker.list.tell(&mut Told::default(), &running.intake);
+                    broker.list.tell(&mut Told::default(), &self.running.intake);
                 }
             }
             BrokerPlan::Open(broker, handle) => {
-                handle.list.tell(&mut Told::default(), &running.intake);
+                handle.list.tell(&mut Told::default(), &self.running.intake);
                 running.broker = Some(handle);
                 running.outlets.broker.set(Some(broker.outbound()));
                 let next = Some(*broker);

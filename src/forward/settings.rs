@@ -82,10 +82,10 @@ impl Settings {
 impl Hands {
     /// Applies new settings, as far as the machine's state allows it now.
     pub(super) fn apply_settings(&mut self, machine: &mut Machine) {
-        if *self.changes.borrow() == self.settings {
+        if *self.new_settings.borrow() == self.settings {
             return self.board.alarm(ALARM_WAITS, None);
         }
-        let new = self.changes.borrow().clone();
+        let new = self.new_settings.borrow().clone();
         let has_target = new.has_target_of(&self.settings);
         if machine.is_between_batches() && (has_target || self.is_each_outcome_known()) {
             let has_client = new.has_client_of(&self.settings);

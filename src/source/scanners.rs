@@ -36,7 +36,7 @@ use crate::event::{Name, SourceKind};
 
 use desk::Desk;
 use find::Class;
-use list::{Scanner, ScannersError};
+use list::{Scanner, ScannerList, ScannersError};
 
 /// Messages to scanners that wait, of all and of one.
 const OUTBOUND_MAX: usize = 256;
@@ -139,7 +139,7 @@ impl Scanners {
 
 impl ScannersHandle {
     /// Uses another list from now on. A scanner whose entry and profile are as before reads on.
-    pub fn switch(&self, list: &list::ReadList) {
+    pub fn switch(&self, list: &ScannerList) {
         self.board.alarm("scanners-file", None);
         set_profiles(&list.scanners, &self.intake);
         self.lists.send_replace(list.scanners.clone());

@@ -86,10 +86,16 @@ pub struct Control {
 /// The socket and its file.
 type UnixSocket = (UnixListener, SocketFile);
 
-/// Addresses that are bound and not served yet. `None`: the address stays as it is.
+/// Addresses that are bound and not served yet.
 pub struct ControlChange {
+    /// `None`: the socket stays as it is.
     socket: Option<UnixSocket>,
-    metrics: Option<Option<Arc<TcpListener>>>,
+    metrics: MetricsChange,
+}
+
+enum MetricsChange {
+    Stay,
+    Move(Option<Arc<TcpListener>>),
 }
 
 /// The served addresses, for a reload.
@@ -107,12 +113,12 @@ impl ControlHandle {
         new: &config::Control,
     ) -> Result<ControlChange, ControlError> {
         let metrics = match new.metrics {
-            same if same == old.metrics => None,
-            None => Some(None),
+            same if same == old.metrics => MetricsChange::Stay,
+            None => MetricsChange::Move(None),
             Some(address) => {
                 let bound = listener::bind_beside(address, self.metrics.as_deref()).await;
                 let bound = bound.map_err(|error| ControlError::Metrics { address, error })?;
-                Some(Some(Arc::new(bound)))
+                MetricsChange::Move(Some(Arc::new(bound)))
             }
         };
         let socket = if new.socket == old.socket {
@@ -120,12 +126,12 @@ impl ControlHandle {
         } else {
             Some(bind_unix_again(&new.socket).await?)
         };
-        Ok(ControlChange { metrics, socket })
+        Ok(ControlChange { socket, metrics })
     }
 
     /// Serves the new addresses. Answers in progress on the old ones may finish.
     pub async fn switch(&mut self, change: ControlChange) {
-        if let Some(metrics) = &change.metrics {
+        if let MetricsChange::Move(metrics) = &change.metrics {
             self.metrics.clone_from(metrics);
         }
         // The receiver ends when the daemon stops.
@@ -219,7 +225,7 @@ impl Control {
                 std::mem::replace(&mut of_socket, cancel.child_token()).cancel();
                 serving.spawn(serve_socket(gateway.clone(), socket, of_socket.clone()));
             }
-            if let Some(metrics) = change.metrics {
+            if let MetricsChange::Move(metrics) = change.metrics {
                 std::mem::replace(&mut of_metrics, cancel.child_token()).cancel();
                 serving.spawn(serve_metrics(gateway.clone(), metrics, of_metrics.clone()));
             }

@@ -68,8 +68,8 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
     (mood, sentence)
 }
 
-/// Describes the configuration that runs: the beginning of its hash, its origin, and the bundle that
-/// is pending. `since` is the text between them. `None`: the daemon does not say.
+/// Describes the configuration that runs: the beginning of its hash, its origin, and the pending
+/// bundle. `since` is the text between them. `None`: the daemon does not say.
 #[must_use]
 pub fn describe_config(config: &ConfigView, since: impl Fn(Timestamp) -> String) -> Option<String> {
     let since = since(config.since?);

@@ -1,5 +1,5 @@
-//! The connected clients, each with the reason why it was let in. After a change of the list of
-//! devices or of the certificate authorities, a client stays connected only if that reason still
+//! The connected clients, each with the proof by which the gateway admitted it. After a change of the list of
+//! devices or of the certificate authorities, a client stays connected only if that proof still
 //! holds.
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ pub struct Origin {
     pub certificates: Arc<[CertificateDer<'static>]>,
 }
 
-/// Why a client was let in.
+/// The proof by which the gateway admitted a client.
 #[derive(Clone)]
 pub enum Access {
     /// By the password with this hash. The value is a digest of the hash.
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Access {
     }
 }
 
-/// All clients that were let in.
+/// All admitted clients.
 #[derive(Debug, Default)]
 pub struct Members(Mutex<Known>);
 

@@ -1,8 +1,8 @@
 //! Identifies a client: by certificate, by password, or (if the configuration allows it) by its
 //! client id alone.
 //!
-//! **In**: the credentials from CONNECT and TLS. **Out**: the device's name and why it was let in, or
-//! a refusal. Neither
+//! **In**: the credentials from CONNECT and TLS. **Out**: the device's name and the proof, or a
+//! refusal. Neither
 //! the code nor the time of a refusal shows whether the device is unknown or the password wrong.
 
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ impl Auth {
         self.anonymous.store(anonymous, Ordering::Relaxed);
     }
 
-    /// Whether a client that was let in may stay. `tls`: the present certificates.
+    /// Whether a client whose proof was accepted may stay. `tls`: the present certificates.
     pub fn allows(&self, device: &Name, access: &Access, tls: Option<&Tls>) -> bool {
         let list = self.list.current();
         let entry = list.get(device);
@@ -73,7 +73,7 @@ impl Auth {
         }
     }
 
-    /// The device that the client is, and why it may enter.
+    /// The device that the client is, and its proof.
     pub async fn who(&self, connect: &Connect, origin: &Origin) -> Result<(Name, Access), Refusal> {
         let list = self.list.current();
         if let Some(certified) = origin.certified.as_deref() {

@@ -199,7 +199,7 @@ async fn enter<S>(
     }
     let (name, access) = shared.auth.who(&connect, origin).await?;
     let membership = shared
-        .admit(&name, access, stop.child_token())
+        .admit(&name, &access, stop.child_token())
         .ok_or(Refusal::NotAuthorized)?;
     check_will(shared, &name, &connect)?;
     shared.publish_configuration(&name).await;

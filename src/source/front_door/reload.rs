@@ -54,6 +54,7 @@ impl DoorHandle {
     }
 
     /// Applies the change. Returns the address of the new listener, if there is one.
+    #[must_use]
     pub fn switch(&self, change: DoorChange, list: &ReadList) -> Option<SocketAddr> {
         let shared = &self.shared;
         shared.auth.set_anonymous(change.config.anonymous);

@@ -45,7 +45,7 @@ impl Room {
     }
 
     /// Makes room for larger packets. It is never less than before: connections may still send
-    /// packets of the size that they were told.
+    /// packets of the size in their CONNACK.
     pub fn fit(&self, packet_bytes_max: usize) {
         self.bytes_max
             .fetch_max(4 * packet_bytes_max, Ordering::Relaxed);

@@ -120,12 +120,13 @@ impl Shared {
     pub fn admit(
         &self,
         device: &Name,
-        access: Access,
+        access: &Access,
         revoked: CancellationToken,
     ) -> Option<Membership> {
-        let membership = self.members.add(device.clone(), access.clone(), revoked);
+        let members = &self.members;
+        let membership = members.add(device.clone(), access.clone(), revoked);
         let tls = self.tls();
-        let is_allowed = self.auth.allows(device, &access, tls.as_ref());
+        let is_allowed = self.auth.allows(device, access, tls.as_ref());
         is_allowed.then_some(membership)
     }
 

@@ -68,13 +68,13 @@ pub fn read(file: &Path) -> Result<Vec<Scanner>, ScannersError> {
 
 /// A list without a fault that a reload is about to use.
 #[derive(Debug, Default)]
-pub struct ReadList {
+pub struct ScannerList {
     file: Option<PathBuf>,
     text: String,
     pub scanners: Vec<Scanner>,
 }
 
-impl ReadList {
+impl ScannerList {
     /// Reads the list and the profiles that it names. Without a file the list is empty.
     pub fn read(file: Option<&Path>) -> Result<Self, ScannersError> {
         let Some(file) = file else {

@@ -10,8 +10,6 @@ use crate::board::ConfigView;
 use crate::reload::{NotServed, ReloadError, Reloaded};
 use crate::view::gateway::EffectiveView;
 
-type Answer<T> = Result<Json<T>, Problem>;
-
 /// `GET /v1/config`
 pub async fn show(State(gateway): State<Gateway>) -> Json<ConfigView> {
     Json(gateway.board.snapshot().config)
@@ -24,7 +22,7 @@ pub async fn effective(State(gateway): State<Gateway>) -> Json<EffectiveView> {
 }
 
 /// `POST /v1/config/reload`
-pub async fn reload(State(gateway): State<Gateway>) -> Answer<Reloaded> {
+pub async fn reload(State(gateway): State<Gateway>) -> Result<Json<Reloaded>, Problem> {
     let stopping = || {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,

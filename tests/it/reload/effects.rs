@@ -21,17 +21,18 @@ async fn capture_answers_in_another_language_and_then_not_at_all() {
     site.until_copied().await;
     let mut device = Device::connect(site.address(), "pda-1").await;
     device.subscribe("display").await;
-    let english = device.ask("event", &transfer("1")).await;
+    let unknown = |id: &str| transfer(id).replace(&product_barcode(2), "no-such");
+    let english = device.ask("event", &unknown("1")).await;
     let reloaded = site.reload("capture.language = \"de\"\n").await;
     assert_eq!(reloaded.changed, ["capture.language"]);
-    let german = device.ask("event", &transfer("2")).await;
+    let german = device.ask("event", &unknown("2")).await;
     assert_ne!(english, german);
     site.reload("capture.check = \"off\"\n").await;
     device.publish("event", &transfer("3")).await;
-    // Strict again: an unknown product is a rejected reading, and the device is told.
+    // Strict again: an unknown product is a rejected reading, and the device shows that.
     site.reload("capture.check = \"strict\"\n").await;
-    let unknown = transfer("4").replace(&product_barcode(2), "no-such");
-    let told: Value = serde_json::from_slice(&device.ask("event", &unknown).await).unwrap();
+    let told = device.ask("event", &unknown("4")).await;
+    let told: Value = serde_json::from_slice(&told).unwrap();
     assert_eq!(told["ok"], false, "{told}");
     assert_eq!(site.daemon().journal().totals().rejected, 1);
     site.stop().await;

@@ -36,17 +36,20 @@ async fn every_fault_is_named_and_the_old_configuration_stays() {
 #[tokio::test]
 async fn what_cannot_be_opened_is_named_with_its_line_and_nothing_is_switched() {
     let mut site = Site::start("", "").await;
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = taken.local_addr().unwrap();
+    // RFC 5737: for documentation alone.
+    let away = "192.0.2.77:9464";
     let (address, port) = (site.address(), free_port());
     site.write("devices.toml", "[devices.pda-1]\npassword = \"secret\"\n");
     let extra = format!(
-        "mqtt.listen.address = \"127.0.0.1:{port}\"\ncontrol.metrics = \"{taken}\"\nodoo.ca = \"gone.pem\"\ncapture.language = \"de\"\n"
+        "mqtt.listen.address = \"127.0.0.1:{port}\"\ncontrol.metrics = \"{away}\"\nodoo.ca = \"gone.pem\"\ncapture.language = \"de\"\n"
     );
     let error = site.try_reload(&extra).await.unwrap_err();
     let faults = error.faults();
     for parts in [
-        ["config.d/50.toml:2: control.metrics", "choose a free port"],
+        [
+            "config.d/50.toml:2: control.metrics",
+            "this machine has no address 192.0.2.77",
+        ],
         ["config.toml:5: ", "devices.pda-1.password"],
         ["config.d/50.toml:3: odoo.ca", "gone.pem"],
     ] {
