@@ -101,11 +101,14 @@ async fn serve(
     (files, log): (&Files, &Logging),
 ) -> Option<String> {
     loop {
-        let request = tokio::select! {
+        let mut waiting = Vec::new();
+        tokio::select! {
             failure = daemon.failed() => return Some(failure),
-            is_stop = signals.wait() => if is_stop { return None } else { None },
-            Some(request) = requests.recv() => Some(request),
-        };
+            is_stop = signals.wait() => if is_stop { return None },
+            Some(request) = requests.recv() => waiting.push(request),
+        }
+        // They all wait for a reload that begins after their request.
+        waiting.extend(std::iter::from_fn(|| requests.try_recv().ok()));
         let begin = [
             Some(NotifyState::Reloading),
             NotifyState::monotonic_usec_now().ok(),
@@ -124,9 +127,9 @@ async fn serve(
             Err(error) => Err(error),
         };
         notify(&[NotifyState::Ready]);
-        if let Some(request) = request {
+        for request in waiting {
             // The client may have gone.
-            drop(request.reply.send(outcome));
+            drop(request.reply.send(outcome.clone()));
         }
     }
 }

@@ -3,12 +3,10 @@
 //! Comes in: requests of the control API ([`Reloads`]). Goes out: each request, to the task that
 //! owns the daemon. `daemon/reload.rs` carries the reload out.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::choice::Unusable;
 use crate::config::{ConfigError, Fault, Loaded};
 use crate::opens::Opened;
 
@@ -28,54 +26,32 @@ pub struct Reloaded {
     pub at_restart: Vec<String>,
 }
 
-/// Why the configuration was not reloaded: the gateway continues with the one that it has.
-#[derive(Debug)]
-pub enum ReloadError {
-    /// The files cannot be read, or have faults.
-    Config(ConfigError),
-    /// All faults of a configuration that was read, a text for each.
-    Faults(Vec<String>),
+/// Every fault for which the configuration was not reloaded, a text for each, with file, line, key,
+/// value found and values accepted. The gateway continues with the configuration that it has.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}", faults.join("\n"))]
+pub struct ReloadError {
+    pub faults: Vec<String>,
 }
 
 impl ReloadError {
-    /// All faults, a text for each, with file, line, key, value found and values accepted.
-    #[must_use]
-    pub fn faults(&self) -> Vec<String> {
-        match self {
-            Self::Config(ConfigError::Faults(faults)) => {
-                faults.iter().map(ToString::to_string).collect()
-            }
-            Self::Config(missing @ ConfigError::Missing(_)) => vec![missing.to_string()],
-            Self::Faults(faults) => faults.clone(),
-        }
-    }
-
     /// Describes the faults and the remedy for the status, as one text.
     #[must_use]
     pub fn alarm(&self) -> String {
         format!(
             "The gateway did not reload the configuration, and continues with the one before: {}. Correct this, and run `stockrelay config reload`.",
-            self.faults().join("; ")
+            self.faults.join("; ")
         )
     }
 }
 
-impl fmt::Display for ReloadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.faults().join("\n"))
-    }
-}
-
-impl std::error::Error for ReloadError {}
-
-impl From<Unusable> for ReloadError {
-    fn from(unusable: Unusable) -> Self {
-        match unusable {
-            Unusable::Config(error) => Self::Config(error),
-            Unusable::Opens(faults) => {
-                Self::Faults(faults.into_iter().map(|fault| fault.text).collect())
-            }
-        }
+impl From<ConfigError> for ReloadError {
+    fn from(error: ConfigError) -> Self {
+        let faults = match error {
+            ConfigError::Faults(faults) => faults.iter().map(ToString::to_string).collect(),
+            missing @ ConfigError::Missing(_) => vec![missing.to_string()],
+        };
+        Self { faults }
     }
 }
 
@@ -134,7 +110,8 @@ impl Reloads {
         (Self(sender), receiver)
     }
 
-    /// Has the configuration files read again. Requests are carried out one after another.
+    /// Has the configuration files read again, after the request was made. Requests that wait share
+    /// one reload.
     pub async fn request(&self) -> Result<Result<Reloaded, ReloadError>, NotServed> {
         let (reply, outcome) = oneshot::channel();
         let sent = self.0.send(Request { reply }).await;

@@ -100,8 +100,11 @@ impl Daemon {
         let read = tokio::task::spawn_blocking(move || config::load(&path, &environment)).await;
         let loaded = match read {
             Ok(Ok(loaded)) => loaded,
-            Ok(Err(error)) => return Err(self.refuse(ReloadError::Config(error))),
-            Err(error) => return Err(self.refuse(ReloadError::Faults(vec![error.to_string()]))),
+            Ok(Err(error)) => return Err(self.refuse(error.into())),
+            Err(error) => {
+                let faults = vec![error.to_string()];
+                return Err(self.refuse(ReloadError { faults }));
+            }
         };
         let reloaded = self.reload(&loaded).await?;
         Ok((loaded, reloaded))
@@ -111,7 +114,7 @@ impl Daemon {
     pub async fn reload(&mut self, new: &Loaded) -> Result<Reloaded, ReloadError> {
         let plan = match self.plan(new).await {
             Ok(plan) => plan,
-            Err(faults) => return Err(self.refuse(ReloadError::Faults(faults))),
+            Err(faults) => return Err(self.refuse(ReloadError { faults })),
         };
         for warning in &new.warnings {
             tracing::warn!("{warning}");
@@ -138,7 +141,7 @@ impl Daemon {
     }
 
     fn refuse(&self, error: ReloadError) -> ReloadError {
-        for fault in error.faults() {
+        for fault in &error.faults {
             tracing::error!("the configuration is not reloaded: {fault}");
         }
         self.board.alarm(CONFIG_ALARM, Some(error.alarm()));

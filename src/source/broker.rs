@@ -127,7 +127,9 @@ impl Broker {
             board.clone(),
         )?;
         list.tell(&mut Told::default(), &intake);
-        Self::with_list(config, site, Arc::new(list), intake, board)
+        let broker = Self::with_list(config, site, Arc::new(list), intake, board)?;
+        broker.driver.update_board("starting", None);
+        Ok(broker)
     }
 
     /// As [`Self::new`], with a list of devices that was read already.
@@ -186,10 +188,7 @@ impl Broker {
     pub async fn run(mut self, cancel: CancellationToken) -> Vec<Outbound> {
         let link = Arc::clone(&self.driver.link);
         let board = self.driver.board.clone();
-        board.source(SourceKind::Broker, |view| {
-            "starting".clone_into(&mut view.state);
-            view.detail = None;
-        });
+        self.driver.update_board("starting", None);
         let (deliveries, taken) = mpsc::channel(1);
         let worked = CancellationToken::new();
         let work = async {

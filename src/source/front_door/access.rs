@@ -1,6 +1,6 @@
-//! The connected clients, each with the proof by which the gateway admitted it. After a change of the list of
-//! devices or of the certificate authorities, a client stays connected only if that proof still
-//! holds.
+//! The connected clients, each with the proof by which the gateway admitted it. After a change of
+//! the list of devices or of the certificate authorities, a client stays connected only if that
+//! proof still holds.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -45,7 +45,7 @@ impl From<ReloadError> for Problem {
             error.to_string(),
             "correct this and reload again; the gateway continues with the configuration before",
         );
-        problem.refusal.faults = error.faults();
+        problem.refusal.faults = error.faults;
         problem
     }
 }

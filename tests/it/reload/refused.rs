@@ -44,7 +44,7 @@ async fn what_cannot_be_opened_is_named_with_its_line_and_nothing_is_switched() 
         "mqtt.listen.address = \"127.0.0.1:{port}\"\ncontrol.metrics = \"{away}\"\nodoo.ca = \"gone.pem\"\ncapture.language = \"de\"\n"
     );
     let error = site.try_reload(&extra).await.unwrap_err();
-    let faults = error.faults();
+    let faults = error.faults.clone();
     for parts in [
         [
             "config.d/50.toml:2: control.metrics",
@@ -72,7 +72,7 @@ async fn site_and_data_dir_change_only_at_a_restart() {
         .try_reload("site = \"ams2\"\ndata_dir = \"elsewhere\"\nstock.negative = \"allow\"\n")
         .await
         .unwrap_err();
-    let faults = error.faults();
+    let faults = error.faults.clone();
     assert_eq!(faults.len(), 2, "{faults:#?}");
     for (fault, part) in faults.iter().zip([
         "config.d/50.toml:1: site: found \"ams2\"; accepted is \"ams1\", with which the gateway runs",
