@@ -135,6 +135,11 @@ impl Assembler {
         self
     }
 
+    /// Applies new limits to open documents, and to all later ones.
+    pub fn set_rules(&mut self, rules: config::Documents) {
+        self.rules = rules;
+    }
+
     /// Takes the time `at` that a device's message gave, which the gateway received at `received`.
     /// The next [`Self::seal`] returns the changes.
     pub fn observe_clock(&mut self, device: &Name, at: Timestamp, received: Timestamp, now: Now) {

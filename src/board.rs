@@ -53,6 +53,55 @@ pub struct Live {
     pub open_unused: u64,
     /// The raised alarms (anonymous access, journal full, wrong clock), from code to sentence.
     pub alarms: BTreeMap<String, String>,
+    /// The configuration that runs.
+    #[serde(default)]
+    pub config: ConfigView,
+}
+
+/// The configuration that runs, and the bundles that are about to run or ran last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConfigView {
+    /// SHA-256 of the effective configuration.
+    pub hash: String,
+    /// The bundle's serial. `None`: the configuration is from files alone.
+    pub serial: Option<u64>,
+    /// The bundle's name.
+    pub name: Option<String>,
+    pub origin: ConfigOrigin,
+    /// When the gateway began to run with it.
+    pub since: Option<Timestamp>,
+    /// When the bundle expires.
+    pub expires: Option<Timestamp>,
+    pub pending: Option<PendingView>,
+    pub last: Option<LastView>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConfigOrigin {
+    #[default]
+    Files,
+    Bundle,
+}
+
+/// A bundle that does not run yet, or is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingView {
+    pub serial: u64,
+    pub state: String,
+    pub since: Timestamp,
+    pub until: Option<Timestamp>,
+    pub reason: Option<String>,
+}
+
+/// The outcome of the last bundle: `confirmed`, `rolled-back` or `refused`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastView {
+    pub serial: u64,
+    pub outcome: String,
+    pub reason: Option<String>,
+    pub at: Timestamp,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -183,6 +232,24 @@ impl Board {
                 .entry(format!("scanner:{name}"))
                 .or_default(),
         );
+    }
+
+    /// Removes a source that the configuration no longer has.
+    pub fn remove_source(&self, kind: SourceKind) {
+        self.live().sources.remove(kind.name());
+    }
+
+    /// Removes a scanner that the list of scanners no longer has.
+    pub fn remove_scanner(&self, name: &Name) {
+        let mut live = self.live();
+        live.sources.remove(&format!("scanner:{name}"));
+        if let Some(view) = live.devices.get_mut(name) {
+            view.online = false;
+        }
+    }
+
+    pub fn config(&self, change: impl FnOnce(&mut ConfigView)) {
+        change(&mut self.live().config);
     }
 
     pub fn device(&self, name: &Name, kind: SourceKind, change: impl FnOnce(&mut DeviceView)) {

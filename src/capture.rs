@@ -64,9 +64,7 @@ pub struct Capture(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    config: config::Capture,
-    pick_over: bool,
-    receive_over: bool,
+    rules: Mutex<Arc<Rules>>,
     /// `None` only in tests.
     journal: Option<Journal>,
     state: Mutex<State>,
@@ -74,6 +72,14 @@ struct Inner {
     settings: Mutex<Arc<BTreeMap<Name, Settings>>>,
     /// Notified when an event for an order was captured.
     order_changed: Notify,
+}
+
+/// The part of the configuration by which events are judged.
+#[derive(Debug)]
+struct Rules {
+    config: config::Capture,
+    pick_over: bool,
+    receive_over: bool,
 }
 
 #[derive(Debug)]
@@ -99,6 +105,8 @@ pub struct Judged {
     in_memory: bool,
     device: Name,
     display: bool,
+    /// Whether `capture.check` was strict when the event was judged.
+    is_strict: bool,
 }
 
 #[derive(Serialize)]
@@ -119,9 +127,7 @@ impl Capture {
         journal: Option<Journal>,
     ) -> Self {
         Self(Arc::new(Inner {
-            pick_over: orders.pick_over == Over::Allow,
-            receive_over: orders.receive_over == Over::Allow,
-            config,
+            rules: Mutex::new(Arc::new(Rules::new(config, orders))),
             journal,
             state: Mutex::new(State {
                 lookup: Lookup::new(copy, fresh_for),
@@ -139,8 +145,16 @@ impl Capture {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_strict(&self) -> bool {
-        self.0.config.check == Check::Strict
+    fn rules(&self) -> Arc<Rules> {
+        let rules = self.0.rules.lock();
+        Arc::clone(&rules.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Applies a new configuration to all later events.
+    pub fn reload(&self, config: config::Capture, orders: &config::Orders, fresh_for: Duration) {
+        let rules = Arc::new(Rules::new(config, orders));
+        *self.0.rules.lock().unwrap_or_else(PoisonError::into_inner) = rules;
+        self.state().lookup.set_fresh_for(fresh_for);
     }
 
     /// Judges an event. `None`: its judgement would have no effect. `display`: the device can show
@@ -149,7 +163,9 @@ impl Capture {
     pub fn judge(&self, event: &Event, display: bool) -> Option<Judged> {
         let undone = self.find_undone(event);
         let is_relevant = is_relevant(undone.as_ref().unwrap_or(event));
-        let wanted = match self.0.config.check {
+        let rules = self.rules();
+        let is_strict = rules.config.check == Check::Strict;
+        let wanted = match rules.config.check {
             Check::Off => false,
             Check::Lenient => display || is_relevant,
             Check::Strict => true,
@@ -166,9 +182,9 @@ impl Capture {
         let judgement = if is_known {
             judge_duplicate()
         } else {
-            self.judgement(&mut state, event, undone.as_ref())
+            judgement(&rules, &mut state, event, undone.as_ref())
         };
-        let refused = self.is_strict() && judgement.refused.is_some();
+        let refused = is_strict && judgement.refused.is_some();
         let counted = judgement.counts != Counts::default();
         let in_memory = counted && !is_known && !refused;
         if let Some(key) = key.filter(|_| in_memory) {
@@ -182,15 +198,8 @@ impl Capture {
             in_memory,
             device: event.device.clone(),
             display,
+            is_strict,
         })
-    }
-
-    fn judgement(&self, state: &mut State, event: &Event, undone: Option<&Event>) -> Judgement {
-        let facts = self.facts(state, undone.unwrap_or(event));
-        match undone {
-            Some(undone) => judge_undo(undone, &facts, &state.memory),
-            None => judge(event, &facts, &state.memory),
-        }
     }
 
     /// Finds the event that this one undoes, if the journal has it.
@@ -201,16 +210,6 @@ impl Capture {
         let found = self.0.journal.as_ref()?.event_of(event.device.as_str(), id);
         // An event that cannot be read does not count, and rejects nothing.
         found.ok()?.map(|recorded| recorded.event)
-    }
-
-    fn facts(&self, state: &mut State, event: &Event) -> Facts {
-        let mut facts = state.lookup.facts(event);
-        facts.over_allowed = if event.action.is(Movement::Pick) {
-            self.0.pick_over
-        } else {
-            self.0.receive_over
-        };
-        facts
     }
 
     /// Judges an event again before it is rejected: the journal may have it already, and events
@@ -299,14 +298,42 @@ impl Capture {
         let reported = languages.get(device).copied();
         reported
             .or_else(|| self.settings().get(device)?.language)
-            .unwrap_or(self.0.config.language)
+            .unwrap_or(self.rules().config.language)
     }
 
     /// The pattern for names of new lots and serial numbers in flows whose profile has none.
     #[must_use]
-    pub fn lot_pattern(&self) -> Option<&LotPattern> {
-        self.0.config.lot_pattern.as_ref()
+    pub fn lot_pattern(&self) -> Option<LotPattern> {
+        self.rules().config.lot_pattern.clone()
     }
+}
+
+impl Rules {
+    fn new(config: config::Capture, orders: &config::Orders) -> Self {
+        Self {
+            config,
+            pick_over: orders.pick_over == Over::Allow,
+            receive_over: orders.receive_over == Over::Allow,
+        }
+    }
+}
+
+fn judgement(rules: &Rules, state: &mut State, event: &Event, undone: Option<&Event>) -> Judgement {
+    let facts = facts(rules, state, undone.unwrap_or(event));
+    match undone {
+        Some(undone) => judge_undo(undone, &facts, &state.memory),
+        None => judge(event, &facts, &state.memory),
+    }
+}
+
+fn facts(rules: &Rules, state: &mut State, event: &Event) -> Facts {
+    let mut facts = state.lookup.facts(event);
+    facts.over_allowed = if event.action.is(Movement::Pick) {
+        rules.pick_over
+    } else {
+        rules.receive_over
+    };
+    facts
 }
 
 /// Whether such an event affects the judgement of later events.
@@ -329,7 +356,7 @@ fn judge_duplicate() -> Judgement {
 impl Judged {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        self.capture.is_strict() && self.judgement.refused.is_some()
+        self.is_strict && self.judgement.refused.is_some()
     }
 
     /// The reason code and the message, if the event is rejected.

@@ -5,6 +5,7 @@ pub mod identity;
 pub mod receipt;
 
 use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -67,9 +68,33 @@ pub struct Outbound {
 /// The queues of messages to devices, one for each kind of source.
 #[derive(Debug, Clone, Default)]
 pub struct Outlets {
-    pub listen: Option<mpsc::Sender<Outbound>>,
-    pub broker: Option<mpsc::Sender<Outbound>>,
-    pub scanners: Option<mpsc::Sender<Outbound>>,
+    pub listen: Outlet,
+    pub broker: Outlet,
+    pub scanners: Outlet,
+}
+
+/// The queue of messages to the devices of one source, which a reload may replace or remove; clones
+/// share it.
+#[derive(Debug, Clone, Default)]
+pub struct Outlet(Arc<Mutex<Option<mpsc::Sender<Outbound>>>>);
+
+impl Outlet {
+    #[must_use]
+    pub fn new(sender: mpsc::Sender<Outbound>) -> Self {
+        Self(Arc::new(Mutex::new(Some(sender))))
+    }
+
+    /// Replaces the queue. `None`: the configuration has no such source.
+    pub fn set(&self, sender: Option<mpsc::Sender<Outbound>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = sender;
+    }
+
+    fn sender(&self) -> Option<mpsc::Sender<Outbound>> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
 }
 
 impl Outlets {
@@ -83,7 +108,7 @@ impl Outlets {
             // A flow has no device of its own: the source of its scans is informed.
             SourceKind::Flow => return,
         };
-        if let Some(outlet) = outlet {
+        if let Some(outlet) = outlet.sender() {
             // The receiver ends when the daemon stops. The receipt is not lost: the journal has its
             // content.
             drop(outlet.send(message).await);

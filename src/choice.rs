@@ -65,7 +65,7 @@ impl Instead {
             ),
         };
         format!(
-            "{what}. The gateway uses the last good configuration ({}): correct the fault, run stockrelay check, and restart the gateway.",
+            "{what}. The gateway uses the last good configuration ({}): correct the fault, run stockrelay check, and then stockrelay config reload.",
             self.used.display()
         )
     }

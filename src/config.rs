@@ -1,6 +1,7 @@
 //! The configuration with its types and defaults. `config/read.rs` reads it and collects all
 //! faults.
 
+pub mod effective;
 mod fault;
 mod known_keys;
 pub mod last;

@@ -6,10 +6,12 @@
 
 mod assembling;
 mod housekeeping;
+pub mod reload;
+mod sources;
 mod trust;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -20,27 +22,28 @@ use tokio_util::sync::CancellationToken;
 use crate::board::Board;
 use crate::capture::{self, Capture};
 use crate::catalog::Catalog;
-use crate::channel::Outlets;
 use crate::choice::Unusable;
 use crate::config::Config;
 use crate::config::last::FILE as LAST_CONFIG;
 use crate::decode::profiles::Profiles;
 use crate::flow;
-use crate::forward::{Forwarder, Rules};
+use crate::forward::Forwarder;
 use crate::journal::{
-    Damage, FILE as JOURNAL_FILE, Fatal, Journal, JournalError, Namespace, OpenError, Totals,
-    WriterHandle,
+    Damage, FILE as JOURNAL_FILE, Fatal, Journal, JournalError, OpenError, Totals, WriterHandle,
 };
 use crate::opens;
+use crate::reload::Reloads;
 use crate::source::Intake;
 use crate::source::LastLists;
-use crate::source::broker::{Broker, BrokerError};
+use crate::source::broker::BrokerError;
 use crate::source::clock_time::ClockTimes;
-use crate::source::front_door::{FrontDoor, FrontDoorError};
-use crate::source::scanners::Scanners;
+use crate::source::front_door::FrontDoorError;
 use crate::source::scanners::list::ScannersError;
 use crate::tls;
-use crate::view::control::{Control, ControlError};
+use crate::view::control::{Control, ControlError, EffectiveView};
+use assembling::Assembling;
+use reload::Running;
+use sources::Starting;
 
 /// How long the parts may take to end by themselves before the daemon cancels them. With the
 /// journal's last commit, a stop takes less than the 10 s that it may take.
@@ -93,88 +96,70 @@ pub struct Daemon {
     writer: WriterHandle,
     parts: JoinSet<&'static str>,
     cancel: CancellationToken,
-    mqtt_address: Option<SocketAddr>,
-    control_socket: PathBuf,
     totals: watch::Receiver<Totals>,
+    running: Running,
 }
 
 impl Daemon {
-    /// Opens and binds everything, in the order in which it is cheap to fail, and starts it.
+    /// As [`Self::start_with`], without the origins of the values and without requests to reload.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, |_| None, None).await
+    }
+
+    /// Opens and binds everything, in the order in which it is cheap to fail, and starts it.
+    /// `origin` answers what sets a key. `reloads` takes requests of the control API.
+    pub async fn start_with(
+        config: Config,
+        origin: impl Fn(&str) -> Option<String>,
+        reloads: Option<Reloads>,
+    ) -> Result<Self, StartError> {
         tls::install_provider();
-        // Opening reads files: not on a thread that serves.
-        let looked_at = config.clone();
-        let faults = tokio::task::spawn_blocking(move || opens::faults(&looked_at, None))
-            .await
-            .map_err(|error| StartError::Broke(error.to_string()))?;
-        if !faults.is_empty() {
-            return Err(StartError::Opens(Unusable::Opens(faults)));
-        }
+        check(&config).await?;
         let board = Board::new();
         let (journal, writer) = open_journal(&config).await?;
         flow::Driver::store_first_cursor(&journal).await?;
-        let copy = open_last_copy(&config).await?;
+        let copy = watch::Sender::new(open_last_copy(&config).await?);
         let cancel = CancellationToken::new();
-        let control = Control::bind(
-            &config.control,
-            config.site.clone(),
-            journal.clone(),
-            board.clone(),
-        )?;
-        let copy = watch::Sender::new(copy);
-        let control = control.with_copies(copy.subscribe());
         let profiles = Profiles::default();
-        let control = control.with_profiles(profiles.clone());
-        let capture = Capture::new(
-            config.capture.clone(),
-            &config.orders,
-            copy.subscribe(),
-            FRESH_REFRESHES * Duration::from_secs(config.odoo.refresh_s),
-            Some(journal.clone()),
-        );
-        let recalled = capture.clone();
-        tokio::task::spawn_blocking(move || recalled.recall())
-            .await
-            .map_err(|error| StartError::Broke(error.to_string()))?;
+        let effective = watch::Sender::new(EffectiveView::default());
+        let site = config.site.clone();
+        let mut control = Control::bind(&config.control, site, journal.clone(), board.clone())?
+            .with_copies(copy.subscribe())
+            .with_profiles(profiles.clone())
+            .with_effective(effective.subscribe());
+        if let Some(reloads) = reloads {
+            control = control.with_reloads(reloads);
+        }
+        let capture = start_capture(&config, copy.subscribe(), &journal).await?;
         let (clock_times, heard) = ClockTimes::new();
         let intake = Intake::with_capture(journal.inbox().clone(), capture.clone())
             .with_clock_times(clock_times)
-            .with_profiles(profiles);
+            .with_profiles(profiles.clone())
+            .with_last_lists(LastLists::new(&config.data_dir));
         let mut parts = JoinSet::new();
-        let sources = Sources {
+        let starting = Starting {
             config: &config,
             journal: &journal,
             intake: &intake,
             board: &board,
             cancel: &cancel,
         };
-        let (outlets, mqtt_address) = sources.start(&mut parts)?;
-        let assembling = assembling::Assembling::new(
-            &config,
-            journal.clone(),
-            board.clone(),
-            heard,
-            intake.profiles().clone(),
-        )?;
+        let sources = starting.start(&mut parts)?;
+        let outlets = sources.outlets.clone();
+        let documents = watch::Sender::new(config.documents.clone());
+        let rules = documents.subscribe();
+        let (of_journal, of_board) = (journal.clone(), board.clone());
+        let assembling = Assembling::new(&config, of_journal, of_board, heard, profiles, rules)?;
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
-        let tasks = capture::tasks::run(
-            capture.clone(),
-            outlets.clone(),
-            board.clone(),
-            cancel.clone(),
-        );
+        let (to_devices, stop) = (outlets.clone(), cancel.clone());
+        let tasks = capture::tasks::run(capture.clone(), to_devices, board.clone(), stop);
         run(&mut parts, "tasks", tasks);
         let ways = (intake.profiles().clone(), capture.clone(), outlets.clone());
         let flows = flow::Driver::new(journal.clone(), copy.subscribe(), ways, board.clone())?;
         run(&mut parts, "flow", flows.run(cancel.clone()));
+        let settings = watch::Sender::new(reload::settings(&config));
         let forwarder = Forwarder {
-            config: config.odoo.clone(),
-            rules: Rules {
-                orders: config.orders.clone(),
-                stock: config.stock.clone(),
-                retention_days: config.journal.retention_days,
-                time_zone: config.time_zone.clone(),
-            },
+            settings: settings.subscribe(),
             journal: journal.clone(),
             outlets,
             board: board.clone(),
@@ -182,35 +167,41 @@ impl Daemon {
             copy,
         };
         run(&mut parts, "forward", forwarder.run(cancel.clone()));
+        let served = control.handle();
         run(&mut parts, "control", control.run(cancel.clone()));
-        run(
-            &mut parts,
-            "housekeeping",
-            housekeeping::run(journal.clone(), board.clone(), cancel.clone()),
-        );
-        let totals = journal.watch();
-        let control_socket = config.control.socket;
-        Ok(Self {
+        let keeping = housekeeping::run(journal.clone(), board.clone(), cancel.clone());
+        run(&mut parts, "housekeeping", keeping);
+        let daemon = Self {
+            totals: journal.watch(),
             journal,
             board,
             writer,
             parts,
             cancel,
-            mqtt_address,
-            control_socket,
-            totals,
-        })
+            running: Running {
+                config,
+                intake,
+                capture,
+                sources,
+                settings,
+                documents,
+                effective,
+                control: served,
+            },
+        };
+        daemon.show_config(&daemon.running.config, origin);
+        Ok(daemon)
     }
 
     /// The address of the front door, with the actual port if the configuration has 0.
     #[must_use]
     pub fn mqtt_address(&self) -> Option<SocketAddr> {
-        self.mqtt_address
+        self.running.sources.mqtt_address
     }
 
     #[must_use]
     pub fn control_socket(&self) -> &Path {
-        &self.control_socket
+        &self.running.config.control.socket
     }
 
     #[must_use]
@@ -265,57 +256,33 @@ impl Daemon {
     }
 }
 
-/// The arguments for starting the sources of readings.
-struct Sources<'a> {
-    config: &'a Config,
-    journal: &'a Journal,
-    intake: &'a Intake,
-    board: &'a Board,
-    cancel: &'a CancellationToken,
+/// Opens everything that the configuration names, and closes it again.
+async fn check(config: &Config) -> Result<(), StartError> {
+    let config = config.clone();
+    // Opening reads files: not on a thread that serves.
+    let faults = tokio::task::spawn_blocking(move || opens::faults(&config, None))
+        .await
+        .map_err(|error| StartError::Broke(error.to_string()))?;
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(StartError::Opens(Unusable::Opens(faults)))
+    }
 }
 
-impl Sources<'_> {
-    /// Binds and starts each that the configuration names. Answers the ways back to the devices,
-    /// and where the front door listens.
-    fn start(
-        &self,
-        parts: &mut JoinSet<&'static str>,
-    ) -> Result<(Outlets, Option<SocketAddr>), StartError> {
-        let (config, board) = (self.config, self.board);
-        let last_lists = LastLists::new(&config.data_dir);
-        let intake = self.intake.clone().with_last_lists(last_lists);
-        let mut outlets = Outlets::default();
-        let mut mqtt_address = None;
-        if let Some(file) = &config.scanners {
-            let scanners = Scanners::new(file, intake.clone(), board.clone())?;
-            outlets.scanners = Some(scanners.outbound());
-            run(parts, "scanners", scanners.run(self.cancel.clone()));
-        }
-        if let Some(listen) = &config.listen {
-            let (inbox, values) = (
-                self.journal.inbox().clone(),
-                self.journal.read_namespaces(&Namespace::FRONT_DOOR)?,
-            );
-            let door = FrontDoor::bind(
-                listen,
-                config.site.clone(),
-                intake.clone(),
-                inbox,
-                values,
-                board.clone(),
-            )?;
-            mqtt_address = Some(door.local_addr());
-            outlets.listen = Some(door.outbound());
-            run(parts, "mqtt.listen", door.run(self.cancel.clone()));
-        }
-        if let Some(broker) = &config.broker {
-            let intake = intake.clone();
-            let broker = Broker::new(broker, config.site.clone(), intake, board.clone())?;
-            outlets.broker = Some(broker.outbound());
-            run(parts, "mqtt.broker", broker.run(self.cancel.clone()));
-        }
-        Ok((outlets, mqtt_address))
-    }
+async fn start_capture(
+    config: &Config,
+    copies: watch::Receiver<Option<Catalog>>,
+    journal: &Journal,
+) -> Result<Capture, StartError> {
+    let (rules, fresh_for) = (config.capture.clone(), reload::fresh_for(config));
+    let journal = Some(journal.clone());
+    let capture = Capture::new(rules, &config.orders, copies, fresh_for, journal);
+    let recalled = capture.clone();
+    tokio::task::spawn_blocking(move || recalled.recall())
+        .await
+        .map_err(|error| StartError::Broke(error.to_string()))?;
+    Ok(capture)
 }
 
 /// Opens the journal on its own thread, because opening reads the file and repairs it after a

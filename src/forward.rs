@@ -12,7 +12,7 @@
 //! - `undo`: reverses events, withdraws discarded documents. `counts`: recounts after a posting.
 //! - `job`: a document with its work in Odoo. `times`: when each event was done. `claims`: move
 //!   lines that people posted, and the documents that they stand for. `faults`: all faults of a
-//!   document as one reason.
+//!   document as one reason. `settings`: applies a new configuration.
 //!
 //! **Promises:** a document is *sending* on disk before the first byte of it leaves. A document
 //! that was *sending* when the gateway stopped has an unknown outcome; it is sent first after the
@@ -28,6 +28,7 @@ mod queue;
 mod resolve;
 mod round;
 pub mod send;
+mod settings;
 mod times;
 mod undo;
 
@@ -44,18 +45,19 @@ use self::order_step::step;
 use self::queue::{DocumentCounts, Ended, Queue};
 use self::resolve::Ground;
 pub use self::resolve::Rules;
-use self::send::{Command, Input, Limits, Link, Machine, lanes};
+use self::send::{Command, Input, Link, Machine, lanes};
+pub use self::settings::Settings;
 use crate::board::{self, Board};
 use crate::catalog::refresh::{Refresh, Trouble};
 use crate::catalog::{self, Catalog, CatalogError};
 use crate::channel::Outlets;
+use crate::clock;
 use crate::document::DocumentNumber;
 use crate::journal::Journal;
 use crate::odoo::{Client, Warehouse};
 use crate::odoo_id::CompanyId;
 use crate::outcome::{Failure, Outcome};
 use crate::reason::ReasonCode;
-use crate::{clock, config};
 
 /// How much longer a call in progress may take after the stop.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -71,8 +73,7 @@ const ALARM_LATE: &str = "odoo-posted-late";
 /// The part of the gateway that posts to Odoo.
 #[derive(Debug)]
 pub struct Forwarder {
-    pub config: config::Odoo,
-    pub rules: Rules,
+    pub settings: watch::Receiver<Settings>,
     pub journal: Journal,
     pub outlets: Outlets,
     pub board: Board,
@@ -84,12 +85,10 @@ pub struct Forwarder {
 
 impl Forwarder {
     /// Runs until `cancel`, or until the journal has stopped.
-    pub async fn run(self, cancel: CancellationToken) {
-        let mut machine = Machine::new(Limits {
-            orders: self.rules.orders.clone(),
-            batch_lines_max: self.config.batch_lines_max,
-            refresh: Duration::from_secs(self.config.refresh_s),
-        });
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let settings = self.settings.borrow_and_update().clone();
+        let mut reloads = self.settings.clone();
+        let mut machine = Machine::new(settings.limits());
         let mut totals = self.journal.watch();
         let mut hands = Hands {
             queue: Queue::new(self.journal.clone(), self.outlets, cancel.clone()),
@@ -98,8 +97,8 @@ impl Forwarder {
             refresh: Refresh::default(),
             has_rights: false,
             board: self.board,
-            config: self.config,
-            rules: self.rules,
+            settings,
+            new_settings: self.settings,
             journal: self.journal,
             data_dir: self.data_dir,
             copy: self.copy,
@@ -107,6 +106,7 @@ impl Forwarder {
         };
         hands.show(&machine);
         let ended = loop {
+            hands.apply_settings(&mut machine);
             let command = machine.next(hands.now());
             // After a cancellation the gateway still writes the outcomes of documents, but starts
             // no other command.
@@ -123,6 +123,7 @@ impl Forwarder {
                     tokio::select! {
                         () = cancel.cancelled() => continue,
                         () = tokio::time::sleep_until(until.into()) => Input::Woken,
+                        Ok(()) = reloads.changed() => Input::Woken,
                         changed = totals.wait_for(|totals| DocumentCounts::of(totals) != seen), if machine.is_idle() => match changed {
                             Ok(_) => Input::Woken,
                             Err(_) => break Ended::JournalStopped,
@@ -159,8 +160,9 @@ impl Forwarder {
 /// The connections and stores with which the machine's commands are performed.
 struct Hands {
     queue: Queue,
-    config: config::Odoo,
-    rules: Rules,
+    settings: Settings,
+    /// Settings that a reload has changed; [`Self::settings`] follows when it may.
+    new_settings: watch::Receiver<Settings>,
     journal: Journal,
     data_dir: PathBuf,
     copy: watch::Sender<Option<Catalog>>,
@@ -197,7 +199,10 @@ impl Hands {
             // The alarm is raised before the write, so that it is on when the document is parked,
             // and again after the write, because housekeeping may clear the alarm between the two.
             raise_alarm(&self.board, outcomes);
-            let settled = self.queue.settle(outcomes, copy, &self.rules, now).await;
+            let settled = self
+                .queue
+                .settle(outcomes, copy, &self.settings.rules, now)
+                .await;
             raise_alarm(&self.board, outcomes);
             return match settled {
                 Ok(()) => Ok(Input::Settled),
@@ -233,7 +238,7 @@ impl Hands {
         let ground = Ground {
             copy: &site.copy,
             warehouse: &site.warehouse,
-            rules: &self.rules,
+            rules: &self.settings.rules,
             zone: &site.zone,
             journal: &self.journal,
             book: None,
@@ -249,7 +254,7 @@ impl Hands {
                     .odoo(|view| view.copy_refreshed = Some(clock::now()));
                 self.queue.heal(client, ground, news).await?;
                 self.queue.take_back_all(client, ground).await?;
-                let late_s = self.config.late_commit_s;
+                let late_s = self.settings.config.late_commit_s;
                 if let Some(sentence) = self.queue.look_at_late(client, ground, late_s).await? {
                     self.board.alarm(ALARM_LATE, Some(sentence));
                 }
@@ -281,7 +286,7 @@ impl Hands {
     async fn ping(&mut self) -> Result<(), Failure> {
         let client = match &mut self.client {
             Some(client) => client,
-            none => none.insert(Client::new(&self.config)?),
+            none => none.insert(Client::new(&self.settings.config)?),
         };
         client.ping(PING_MAX).await
     }
@@ -291,7 +296,7 @@ impl Hands {
     async fn probe(&mut self) -> Result<Input, Trouble> {
         let client = match &mut self.client {
             Some(client) => client,
-            none => none.insert(Client::new(&self.config)?),
+            none => none.insert(Client::new(&self.settings.config)?),
         };
         // First the key: a person can correct it also while Odoo does not answer.
         client.load_key().await?;
@@ -301,7 +306,7 @@ impl Hands {
             view.version = Some(version);
             view.api = api;
         });
-        let warehouse = client.warehouse(&self.config.warehouse).await?;
+        let warehouse = client.warehouse(&self.settings.config.warehouse).await?;
         if !self.has_rights {
             // Checked at the start, and not only when Odoo refuses the first document.
             let missing = client.missing_rights().await?;
@@ -312,7 +317,7 @@ impl Hands {
             }
             self.has_rights = true;
         }
-        let zone = match &self.rules.time_zone {
+        let zone = match &self.settings.rules.time_zone {
             Some(zone) => zone.clone(),
             None => client.zone().await?.unwrap_or_else(clock::zone),
         };
@@ -330,7 +335,8 @@ impl Hands {
 
     /// The catalog of this company: the open one, or the one on disk.
     fn claim(&self, company: CompanyId) -> Result<Catalog, CatalogError> {
-        let identity = catalog::identity(&self.config.url, &self.config.database, company);
+        let config = &self.settings.config;
+        let identity = catalog::identity(&config.url, &config.database, company);
         let open = self.copy.borrow().clone();
         if let Some(copy) = open {
             copy.claim(&identity)?;

@@ -24,7 +24,8 @@
 //!
 //! [`fleet`] has the signed configuration of central IT: bundles, trusted keys, rollouts.
 //!
-//! [`opens`] lists everything that the daemon opens; [`daemon`] builds and starts all parts;
+//! [`opens`] lists everything that the daemon opens; [`daemon`] builds and starts all parts, and
+//! applies a new configuration ([`reload`]);
 //! [`demo`] runs it with simulated devices and a stand-in Odoo.
 
 pub mod assemble;
@@ -49,11 +50,13 @@ pub mod fleet;
 pub mod flow;
 pub mod forward;
 pub mod journal;
+pub mod listener;
 pub mod odoo;
 pub mod odoo_id;
 pub mod opens;
 pub mod outcome;
 pub mod reason;
+pub mod reload;
 pub mod source;
 pub mod tls;
 pub mod view;

@@ -1,4 +1,4 @@
-//! The daemon's life: start the log, build, report readiness, run, drain with a deadline.
+//! The daemon's life: start the log, build, report readiness, run, reload, drain with a deadline.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -8,29 +8,32 @@ use sd_notify::NotifyState;
 use stockrelay::choice::Instead;
 use stockrelay::config::{Loaded, Log, last};
 use stockrelay::daemon::Daemon;
+use stockrelay::daemon::reload::CONFIG_ALARM;
+use stockrelay::reload::{Reloads, Request};
 use stockrelay::view::commands::{EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
+use tracing_subscriber::{Layer, Registry, reload};
 
 /// How long draining may take. The rest is sent after the next start: nothing is lost.
 const DRAIN: Duration = Duration::from_millis(8_500);
 
-/// The code of the alarm while the gateway runs with the last configuration that ran.
-const CONFIG_ALARM: &str = "configuration";
-
 /// The code of the alarm from the first start with another site to the next start.
 const SITE_ALARM: &str = "site-changed";
 
+/// Where the configuration is read from, at the start and at each reload.
+pub struct Files {
+    pub config: PathBuf,
+    pub environment: Vec<(String, String)>,
+}
+
 /// Runs the daemon until a signal or a failure. `instead`: why `loaded` is the last configuration
-/// that ran, and not the one that is written. `state_directory` is that of systemd.
-pub async fn run(
-    loaded: Loaded,
-    instead: Option<Instead>,
-    state_directory: Option<PathBuf>,
-) -> Result<u8, u8> {
-    start_log(&loaded.config.log)?;
+/// that ran, and not the one that is written.
+pub async fn run(loaded: Loaded, instead: Option<Instead>, files: Files) -> Result<u8, u8> {
+    let log = Logging::start(&loaded.config.log)?;
     let mut signals = Signals::new().map_err(|error| {
         error!(%error, "cannot listen for signals");
         EXIT_FAILED
@@ -43,7 +46,8 @@ pub async fn run(
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
-    let mut daemon = start(&loaded).await?;
+    let (reloads, requests) = Reloads::new();
+    let mut daemon = start(&loaded, reloads).await?;
     if let Some(instead) = &instead {
         daemon.board().alarm(CONFIG_ALARM, Some(instead.alarm()));
     } else {
@@ -52,16 +56,13 @@ pub async fn run(
             warn!("{change}");
         }
         daemon.board().alarm(SITE_ALARM, change);
-        store_configuration(loaded, state_directory).await;
+        store_configuration(loaded, &files).await;
     }
-    notify(NotifyState::Ready);
+    notify(&[NotifyState::Ready]);
+    tokio::spawn(keep_watchdog_quiet());
 
-    let failure = tokio::select! {
-        failure = daemon.failed() => Some(failure),
-        () = signals.wait_for_stop() => None,
-        () = keep_watchdog_quiet() => None,
-    };
-    notify(NotifyState::Stopping);
+    let failure = serve(&mut daemon, &mut signals, requests, (&files, &log)).await;
+    notify(&[NotifyState::Stopping]);
     if let Some(why) = &failure {
         error!("a part of the daemon has stopped, so the daemon stops: {why}");
     }
@@ -92,8 +93,51 @@ pub async fn run(
     })
 }
 
-async fn start(loaded: &Loaded) -> Result<Daemon, u8> {
-    Daemon::start(loaded.config.clone()).await.map_err(|error| {
+/// Serves until a signal to stop. `Some`: why the daemon cannot continue.
+async fn serve(
+    daemon: &mut Daemon,
+    signals: &mut Signals,
+    mut requests: mpsc::Receiver<Request>,
+    (files, log): (&Files, &Logging),
+) -> Option<String> {
+    loop {
+        let mut waiting = Vec::new();
+        tokio::select! {
+            failure = daemon.failed() => return Some(failure),
+            is_stop = signals.wait() => if is_stop { return None },
+            Some(request) = requests.recv() => waiting.push(request),
+        }
+        // They all wait for a reload that begins after their request.
+        waiting.extend(std::iter::from_fn(|| requests.try_recv().ok()));
+        let begin = [
+            Some(NotifyState::Reloading),
+            NotifyState::monotonic_usec_now().ok(),
+        ];
+        notify(&begin.into_iter().flatten().collect::<Vec<_>>());
+        let outcome = tokio::select! {
+            outcome = daemon.reload_files(&files.config, &files.environment) => outcome,
+            () = signals.wait_for_stop() => return None,
+        };
+        let outcome = match outcome {
+            Ok((loaded, reloaded)) => {
+                log.set(&loaded.config.log);
+                store_configuration(loaded, files).await;
+                Ok(reloaded)
+            }
+            Err(error) => Err(error),
+        };
+        notify(&[NotifyState::Ready]);
+        for request in waiting {
+            // The client may have gone.
+            drop(request.reply.send(outcome.clone()));
+        }
+    }
+}
+
+async fn start(loaded: &Loaded, reloads: Reloads) -> Result<Daemon, u8> {
+    let origin = |key: &str| loaded.origin(key);
+    let started = Daemon::start_with(loaded.config.clone(), origin, Some(reloads)).await;
+    started.map_err(|error| {
         error!("{error:#}");
         if error.is_damage() {
             EXIT_DAMAGED
@@ -105,7 +149,8 @@ async fn start(loaded: &Loaded) -> Result<Daemon, u8> {
 
 /// Stores the configuration for a start at which the configuration file has a fault. A failure is
 /// logged only.
-async fn store_configuration(loaded: Loaded, state_directory: Option<PathBuf>) {
+async fn store_configuration(loaded: Loaded, files: &Files) {
+    let state_directory = last::state_directory(&files.environment);
     let data_dir = loaded.config.data_dir.clone();
     let kept =
         tokio::task::spawn_blocking(move || last::store(&loaded, state_directory.as_deref())).await;
@@ -120,22 +165,56 @@ async fn store_configuration(loaded: Loaded, state_directory: Option<PathBuf>) {
     );
 }
 
-/// Logs to standard error, which systemd stores. Colours appear only on a terminal.
-fn start_log(log: &Log) -> Result<(), u8> {
-    let filter: Targets = log.level.parse().map_err(|error| {
-        super::say(&format!("log.level: found {:?}: {error}", log.level));
-        EXIT_CONFIG
-    })?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let lines = if log.json {
-        lines.json().boxed()
+/// The log, whose level and form a reload changes.
+struct Logging {
+    text: reload::Handle<Targets, Registry>,
+    json: reload::Handle<Targets, Registry>,
+}
+
+impl Logging {
+    /// Logs to standard error, which systemd stores. Colours appear only on a terminal.
+    fn start(log: &Log) -> Result<Self, u8> {
+        let (text_filter, json_filter) = filters(log).map_err(|fault| {
+            super::say(&fault);
+            EXIT_CONFIG
+        })?;
+        let (text_filter, text) = reload::Layer::new(text_filter);
+        let (json_filter, json) = reload::Layer::new(json_filter);
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal());
+        let objects = tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .json();
+        let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = vec![
+            lines.with_filter(text_filter).boxed(),
+            objects.with_filter(json_filter).boxed(),
+        ];
+        tracing_subscriber::registry().with(layers).init();
+        Ok(Self { text, json })
+    }
+
+    fn set(&self, log: &Log) {
+        let changed = filters(log).and_then(|(text, json)| {
+            let changed = self.text.reload(text).and_then(|()| self.json.reload(json));
+            changed.map_err(|error| error.to_string())
+        });
+        if let Err(error) = changed {
+            warn!(%error, "cannot change the level of the log");
+        }
+    }
+}
+
+/// The filters of lines of text and of JSON lines: one of the two lets nothing through.
+fn filters(log: &Log) -> Result<(Targets, Targets), String> {
+    let level: Targets = (log.level.parse())
+        .map_err(|error| format!("log.level: found {:?}: {error}", log.level))?;
+    let nothing = Targets::new();
+    Ok(if log.json {
+        (nothing, level)
     } else {
-        lines.with_ansi(std::io::stderr().is_terminal()).boxed()
-    };
-    tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
-        .init();
-    Ok(())
+        (level, nothing)
+    })
 }
 
 struct Signals {
@@ -153,15 +232,20 @@ impl Signals {
         })
     }
 
-    /// SIGHUP is no reason to stop: terminals that close send it, and so do people who expect a
-    /// reload.
+    /// Waits for a signal. Returns `false` for SIGHUP, and `true` for a signal to stop.
+    async fn wait(&mut self) -> bool {
+        tokio::select! {
+            _ = self.terminate.recv() => info!("SIGTERM: stopping"),
+            _ = self.interrupt.recv() => info!("SIGINT: stopping"),
+            _ = self.hangup.recv() => return false,
+        }
+        true
+    }
+
     async fn wait_for_stop(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return info!("SIGTERM: stopping"),
-                _ = self.interrupt.recv() => return info!("SIGINT: stopping"),
-                _ = self.hangup.recv() => info!("SIGHUP is ignored: restart to read the configuration again"),
-            }
+        tokio::select! {
+            _ = self.terminate.recv() => info!("SIGTERM: stopping"),
+            _ = self.interrupt.recv() => info!("SIGINT: stopping"),
         }
     }
 }
@@ -175,12 +259,12 @@ async fn keep_watchdog_quiet() {
     let mut tick = tokio::time::interval((every / 2).max(Duration::from_millis(100)));
     loop {
         tick.tick().await;
-        notify(NotifyState::Watchdog);
+        notify(&[NotifyState::Watchdog]);
     }
 }
 
-fn notify(state: NotifyState) {
-    if let Err(error) = sd_notify::notify(&[state]) {
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
         warn!(%error, "cannot notify systemd");
     }
 }

@@ -80,8 +80,11 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
                     EXIT_CONFIG
                 }
             })?;
-            let state_directory = config::last::state_directory(&environment());
-            life::run(loaded, instead, state_directory).await
+            let files = life::Files {
+                config: cli.config.clone(),
+                environment: environment(),
+            };
+            life::run(loaded, instead, files).await
         }
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo(args).await,
@@ -90,6 +93,9 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
             say(WITHOUT_DEMO);
             Err(EXIT_USAGE)
         }
+        Command::Config {
+            command: ConfigCommand::Reload { json },
+        } => reload(&socket(cli)?, *json).await,
         Command::Config { command } => configuration(command, &cli.config),
         Command::Profile { command } => profile(cli, command).await,
         Command::Devices {
@@ -225,6 +231,18 @@ fn report(done: Result<u8, CommandError>) -> Result<u8, u8> {
         if !error.is_silent() {
             say(&error.to_string());
         }
+        error.exit_code()
+    })
+}
+
+/// Has the daemon reload its configuration. The exit code is 0 only if it did.
+async fn reload(socket: &Path, json: bool) -> Result<u8, u8> {
+    let mut out = BufWriter::new(io::stdout());
+    let done = commands::reload(&Client::new(socket), json, &mut out).await;
+    let flushed = out.flush().map_err(CommandError::from);
+    drop(out.into_parts());
+    done.and(flushed).map(|()| EXIT_DONE).map_err(|error| {
+        say(&error.to_string());
         error.exit_code()
     })
 }

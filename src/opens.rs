@@ -450,6 +450,15 @@ pub fn faults(config: &Config, running: Option<i32>) -> Vec<Fault> {
     preventing(&open_needed(config, running))
 }
 
+/// What a reload cannot open, with process `running` as in [`open_all`]. A fault of any effect
+/// prevents a reload: the gateway runs, and must not run worse with the new configuration.
+#[must_use]
+pub fn unopened(config: &Config, running: i32) -> Vec<Opened> {
+    let mut list = open_needed(config, Some(running));
+    list.retain(|opened| opened.fault.is_some());
+    list
+}
+
 /// The faults in a list that prevent the start.
 #[must_use]
 pub fn preventing(list: &[Opened]) -> Vec<Fault> {

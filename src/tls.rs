@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// Installs ring as the process's TLS provider. Call it before the first client or listener is
@@ -51,27 +54,47 @@ pub fn server_config(
     let builder = ServerConfig::builder();
     let builder = match client_ca {
         None => builder.with_no_client_auth(),
-        Some(file) => {
-            let mut roots = RootCertStore::empty();
-            for authority in certificates("mqtt.listen.client_ca", file)? {
-                roots
-                    .add(authority)
-                    .map_err(|error| ServerTlsError::Authorities(error.to_string()))?;
-            }
-            let verifier = WebPkiClientVerifier::builder(Arc::new(roots));
-            let verifier = if needed {
-                verifier.build()
-            } else {
-                verifier.allow_unauthenticated().build()
-            };
-            let verifier =
-                verifier.map_err(|error| ServerTlsError::Authorities(error.to_string()))?;
-            builder.with_client_cert_verifier(verifier)
-        }
+        Some(file) => builder.with_client_cert_verifier(client_verifier(file, needed)?),
     };
     builder
         .with_single_cert(chain, key)
         .map_err(|error| ServerTlsError::Pair(error.to_string()))
+}
+
+/// Verifies client certificates by the authorities of a file.
+pub fn client_verifier(
+    client_ca: &Path,
+    needed: bool,
+) -> Result<Arc<dyn ClientCertVerifier>, ServerTlsError> {
+    install_provider();
+    let mut roots = RootCertStore::empty();
+    for authority in certificates("mqtt.listen.client_ca", client_ca)? {
+        roots
+            .add(authority)
+            .map_err(|error| ServerTlsError::Authorities(error.to_string()))?;
+    }
+    let verifier = WebPkiClientVerifier::builder(Arc::new(roots));
+    let verifier = if needed {
+        verifier.build()
+    } else {
+        verifier.allow_unauthenticated().build()
+    };
+    verifier.map_err(|error| ServerTlsError::Authorities(error.to_string()))
+}
+
+/// Whether a client's certificate, the first of its chain, is valid now.
+#[must_use]
+pub fn is_client_valid(
+    verifier: &dyn ClientCertVerifier,
+    chain: &[CertificateDer<'static>],
+    now: Timestamp,
+) -> bool {
+    let Some((own, issuers)) = chain.split_first() else {
+        return false;
+    };
+    let since = Duration::from_secs(u64::try_from(now.as_second()).unwrap_or(0));
+    let now = UnixTime::since_unix_epoch(since);
+    verifier.verify_client_cert(own, issuers, now).is_ok()
 }
 
 fn certificates(

@@ -52,6 +52,10 @@ impl Lookup {
         }
     }
 
+    pub fn set_fresh_for(&mut self, fresh_for: Duration) {
+        self.fresh_for = fresh_for;
+    }
+
     /// Looks up the codes of an event. If the copy cannot be read, all codes are unknown.
     pub fn facts(&mut self, event: &Event) -> Facts {
         self.update();

@@ -19,7 +19,7 @@ impl Capture {
     /// when the copy has Odoo's orders for the first time. Reads the disk.
     pub fn recall(&self) {
         if let Some(journal) = self.0.journal.clone()
-            && self.0.config.check != Check::Off
+            && self.rules().config.check != Check::Off
             && let Err(error) = self.recall_from(&journal)
         {
             tracing::error!(%error, "cannot read the events before the start from the journal: devices may report wrong scans as right");
@@ -36,13 +36,15 @@ impl Capture {
                 return self.settle_with(journal);
             };
             after = last.seq;
+            let rules = self.rules();
             let mut state = self.state();
             for Recorded { seq, event } in &page {
                 let undone = self.find_undone(event);
                 if !super::is_relevant(undone.as_ref().unwrap_or(event)) {
                     continue;
                 }
-                let mut counts = self.judgement(&mut state, event, undone.as_ref()).counts;
+                let judged = super::judgement(&rules, &mut state, event, undone.as_ref());
+                let mut counts = judged.counts;
                 if counts.serial.is_some() && is_voided(journal, *seq)? {
                     counts.serial = None;
                 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::assemble::{Assembler, Now, Sealed};
 use crate::board::Board;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::decode::profiles::Profiles;
 use crate::event::{Action, Recorded, Seq};
 use crate::journal::{AppendError, Journal, JournalError, device_clock_change};
@@ -24,6 +24,8 @@ pub struct Assembling {
     board: Board,
     clock_times: mpsc::Receiver<ClockTime>,
     profiles: Profiles,
+    /// `[documents]`, which a reload changes.
+    rules: watch::Receiver<config::Documents>,
     /// Raw scans of devices without a flow, as long as they are not known to be skipped.
     unused: BTreeSet<Seq>,
     started: Instant,
@@ -40,6 +42,7 @@ impl Assembling {
         board: Board,
         clock_times: mpsc::Receiver<ClockTime>,
         profiles: Profiles,
+        rules: watch::Receiver<config::Documents>,
     ) -> Result<Self, JournalError> {
         let settled = journal.settled_at_open();
         let assembler = Assembler::new(config.site.clone(), config.documents.clone(), settled);
@@ -47,6 +50,7 @@ impl Assembling {
             assembler: assembler.with_clocks(journal.device_clocks()?),
             clock_times,
             profiles,
+            rules,
             unused: BTreeSet::new(),
             maybe_settled: journal.totals().last_seq,
             cursor: settled,
@@ -60,6 +64,10 @@ impl Assembling {
     pub async fn run(mut self, cancel: CancellationToken) {
         let mut totals = self.journal.watch();
         while !cancel.is_cancelled() {
+            if self.rules.has_changed().unwrap_or(false) {
+                let rules = self.rules.borrow_and_update().clone();
+                self.assembler.set_rules(rules);
+            }
             let read = match self.read_page() {
                 Ok(read) => read,
                 Err(error) => {
@@ -86,6 +94,7 @@ impl Assembling {
             tokio::select! {
                 () = cancel.cancelled() => {}
                 Some(clock_time) = self.clock_times.recv() => self.apply_clock_time(&clock_time),
+                Ok(()) = self.rules.changed() => self.rules.mark_changed(),
                 newer = totals.wait_for(|totals| totals.last_seq > self.cursor) => if newer.is_err() { return },
                 () = tokio::time::sleep(nap.unwrap_or(Duration::from_hours(1))) => {}
             }

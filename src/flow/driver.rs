@@ -304,7 +304,8 @@ impl Driver {
             .get(&scan.device)
             .or_else(|| self.states.get(&scan.device));
         let before = known.cloned().unwrap_or_default();
-        let engine = Engine::new(&profile.flow).with_lot_pattern(self.capture.lot_pattern());
+        let pattern = self.capture.lot_pattern();
+        let engine = Engine::new(&profile.flow).with_lot_pattern(pattern.as_ref());
         let current = engine.state_at(&before, scan.received);
         let in_copy = InCatalog {
             copy,

@@ -231,6 +231,29 @@ impl Machine {
         self.idle && !self.is_busy()
     }
 
+    /// Whether no document is being sent, and each outcome is on disk.
+    #[must_use]
+    pub fn is_between_batches(&self) -> bool {
+        !self.is_busy() && self.settled.is_empty()
+    }
+
+    /// Applies new limits, between two batches.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.batch_lines = self.batch_lines.min(limits.batch_lines_max).max(1);
+        // A shorter time between two refreshes counts from the last one.
+        let next = self.refresh_at.saturating_sub(self.limits.refresh) + limits.refresh;
+        self.refresh_at = self.refresh_at.min(next);
+        self.limits = limits;
+        self.idle = false;
+    }
+
+    /// Ends a pause, and probes before the next call: the client is a new one.
+    pub fn probe_again(&mut self) {
+        self.probed = false;
+        self.pause_until = Duration::ZERO;
+        self.ping = None;
+    }
+
     fn is_busy(&self) -> bool {
         !self.work.is_empty() || self.order.is_some()
     }

@@ -58,7 +58,7 @@ pub(super) struct Written {
 impl Budget {
     /// `reserve_percent`: the last part of the limit, for devices that hold little.
     pub fn new(path: Option<PathBuf>, disk: Disk, limit_bytes: u64, reserve_percent: u8) -> Self {
-        let scarce_bytes = limit_bytes / 100 * (100 - u64::from(reserve_percent.min(100)));
+        let scarce_bytes = scarce_bytes(limit_bytes, reserve_percent);
         Self {
             path,
             disk,
@@ -73,6 +73,13 @@ impl Budget {
             scarce: false,
             full: false,
         }
+    }
+
+    /// Applies new limits. The next [`Self::measure`] finds out whether the journal is full.
+    pub fn set_limits(&mut self, limit_bytes: u64, reserve_percent: u8) {
+        self.limit_bytes = limit_bytes;
+        self.scarce_bytes = scarce_bytes(limit_bytes, reserve_percent);
+        self.count_again = None;
     }
 
     pub fn is_full(&self) -> bool {
@@ -190,6 +197,10 @@ impl Budget {
             )
         }
     }
+}
+
+fn scarce_bytes(limit_bytes: u64, reserve_percent: u8) -> u64 {
+    limit_bytes / 100 * (100 - u64::from(reserve_percent.min(100)))
 }
 
 fn count_in_use(database: &Database) -> Result<i64, Fatal> {

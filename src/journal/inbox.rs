@@ -4,6 +4,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{AuditRecord, Change, SideChange};
+use crate::config;
 use crate::document::{Document, DocumentNumber};
 use crate::event::{Event, RejectedNumber, Rejection, Seq};
 use crate::fair::{Lane, Origin};
@@ -156,6 +157,11 @@ pub enum Request {
     Prune {
         now: jiff::Timestamp,
         reply: Reply<u64>,
+    },
+    /// Applies new limits, except the size of redb's cache, which belongs to the open file.
+    SetLimits {
+        config: config::Journal,
+        reply: Reply<()>,
     },
     /// The last request: the writer drops all later ones.
     Close { reply: Reply<()> },
@@ -312,6 +318,11 @@ impl Inbox {
 
     pub async fn prune(&self, now: jiff::Timestamp) -> Result<u64, AppendError> {
         self.request(|reply| Request::Prune { now, reply }).await
+    }
+
+    pub async fn set_limits(&self, config: config::Journal) -> Result<(), AppendError> {
+        self.request(|reply| Request::SetLimits { config, reply })
+            .await
     }
 
     /// Ends the writer after all earlier requests are on disk and the file is closed.

@@ -189,11 +189,7 @@ impl Journal {
             held,
             totals: sender,
             budget,
-            limits: Limits {
-                dedup_days: config.dedup_days,
-                retention_days: config.retention_days,
-                rejected_bytes_max: config.budget_bytes / rejected::BUDGET_DIVISOR,
-            },
+            limits: Limits::of(config),
         };
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())

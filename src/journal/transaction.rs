@@ -12,10 +12,11 @@ use super::held::Held;
 use super::ids::{self, Ids};
 use super::inbox::Accepted;
 use super::namespace::Namespace;
-use super::rejected::Rejections;
+use super::rejected::{BUDGET_DIVISOR, Rejections};
 use super::stored::{self, Counters};
 use super::tables::Bytes;
 use super::{AuditRecord, Change, Fatal, Repeats, SideChange, tables};
+use crate::config;
 use crate::document::{Document, DocumentNumber, Progress, Purpose, State};
 use crate::event::{Event, EventFlag, Rejection, Seq, SourceKind};
 
@@ -25,6 +26,16 @@ pub(super) struct Limits {
     pub dedup_days: u32,
     pub retention_days: u32,
     pub rejected_bytes_max: u64,
+}
+
+impl Limits {
+    pub fn of(config: &config::Journal) -> Self {
+        Self {
+            dedup_days: config.dedup_days,
+            retention_days: config.retention_days,
+            rejected_bytes_max: config.budget_bytes / BUDGET_DIVISOR,
+        }
+    }
 }
 
 /// Limit of the audit records of one document; later ones replace the last.

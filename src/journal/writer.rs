@@ -56,7 +56,7 @@ impl Writer {
                     break;
                 }
                 match inbox.blocking_recv() {
-                    Some(first) => enqueue(&mut waiting, &mut closing, first),
+                    Some(first) => self.receive(&mut waiting, &mut closing, first)?,
                     None => break,
                 }
             }
@@ -65,7 +65,7 @@ impl Writer {
             while closing.is_none()
                 && let Ok(next) = inbox.try_recv()
             {
-                enqueue(&mut waiting, &mut closing, next);
+                self.receive(&mut waiting, &mut closing, next)?;
             }
             self.commit(&mut waiting)?;
         }
@@ -73,6 +73,29 @@ impl Writer {
         drop(self);
         if let Some(reply) = closing {
             drop(reply.send(Ok(())));
+        }
+        Ok(())
+    }
+
+    /// Takes a request from the inbox. The writer completes the requests before a request to close
+    /// first. New limits need no commit.
+    fn receive(
+        &mut self,
+        waiting: &mut FairQueue<Request>,
+        closing: &mut Option<Reply<()>>,
+        request: Request,
+    ) -> Result<(), Fatal> {
+        match request {
+            Request::Close { reply } => *closing = Some(reply),
+            Request::SetLimits { config, reply } => {
+                self.limits = Limits::of(&config);
+                self.budget
+                    .set_limits(config.budget_bytes, config.reserve_percent);
+                self.budget.measure(&self.database)?;
+                self.publish();
+                drop(reply.send(Ok(())));
+            }
+            other => enqueue(waiting, other),
         }
         Ok(())
     }
@@ -139,15 +162,8 @@ impl Writer {
     }
 }
 
-/// Puts a request in its lane; the writer completes the requests before a request to close first.
-fn enqueue(waiting: &mut FairQueue<Request>, closing: &mut Option<Reply<()>>, request: Request) {
-    let request = match request {
-        Request::Close { reply } => {
-            *closing = Some(reply);
-            return;
-        }
-        other => other,
-    };
+/// Puts a request in its lane.
+fn enqueue(waiting: &mut FairQueue<Request>, request: Request) {
     let lane = match &request {
         Request::Append { lane, .. } => lane.clone(),
         Request::StoreSideValues { .. } => Lane::of(Origin::SideStorage),
@@ -237,7 +253,7 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
             answer(reply, transaction.store_side_values(changes)?)
         }
         Request::Prune { now, reply } => answer(reply, transaction.prune(now)?),
-        Request::Close { reply } => answer(reply, ()),
+        Request::SetLimits { reply, .. } | Request::Close { reply } => answer(reply, ()),
     })
 }
 
@@ -275,6 +291,8 @@ fn weigh(request: &Request) -> usize {
         Request::StoreSideValues { changes, .. } => changes.len(),
         // Pruning is much work: it ends its group.
         Request::DismissScans { .. } => 1,
-        Request::Prune { .. } | Request::Close { .. } => GROUP_EVENTS_MAX,
+        Request::Prune { .. } | Request::SetLimits { .. } | Request::Close { .. } => {
+            GROUP_EVENTS_MAX
+        }
     }
 }

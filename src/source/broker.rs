@@ -71,6 +71,12 @@ pub fn check(config: &config::Broker, site: &Name) -> Result<(), BrokerError> {
     options::options(config, site).map(drop)
 }
 
+/// Hashes the files with the password and the certificates: a renewed one needs a new link.
+#[must_use]
+pub fn hash_credentials(config: &config::Broker) -> blake3::Hash {
+    options::hash_credentials(config)
+}
+
 /// Logs in at the broker once, with a client id of its own: the session of a gateway that runs
 /// stays as it is. The error is in the words of the source's status.
 pub async fn log_in(config: &config::Broker, site: &Name) -> Result<(), String> {
@@ -100,7 +106,7 @@ pub async fn log_in(config: &config::Broker, site: &Name) -> Result<(), String> 
 pub struct Broker {
     driver: Driver,
     intake: Intake,
-    list: DeviceList,
+    list: Arc<DeviceList>,
     sender: mpsc::Sender<Outbound>,
     outbound: mpsc::Receiver<Outbound>,
 }
@@ -113,7 +119,6 @@ impl Broker {
         intake: Intake,
         board: Board,
     ) -> Result<Self, BrokerError> {
-        let options = options::options(config, &site)?;
         // Before anybody reads on in the journal: scans that wait there are read by these profiles,
         // too.
         let list = DeviceList::open(
@@ -122,14 +127,25 @@ impl Broker {
             board.clone(),
         )?;
         list.tell(&mut Told::default(), &intake);
+        let broker = Self::with_list(config, site, Arc::new(list), intake, board)?;
+        broker.driver.update_board("starting", None);
+        Ok(broker)
+    }
+
+    /// As [`Self::new`], with a list of devices that was read already.
+    pub fn with_list(
+        config: &config::Broker,
+        site: Name,
+        list: Arc<DeviceList>,
+        intake: Intake,
+        board: Board,
+    ) -> Result<Self, BrokerError> {
+        let options = options::options(config, &site)?;
         let (client, mut eventloop) = AsyncClient::new(options, REQUESTS_MAX);
         eventloop
             .network_options
             .set_connection_timeout(CONNECT_TIMEOUT_S);
         let (sender, outbound) = mpsc::channel(OUTBOUND_MAX);
-        board.source(SourceKind::Broker, |view| {
-            "starting".clone_into(&mut view.state);
-        });
         let link = Link::new(client, site.clone(), config.packet_bytes_max);
         Ok(Self {
             driver: Driver {
@@ -159,12 +175,20 @@ impl Broker {
         self.sender.clone()
     }
 
-    /// Runs until cancelled, or until the journal has stopped.
+    /// The list of devices, for a reload.
+    #[must_use]
+    pub fn list(&self) -> Arc<DeviceList> {
+        Arc::clone(&self.list)
+    }
+
+    /// Runs until cancelled, or until the journal has stopped. Returns the messages to devices that
+    /// the broker has not acknowledged.
     ///
     /// Dropping the future loses nothing: the broker sends unacknowledged messages again.
-    pub async fn run(mut self, cancel: CancellationToken) {
+    pub async fn run(mut self, cancel: CancellationToken) -> Vec<Outbound> {
         let link = Arc::clone(&self.driver.link);
         let board = self.driver.board.clone();
+        self.driver.update_board("starting", None);
         let (deliveries, taken) = mpsc::channel(1);
         let worked = CancellationToken::new();
         let work = async {
@@ -195,6 +219,10 @@ impl Broker {
             "down".clone_into(&mut view.state);
             view.detail = Some("the gateway is shutting down".to_owned());
         });
+        let mut left = link.take_messages();
+        self.outbound.close();
+        left.extend(std::iter::from_fn(|| self.outbound.try_recv().ok()));
+        left
     }
 }
 

@@ -29,7 +29,7 @@ use crate::decode::profiles;
 use crate::event::Name;
 use crate::odoo::Direction;
 use crate::source::LastLists;
-pub use list::{DeviceList, Devices, Told};
+pub use list::{DeviceList, Devices, ReadList, Told};
 
 /// The name of its copy.
 const KIND: &str = "devices";

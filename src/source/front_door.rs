@@ -16,9 +16,12 @@
 //!
 //! **Invariant 1:** PUBACK and PUBREC leave only after the journal has answered.
 
+mod access;
+mod alarms;
 mod answer;
 mod auth;
 mod batch;
+mod certificates;
 mod connect;
 mod connection;
 mod device_configs;
@@ -33,6 +36,7 @@ mod packets;
 mod password_queue;
 mod receptions;
 mod refused;
+mod reload;
 mod retained;
 mod room;
 mod session;
@@ -41,17 +45,16 @@ mod stored;
 mod topics;
 mod wire;
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::mpsc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
@@ -60,24 +63,27 @@ use crate::clock;
 use crate::config::Listen;
 use crate::event::{Name, SourceKind};
 use crate::journal::{Inbox, SideChange, SideValue};
+use crate::listener;
 use crate::source::Intake;
-use crate::source::devices::{Device, DeviceList, DevicesError, Told};
+use crate::source::devices::{DeviceList, DevicesError, Told};
 use crate::tls::{self, ServerTlsError};
+use access::Origin;
+pub use alarms::nobody;
+use alarms::{warn_of, warn_of_nobody};
 use auth::Auth;
+use certificates::Tls;
 use connection::{Connection, End};
 pub use device_configs::check as check_device_configs;
 use doorstep::{Doorstep, Standing};
-use handshake::{Origin, Rejected};
+use handshake::Rejected;
 use hub::Hub;
 use refused::Why;
+pub use reload::{DoorChange, DoorHandle};
 use shared::Shared;
 use wire::Fault;
 
 /// Messages from the gateway that wait to be handed to sessions; more wait in their senders.
 const OUTBOUND_MAX: usize = 1_024;
-/// Connections that the kernel holds until they are taken. With fewer, a client that connects while
-/// many others do waits a second for its next attempt.
-const BACKLOG_MAX: u32 = 4_096;
 /// How long the end of all connections may take when the gateway stops.
 const STOP_MAX: Duration = Duration::from_secs(5);
 /// The largest packet that [`count_packets`] takes.
@@ -133,11 +139,12 @@ pub fn count_packets(bytes: &[u8], is_v5: bool, piece: usize) -> (usize, bool) {
 
 /// The door, bound and not open yet.
 pub struct FrontDoor {
-    listener: TcpListener,
+    listeners: watch::Sender<Arc<TcpListener>>,
     address: SocketAddr,
-    tls: Option<TlsAcceptor>,
     shared: Arc<Shared>,
     outbound: (mpsc::Sender<Outbound>, mpsc::Receiver<Outbound>),
+    /// The last `state` of each device.
+    states: Vec<(Name, Vec<u8>)>,
     /// Stored values whose owner no longer exists.
     leftovers: Vec<SideChange>,
 }
@@ -158,42 +165,70 @@ impl FrontDoor {
             intake.last_lists().clone(),
             board.clone(),
         )?;
-        let auth = Auth::new(list, config.anonymous);
-        let tls = match (&config.tls_cert, &config.tls_key) {
-            (Some(cert), Some(key)) => {
-                let needed = config.devices.is_none() && !config.anonymous;
-                let config = tls::server_config(cert, key, config.client_ca.as_deref(), needed)?;
-                Some(TlsAcceptor::from(Arc::new(config)))
-            }
-            _ => None,
-        };
-        let (listener, address) = listen(config.address)?;
-        warn_of(config, &auth.list().current(), &board);
-        if let Some(capture) = intake.capture() {
-            for (device, payload) in stored::states(&site, &values) {
-                capture.read_language(&device, payload);
-            }
-        }
-        // Before anybody reads on in the journal: scans that wait there are read by these profiles,
-        // too.
-        auth.list().tell(&mut Told::default(), &intake);
+        let door = Self::with_list(config, list, site, intake, (inbox, values), board)?;
+        door.announce();
+        Ok(door)
+    }
+
+    /// As [`Self::bind`], with a list of devices that was read already. Nothing else learns of the
+    /// door until [`Self::announce`].
+    pub fn with_list(
+        config: &Listen,
+        list: DeviceList,
+        site: Name,
+        intake: Intake,
+        (inbox, values): (Inbox, Vec<SideValue>),
+        board: Board,
+    ) -> Result<Self, FrontDoorError> {
+        let address = config.address;
+        let failed = |error| FrontDoorError::Bind { address, error };
+        let tls = Tls::read(config)?;
+        let listener = listener::bind(address).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let states = stored::states(&site, &values);
+        let states = states.map(|(device, payload)| (device, payload.to_vec()));
+        let states = states.collect();
         let (hub, leftovers) = Hub::new(site.clone(), config.missed_max, values);
+        let auth = Auth::new(list, config.anonymous);
+        let config = (config.clone(), tls);
         Ok(Self {
-            listener,
+            listeners: watch::Sender::new(Arc::new(listener)),
             address,
-            tls,
-            shared: Arc::new(Shared::new(
-                site,
-                config.clone(),
-                intake,
-                inbox,
-                board,
-                auth,
-                hub,
-            )),
+            shared: Arc::new(Shared::new(site, config, intake, inbox, board, auth, hub)),
             outbound: mpsc::channel(OUTBOUND_MAX),
+            states,
             leftovers,
         })
+    }
+
+    /// Raises the alarms about missing passwords, and passes the devices' languages and profiles
+    /// on: before anybody reads on in the journal, because scans that wait there are read by these
+    /// profiles, too.
+    pub fn announce(&self) {
+        let shared = &self.shared;
+        warn_of(
+            &shared.config(),
+            &shared.auth.list().current(),
+            &shared.board,
+        );
+        if let Some(capture) = shared.intake.capture() {
+            for (device, payload) in &self.states {
+                capture.read_language(device, payload);
+            }
+        }
+        shared
+            .auth
+            .list()
+            .tell(&mut Told::default(), &shared.intake);
+    }
+
+    /// The door, for a reload.
+    #[must_use]
+    pub fn handle(&self) -> DoorHandle {
+        DoorHandle {
+            shared: Arc::clone(&self.shared),
+            listeners: self.listeners.clone(),
+        }
     }
 
     #[must_use]
@@ -211,8 +246,7 @@ impl FrontDoor {
     /// undelivered messages, and returns within some seconds. The journal must run until then.
     pub async fn run(self, cancel: CancellationToken) {
         let Self {
-            listener,
-            tls,
+            listeners,
             shared,
             outbound: (_, outbound),
             leftovers,
@@ -232,7 +266,7 @@ impl FrontDoor {
         let delivery = tokio::spawn(delivery);
         let watcher = Arc::clone(&shared);
         let watching = tokio::spawn(async move { watcher.watch_configurations().await });
-        accept(&listener, tls, &shared, &cancel).await;
+        accept(listeners.subscribe(), &shared, &cancel).await;
         watching.abort();
         // No client is connected: the last messages go to disk for sessions that continue.
         done.cancel();
@@ -244,76 +278,21 @@ impl FrontDoor {
     }
 }
 
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), FrontDoorError> {
-    let failed = |error| FrontDoorError::Bind { address, error };
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    };
-    let socket = socket.map_err(failed)?;
-    // Sets the option that the standard library sets: after a restart the port is free at once.
-    socket.set_reuseaddr(true).map_err(failed)?;
-    socket.bind(address).map_err(failed)?;
-    let listener = socket.listen(BACKLOG_MAX).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
-}
-
-/// Raises the alarms about missing passwords.
-fn warn_of(config: &Listen, devices: &BTreeMap<Name, Device>, board: &Board) {
-    let anonymous = config.anonymous.then(|| {
-        format!(
-            "anyone who reaches {} can publish as any device without a password: set mqtt.listen.anonymous = false and list the devices",
-            config.address
-        )
-    });
-    if let Some(sentence) = &anonymous {
-        tracing::warn!("{sentence}");
-    }
-    board.alarm("anonymous", anonymous);
-    if let Some(sentence) = warn_of_nobody(config, devices, board) {
-        tracing::warn!("{sentence}");
-    }
-}
-
-/// Raises an alarm while no device can come in.
-fn warn_of_nobody(
-    config: &Listen,
-    devices: &BTreeMap<Name, Device>,
-    board: &Board,
-) -> Option<String> {
-    let nobody = nobody(config, devices);
-    board.alarm("no-credentials", nobody.clone());
-    nobody
-}
-
-/// Explains why no device can log in, and what to do. `None`: a device can log in.
-#[must_use]
-pub fn nobody(config: &Listen, devices: &BTreeMap<Name, Device>) -> Option<String> {
-    let may_log_in = |device: &Device| device.enabled && device.hash.is_some();
-    if config.anonymous || config.client_ca.is_some() || devices.values().any(may_log_in) {
-        return None;
-    }
-    Some(match &config.devices {
-        None => {
-            "no device can connect: set mqtt.listen.devices or mqtt.listen.client_ca".to_owned()
-        }
-        Some(file) => format!(
-            "no device can log in: {} has none that is enabled and has a password. Add one with `stockrelay devices hash NAME`",
-            file.display()
-        ),
-    })
-}
-
 /// Accepts connections until `cancel`, then waits until the existing ones end.
 async fn accept(
-    listener: &TcpListener,
-    tls: Option<TlsAcceptor>,
+    mut listeners: watch::Receiver<Arc<TcpListener>>,
     shared: &Arc<Shared>,
     cancel: &CancellationToken,
 ) {
     let doorstep = Arc::new(Doorstep::default());
     let mut connections = JoinSet::new();
+    let mut listener = listeners.borrow_and_update().clone();
+    let meet = |stream: TcpStream, address: SocketAddr, connections: &mut JoinSet<()>| {
+        let from = canonical(address.ip());
+        if let Some(standing) = doorstep.arrive(from, clock::instant()) {
+            connections.spawn(serve(stream, address, Arc::clone(shared), standing));
+        }
+    };
     loop {
         tokio::select! {
             biased;
@@ -323,15 +302,15 @@ async fn accept(
                     tracing::error!(%error, "a connection's task failed");
                 }
             }
-            accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => {
-                    let from = canonical(address.ip());
-                    let Some(standing) = doorstep.arrive(from, clock::instant()) else {
-                        continue;
-                    };
-                    let (shared, tls) = (Arc::clone(shared), tls.clone());
-                    connections.spawn(serve(stream, address, tls, shared, standing));
+            Ok(()) = listeners.changed() => {
+                let old = std::mem::replace(&mut listener, listeners.borrow_and_update().clone());
+                // Those that the kernel has accepted already: closing the listener resets them.
+                while let Some(Ok((stream, address))) = old.accept().now_or_never() {
+                    meet(stream, address, &mut connections);
                 }
+            }
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => meet(stream, address, &mut connections),
                 Err(error) => {
                     // Out of file descriptors, most likely: there will be some when connections
                     // end.
@@ -354,23 +333,18 @@ async fn accept(
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    address: SocketAddr,
-    tls: Option<TlsAcceptor>,
-    shared: Arc<Shared>,
-    standing: Standing,
-) {
+async fn serve(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>, standing: Standing) {
     // Acknowledgements are small and waited for: Nagle's algorithm would hold them back.
     drop(stream.set_nodelay(true));
     let mut origin = Origin {
         address: canonical(address.ip()),
         certified: None,
+        certificates: Arc::default(),
     };
-    let Some(tls) = tls else {
+    let Some(tls) = shared.tls() else {
         return talk(stream, &origin, shared, standing).await;
     };
-    let handshake = tokio::time::timeout(handshake::CONNECT_MAX, tls.accept(stream));
+    let handshake = tokio::time::timeout(handshake::CONNECT_MAX, tls.acceptor.accept(stream));
     let stream = tokio::select! {
         () = shared.stop.cancelled() => return,
         () = standing.evicted.cancelled() => return,
@@ -379,7 +353,9 @@ async fn serve(
     match stream {
         Ok(Ok(stream)) => {
             let certificates = stream.get_ref().1.peer_certificates();
-            if let Some(certificate) = certificates.and_then(<[_]>::first) {
+            if let Some(chain @ [certificate, ..]) = certificates {
+                let owned = chain.iter().map(|it| it.clone().into_owned());
+                origin.certificates = owned.collect();
                 // A certificate without a usable name is nobody's, rather than no certificate.
                 origin.certified = Some(tls::device_name(certificate).unwrap_or_default());
             }
@@ -464,6 +440,7 @@ async fn deliver(
     done: CancellationToken,
 ) {
     let mut messages = Vec::new();
+    let mut devices = shared.auth.list().current();
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     loop {
         let mut changes = Vec::new();
@@ -488,7 +465,11 @@ async fn deliver(
             _ = tidy.tick() => {
                 shared.auth.list().tell(&mut known, &shared.intake);
                 shared.show_refused();
-                warn_of_nobody(&shared.config, &shared.auth.list().current(), &shared.board);
+                let before = std::mem::replace(&mut devices, shared.auth.list().current());
+                if !Arc::ptr_eq(&before, &devices) {
+                    shared.end_revoked();
+                }
+                warn_of_nobody(&shared.config(), &devices, &shared.board);
                 let wills = shared.hub.tidy(clock::now(), clock::instant(), &mut changes);
                 for (session, will) in wills {
                     changes.extend(shared.will(&session.device, &will, Some(&session)));

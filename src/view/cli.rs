@@ -88,7 +88,7 @@ pub enum Command {
     /// Run the daemon
     #[command(defer(without_socket))]
     #[command(
-        after_help = "SIGTERM and SIGINT stop the daemon: it finishes its current work within 10 seconds. SIGHUP has no effect."
+        after_help = "SIGTERM and SIGINT stop the daemon: it finishes its current work within 10 seconds. SIGHUP has it read its configuration again."
     )]
     Run,
     #[cfg(feature = "demo")]
@@ -200,11 +200,12 @@ Examples:
         #[command(subcommand)]
         command: ProfileCommand,
     },
-    /// Show or check the configuration; make, sign and check bundles for many gateways
+    /// Show, check or reload the configuration; make, sign and check bundles for many gateways
     #[command(after_help = "\
 Examples:
   stockrelay config show                                       the configuration with all defaults
   stockrelay config check                                      faults and warnings of this gateway's files
+  stockrelay config reload                                     the daemon reads its files again
   stockrelay config bundle autumn -o autumn.bundle             a bundle from the directory autumn
   stockrelay config sign autumn.bundle --key anna.key
   stockrelay config check autumn.bundle --as ams1              the bundle at one site, on any machine")]

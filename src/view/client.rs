@@ -91,6 +91,7 @@ impl Client {
                 error: format!("the daemon answered {status}"),
                 remedy: "see the daemon's log".to_owned(),
                 journal_damaged: false,
+                faults: Vec::new(),
             });
             return Err(ClientError::Refused { status, refusal });
         }

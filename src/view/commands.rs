@@ -6,6 +6,7 @@ mod lists;
 mod parked;
 mod profile;
 mod rejected;
+mod reload;
 mod status;
 mod trace;
 mod write;
@@ -22,6 +23,7 @@ pub(super) use parked::retry_all;
 pub use profile::profile;
 pub use rejected::rejected;
 pub(super) use rejected::{describe_resent, dismiss_many};
+pub use reload::reload;
 pub use status::status;
 pub use trace::trace;
 

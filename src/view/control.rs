@@ -2,9 +2,11 @@
 //!
 //! Requests come in from the commands, the terminal UI and scripts; answers are JSON. They are read
 //! from the journal in short transactions, from the board and from the copy of Odoo's data. Only
-//! `decide`, `edit` and `settle` change anything, through the journal's inbox.
+//! `decide`, `edit` and `settle` change anything, through the journal's inbox; `configuration` has
+//! the daemon reload its configuration.
 //! `docs/control-api.md` is the reference.
 
+mod configuration;
 mod decide;
 mod edit;
 mod meaning;
@@ -24,18 +26,23 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use super::gateway::{EffectiveKey, EffectiveView};
 use super::gateway::{Gateway, blocking};
 use super::{http, metrics};
 use crate::board::Board;
 use crate::catalog::Catalog;
+use crate::clock;
 use crate::config;
 use crate::decode::PAYLOAD_BYTES_MAX;
 use crate::decode::profiles::Profiles;
 use crate::event::Name;
 use crate::journal::Journal;
+use crate::listener;
+use crate::reload::Reloads;
 pub use meaning::Code;
 use problem::Problem;
 
@@ -71,9 +78,65 @@ pub enum ControlError {
 /// The bound addresses, ready to serve.
 pub struct Control {
     gateway: Gateway,
-    socket: UnixListener,
-    file: SocketFile,
-    metrics: Option<TcpListener>,
+    socket: UnixSocket,
+    metrics: Option<Arc<TcpListener>>,
+    changes: (mpsc::Sender<ControlChange>, mpsc::Receiver<ControlChange>),
+}
+
+/// The socket and its file.
+type UnixSocket = (UnixListener, SocketFile);
+
+/// Addresses that are bound and not served yet.
+pub struct ControlChange {
+    /// `None`: the socket stays as it is.
+    socket: Option<UnixSocket>,
+    metrics: MetricsChange,
+}
+
+enum MetricsChange {
+    Stay,
+    Move(Option<Arc<TcpListener>>),
+}
+
+/// The served addresses, for a reload.
+#[derive(Debug)]
+pub struct ControlHandle {
+    metrics: Option<Arc<TcpListener>>,
+    changes: mpsc::Sender<ControlChange>,
+}
+
+impl ControlHandle {
+    /// Binds the addresses that differ from those of `old`.
+    pub async fn prepare(
+        &self,
+        old: &config::Control,
+        new: &config::Control,
+    ) -> Result<ControlChange, ControlError> {
+        let metrics = match new.metrics {
+            same if same == old.metrics => MetricsChange::Stay,
+            None => MetricsChange::Move(None),
+            Some(address) => {
+                let bound = listener::bind_beside(address, self.metrics.as_deref()).await;
+                let bound = bound.map_err(|error| ControlError::Metrics { address, error })?;
+                MetricsChange::Move(Some(Arc::new(bound)))
+            }
+        };
+        let socket = if new.socket == old.socket {
+            None
+        } else {
+            Some(bind_unix_again(&new.socket).await?)
+        };
+        Ok(ControlChange { socket, metrics })
+    }
+
+    /// Serves the new addresses. Answers in progress on the old ones may finish.
+    pub async fn switch(&mut self, change: ControlChange) {
+        if let MetricsChange::Move(metrics) = &change.metrics {
+            self.metrics.clone_from(metrics);
+        }
+        // The receiver ends when the daemon stops.
+        drop(self.changes.send(change).await);
+    }
 }
 
 impl Control {
@@ -84,14 +147,39 @@ impl Control {
         journal: Journal,
         board: Board,
     ) -> Result<Self, ControlError> {
-        let metrics = config.metrics.map(bind_tcp).transpose()?;
-        let (socket, file) = bind_unix(&config.socket)?;
+        let bind_metrics = |address| {
+            let bound = listener::bind(address).map(Arc::new);
+            bound.map_err(|error| ControlError::Metrics { address, error })
+        };
+        let metrics = config.metrics.map(bind_metrics).transpose()?;
         Ok(Self {
             gateway: Gateway::new(site, journal, board),
-            socket,
-            file,
+            socket: bind_unix(&config.socket)?,
             metrics,
+            changes: mpsc::channel(1),
         })
+    }
+
+    /// Sets the receiver of requests to reload the configuration.
+    #[must_use]
+    pub fn with_reloads(mut self, reloads: Reloads) -> Self {
+        self.gateway.reloads = Some(reloads);
+        self
+    }
+
+    /// Sets the effective configuration, with the origin of each value.
+    #[must_use]
+    pub fn with_effective(mut self, effective: watch::Receiver<EffectiveView>) -> Self {
+        self.gateway.effective = Some(effective);
+        self
+    }
+
+    #[must_use]
+    pub fn handle(&self) -> ControlHandle {
+        ControlHandle {
+            metrics: self.metrics.clone(),
+            changes: self.changes.0.clone(),
+        }
     }
 
     /// Sets the copies of Odoo's data, by which codes are explained.
@@ -117,21 +205,51 @@ impl Control {
 
     /// Serves until `cancel`, then finishes the answers in progress and removes the socket's file.
     pub async fn run(self, cancel: CancellationToken) {
-        let control = http::serve(
-            http::Listener::Unix(self.socket),
-            router(self.gateway.clone(), &cancel),
-            None,
-            cancel.clone(),
-        );
-        let metrics = async {
-            if let Some(tcp) = self.metrics {
-                let router = metrics::router(self.gateway);
-                let lifetime = Some(metrics::CONNECTION_LIFETIME);
-                http::serve(http::Listener::Tcp(tcp), router, lifetime, cancel.clone()).await;
+        let Self {
+            gateway,
+            socket,
+            metrics,
+            changes: (_sender, mut changes),
+        } = self;
+        let mut serving = JoinSet::new();
+        let (mut of_socket, mut of_metrics) = (cancel.child_token(), cancel.child_token());
+        serving.spawn(serve_socket(gateway.clone(), socket, of_socket.clone()));
+        serving.spawn(serve_metrics(gateway.clone(), metrics, of_metrics.clone()));
+        loop {
+            let change = tokio::select! {
+                () = cancel.cancelled() => break,
+                _ = serving.join_next(), if !serving.is_empty() => continue,
+                Some(change) = changes.recv() => change,
+            };
+            if let Some(socket) = change.socket {
+                std::mem::replace(&mut of_socket, cancel.child_token()).cancel();
+                serving.spawn(serve_socket(gateway.clone(), socket, of_socket.clone()));
             }
-        };
-        tokio::join!(control, metrics);
-        drop(self.file);
+            if let MetricsChange::Move(metrics) = change.metrics {
+                std::mem::replace(&mut of_metrics, cancel.child_token()).cancel();
+                serving.spawn(serve_metrics(gateway.clone(), metrics, of_metrics.clone()));
+            }
+        }
+        while serving.join_next().await.is_some() {}
+    }
+}
+
+async fn serve_socket(gateway: Gateway, socket: UnixSocket, cancel: CancellationToken) {
+    let (socket, file) = socket;
+    let router = router(gateway, &cancel);
+    http::serve(http::Listener::Unix(socket), router, None, cancel).await;
+    drop(file);
+}
+
+async fn serve_metrics(
+    gateway: Gateway,
+    listener: Option<Arc<TcpListener>>,
+    cancel: CancellationToken,
+) {
+    if let Some(tcp) = listener {
+        let router = metrics::router(gateway);
+        let lifetime = Some(metrics::CONNECTION_LIFETIME);
+        http::serve(http::Listener::Tcp(tcp), router, lifetime, cancel).await;
     }
 }
 
@@ -160,6 +278,9 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
             "/v1/meaning",
             post(meaning::meaning).layer(DefaultBodyLimit::max(MEANING_BYTES_MAX)),
         )
+        .route("/v1/config", get(configuration::show))
+        .route("/v1/config/effective", get(configuration::effective))
+        .route("/v1/config/reload", post(configuration::reload))
         .fallback(problem::unknown_path)
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -182,15 +303,6 @@ where
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> Result<TcpListener, ControlError> {
-    let bind = || {
-        let listener = std::net::TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener)
-    };
-    bind().map_err(|error| ControlError::Metrics { address, error })
-}
-
 /// The file of a bound socket: removed at the end, unless another process has put its own there
 /// meanwhile.
 #[derive(Debug)]
@@ -204,6 +316,20 @@ impl Drop for SocketFile {
         if std::fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
             // If it remains, the next start removes it as a stale file.
             drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// As [`bind_unix`], but waits for a socket that the reload before has replaced, and that is about
+/// to be closed.
+async fn bind_unix_again(path: &Path) -> Result<UnixSocket, ControlError> {
+    let begun = clock::instant();
+    loop {
+        match bind_unix(path) {
+            Err(ControlError::InUse(_)) if begun.elapsed() < listener::CLOSED_WITHIN => {
+                tokio::time::sleep(listener::LOOK_EVERY).await;
+            }
+            bound => return bound,
         }
     }
 }

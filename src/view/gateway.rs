@@ -1,15 +1,19 @@
 //! The parts of the daemon from which the control API and the metrics answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 
 use super::snapshot::Status;
 use crate::board::Board;
 use crate::catalog::Catalog;
+use crate::config::{Config, effective};
 use crate::decode::profiles::Profiles;
 use crate::event::Name;
 use crate::journal::{Journal, JournalError};
+use crate::reload::Reloads;
 
 /// Limits on answers in progress: each holds a thread and a page of records. A status does not wait
 /// for pages.
@@ -17,6 +21,38 @@ const STATUSES_MAX: usize = 2;
 const PAGES_MAX: usize = 4;
 /// Limit on open streams: the other connections stay free for requests.
 pub const STREAMS_MAX: usize = 16;
+
+/// The effective configuration: the answer of `GET /v1/config/effective`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EffectiveView {
+    /// SHA-256 of the values.
+    pub hash: String,
+    /// From key to value and origin.
+    pub keys: BTreeMap<String, EffectiveKey>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EffectiveKey {
+    /// Null: the key has no value.
+    pub value: serde_json::Value,
+    /// The file and line, or the environment variable. `default`: nothing sets the key.
+    pub origin: String,
+}
+
+impl EffectiveView {
+    /// `origin` answers what sets a key. `None`: the key has its default.
+    #[must_use]
+    pub fn of(config: &Config, origin: impl Fn(&str) -> Option<String>) -> Self {
+        let key = |(key, value): (&str, serde_json::Value)| {
+            let origin = origin(key).unwrap_or_else(|| "default".to_owned());
+            (key.to_owned(), EffectiveKey { value, origin })
+        };
+        Self {
+            hash: effective::hash(config),
+            keys: effective::values(config).into_iter().map(key).collect(),
+        }
+    }
+}
 
 /// The sources of all answers; cheap to clone.
 #[derive(Debug, Clone)]
@@ -28,6 +64,10 @@ pub struct Gateway {
     pub(super) profiles: Profiles,
     /// The copy of Odoo's data; `None` until the first refresh.
     pub(super) copies: Option<watch::Receiver<Option<Catalog>>>,
+    /// Takes requests to reload the configuration. `None`: nobody carries them out.
+    pub(super) reloads: Option<Reloads>,
+    /// The effective configuration. `None` only in tests.
+    pub(super) effective: Option<watch::Receiver<EffectiveView>>,
     /// One permit for each open stream.
     pub(super) streams: Arc<Semaphore>,
     /// One permit for each status that is being read.
@@ -44,6 +84,8 @@ impl Gateway {
             board,
             profiles: Profiles::default(),
             copies: None,
+            reloads: None,
+            effective: None,
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             statuses: Arc::new(Semaphore::new(STATUSES_MAX)),
             pages: Arc::new(Semaphore::new(PAGES_MAX)),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::snapshot::Status;
 use super::table::{counted, grouped, plain, seconds_since, span};
-use crate::board::Link;
+use crate::board::{ConfigOrigin, ConfigView, Link};
 
 /// How urgent a sentence is; a screen may colour it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +19,9 @@ pub enum Mood {
 
 /// The code of the alarm about anonymous access, which the site has chosen: it needs no person.
 const ANONYMOUS: &str = "anonymous";
+
+/// Digits of the hash that a screen shows.
+const HASH_DIGITS: usize = 8;
 
 /// Describes the state of the gateway: what matters most comes first.
 #[must_use]
@@ -63,6 +66,23 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
         sentence = format!("{sentence}; {more}");
     }
     (mood, sentence)
+}
+
+/// Describes the configuration that runs: the beginning of its hash, its origin, and the pending
+/// bundle. `since` is the text between them. `None`: the daemon does not say.
+#[must_use]
+pub fn describe_config(config: &ConfigView, since: impl Fn(Timestamp) -> String) -> Option<String> {
+    let since = since(config.since?);
+    let hash: String = config.hash.chars().take(HASH_DIGITS).collect();
+    let origin = match (config.origin, config.serial) {
+        (ConfigOrigin::Bundle, Some(serial)) => format!("bundle {serial}"),
+        (ConfigOrigin::Bundle, None) => "a bundle".to_owned(),
+        (ConfigOrigin::Files, _) => "files".to_owned(),
+    };
+    let pending = config.pending.as_ref().map_or(String::new(), |pending| {
+        format!("; bundle {} is {}", pending.serial, plain(&pending.state))
+    });
+    Some(format!("{} from {origin} {since}{pending}", plain(&hash)))
 }
 
 /// Describes the state of the gateway while the link to Odoo is up.

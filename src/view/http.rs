@@ -50,7 +50,7 @@ type Stream = Either<UnixStream, TcpStream>;
 
 pub enum Listener {
     Unix(UnixListener),
-    Tcp(TcpListener),
+    Tcp(Arc<TcpListener>),
 }
 
 impl Listener {
@@ -106,6 +106,8 @@ pub async fn serve(
         let cancel = cancel.clone();
         connections.spawn(connection(stream, slot, router, lifetime, cancel));
     }
+    // The address is free at once.
+    drop(listener);
     // Connections that are still open are closed when the set is dropped.
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN, drained).await.is_err() {

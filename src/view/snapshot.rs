@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use crate::board::{Board, DeviceView, Live, OdooView, SourceView};
+use crate::board::{Board, ConfigView, DeviceView, Live, OdooView, SourceView};
 use crate::clock;
 use crate::document::DocumentNumber;
 use crate::event::{Name, RejectedNumber, Seq, SourceKind};
@@ -42,6 +42,9 @@ pub struct Status {
     pub unfinished: BTreeMap<String, u64>,
     /// The raised alarms, from code to sentence.
     pub alarms: BTreeMap<String, String>,
+    /// The configuration that runs.
+    #[serde(default)]
+    pub config: ConfigView,
 }
 
 /// Counts since the journal was created; pruning does not lower them.
@@ -231,6 +234,7 @@ impl Status {
             devices: Devices::of(live.devices, &down),
             unfinished: live.unfinished,
             alarms,
+            config: live.config,
         }
     }
 

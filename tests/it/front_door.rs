@@ -1,7 +1,7 @@
 //! The front door against its clients: rumqttc, and a client made of bytes for what well-behaved
 //! ones do not do.
 
-mod access;
+pub mod access;
 mod capture;
 mod clauses;
 mod clients;

@@ -29,6 +29,7 @@ mod process;
 mod prose;
 mod readme;
 mod real_odoo;
+mod reload;
 mod scenarios;
 mod serial;
 mod shares;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 use stockrelay::board::{Board, SourceView};
-use stockrelay::channel::{Outbound, Outlets};
+use stockrelay::channel::{Outbound, Outlet, Outlets};
 use stockrelay::clock;
 use stockrelay::config;
 use stockrelay::event::{Action, Name, RejectedNumber, Seq, SourceKind};
@@ -105,7 +105,7 @@ impl Rig {
         let (board, cancel) = (Board::new(), CancellationToken::new());
         let scanners = Scanners::new(&list, intake, board.clone()).unwrap();
         let outlets = Outlets {
-            scanners: Some(scanners.outbound()),
+            scanners: Outlet::new(scanners.outbound()),
             ..Outlets::default()
         };
         let running = tokio::spawn(scanners.run(cancel.clone()));

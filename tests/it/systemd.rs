@@ -30,6 +30,16 @@ wait_for 'stockrelay status --json | grep "\"link\":\"up\""'
 echo "with a credential: $(state)"
 stockrelay check >check; echo "check beside it: $?"
 grep "^FAIL\|^warn" check | cut -c 1-40
+echo 'stock.negative = "allow"' >/etc/stockrelay/config.d/05.toml
+pid=$(systemctl show -P MainPID stockrelay)
+systemctl reload stockrelay; echo "reload: $? $(systemctl show -P ActiveState stockrelay)"
+test $pid = $(systemctl show -P MainPID stockrelay) && echo "the same process"
+stockrelay status | grep -q 'from files' && echo "the origin is shown"
+echo 'stock.negative = 1' >/etc/stockrelay/config.d/05.toml
+systemctl reload stockrelay; echo "reload with a fault: $? $(systemctl show -P ActiveState stockrelay)"
+rm /etc/stockrelay/config.d/05.toml
+kill -HUP $pid
+wait_for '! stockrelay status | grep "did not reload"'
 systemctl stop stockrelay
 
 # A new file with which it cannot start: it goes on with the last configuration.
@@ -110,6 +120,10 @@ async fn the_unit_takes_the_key_as_a_credential_and_is_not_started_again_when_a_
         "with a credential: active 0 0",
         "check beside it: 0",
         "warn  mqtt.listen.anonymous is on: anyon",
+        "reload: 0 active",
+        "the same process",
+        "the origin is shown",
+        "reload with a fault: 1 active",
         "with a new file that names a missing one: active 0 0",
         "without a last configuration: failed 64 0",
         "while the port is in use it is started again",

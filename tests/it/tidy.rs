@@ -13,8 +13,9 @@ use std::path::Path;
 use stockrelay::journal::Namespace;
 
 /// A module may import those above it. `ARCHITECTURE.md` says what each is for.
-const ORDER: [&str; 32] = [
+const ORDER: [&str; 34] = [
     "clock",
+    "listener",
     "tls",
     "reason",
     "odoo_id",
@@ -40,6 +41,7 @@ const ORDER: [&str; 32] = [
     "opens",
     "fleet",
     "choice",
+    "reload",
     "view",
     "daemon",
     "demo",

@@ -59,6 +59,10 @@ impl Deferred {
         self.documents.contains_key(&number)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.documents.is_empty()
+    }
+
     /// The deferred document that is due first and can be retried now.
     pub fn due(&self, now: Duration) -> Option<DocumentNumber> {
         let (number, pause) = self.documents.iter().min_by_key(|(_, p)| p.until)?;

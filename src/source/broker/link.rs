@@ -149,6 +149,11 @@ impl Link {
         self.room.notify_waiters();
     }
 
+    /// Removes the messages that the broker has not acknowledged, in order.
+    pub fn take_messages(&self) -> Vec<Outbound> {
+        self.state().outbox.take_all()
+    }
+
     pub fn disconnect(&self) {
         drop(self.client.try_disconnect());
     }

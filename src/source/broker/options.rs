@@ -78,6 +78,24 @@ pub(super) fn options(config: &config::Broker, site: &Name) -> Result<MqttOption
     Ok(options)
 }
 
+/// Hashes the files with the password and the certificates: a renewed one is a change.
+pub(super) fn hash_credentials(config: &config::Broker) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    let files = [
+        &config.password_file,
+        &config.ca,
+        &config.client_cert,
+        &config.client_key,
+    ];
+    for file in files {
+        let content = file.as_ref().and_then(|file| fs::read(file).ok());
+        let content = content.unwrap_or_default();
+        hasher.update(&content.len().to_le_bytes());
+        hasher.update(&content);
+    }
+    hasher.finalize()
+}
+
 fn read_password(path: &Path) -> Result<String, BrokerError> {
     let text = fs::read_to_string(path).map_err(|error| BrokerError::Password {
         path: path.to_owned(),

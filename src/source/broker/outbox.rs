@@ -77,6 +77,13 @@ impl<T> Outbox<T> {
         }
     }
 
+    /// Removes all messages, in order: they go out over another connection.
+    pub fn take_all(&mut self) -> Vec<T> {
+        self.under_way = 0;
+        let entries = std::mem::take(&mut self.entries);
+        entries.into_iter().map(|(_, message)| message).collect()
+    }
+
     /// Puts all messages in flight back into the queue after the connection was lost.
     pub fn requeue(&mut self) {
         for (id, _) in self.entries.iter_mut().take(self.under_way) {

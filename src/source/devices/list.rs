@@ -1,11 +1,11 @@
 //! The present list of devices, for callers that read it often.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Device, DevicesError, Stamp, find_last, read_and_keep, stamp};
+use super::{Device, DevicesError, KIND, Stamp, find_last, parse, read_and_keep, read_text, stamp};
 use crate::board::Board;
 use crate::clock;
 use crate::decode::profiles::DeviceRule;
@@ -20,7 +20,6 @@ pub type Devices = Arc<BTreeMap<Name, Device>>;
 /// The list of devices. Without a file it is empty.
 #[derive(Debug)]
 pub struct DeviceList {
-    file: Option<PathBuf>,
     read: Mutex<Read>,
     board: Board,
     last_lists: LastLists,
@@ -28,9 +27,59 @@ pub struct DeviceList {
 
 #[derive(Debug)]
 struct Read {
+    file: Option<PathBuf>,
     devices: Devices,
     stamp: Option<Stamp>,
     looked: Instant,
+}
+
+/// A list without a fault that a reload is about to use.
+#[derive(Debug, Default)]
+pub struct ReadList {
+    file: Option<PathBuf>,
+    stamp: Option<Stamp>,
+    text: String,
+    devices: Devices,
+}
+
+impl ReadList {
+    /// Reads the list and the profiles that it names. Without a file the list is empty.
+    pub fn read(file: Option<&Path>) -> Result<Self, DevicesError> {
+        let Some(file) = file else {
+            return Ok(Self::default());
+        };
+        let stamp = stamp(file);
+        let text = read_text(file)?;
+        Ok(Self {
+            devices: Arc::new(parse(&text, file)?),
+            file: Some(file.to_owned()),
+            stamp,
+            text,
+        })
+    }
+
+    #[must_use]
+    pub fn devices(&self) -> &BTreeMap<Name, Device> {
+        &self.devices
+    }
+
+    /// Keeps the list for a start at which it has a fault.
+    pub fn keep(&self, last_lists: &LastLists) {
+        if let Some(file) = &self.file {
+            last_lists.keep(KIND, file, &self.text);
+        }
+    }
+}
+
+impl Read {
+    fn of(list: &ReadList) -> Self {
+        Self {
+            file: list.file.clone(),
+            devices: Arc::clone(&list.devices),
+            stamp: list.stamp.clone(),
+            looked: clock::instant(),
+        }
+    }
 }
 
 /// The version of the list that a receiver already has.
@@ -65,23 +114,43 @@ impl DeviceList {
             },
         };
         let read = Read {
+            file,
             devices: Arc::new(devices),
             stamp,
             looked: clock::instant(),
         };
         Ok(Self {
-            file,
             read: Mutex::new(read),
             board,
             last_lists,
         })
     }
 
+    /// Takes a list that was read already.
+    #[must_use]
+    pub fn of(list: &ReadList, last_lists: LastLists, board: Board) -> Self {
+        Self {
+            read: Mutex::new(Read::of(list)),
+            board,
+            last_lists,
+        }
+    }
+
+    /// Replaces the list, and the file that is looked at for changes.
+    pub fn replace(&self, list: &ReadList) {
+        *self.lock() = Read::of(list);
+        self.board.alarm("devices-file", None);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Read> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The list as the file has it now; the last good one while the file is broken.
     pub fn current(&self) -> Devices {
-        let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = &mut *self.lock();
         let now = clock::instant();
-        if let Some(file) = &self.file
+        if let Some(file) = &known.file
             && now.saturating_duration_since(known.looked) >= LOOK_EVERY
         {
             known.looked = now;
@@ -104,7 +173,7 @@ impl DeviceList {
     /// Passes the settings of devices to the intake if they have changed. Without a file it does
     /// nothing: another source may have one.
     pub fn tell(&self, told: &mut Told, intake: &Intake) {
-        if self.file.is_none() {
+        if self.lock().file.is_none() {
             return;
         }
         let list = self.current();

@@ -1,24 +1,28 @@
 //! Identifies a client: by certificate, by password, or (if the configuration allows it) by its
 //! client id alone.
 //!
-//! **In**: the credentials from CONNECT and TLS. **Out**: the device's name, or a refusal. Neither
+//! **In**: the credentials from CONNECT and TLS. **Out**: the device's name and the proof, or a
+//! refusal. Neither
 //! the code nor the time of a refusal shows whether the device is unknown or the password wrong.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use secrecy::ExposeSecret;
 
+use super::access::{Access, Origin};
 use super::answer::Refusal;
+use super::certificates::Tls;
 use super::connect::Connect;
 use super::password_queue::{Turns, Verifier};
+use crate::clock;
 use crate::event::Name;
 use crate::source::devices::{Device, DeviceList};
 
 pub struct Auth {
     list: DeviceList,
-    anonymous: bool,
+    anonymous: AtomicBool,
     /// Passwords that were right before, as digests with their hashes: a floor that reconnects at
     /// once must not wait for argon2.
     proved: Mutex<BTreeMap<Name, [u8; 32]>>,
@@ -38,7 +42,7 @@ impl Auth {
     pub fn new(list: DeviceList, anonymous: bool) -> Self {
         Self {
             list,
-            anonymous,
+            anonymous: AtomicBool::new(anonymous),
             proved: Mutex::default(),
             turns: Turns::default(),
             verifier: Verifier::start(),
@@ -50,16 +54,29 @@ impl Auth {
         &self.list
     }
 
-    /// The device that the client is. `certified`: the name in the certificate that TLS has
-    /// verified.
-    pub async fn who(
-        &self,
-        connect: &Connect,
-        certified: Option<&str>,
-        address: IpAddr,
-    ) -> Result<Name, Refusal> {
+    pub fn set_anonymous(&self, anonymous: bool) {
+        self.anonymous.store(anonymous, Ordering::Relaxed);
+    }
+
+    /// Whether a client whose proof was accepted may stay. `tls`: the present certificates.
+    pub fn allows(&self, device: &Name, access: &Access, tls: Option<&Tls>) -> bool {
         let list = self.list.current();
-        if let Some(certified) = certified {
+        let entry = list.get(device);
+        if entry.is_some_and(|device| !device.enabled) {
+            return false;
+        }
+        let hash = entry.and_then(|device| device.hash.as_deref());
+        match access {
+            Access::Password(shown) => hash.is_some_and(|hash| digest(hash, b"") == *shown),
+            Access::Certificate(chain) => tls.is_some_and(|tls| tls.is_valid(chain, clock::now())),
+            Access::Anonymous => self.anonymous.load(Ordering::Relaxed) && hash.is_none(),
+        }
+    }
+
+    /// The device that the client is, and its proof.
+    pub async fn who(&self, connect: &Connect, origin: &Origin) -> Result<(Name, Access), Refusal> {
+        let list = self.list.current();
+        if let Some(certified) = origin.certified.as_deref() {
             let name = Name::new(certified).map_err(|_| Refusal::NotAuthorized)?;
             let claims_another = connect
                 .login
@@ -69,11 +86,12 @@ impl Auth {
             return if claims_another || barred {
                 Err(Refusal::NotAuthorized)
             } else {
-                Ok(name)
+                Ok((name, Access::Certificate(Arc::clone(&origin.certificates))))
             };
         }
         let Some(login) = &connect.login else {
-            return self.anonymous(connect, &list);
+            let name = self.anonymous(connect, &list)?;
+            return Ok((name, Access::Anonymous));
         };
         let claimed = if login.username.is_empty() {
             &connect.client_id
@@ -89,9 +107,9 @@ impl Auth {
             && self.proved().get(name) == Some(&digest(hash, password))
             && device.is_some_and(|device| device.enabled)
         {
-            return Ok(name.clone());
+            return Ok((name.clone(), Access::Password(digest(hash, b""))));
         }
-        let turn = self.turns.wait(address).await?;
+        let turn = self.turns.wait(origin.address).await?;
         // An unknown device takes the same time as a device with a wrong password.
         let tried = hash
             .clone()
@@ -105,7 +123,7 @@ impl Auth {
                 proved.retain(|name, _| list.contains_key(name));
                 proved.insert(name.clone(), digest(&hash, password));
                 drop(proved);
-                Ok(name)
+                Ok((name, Access::Password(digest(&hash, b""))))
             }
             _ => Err(Refusal::BadCredentials),
         }
@@ -113,7 +131,7 @@ impl Auth {
 
     /// A device that has a password cannot be had without it.
     fn anonymous(&self, connect: &Connect, list: &BTreeMap<Name, Device>) -> Result<Name, Refusal> {
-        if !self.anonymous {
+        if !self.anonymous.load(Ordering::Relaxed) {
             return Err(Refusal::NotAuthorized);
         }
         let name = Name::new(&connect.client_id).map_err(|_| Refusal::ClientId)?;

@@ -65,6 +65,10 @@ pub enum End {
     Fault(#[from] Fault),
     #[error("another connection took the session over")]
     TakenOver,
+    #[error(
+        "the device's entry in the list of devices, or the authorities of certificates, have changed"
+    )]
+    Revoked,
     #[error("the gateway is shutting down")]
     ShuttingDown,
     #[error("the journal has stopped")]
@@ -103,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub fn new(shared: Arc<Shared>, io: Io<S>, client: Client, address: IpAddr) -> Self {
         let now = clock::instant();
         Self {
-            bucket: Bucket::new(shared.config.rate_per_s, now),
+            bucket: Bucket::new(client.config.rate_per_s, now),
             lane: Lane::device(Origin::Address(address), &client.device.name),
             share: Share::new(Arc::clone(&shared.room), address),
             begun: now,
@@ -150,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             tokio::select! {
                 biased;
                 () = &mut kicked => {
-                    return if self.shared.stop.is_cancelled() { End::ShuttingDown } else { self.taken_over() };
+                    return self.kicked();
                 }
                 Some(settled) = self.publishes.next() => {
                     if let Err(end) = self.settled(settled) {
@@ -176,6 +180,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     timer.as_mut().reset(tokio::time::Instant::from_std(next));
                 }
             }
+        }
+    }
+
+    fn kicked(&mut self) -> End {
+        if self.shared.stop.is_cancelled() {
+            End::ShuttingDown
+        } else if self.client.membership.revoked.is_cancelled() {
+            End::Revoked
+        } else {
+            self.taken_over()
         }
     }
 
@@ -228,7 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             || self.changes.len() >= CHANGES_MAX
             // MQTT 5 clients know the Receive Maximum; TCP slows the others down.
             || (self.client.writer.version == Version::V4
-                && self.waiting >= usize::from(self.shared.config.in_flight_max))
+                && self.waiting >= usize::from(self.client.config.in_flight_max))
     }
 
     fn next_tick(&self, now: Instant, reading: bool, room: usize) -> Instant {
@@ -305,6 +319,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.io.input.is_empty() {
             return Ok(());
         }
+        self.bucket.set_rate(self.shared.config().rate_per_s);
         self.bucket.refill(clock::instant());
         let received = clock::now();
         let mut batch = Batch::default();
@@ -313,7 +328,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let packet = wire::next(
                 &mut self.io.input,
                 self.client.writer.version,
-                self.shared.config.packet_bytes_max,
+                self.client.config.packet_bytes_max,
             );
             result = match packet {
                 Ok(Some(packet)) => {

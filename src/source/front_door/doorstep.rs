@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -151,7 +152,7 @@ impl Drop for Standing {
 /// The places of clients.
 #[derive(Debug)]
 pub struct Places {
-    max: usize,
+    max: AtomicUsize,
     taken: Mutex<Taken>,
 }
 
@@ -171,9 +172,14 @@ pub struct ClientPlace {
 impl Places {
     pub fn new(max: usize) -> Self {
         Self {
-            max,
+            max: AtomicUsize::new(max),
             taken: Mutex::default(),
         }
+    }
+
+    /// Applies another limit. Clients above a lower limit stay.
+    pub fn set_max(&self, max: usize) {
+        self.max.store(max, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -186,9 +192,10 @@ impl Places {
         let own = taken.by_address.get(&address).copied().unwrap_or(0);
         // Divides by one address more than there are, so that the next address finds a place as
         // well.
-        let share = self.max / (taken.by_address.len() + 1);
-        let is_open = taken.all < self.max - self.max / RESERVE_DIVISOR || own < share;
-        if taken.all >= self.max || !is_open {
+        let max = self.max.load(Ordering::Relaxed);
+        let share = max / (taken.by_address.len() + 1);
+        let is_open = taken.all < max - max / RESERVE_DIVISOR || own < share;
+        if taken.all >= max || !is_open {
             return None;
         }
         taken.all += 1;

@@ -1,7 +1,6 @@
 //! Turns a new socket into a client: reads CONNECT, identifies the client, opens its session, sends
 //! CONNACK.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use super::access::{Membership, Origin};
 use super::answer::{Refusal, Terms, Writer};
 use super::connect::Will;
 use super::connect::{self, Connect, First};
@@ -19,6 +19,7 @@ use super::io::Io;
 use super::session::{EXPIRY_MAX_S, Owner, Session};
 use super::topics::{Target, Topics, is_bridge_notification};
 use super::wire::{Fault, Qos, Version};
+use crate::config::Listen;
 use crate::event::Name;
 
 /// How long a client may take from the TCP connection to the end of its CONNECT.
@@ -49,6 +50,9 @@ pub struct Client {
     pub receive_maximum: u16,
     pub session_expiry_s: u32,
     pub will: Option<Will>,
+    /// The limits of this connection: those that the CONNACK named.
+    pub config: Arc<Listen>,
+    pub membership: Membership,
     /// Among `mqtt.listen.connections_max`.
     #[expect(dead_code, reason = "it is free when the client is gone")]
     pub place: ClientPlace,
@@ -79,14 +83,6 @@ pub enum Rejected {
     Closed,
 }
 
-/// The origin of a connection.
-#[derive(Debug)]
-pub struct Origin {
-    pub address: IpAddr,
-    /// The name in the client's certificate, which TLS has verified.
-    pub certified: Option<String>,
-}
-
 /// Lets a client in, or tells it why not.
 pub async fn admit<S>(
     io: &mut Io<S>,
@@ -98,7 +94,7 @@ pub async fn admit<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let connect_bytes_max = shared.config.packet_bytes_max.min(CONNECT_BYTES_MAX);
+    let connect_bytes_max = shared.config().packet_bytes_max.min(CONNECT_BYTES_MAX);
     let first = tokio::time::timeout(CONNECT_MAX, first(io, connect_bytes_max));
     let connect = match first.await.map_err(|_| Rejected::TooSlow)?? {
         First::Connect(connect) => *connect,
@@ -201,10 +197,10 @@ async fn enter<S>(
     {
         return Err(Refusal::ClientId);
     }
-    let name = shared
-        .auth
-        .who(&connect, origin.certified.as_deref(), origin.address)
-        .await?;
+    let (name, access) = shared.auth.who(&connect, origin).await?;
+    let membership = shared
+        .admit(&name, &access, stop.child_token())
+        .ok_or(Refusal::NotAuthorized)?;
     check_will(shared, &name, &connect)?;
     shared.publish_configuration(&name).await;
     let assigned = connect
@@ -216,13 +212,15 @@ async fn enter<S>(
         problem_info: connect.problem_info,
         packet_bytes_max: connect.packet_bytes_max,
     };
-    let mut terms = terms(shared, &connect, assigned.clone());
+    let config = shared.config();
+    let mut terms = terms(&config, &connect, assigned.clone());
     // Before there is a session: its size does not depend on that.
     let mut connack = BytesMut::new();
     if writer.accept(&mut connack, &terms).is_err() {
         return Err(Refusal::AnswerTooLarge);
     }
-    let opened = open(shared, &name, &connect, assigned.as_deref(), stop).await?;
+    let revoked = &membership.revoked;
+    let opened = open(shared, &name, &connect, assigned.as_deref(), revoked).await?;
     let (
         Opened {
             device,
@@ -251,12 +249,14 @@ async fn enter<S>(
         will: connect
             .will
             .filter(|will| !is_bridge_notification(will.topic.as_bytes())),
+        config,
+        membership,
         place,
     })
 }
 
 /// The properties of the CONNACK, except whether a session exists.
-fn terms(shared: &Shared, connect: &Connect, assigned_client_id: Option<String>) -> Terms {
+fn terms(config: &Listen, connect: &Connect, assigned_client_id: Option<String>) -> Terms {
     let (expiry_s, keep_alive_s) = (expiry_s(connect), keep_alive_s(connect));
     Terms {
         session_present: false,
@@ -264,8 +264,8 @@ fn terms(shared: &Shared, connect: &Connect, assigned_client_id: Option<String>)
             .session_expiry_s
             .filter(|wanted| *wanted != expiry_s)
             .map(|_| expiry_s),
-        receive_maximum: shared.config.in_flight_max,
-        packet_bytes_max: u32::try_from(shared.config.packet_bytes_max).unwrap_or(u32::MAX),
+        receive_maximum: config.in_flight_max,
+        packet_bytes_max: u32::try_from(config.packet_bytes_max).unwrap_or(u32::MAX),
         assigned_client_id,
         keep_alive_s: (keep_alive_s != connect.keep_alive_s).then_some(keep_alive_s),
     }
@@ -295,13 +295,13 @@ async fn open(
     name: &Name,
     connect: &Connect,
     assigned: Option<&str>,
-    stop: &CancellationToken,
+    revoked: &CancellationToken,
 ) -> Result<(Opened, Owner), Refusal> {
     let client_id = assigned.unwrap_or(&connect.client_id);
     let mut by_force = false;
     loop {
         let owner = Owner {
-            kick: stop.child_token(),
+            kick: revoked.child_token(),
             ended: CancellationToken::new(),
         };
         let mut changes = Vec::new();

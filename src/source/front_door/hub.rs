@@ -31,7 +31,7 @@ pub const DEVICES_MAX: usize = 10_000;
 #[derive(Debug)]
 pub struct Hub {
     site: Name,
-    missed_max: usize,
+    missed_max: AtomicUsize,
     devices: Mutex<HashMap<Name, Arc<FrontDoorDevice>>>,
     retained: Mutex<Retained>,
     /// Bytes that wait in all sessions.
@@ -91,13 +91,21 @@ impl Hub {
     pub fn new(site: Name, missed_max: usize, values: Vec<SideValue>) -> (Self, Vec<SideChange>) {
         let hub = Self {
             site,
-            missed_max,
+            missed_max: AtomicUsize::new(missed_max),
             devices: Mutex::default(),
             retained: Mutex::default(),
             queued: Arc::default(),
         };
         let changes = hub.restore(values);
         (hub, changes)
+    }
+
+    pub fn set_missed_max(&self, missed_max: usize) {
+        self.missed_max.store(missed_max, Ordering::Relaxed);
+    }
+
+    fn missed_max(&self) -> usize {
+        self.missed_max.load(Ordering::Relaxed)
     }
 
     fn restore(&self, values: Vec<SideValue>) -> Vec<SideChange> {
@@ -353,7 +361,7 @@ impl Hub {
     ) {
         for session in device.sessions().iter() {
             let own = from.is_some_and(|from| Arc::ptr_eq(from, session));
-            session.offer(offer, own, self.missed_max, changes);
+            session.offer(offer, own, self.missed_max(), changes);
         }
     }
 
@@ -382,7 +390,7 @@ impl Hub {
                 now,
             };
             for session in sessions.iter() {
-                session.offer(&offer, false, self.missed_max, changes);
+                session.offer(&offer, false, self.missed_max(), changes);
             }
         }
     }

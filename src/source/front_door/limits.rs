@@ -35,6 +35,12 @@ impl Bucket {
         }
     }
 
+    /// Applies another rate, with one second's worth as the burst.
+    pub fn set_rate(&mut self, per_s: u32) {
+        (self.per_s, self.burst) = (f64::from(per_s), f64::from(per_s));
+        self.tokens = self.tokens.min(self.burst);
+    }
+
     pub fn is_full(&self) -> bool {
         self.tokens >= self.burst
     }

@@ -77,7 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Result<(), Fault> {
         let Publish { dup, qos, pkid, .. } = publish;
         if qos != Qos::AtMostOnce {
-            if self.waiting >= usize::from(self.shared.config.in_flight_max) {
+            if self.waiting >= usize::from(self.client.config.in_flight_max) {
                 return Err(Fault::ReceiveMaximum);
             }
             self.waiting += 1;
@@ -189,6 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let Client {
             session, device, ..
         } = &self.client;
+        let subscriptions_max = self.shared.config().subscriptions_max;
         let mut granted = Vec::with_capacity(filters.len());
         let mut retained = Vec::new();
         for filter in filters {
@@ -196,7 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Err(FilterFault::Foreign) => Granted::NotAuthorized,
                 Err(FilterFault::Invalid) => Granted::FilterInvalid,
                 Err(FilterFault::Shared) => Granted::SharedNotSupported,
-                Ok(()) => match session.subscribe(filter, self.shared.config.subscriptions_max) {
+                Ok(()) => match session.subscribe(filter, subscriptions_max) {
                     None => Granted::QuotaExceeded,
                     Some(new) => {
                         if filter.retain == RetainRule::Always

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The bytes that a connection may hold without a share of the room.
@@ -22,7 +23,7 @@ const READ_BYTES_MIN: usize = 1_024;
 
 #[derive(Debug)]
 pub struct Room {
-    bytes_max: usize,
+    bytes_max: AtomicUsize,
     held: Mutex<Held>,
 }
 
@@ -35,10 +36,19 @@ struct Held {
 impl Room {
     /// The largest packet has room even where other addresses hold some.
     pub fn new(packet_bytes_max: usize) -> Self {
-        Self {
-            bytes_max: ROOM_BYTES.max(4 * packet_bytes_max),
+        let room = Self {
+            bytes_max: AtomicUsize::new(ROOM_BYTES),
             held: Mutex::default(),
-        }
+        };
+        room.fit(packet_bytes_max);
+        room
+    }
+
+    /// Makes room for larger packets. It is never less than before: connections may still send
+    /// packets of the size in their CONNACK.
+    pub fn fit(&self, packet_bytes_max: usize) {
+        self.bytes_max
+            .fetch_max(4 * packet_bytes_max, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -47,7 +57,8 @@ impl Room {
 
     fn take(&self, address: IpAddr, bytes: usize) -> bool {
         let mut held = self.lock();
-        let free = self.bytes_max.saturating_sub(held.all);
+        let bytes_max = self.bytes_max.load(Ordering::Relaxed);
+        let free = bytes_max.saturating_sub(held.all);
         let own = held.by_address.get(&address).copied().unwrap_or(0);
         if own + bytes > free / 2 {
             return false;

@@ -4,19 +4,22 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::access::{Access, Members, Membership, Origin};
 use super::auth::Auth;
+use super::certificates::Tls;
 use super::connect::Will;
 use super::connection::End;
 use super::device_configs;
 use super::doorstep::Places;
-use super::handshake::{Client, Origin};
+use super::handshake::Client;
 use super::hub::Hub;
 use super::limits::Quiet;
 use super::message::{Content, Expiry};
@@ -43,7 +46,8 @@ const LOOK_EVERY: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Shared {
     pub site: Name,
-    pub config: Listen,
+    config: RwLock<Arc<Listen>>,
+    tls: RwLock<Option<Tls>>,
     pub intake: Intake,
     pub inbox: Inbox,
     pub board: Board,
@@ -52,6 +56,9 @@ pub struct Shared {
     pub quiet: Quiet,
     pub places: Arc<Places>,
     pub room: Arc<Room>,
+    members: Arc<Members>,
+    /// Notified after a reload.
+    pub configured: Notify,
     pub stop: CancellationToken,
     present: Mutex<HashMap<Name, u32>>,
     clients: AtomicU64,
@@ -61,7 +68,7 @@ pub struct Shared {
 impl Shared {
     pub fn new(
         site: Name,
-        config: Listen,
+        (config, tls): (Listen, Option<Tls>),
         intake: Intake,
         inbox: Inbox,
         board: Board,
@@ -72,17 +79,64 @@ impl Shared {
             places: Arc::new(Places::new(config.connections_max)),
             room: Arc::new(Room::new(config.packet_bytes_max)),
             site,
-            config,
+            config: RwLock::new(Arc::new(config)),
+            tls: RwLock::new(tls),
             intake,
             inbox,
             board,
             auth,
             hub,
             quiet: Quiet::default(),
+            members: Arc::default(),
+            configured: Notify::new(),
             stop: CancellationToken::new(),
             present: Mutex::default(),
             clients: AtomicU64::new(0),
             refused: Mutex::default(),
+        }
+    }
+
+    pub fn config(&self) -> Arc<Listen> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn set_config(&self, config: Listen) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// The certificates for new connections. `None`: they are without TLS.
+    pub fn tls(&self) -> Option<Tls> {
+        self.tls
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub fn set_tls(&self, tls: Option<Tls>) {
+        *self.tls.write().unwrap_or_else(PoisonError::into_inner) = tls;
+    }
+
+    /// Adds a client that has proved who it is. `None`: its access has changed meanwhile.
+    pub fn admit(
+        &self,
+        device: &Name,
+        access: &Access,
+        revoked: CancellationToken,
+    ) -> Option<Membership> {
+        let members = &self.members;
+        let membership = members.add(device.clone(), access.clone(), revoked);
+        let tls = self.tls();
+        let is_allowed = self.auth.allows(device, access, tls.as_ref());
+        is_allowed.then_some(membership)
+    }
+
+    /// Ends the connections of clients whose own access has changed.
+    pub fn end_revoked(&self) {
+        let tls = self.tls();
+        let is_allowed =
+            |device: &Name, access: &Access| self.auth.allows(device, access, tls.as_ref());
+        for device in self.members.revoke(is_allowed) {
+            tracing::info!(%device, "disconnects the device, because its access has changed");
         }
     }
 
@@ -190,13 +244,13 @@ impl Shared {
 
     pub fn arrived(&self, device: &Name) {
         self.lock_refused().is_in(device.as_str());
-        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = self.present();
         *present.entry(device.clone()).or_insert(0) += 1;
         self.show(device, true, present.len());
     }
 
     pub fn departed(&self, device: &Name) {
-        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = self.present();
         let left = present.get_mut(device).map(|count| {
             *count -= 1;
             *count
@@ -205,6 +259,10 @@ impl Shared {
             present.remove(device);
         }
         self.show(device, present.contains_key(device), present.len());
+    }
+
+    fn present(&self) -> MutexGuard<'_, HashMap<Name, u32>> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn show(&self, device: &Name, online: bool, devices: usize) {
@@ -258,7 +316,8 @@ impl Shared {
     /// `DEVICE.json` of `mqtt.listen.device_config_dir`, or `default.json`, as the device's
     /// retained `config/desired`.
     pub async fn publish_configuration(&self, device: &Name) {
-        let Some(dir) = &self.config.device_config_dir else {
+        let config = self.config();
+        let Some(dir) = &config.device_config_dir else {
             return;
         };
         for file in [dir.join(format!("{device}.json")), dir.join("default.json")] {
@@ -286,13 +345,22 @@ impl Shared {
     /// Raises the alarm `device-config` while the directory or a file in it cannot be used. Runs
     /// until it is dropped.
     pub async fn watch_configurations(&self) {
-        let Some(dir) = self.config.device_config_dir.clone() else {
-            return;
-        };
         let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
-            look.tick().await;
-            let dir = dir.clone();
+            tokio::select! {
+                _ = look.tick() => {}
+                () = self.configured.notified() => {
+                    self.publish_configurations().await;
+                    let present = self.present().keys().cloned().collect::<Vec<_>>();
+                    for device in present {
+                        self.publish_configuration(&device).await;
+                    }
+                }
+            }
+            let Some(dir) = self.config().device_config_dir.clone() else {
+                self.board.alarm("device-config", None);
+                continue;
+            };
             let checked = tokio::task::spawn_blocking(move || device_configs::check(&dir));
             if let Ok(checked) = checked.await {
                 self.board.alarm("device-config", checked.err());
@@ -300,9 +368,11 @@ impl Shared {
         }
     }
 
-    /// Publishes at the start the configuration of every device that has its own file.
+    /// Publishes at the start, and after a reload, the configuration of every device that has its
+    /// own file.
     pub async fn publish_configurations(&self) {
-        let Some(dir) = &self.config.device_config_dir else {
+        let config = self.config();
+        let Some(dir) = &config.device_config_dir else {
             return;
         };
         // The alarm says why: see `watch_configurations`.

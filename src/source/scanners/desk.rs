@@ -31,6 +31,8 @@ const REPORT_EVERY: Duration = Duration::from_mins(1);
 /// Codes per second of one scanner, at most. No operator and no conveyor scans more: further codes
 /// wait for the next second.
 const CODES_PER_S_MAX: u32 = 200;
+/// How long a task that must end waits for the rest of a code.
+const CODE_END_MAX: Duration = Duration::from_secs(2);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Why a port is not read any more.
@@ -101,6 +103,14 @@ impl Desk {
             view.detail = None;
         });
         self.online(true);
+    }
+
+    /// Resolves when the scanner's task must end. A code that has begun may be read to its end.
+    pub async fn stopped(&self, is_inside: bool) {
+        self.cancel.cancelled().await;
+        if is_inside {
+            tokio::time::sleep(CODE_END_MAX).await;
+        }
     }
 
     /// Reports the fault, and waits. Returns whether to open the port again.

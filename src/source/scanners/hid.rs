@@ -73,7 +73,7 @@ async fn read(desk: &mut Desk, hid: &Hid, mut typing: impl Typing) -> Result<Inf
     loop {
         let silence = Duration::from_millis(hid.silence_ms);
         let frame = tokio::select! {
-            () = desk.cancel.cancelled() => return Err(Ended::Stopped),
+            biased;
             event = typing.next() => {
                 let event = event.map_err(|error| gone(heard, format!("unplugged, or broken: {error}")))?;
                 heard = true;
@@ -88,6 +88,7 @@ async fn read(desk: &mut Desk, hid: &Hid, mut typing: impl Typing) -> Result<Inf
                 }
             }
             () = tokio::time::sleep(silence), if hid.silence_ms > 0 && keyboard.is_inside() => keyboard.silence(),
+            () = desk.stopped(keyboard.is_inside()) => return Err(Ended::Stopped),
         };
         match frame {
             // Silence ends a code of keys as its terminator does, so none is unended.

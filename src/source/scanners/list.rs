@@ -66,6 +66,36 @@ pub fn read(file: &Path) -> Result<Vec<Scanner>, ScannersError> {
     understand(&read_text(file)?, file)
 }
 
+/// A list without a fault that a reload is about to use.
+#[derive(Debug, Default)]
+pub struct ScannerList {
+    file: Option<PathBuf>,
+    text: String,
+    pub scanners: Vec<Scanner>,
+}
+
+impl ScannerList {
+    /// Reads the list and the profiles that it names. Without a file the list is empty.
+    pub fn read(file: Option<&Path>) -> Result<Self, ScannersError> {
+        let Some(file) = file else {
+            return Ok(Self::default());
+        };
+        let text = read_text(file)?;
+        Ok(Self {
+            scanners: understand(&text, file)?,
+            file: Some(file.to_owned()),
+            text,
+        })
+    }
+
+    /// Keeps the list for a start at which it has a fault.
+    pub fn keep(&self, last_lists: &LastLists) {
+        if let Some(file) = &self.file {
+            last_lists.keep(KIND, file, &self.text);
+        }
+    }
+}
+
 /// Reads the list and keeps it for a start at which it has a fault. While it has one: the list that
 /// was good last, with the fault.
 pub(super) fn read_or_last(

@@ -93,7 +93,7 @@ async fn converse(
     let mut endless = 0;
     loop {
         let came = tokio::select! {
-            () = desk.cancel.cancelled() => return Err(Ended::Stopped),
+            biased;
             read = reader.read(&mut buffer) => match read {
                 // A port that was unplugged may read as empty for ever.
                 Ok(0) => return Err(gone(heard, "unplugged: the port has ended")),
@@ -107,6 +107,7 @@ async fn converse(
             () = tokio::time::sleep(quiet), if framer.is_inside() => {
                 framer.silence().into_iter().collect()
             }
+            () = desk.stopped(framer.is_inside()) => return Err(Ended::Stopped),
             Some(good) = told.recv() => {
                 answers.say(good);
                 continue;

@@ -30,6 +30,20 @@ Examples:
   stockrelay config check autumn.bundle --as ams1 --group nl
   stockrelay config check autumn.bundle --as ams1 --config copy-of-ams1/config.toml")]
     Check(CheckArgs),
+    /// Have the running daemon read its configuration again, without a restart
+    #[command(after_help = "\
+The daemon checks the whole configuration first. If it finds a fault, it continues with the configuration that it has, and the command prints every fault. `site` and `data_dir` change only at a restart.
+
+Exit code 0 if the daemon runs with the new configuration, 1 if it refused it.
+
+Examples:
+  stockrelay config reload
+  stockrelay config reload --json | jq .changed")]
+    Reload {
+        /// Print the JSON answer of the control API
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a key that signs bundles: NAME.key (secret) and NAME.pub, minisign's files
     #[command(defer(without_config))]
     #[command(after_help = "\

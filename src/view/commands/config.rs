@@ -63,6 +63,8 @@ pub fn config(
         ConfigCommand::Sign(args) => signer::sign(args, process.now, out),
         ConfigCommand::Verify { file, trust } => inspect::verify(file, trust, process.now, out),
         ConfigCommand::Inspect { file } => inspect::inspect(file, out),
+        // `main` asks the daemon.
+        ConfigCommand::Reload { .. } => Ok(EXIT_DONE),
         ConfigCommand::Diff { old, new } => difference::diff(old, new.as_deref(), out),
     }
 }

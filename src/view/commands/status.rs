@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Client, Done, json_line};
 use crate::board::Link;
 use crate::clock;
-use crate::view::headline::headline;
+use crate::view::headline::{describe_config, headline};
 use crate::view::snapshot::{EventCounts, Status};
 use crate::view::table::{counted, grouped, plain, size, span, time};
 
@@ -113,6 +113,10 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
         "devices    {} online of {} known",
         status.devices.online, status.devices.known
     )?;
+    let since = |at| format!("since {}", time(at));
+    if let Some(config) = describe_config(&status.config, since) {
+        writeln!(out, "config     {config}")?;
+    }
     for sentence in status.alarms.values() {
         writeln!(out, "ALARM      {}", plain(sentence))?;
     }
@@ -259,6 +263,8 @@ mod tests {
             .insert("anonymous".to_owned(), "Anyone may publish".to_owned());
         status.unfinished.insert("transfer".to_owned(), 1);
         status.events.wrong_scans = 2;
+        status.config.hash = "0123456789abcdef".to_owned();
+        status.config.since = "2026-11-23T07:00:00Z".parse().ok();
         let mut out = Vec::new();
         write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
@@ -277,6 +283,7 @@ mod tests {
         journal    0 B of 1.0 GiB
         source     mqtt.listen up, 3 devices
         devices    0 online of 0 known
+        config     01234567 from files since 2026-11-23T07:00:00Z
         ALARM      Anyone may publish
         ");
     }

@@ -135,4 +135,7 @@ pub struct Refusal {
     /// A page of the journal is damaged: the daemon ends with exit code 65.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub journal_damaged: bool,
+    /// All faults of a configuration, a text for each. `error` has them, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
 }

@@ -10,7 +10,7 @@ use super::keys::KEYS;
 use super::theme::{FAINT, HEADING, mark};
 use super::wrap::{rows_of, wrap_all};
 use super::{detail, devices, dialog, documents, help, link, parked, rates};
-use crate::view::headline::{Mood, headline};
+use crate::view::headline::{Mood, describe_config, headline};
 use crate::view::table::{plain, seconds_since, span};
 
 /// With at least this many rows, the three lists are shown one below the other; with fewer, only
@@ -64,12 +64,17 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
 
 fn draw_title(frame: &mut Frame, area: Rect, app: &App) {
     let title = match &app.snapshot {
-        Some((Snapshot { status, .. }, _)) => format!(
-            "stockrelay {}  {}, up {}",
-            plain(&status.version),
-            plain(&status.site),
-            span(status.uptime_s)
-        ),
+        Some((Snapshot { status, .. }, _)) => {
+            let since = |at| format!("for {}", span(seconds_since(at, app.now)));
+            let config = describe_config(&status.config, since);
+            let config = config.map_or(String::new(), |config| format!("; config {config}"));
+            format!(
+                "stockrelay {}  {}, up {}{config}",
+                plain(&status.version),
+                plain(&status.site),
+                span(status.uptime_s)
+            )
+        }
         None => format!("stockrelay {}", env!("CARGO_PKG_VERSION")),
     };
     frame.render_widget(Line::styled(title, FAINT), area);

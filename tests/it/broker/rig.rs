@@ -233,7 +233,8 @@ impl Gateway {
         let broker = broker::Broker::new(config, site, journal.open(), board.clone()).unwrap();
         let outbound = broker.outbound();
         let cancel = CancellationToken::new();
-        let task = tokio::spawn(broker.run(cancel.clone()));
+        let running = broker.run(cancel.clone());
+        let task = tokio::spawn(async move { drop(running.await) });
         Self {
             board,
             outbound,

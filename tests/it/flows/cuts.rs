@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use stockrelay::board::Board;
 use stockrelay::capture::Capture;
 use stockrelay::catalog::Catalog;
-use stockrelay::channel::{Outbound, Outlets};
+use stockrelay::channel::{Outbound, Outlet, Outlets};
 use stockrelay::clock;
 use stockrelay::config;
 use stockrelay::decode::profile::Profile;
@@ -141,7 +141,7 @@ impl Run {
         );
         let (sender, said) = mpsc::channel(1_000);
         let outlets = Outlets {
-            listen: Some(sender),
+            listen: Outlet::new(sender),
             ..Outlets::default()
         };
         let ways = (floor.profiles.clone(), capture, outlets);

@@ -82,6 +82,8 @@ pub fn well() -> Snapshot {
     "ams1".clone_into(&mut status.site);
     "0.1.0".clone_into(&mut status.version);
     status.uptime_s = 3_734;
+    status.config.hash = "3fa4c1d2".repeat(8);
+    status.config.since = Some(at("07:15:30"));
     status.events.stored = 4_812;
     status.events.posted = 4_812;
     status.events.duplicates = 12;

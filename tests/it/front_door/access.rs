@@ -1,6 +1,6 @@
 //! Who gets in: passwords, certificates, nobody, and how often.
 
-mod certificates;
+pub mod certificates;
 
 use super::*;
 use std::collections::BTreeMap;

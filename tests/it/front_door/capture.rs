@@ -8,7 +8,7 @@ use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use serde_json::{Value, json};
 use stockrelay::capture::Capture;
 use stockrelay::catalog::Catalog;
-use stockrelay::channel::Outlets;
+use stockrelay::channel::{Outlet, Outlets};
 use stockrelay::config::{self, Check};
 use stockrelay::odoo::{Direction, Kind, Order, OrderLine, PickingState, Row};
 use stockrelay::odoo_id::{LocationId, PickingId, ProductId};
@@ -83,7 +83,7 @@ async fn floor(check: Check, refreshed: bool) -> Floor {
     );
     let door = Door::with_capture(anonymous(), capture.clone()).await;
     let outlets = Outlets {
-        listen: Some(door.outbound.clone()),
+        listen: Outlet::new(door.outbound.clone()),
         ..Outlets::default()
     };
     let stop = CancellationToken::new();

@@ -19,7 +19,7 @@ use stockrelay::document::{DocumentNumber, State};
 use stockrelay::event::{
     Action, Event, Goods, Measures, Move, Movement, Name, Recorded, Seq, SourceKind,
 };
-use stockrelay::forward::{Forwarder, Rules};
+use stockrelay::forward::{Forwarder, Rules, Settings};
 use stockrelay::journal::{Accepted, Entry, Journal, WriterHandle, device_clock_change};
 use stockrelay::reason::ReasonCode;
 use tokio::sync::watch;
@@ -114,24 +114,25 @@ impl Gateway {
             .find("stock.warehouse", json!([["code", "=", "WH"]]))
             .await;
         let cancel = CancellationToken::new();
+        let rules = Rules {
+            orders: config::Orders {
+                pick_under: Under::Backorder,
+                blind_receipts: true,
+                ..config::Orders::default()
+            },
+            stock: config::Stock {
+                negative: Negative::Allow,
+                ..config::Stock::default()
+            },
+            retention_days: 90,
+            time_zone: Some(TimeZone::UTC),
+        };
+        let odoo = config::Odoo {
+            refresh_s: 1,
+            ..target.config(&key)
+        };
         let forwarder = Forwarder {
-            rules: Rules {
-                orders: config::Orders {
-                    pick_under: Under::Backorder,
-                    blind_receipts: true,
-                    ..config::Orders::default()
-                },
-                stock: config::Stock {
-                    negative: Negative::Allow,
-                    ..config::Stock::default()
-                },
-                retention_days: 90,
-                time_zone: Some(TimeZone::UTC),
-            },
-            config: config::Odoo {
-                refresh_s: 1,
-                ..target.config(&key)
-            },
+            settings: Settings::new(odoo, rules).unchanging(),
             journal: journal.clone(),
             outlets: Outlets::default(),
             board: Board::new(),

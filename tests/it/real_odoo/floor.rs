@@ -8,7 +8,7 @@ use stockrelay::board::Board;
 use stockrelay::catalog::{Catalog, Found, OrderFound, Planned};
 use stockrelay::channel::Outlets;
 use stockrelay::config;
-use stockrelay::forward::Forwarder;
+use stockrelay::forward::{Forwarder, Settings};
 use stockrelay::journal::Journal;
 use stockrelay::odoo::PickingState;
 use stockrelay::odoo_id::{LocationId, LotId, PackageId, ProductId, UnitId};
@@ -53,17 +53,18 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
     let mut receiver = copies.subscribe();
     let board = Board::new();
     let cancel = CancellationToken::new();
+    let config = config::Odoo {
+        refresh_s: 1,
+        ..odoo.config.clone()
+    };
+    let rules = stockrelay::forward::Rules {
+        orders: config::Orders::default(),
+        stock: config::Stock::default(),
+        retention_days: 90,
+        time_zone: Some(TimeZone::UTC),
+    };
     let forwarder = Forwarder {
-        config: config::Odoo {
-            refresh_s: 1,
-            ..odoo.config.clone()
-        },
-        rules: stockrelay::forward::Rules {
-            orders: config::Orders::default(),
-            stock: config::Stock::default(),
-            retention_days: 90,
-            time_zone: Some(TimeZone::UTC),
-        },
+        settings: Settings::new(config, rules).unchanging(),
         journal,
         outlets: Outlets::default(),
         board: board.clone(),

@@ -52,6 +52,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let reason = match end {
             End::Fault(fault) => Some(fault.code()),
             End::TakenOver => Some(DisconnectReasonCode::SessionTakenOver),
+            End::Revoked => Some(DisconnectReasonCode::NotAuthorized),
             End::ShuttingDown | End::Stopped => Some(DisconnectReasonCode::ServerShuttingDown),
             End::Left { .. } | End::Gone(_) => None,
         };

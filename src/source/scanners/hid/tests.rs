@@ -13,7 +13,7 @@ use super::*;
 use crate::board::Board;
 use crate::capture::Capture;
 use crate::catalog::Catalog;
-use crate::channel::{Outbound, Outlets};
+use crate::channel::{Outbound, Outlet, Outlets};
 use crate::config;
 use crate::decode::profile::{Connection, Layout};
 use crate::decode::profiles::DeviceRule;
@@ -141,7 +141,7 @@ impl Gateway {
             .set_scanners(BTreeMap::from([(scanner.name.clone(), rule)]));
         let (sender, said) = mpsc::channel(10);
         let outlets = Outlets {
-            scanners: Some(sender),
+            scanners: Outlet::new(sender),
             ..Outlets::default()
         };
         let ways = (intake.profiles().clone(), capture, outlets);

@@ -5,11 +5,11 @@ use crate::floor::{at, name, transfer};
 use jiff::tz::TimeZone;
 use std::time::Duration;
 use stockrelay::board::Board;
-use stockrelay::channel::{Outbound, Outlets};
+use stockrelay::channel::{Outbound, Outlet, Outlets};
 use stockrelay::config;
 use stockrelay::document::{Document, DocumentKey, DocumentNumber, Line, Progress, Purpose, State};
 use stockrelay::event::{Event, Goods, Recorded, Seq};
-use stockrelay::forward::{Forwarder, Rules};
+use stockrelay::forward::{Forwarder, Rules, Settings};
 use stockrelay::journal::{Accepted, Change, Journal, WriterHandle};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -65,11 +65,10 @@ impl Gateway {
         self.receipts = receipts;
         self.cancel = CancellationToken::new();
         let forwarder = Forwarder {
-            rules: self.rules.clone(),
-            config: self.config.clone(),
+            settings: Settings::new(self.config.clone(), self.rules.clone()).unchanging(),
             journal: self.journal.clone(),
             outlets: Outlets {
-                listen: Some(sender),
+                listen: Outlet::new(sender),
                 ..Outlets::default()
             },
             board: self.board.clone(),
