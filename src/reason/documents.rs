@@ -81,7 +81,10 @@ const SHORT: [Choice; 4] = [
     NOT_AT_ALL,
 ];
 const MORE: [Choice; 3] = [
-    (With(Allow), "to post more than was ordered, if the rules of the site let you"),
+    (
+        With(Allow),
+        "to post more than was ordered, if the rules of the site let you",
+    ),
     (Edit, "to correct the quantity or the order"),
     NOT_AT_ALL,
 ];
