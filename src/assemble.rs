@@ -9,7 +9,7 @@
 //! Work for an order goes into a document of that order; a count, a validation and the carrier's
 //! data are documents of their own. **A count follows all earlier work in its bin, and a validation
 //! all earlier work for its order:** the open documents of that work are sealed first, and a lower
-//! number is sent first (`forward::order`). An undo also seals the document of its event first.
+//! number is sent first (`forward::queue`). An undo also seals the document of its event first.
 //!
 //! Open documents are only in memory. After a restart they are rebuilt from the journal's events
 //! that are in no sealed document. Their limits may then fall differently, so nothing is sent

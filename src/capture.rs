@@ -1,11 +1,12 @@
 //! Checks events against the copy of Odoo's data as soon as they arrive: builds the display text
 //! for the operator and, if `capture.check` is strict, rejects wrong events.
 //!
-//! Comes in: decoded events before they are stored. Goes out: for each event a display text, once
-//! the journal has stored it, or a rejection. The module also sends devices their open orders.
+//! Comes in: decoded events before they are stored. Goes out: a display text, once the journal has
+//! stored the event and if its device can show a text, or a rejection. The module also sends
+//! devices their open orders.
 //!
 //! - `judge`: judges an event by the facts. Pure.
-//! - `memory`: events since the last refresh of the copy. Pure. `settle`: removes events from it
+//! - `memory`: the newest events that affect later ones. Pure. `settle`: removes quantities from it
 //!   that Odoo has by now, and recalls events from the journal after a start.
 //! - `lookup`: looks codes up in the copy, with a cache.
 //! - `texts`: the display texts, in six languages.

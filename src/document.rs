@@ -1,5 +1,5 @@
-//! Documents: lines that become one picking in Odoo, or lines on an order in Odoo. A document is
-//! sealed before it is first sent.
+//! Documents: lines that become one picking in Odoo, or lines on an order in Odoo, its validation
+//! or the carrier's data. A document is sealed before it is first sent.
 //!
 //! **Invariant 4:** an event is in at most one document, and the document's key depends on the site
 //! and the event ids alone, so every retry, also after a crash, sends the same key.
@@ -183,7 +183,7 @@ pub enum Purpose {
         event: String,
         /// The journal's number of that event. `None`: there was no such event before.
         seq: Option<Seq>,
-        /// The purpose of that event. `None`: the event needed no document.
+        /// The purpose of that event. `None`: the event needed no document, or there was none.
         of: Option<Box<Purpose>>,
         reason: Option<String>,
     },
@@ -364,11 +364,13 @@ pub enum State {
     Sending,
     /// Read back from Odoo.
     Posted,
-    /// Refused by a rule or by Odoo; waits for a person or for master data.
+    /// Refused by a rule or by Odoo; waits for a person, or for what its reason waits for
+    /// ([`crate::reason::Heals`]).
     Parked,
-    /// A person decided that it will not be posted.
+    /// A person decided that it will not be posted, or its device undid all its events.
     Discarded,
-    /// A corrected document has replaced it and has its events.
+    /// Another document has replaced it and has its events: a correction by a person or by the
+    /// device, or the true times.
     Replaced,
 }
 

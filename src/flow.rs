@@ -9,7 +9,7 @@
 //!   `create`: products become events, or the code that is missing.
 //! - `input`: one scan with its meaning. `reply`: the answer, with the codes that may come next.
 //! - `builtin.toml`: the flows that every device has, in the form of a profile's own flows.
-//! - `interpret`: the meaning of a code while the flow expects a lot. `resemblance`: what an
+//! - `interpret`: the meaning of a code, also while the flow expects a lot. `resemblance`: what an
 //!   unknown text looks like. Pure.
 //! - `lots`: which new lots and serial numbers the flow accepts. `label_notes`: dates on labels.
 //! - `display_text`, `texts.toml`: the texts for the operator.

@@ -45,13 +45,14 @@ pub struct Entry {
     pub progress: Progress,
 }
 
-/// One state change of a document, for `trace`.
+/// One state change of a document or a rejected reading, for `trace`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
     pub at: Timestamp,
     /// The state after the change.
     pub state: String,
-    /// Who or what changed the state: `assemble`, `forward`, or a person as `user:NAME`.
+    /// Who or what changed the state: `assemble`, `forward`, a person as `user:NAME`, or a device
+    /// as `device:NAME`.
     pub by: String,
     /// The reason for the change, or the remark of the person.
     pub note: String,

@@ -1,6 +1,6 @@
 //! The view of the gateway for people and programs: commands, terminal UI, control socket and
 //! metrics. The view only reads, except that it stores the decisions of people about parked
-//! documents and rejected readings.
+//! documents, rejected readings and unused scans.
 //!
 //! ```text
 //! journal totals, board ─▶ snapshot::Status ─┬─▶ control (Unix socket) ─▶ client ─┬─▶ commands

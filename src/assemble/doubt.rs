@@ -1,7 +1,8 @@
 //! Resolves the doubt about when the events of a sealed document were done. Pure.
 //!
 //! Comes in: a document, its events, and the clocks of their devices as seen since. Goes out: a
-//! document with the true times, which replaces the old one. The sealed document does not change.
+//! document with the true times that are known now, which replaces the old one. The sealed document
+//! does not change.
 
 use jiff::Timestamp;
 
@@ -10,8 +11,9 @@ use crate::document::{Document, DocumentNumber, EventTime};
 use crate::event::{Name, Recorded};
 use crate::reason::{Code, Flag};
 
-/// Builds the document that replaces `old`, without a number yet. `None`: no device has shown its
-/// clock. `events`: all events of the document.
+/// Builds the document that replaces `old`, without a number yet. `None`: no time of the document
+/// is in doubt, or no device of such a time has shown its clock. `events`: the events of the
+/// document that are still stored.
 #[must_use]
 pub fn resolve<'a>(
     old: &Document,

@@ -1,7 +1,8 @@
 //! Judges an event by the copy of Odoo's data and by the events before it: what the device shows,
 //! whether the event is wrong, and what it counts for. Pure.
 //!
-//! **Promise:** an unknown code is wrong only if the copy is fresh enough to know everything.
+//! **Promise:** an unknown code is wrong only if the copy is fresh, and an unknown order only if
+//! the copy also has all open orders.
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub struct Facts {
     pub order: Option<Arc<OrderFound>>,
     /// The serial number comes in although it is already on hand.
     pub on_hand: bool,
-    /// The lot comes in and is new, and the operation type of receipts creates no lots: the lot
+    /// The lot comes in and is new, and the operation type of receipts does not use lots: the lot
     /// would be lost.
     pub lots_off: bool,
     /// The name of the product, bin, package or order of a raw scan.

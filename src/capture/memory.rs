@@ -1,5 +1,5 @@
-//! The events since the last refresh of the copy that affect later ones: quantities for open
-//! orders, and serial numbers. Pure. Beyond the limit, the oldest events are removed.
+//! The newest events that affect later ones: quantities for open orders, until the copy of Odoo's
+//! data has them, and serial numbers. Pure. Beyond the limit, the oldest events are removed.
 //!
 //! It is only in memory; after a restart it is recalled from the journal's newest events.
 

@@ -153,7 +153,7 @@ fn read_news(journal: &Journal, state: &mut super::State) -> News {
     (ended, copy.map(|copy| *copy.news().borrow()))
 }
 
-/// Whether a person discarded or corrected the event.
+/// Whether a person or the device discarded the event's document, or another document replaced it.
 fn is_voided(journal: &Journal, seq: Seq) -> Result<bool, JournalError> {
     let Some(number) = journal.document_of(seq)?.number() else {
         return Ok(false);

@@ -1,5 +1,5 @@
-//! Sends each device its open orders, retained on its channel `tasks`: all ready orders of the
-//! warehouse, or those of the kinds that `devices.toml` names.
+//! Sends each device its open orders, retained on its channel `tasks`: the ready orders of the
+//! warehouse, or those of the kinds that `devices.toml` names, up to a limit.
 //!
 //! The list is built again when the copy changes or an event for an order was captured, and sent if
 //! it differs from the last one.
@@ -183,7 +183,8 @@ fn list_as_json(all: &[Task], kinds: Option<&[Direction]>) -> Bytes {
     text.into()
 }
 
-/// Lists the orders that are ready. `None`: the copy does not have Odoo's orders yet.
+/// Lists the orders that are ready, at most [`ORDERS_MAX`] of each kind. `None`: the copy does not
+/// have Odoo's orders yet.
 fn list_tasks(copy: &Catalog, capture: &Capture) -> Result<Option<Vec<Task>>, CatalogError> {
     if copy.orders_since()?.is_none() {
         return Ok(None);

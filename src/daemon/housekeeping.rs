@@ -1,4 +1,4 @@
-//! Periodic work: alarms that no other part raises, and pruning.
+//! Periodic work: alarms about the journal, the clock and goods that moved unscanned; and pruning.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ fn why_full(totals: &Totals) -> Option<String> {
     let text = if totals.disk_full {
         "The disk of the journal is full: the gateway stores no more readings. Remove files or enlarge the disk that data_dir is on; journal.budget does not help."
     } else {
-        "The journal is full: the gateway stores no more readings. Restore the link to Odoo, so that posted documents can be pruned, or raise journal.budget."
+        "The journal is full: the gateway stores no more readings. If the link to Odoo is down, restore it, because the gateway never prunes what waits for Odoo; else raise journal.budget or lower journal.retention_days."
     };
     totals.full.then(|| text.to_owned())
 }

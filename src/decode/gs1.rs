@@ -69,7 +69,8 @@ pub fn is_marked(text: &str) -> bool {
     strip_symbology(text).0
 }
 
-/// Finds the form in which a text may be GS1 data. `None`: it cannot be GS1 data.
+/// Finds the form in which a text may be GS1 data. `None`: nothing in the text marks it as GS1
+/// data.
 ///
 /// Digits may be an element string, but only a symbology identifier shows that. Other data may have
 /// a GS, too.

@@ -255,7 +255,8 @@ impl Context<'_> {
         })
     }
 
-    /// Reads a text as GS1 data. `None`: the text is not GS1 data.
+    /// Reads a text as GS1 data. `None`: the text is not GS1 data, or it is not certain and Odoo
+    /// has something of that name.
     fn read_marked(
         &self,
         text: &str,

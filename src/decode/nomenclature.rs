@@ -249,7 +249,7 @@ impl Nomenclature {
         None
     }
 
-    /// Converts a code into this encoding. `None`: it has another encoding.
+    /// Converts a code into this encoding. `None`: it has another encoding, or the rule is for GS1.
     fn convert(&self, code: &str, encoding: Encoding) -> Option<String> {
         use Conversion::{Always, EanToUpc, UpcToEan};
         let length = match encoding {
@@ -373,7 +373,8 @@ impl Number {
         replace(pattern, self.at, self.digits() + 2, self.digits())
     }
 
-    /// Returns the code with zeros instead of the number, and the number. `None`: no digits.
+    /// Returns the code with zeros instead of the number, and the number. `None`: the place has
+    /// other characters than digits, or too many digits.
     ///
     /// Odoo counts places in the code with a backslash before each of `\ { } .`, and so does this.
     fn cut(self, code: &str) -> Option<(String, Value)> {

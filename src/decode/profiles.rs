@@ -108,7 +108,7 @@ impl Profiles {
     }
 
     /// Builds the feedback messages about an event, in the form of its MQTT device's profile.
-    /// Empty: the profile has none.
+    /// Empty: the profile has none, or the event came from another source than MQTT.
     #[must_use]
     pub fn build_feedback(&self, event: &Event, (ok, text): (bool, &str)) -> Vec<Word> {
         let Some(rule) = self

@@ -33,7 +33,8 @@ impl LotLookup for InCatalog<'_> {
 }
 
 impl InCatalog<'_> {
-    /// Finds the product of a code. `None`: the catalog does not have it, or has several.
+    /// Finds the product of a code. `None`: the catalog does not have it, has several, or cannot be
+    /// read.
     #[must_use]
     pub fn find_coded(&self, code: &str) -> Option<CodedProduct> {
         match self.copy.product(code) {

@@ -209,7 +209,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Finds the profile of a scan's device. `None`: the device has no flow.
+    /// Finds the profile of a scan's device. `None`: the event is not a scan, or its device has no
+    /// flow.
     fn find_profile(&self, scan: &Event) -> Option<Arc<Profile>> {
         if scan.source == SourceKind::Flow || !matches!(scan.action, Action::Scan { .. }) {
             return None;
@@ -236,7 +237,8 @@ impl Driver {
             .flows(unfinished.collect(), (self.waiting, self.wrong));
     }
 
-    /// Tells the device that its scan waits. Returns `false` if the device has no flow.
+    /// Tells the device that its scan waits. Returns `false` if the event is not a scan, or its
+    /// device has no flow.
     async fn notify_waiting(&self, recorded: &Recorded) -> bool {
         let scan = &recorded.event;
         if let (Some(_), Action::Scan { code, .. }) = (self.find_profile(scan), &scan.action) {

@@ -195,7 +195,8 @@ impl<'a> Engine<'a> {
     }
 
     /// Builds the event of the last product as if the movement were complete, so that the operator
-    /// learns at once if something is wrong with it. `None`: a required field is missing.
+    /// learns at once if something is wrong with it. `None`: no product was scanned, or a required
+    /// field is missing.
     #[must_use]
     pub fn preview(&self, state: &State) -> Option<Action> {
         // The checks of a pick do not depend on the package that it goes into.

@@ -29,7 +29,7 @@ pub struct Input<'a> {
     pub tracking: Tracking,
     /// The lot or serial number in the code.
     pub lot: LotRead,
-    /// The product of the code. `None`: the catalog does not have it.
+    /// The product of the code. `None`: the catalog does not have it, or has several.
     pub product: Option<CodedProduct>,
     /// The dates and other facts on the label.
     pub label: &'a Label,
@@ -89,6 +89,7 @@ pub struct LotRead {
 
 /// The lot or serial number of a product, from the batch or lot (10) and the serial number (21) on
 /// a label. A batch is never a serial number. A serial number is a lot only by a rule of the site.
+/// If the tracking is unknown, the serial number counts, else the batch.
 pub fn tracked_name<'a>(
     tracking: Tracking,
     (batch, serial): (Option<&'a str>, Option<&'a str>),

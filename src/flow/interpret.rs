@@ -1,8 +1,9 @@
 //! Interprets a code in a flow: first by what the flow expects, then by what Odoo has, and last by
 //! the form of a number. Pure.
 //!
-//! If the flow expects a lot or serial number, an unknown text is its name, also digits that happen
-//! to be a valid item number. [`Resemblance`] marks names that look like something else.
+//! If the flow expects a lot or serial number that may be new, an unknown text is its name, also
+//! digits that happen to be a valid item number. [`Resemblance`] marks names that look like
+//! something else.
 
 use crate::decode::gs1::ElementString;
 use crate::decode::meaning::{

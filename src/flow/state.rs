@@ -84,7 +84,7 @@ pub struct Item {
     /// Whether the label states that the product is in a package, but not the quantity in the
     /// package. The operator then enters the quantity.
     pub lacks_quantity: bool,
-    /// `None`: the copy of Odoo's data does not have the product.
+    /// `None`: the copy of Odoo's data does not have the product, or has several with the code.
     pub product: Option<CodedProduct>,
     /// The sums of the measures that all labels of the product have.
     pub measures: Measures,
@@ -195,8 +195,9 @@ impl Unfinished {
         *self == Self::default()
     }
 
-    /// Describes the movement for the display: `3 × Chair`, or `5 × Chair +2` if it has two more
-    /// products. Without products: the order, package or location.
+    /// Describes the movement for the display: `3 × Chair`, `3 × Chair (LOT-1)` with a new lot, or
+    /// `5 × Chair +2` if it has two more products. Without products: the order, package or
+    /// location, or nothing.
     pub fn summarize(&self) -> String {
         match self.items.as_slice() {
             [] => self

@@ -2,10 +2,10 @@
 //! acknowledged, and the gateway reports it.
 //!
 //! redb's file does not shrink when records are removed: their pages are reused. So the length of
-//! the file shows that it is full only until something was pruned. At the limit, the pages in use
-//! are counted once (that walks the file), and after that the written bytes are added up. The
-//! estimate is rather too high than too low, and never refuses readings for long: the pages are
-//! counted again before the journal counts as full.
+//! the file shows that it is full only until something was pruned. When the file is so long that
+//! only the last part of the budget is left, the pages in use are counted (that walks the file),
+//! and after that the written bytes are added up. The estimate is rather too high than too low, and
+//! never refuses readings for long: the pages are counted again before the journal counts as full.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -35,7 +35,8 @@ pub(super) struct Budget {
     /// Above this size only devices that hold less than their share store more.
     scarce_bytes: u64,
     file_bytes: u64,
-    /// Bytes in use by the last count, while the file has its largest size. `None`: not counted.
+    /// Bytes in use by the last count, while the file is at least as long as `scarce_bytes`.
+    /// `None`: not counted.
     counted: Option<i64>,
     /// Estimate of the bytes that were written since the last count.
     added: i64,

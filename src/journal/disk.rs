@@ -3,8 +3,8 @@
 //! redb cannot go on after a write that failed: the process would have to exit, and every device
 //! would lose its connection. So a commit begins only while a file of [`BALLAST_BYTES`] reserves
 //! room for it ([`Disk::reserve`]). If another process fills the disk during a commit, that file
-//! gives its room to the commit. If that is not enough, the write waits until there is room.
-//! Meanwhile the gateway acknowledges nothing.
+//! gives its room to the commit. If that is not enough, the write waits until there is room, or
+//! until the gateway stops. Meanwhile the gateway acknowledges nothing.
 
 use std::fs::File;
 use std::io;

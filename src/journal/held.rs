@@ -118,8 +118,9 @@ impl Held {
     }
 
     /// Whether the device of a lane holds less than its share of the budget. `in_use`: bytes of the
-    /// journal; the device's part of them is its part of the events. One share is always free for a
-    /// device that holds nothing yet, so one device alone holds at most half.
+    /// journal; the device's part of them is its part of the events. One share is for a device that
+    /// holds nothing yet, so the share of one device alone is half. The writer asks only when the
+    /// last part of the budget is in use.
     pub fn is_modest(&self, lane: &Lane, in_use: u64, budget_bytes: u64) -> bool {
         let holder = match (lane.origin, &lane.device) {
             // The gateway's own work is about readings that are stored already.

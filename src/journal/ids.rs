@@ -162,7 +162,8 @@ impl Ids {
             .map_or(Seq::ZERO, |segment| segment.last_seq)
     }
 
-    /// The event with this digest. `None`: no event has the digest.
+    /// The event with this digest. `None`: no event has the digest, or its segment was dropped
+    /// after `journal.dedup_days`.
     pub fn find(
         &self,
         digest: &Digest,

@@ -273,8 +273,8 @@ impl Inbox {
         .await
     }
 
-    /// Replaces a parked document. Returns the number of the corrected document. `None`: the parked
-    /// one is not in the state that `change` expects.
+    /// Replaces a parked document. Returns the number of the new document. `None`: the parked one
+    /// is not in the state that `change` expects, or the key of the new one is stored already.
     pub async fn replace(
         &self,
         change: Change,

@@ -36,7 +36,7 @@ pub enum EventDocument {
 }
 
 impl EventDocument {
-    /// The number of the document. `None`: the event is in no document.
+    /// The number of the document. `None`: the event is in no document, or not yet.
     #[must_use]
     pub fn number(self) -> Option<DocumentNumber> {
         match self {
@@ -49,7 +49,8 @@ impl EventDocument {
 /// A rejected reading, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// Who settled the reading, how and why. `None`: the reading is open and waits for a person.
+    /// Who settled the reading, how and why. `None`: the reading is open and waits for a person, or
+    /// its code needs no person.
     pub settled: Option<AuditRecord>,
     pub number: RejectedNumber,
     pub device: Name,
@@ -202,7 +203,7 @@ impl Journal {
     }
 
     /// The events of all devices with this id: empty, one event, or more (several devices sent the
-    /// same id).
+    /// same id). An event that is older than `journal.dedup_days` may be missing.
     pub fn events_by_id(&self, id: &str) -> Result<Vec<Recorded>, JournalError> {
         self.alarm.look(|| {
             let devices: Vec<String> = self
@@ -340,7 +341,8 @@ impl Journal {
         })
     }
 
-    /// Rejected readings that no person has settled yet, with a number above `after`, oldest first.
+    /// Open rejected readings with a number above `after`, oldest first: neither a person nor their
+    /// device has settled them, and they are still stored.
     pub fn rejected_open(
         &self,
         after: RejectedNumber,

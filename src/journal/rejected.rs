@@ -1,7 +1,8 @@
 //! Rejected readings on disk: the newest, limited in number and in bytes, so that a device that
-//! sends nonsense does not take the space of events. A reading is *open* until a person settles it
-//! (dismisses it, or sends it again), or until its device sends an event with the same id that is
-//! stored. A reading whose device sent that event before is settled from the start.
+//! sends nonsense does not take the space of events. A reading in which something was scanned is
+//! *open* until a person settles it (dismisses it, or sends it again), or until its device sends an
+//! event with the same id that is stored. If the device sent that event before, the reading is
+//! settled from the start. A reading without a scan is never open.
 
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, Table, WriteTransaction};
@@ -121,8 +122,8 @@ impl<'a> Rejections<'a> {
         Ok(self.open.get(number.get())?.is_some())
     }
 
-    /// Settles an open reading by the decision of a person. False: the reading is not open, and
-    /// nothing changed.
+    /// Settles an open reading by the decision of a person, or because its device sent the event
+    /// again. False: the reading is not open, and nothing changed.
     pub fn settle(
         &mut self,
         number: RejectedNumber,
@@ -275,8 +276,8 @@ impl<'a> Rejections<'a> {
         Ok(())
     }
 
-    /// Removes readings whose retention has ended. An open reading stays until a
-    /// person settles it.
+    /// Removes readings whose retention has ended. An open reading stays until it is settled, or
+    /// removed for room.
     pub fn prune(&mut self, retained: Timestamp, written: &mut Written) -> Result<(), Fatal> {
         let mut past = Vec::new();
         for entry in self.table.iter()?.take(LOOKED_AT_MAX) {

@@ -20,17 +20,18 @@ pub const EVENT_DOCUMENT: TableDefinition<u64, u64> = TableDefinition::new("even
 pub const REPEATS: TableDefinition<u64, &[u8]> = TableDefinition::new("repeats");
 /// Increasing number → rejected reading.
 pub const REJECTED: TableDefinition<u64, &[u8]> = TableDefinition::new("rejected");
-/// Rejected reading that no person has settled yet → empty.
+/// Open rejected reading → empty: neither a person nor its device has settled it.
 pub const REJECTED_OPEN: TableDefinition<u64, ()> = TableDefinition::new("rejected_open");
-/// (digest of device and event id, rejected reading) → empty: for readings that no person has
-/// settled yet, including those that were removed for room; see `ids.rs`.
+/// (digest of device and event id, rejected reading) → empty: for open readings, for those that
+/// were removed for room while open, and for settled ones that a broker may send again; see
+/// `ids.rs`.
 pub const REJECTED_BY_ID: TableDefinition<([u8; 16], u64), ()> =
     TableDefinition::new("rejected_by_id");
 /// The inverse of `REJECTED_BY_ID`: rejected reading → digest.
 pub const REJECTED_ID: TableDefinition<u64, [u8; 16]> = TableDefinition::new("rejected_id");
-/// Rejected reading → audit record: who dismissed the reading or sent it again, and why. The number
-/// of the newest reading that was removed for room represents all such readings; the highest number
-/// represents the unused raw scans.
+/// Rejected reading → audit record: which person or device dismissed it or sent it again. The
+/// number of the newest reading that was removed for room represents all such readings; the highest
+/// number represents the unused raw scans.
 pub const REJECTED_AUDIT: TableDefinition<u64, &[u8]> = TableDefinition::new("rejected_audit");
 /// Device → empty: every device that ever sent an event.
 pub const DEVICES: TableDefinition<&str, ()> = TableDefinition::new("devices");

@@ -162,7 +162,8 @@ impl<'a> Transaction<'a> {
         Ok(Accepted::Stored { seq })
     }
 
-    /// Stores sealed documents. **Invariant 4:** none of their events is in another document.
+    /// Stores sealed documents. **Invariant 4:** none of their events is in another document. Skips
+    /// a document whose key is already stored: its events then need no document.
     pub fn seal(
         &mut self,
         documents: Vec<Document>,
@@ -269,7 +270,8 @@ impl<'a> Transaction<'a> {
     /// Adds a corrected document that replaces a parked one: one transaction, with the audit
     /// records of both (**invariant 5**). The events move to the corrected document, so each is
     /// still in exactly one (**invariant 4**). Returns the new number. `None`: the parked document
-    /// is not in the state that `change` expects.
+    /// is not in the state that `change` expects, or the corrected document's key is stored
+    /// already.
     pub fn replace(
         &mut self,
         change: &Change,

@@ -24,7 +24,7 @@ const CACHE_BYTES: usize = 4 << 20;
 /// The result of a verification.
 #[derive(Debug)]
 pub enum Verified {
-    /// No journal exists yet.
+    /// The file is missing or empty.
     Missing,
     /// A daemon has the journal open.
     InUse,

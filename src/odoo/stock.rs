@@ -272,7 +272,7 @@ impl Client {
     }
 
     /// The company's location for scrap. `None` from Odoo 19 on, where scrap has no location of its
-    /// own.
+    /// own, or if the company has no such location.
     pub async fn scrap_location(
         &mut self,
         company: CompanyId,

@@ -14,7 +14,7 @@ pub struct ReasonRow {
     pub heals: Heals,
     /// What happened.
     pub meaning: &'static str,
-    /// What a person can decide; empty unless the document is parked.
+    /// What a person can decide; empty unless the code parks documents.
     pub choices: &'static [Choice],
 }
 
@@ -24,7 +24,7 @@ pub enum Stage {
     Parked,
     /// The document waits for another document or for the link.
     Waiting,
-    /// A person discarded or replaced the document, or its device did.
+    /// A person, its device or the gateway discarded or replaced the document.
     Ended,
     /// Only receipts have the code: the event has no fault, and another line parks its document.
     Receipt,
@@ -81,7 +81,10 @@ const SHORT: [Choice; 4] = [
     NOT_AT_ALL,
 ];
 const MORE: [Choice; 3] = [
-    (With(Allow), "to post more than was ordered"),
+    (
+        With(Allow),
+        "to post more than was ordered, if the rules of the site let you",
+    ),
     (Edit, "to correct the quantity or the order"),
     NOT_AT_ALL,
 ];
@@ -166,12 +169,12 @@ ReasonCode, ReasonRow {
     BinRequired: parked("bin-required", No,
         "The document does not name the bin of the goods.", &[
         (Edit, "to name the bin"),
-        (Retry, "after Odoo has the goods in stock and can reserve them"),
+        (Retry, "for a pick, after Odoo has the goods in stock and can reserve them"),
         NOT_AT_ALL,
     ]),
     PackageRequired: parked("package-required", No,
-        "The bin holds the product in several packages, and the line does not name the package \
-         that the device counted or took goods from.", &[
+        "The bin holds the product in packages and too little of it loose, or a count is lower \
+         than Odoo's stock in several packages; the line does not name the package.", &[
         (Edit, "to name the package"),
         (Retry, "after you correct the packages in Odoo"),
         NOT_AT_ALL,
@@ -211,7 +214,7 @@ ReasonCode, ReasonRow {
     ]),
     MeaningChanged: parked("meaning-changed", No,
         "At the scan, a code meant another product, packaging, bin or lot than it means in Odoo \
-         now; the message names both.", &[
+         now, or has no meaning there now; the message names both.", &[
         (With(Allow), "if the goods are what the code means in Odoo now"),
         (Edit, "to name the goods by a code that is still right"),
         (Retry, "after you give the code back in Odoo"),
@@ -224,15 +227,15 @@ ReasonCode, ReasonRow {
         NOT_AT_ALL,
     ]),
     SerialSeen: parked("serial-seen", No,
-        "The serial number that comes in is in stock already, or another receipt has it; the \
-         message says where.", &[
+        "The serial number that comes in is in stock already, is on another receipt, or is in this \
+         document twice; the message says which.", &[
         (Edit, "to name another serial number"),
         (Retry, "after you correct the stock in Odoo"),
         (Discard, "if you received it before"),
     ]),
     QuantityPrecision: parked("quantity-precision", No,
-        "Odoo cannot store this quantity: it has more decimals than Odoo keeps, or does not fit \
-         the unit of the product.", &[
+        "Odoo cannot store this quantity: it is too large, has more decimals than Odoo keeps, or \
+         does not fit the unit of the product.", &[
         (Edit, "to correct the quantity"),
         (Retry, "after you change the unit or the precision in Odoo"),
         NOT_AT_ALL,
@@ -271,7 +274,8 @@ ReasonCode, ReasonRow {
     UnderReceived: parked("under-received", Goods,
         "The device validated the receipt before everything was received.", &SHORT),
     NothingPicked: parked("nothing-picked", Goods,
-        "The device validated the order, and nothing is picked for it.", &[
+        "The device validated the order, and nothing is picked for it; or the device packed the \
+         order, and all picked goods are in packages already.", &[
         (Retry, "after the picks of the order are posted"),
         (Edit, "to name another order"),
         NOT_AT_ALL,
@@ -283,14 +287,15 @@ ReasonCode, ReasonRow {
         NOT_AT_ALL,
     ]),
     UnknownOrder: parked("unknown-order", MasterData,
-        "No picking in Odoo has this name, and no order with a picking has it.", &[
+        "No picking of the warehouse has this name, and no order with a picking has it; or so many \
+         open pickings belong to it that the gateway does not know which one is meant.", &[
         (Retry, "after you create or confirm the order in Odoo"),
         (Edit, "to name another order"),
         NOT_AT_ALL,
     ]),
     OrderDone: parked("order-done", No,
-        "Odoo has completed the order with other lines than these; the message names what Odoo \
-         has.", &[
+        "Odoo has completed the order without these lines or without this package; the message \
+         names what Odoo has.", &[
         (Edit, "to name another order"),
         (Retry, "after you make a backorder in Odoo: the lines go there"),
         (Discard, "if Odoo has the movement already, or must not get it"),
@@ -298,8 +303,8 @@ ReasonCode, ReasonRow {
     OrderCancelled: parked("order-cancelled", No,
         "Somebody cancelled the order in Odoo.", &ORDER_GONE),
     OrderChanged: parked("order-changed", No,
-        "Somebody changed the order in Odoo after the gateway put lines of this document on it; \
-         the message names what Odoo has.", &ORDER_GONE),
+        "Somebody changed the order in Odoo after the gateway put lines of this document on it, or \
+         before all goods were in the package; the message names the change.", &ORDER_GONE),
     MovedUnscanned: parked("moved-unscanned", No,
         "Somebody changed the picking in Odoo while the gateway validated it, and Odoo moved goods \
          that no device scanned. The message names the goods, and the alarm moved-unscanned is \
@@ -308,14 +313,15 @@ ReasonCode, ReasonRow {
         (Discard, "if Odoo does not have the lines of this document and must not get them"),
     ]),
     NotOnOrder: parked("not-on-order", No,
-        "The order does not ask for this product.", &[
+        "The order does not ask for this product, or no step of the order takes from all the \
+         scanned bins.", &[
         (Retry, "after you add the product to the order in Odoo"),
         (Edit, "to name another product or order"),
         NOT_AT_ALL,
     ]),
     OdooRefused: parked("odoo-refused", No,
-        "Odoo refused the document or the look-up of its barcodes; the message has \
-         Odoo's words.", &[
+        "Odoo refused the document or the look-up of its barcodes, or lacks a setting that the \
+         document needs; the message has Odoo's words or names the setting.", &[
         (Retry, "after you correct in Odoo what the message says"),
         (Edit, "to correct the document"),
         NOT_AT_ALL,
@@ -327,8 +333,9 @@ ReasonCode, ReasonRow {
         NOT_AT_ALL,
     ]),
     DiffersInOdoo: parked("differs-in-odoo", No,
-        "The picking in Odoo has other lines than the gateway sent: somebody edited it, or Odoo \
-         rounds the quantity to the precision of the unit.", &[
+        "The picking in Odoo is not as the gateway sent it: somebody edited or deleted it, Odoo \
+         rounds the quantity to the precision of the unit, or Odoo did not store the carrier's \
+         data.", &[
         (Retry, "after you correct the picking or the precision in Odoo"),
         (Edit, "if the lines in Odoo are right: make these the same"),
         (Discard, "if the picking in Odoo is right as it is"),
@@ -344,21 +351,22 @@ ReasonCode, ReasonRow {
         (With(Allow), "after you reverse the posted picking in Odoo"),
     ]),
     PostedLate: parked("posted-late", No,
-        "Odoo posted the document after you discarded it here, through a call that the gateway had \
-         given up.", &[
+        "Odoo posted the document after a person or its device discarded it here, through a call \
+         that the gateway had given up.", &[
         (Retry, "if the picking in Odoo is right"),
         (Discard, "after you reverse the picking in Odoo"),
     ]),
     NotWithdrawn: parked("not-withdrawn", No,
-        "Odoo does not cancel the open picking of the document that this document corrects or \
-         undoes.", &[
-        (Retry, "after you cancel the picking in Odoo"),
+        "Odoo does not cancel the open picking, or does not remove the lines, of the document that \
+         this document corrects or undoes.", &[
+        (Retry, "after you cancel the picking or remove the lines in Odoo"),
         (Discard, "if the picking in Odoo is right"),
     ]),
     UnknownOutcome: parked("unknown-outcome", MasterData,
-        "The gateway stopped while it sent the document, its barcodes are unknown now, and Odoo \
-         has a done picking with its key and another number of lines. The device gets no `refused` \
-         receipt.", &[
+        "An interrupted send may have posted the document, and the gateway cannot find out: Odoo \
+         has a done picking with its key and another number of lines, and its barcodes are unknown \
+         now; or Odoo does not show the picking; or the stored plan cannot be read. The message \
+         says which.", &[
         (Retry, "after you enter the barcodes in Odoo: nothing is posted twice"),
         (Discard, "if the pickings in Odoo with the key in their origin are right"),
     ]),
@@ -369,7 +377,9 @@ ReasonCode, ReasonRow {
     ]),
     NotUndone: parked("not-undone", No,
         "The gateway cannot undo an event of this type (a validation, a shipment, a package of a \
-         whole order, a scan, an undo), or somebody already undid it in Odoo.", &[
+         whole order, a scan, an undo); or somebody in Odoo posted the goods of the order or \
+         deleted the gateway's lines; or a recount corrected the count in another package or for \
+         another owner.", &[
         (Discard, "after you correct in Odoo what the undo was for, if anything"),
     ]),
     UnsupportedType: parked("unsupported-type", No,
@@ -385,9 +395,11 @@ ReasonCode, ReasonRow {
         "Another line parks the document of this event, and the gateway posts nothing of it before \
          a person decides. Do not send the event again."),
     Discarded: plain("discarded", Stage::Ended,
-        "A person discarded the document, or its device took it back; the message has the reason."),
+        "A person discarded the document, or its device undid all events of it; the message has \
+         the reason."),
     Replaced: plain("replaced", Stage::Ended,
-        "A person replaced the document with a corrected one, or its device took a part of it \
-         back; the message has the reason."),
+        "A person corrected the document, its device undid an event of it, or the gateway knows \
+         the true time of its events now: another document replaces it. The message has the \
+         reason."),
 }
 }

@@ -62,25 +62,25 @@ Flag, FlagRow {
     Withdrawn: FlagRow {
         code: "withdrawn",
         meaning:
-            "A person discarded or replaced the document, and Odoo has nothing open of it any \
-             more.",
+            "The document was discarded or replaced, and Odoo has nothing open of it any more.",
     },
     PostedInOdoo: FlagRow {
         code: "posted-in-odoo",
         meaning:
-            "A person discarded or replaced the document, and Odoo posted it all the same. Reverse \
-             the picking in Odoo if it is wrong.",
+            "The document was discarded or replaced, and Odoo posted it all the same. Reverse the \
+             picking in Odoo if it is wrong.",
     },
     LeftInOdoo: FlagRow {
         code: "left-in-odoo",
         meaning:
-            "A person discarded the document, and Odoo does not cancel its open picking. Cancel \
-             the picking in Odoo.",
+            "The document was discarded, and Odoo does not cancel its open picking. Cancel the \
+             picking in Odoo.",
     },
     TakenBack: FlagRow {
         code: "taken-back",
         meaning:
-            "An `undo` took a part of the document back. The steps name the document of the undo.",
+            "An `undo` took the document or a part of it back. The steps name the document of the \
+             undo.",
     },
     PossibleRepeat: FlagRow {
         code: "possible-repeat",

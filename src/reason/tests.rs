@@ -68,7 +68,10 @@ fn the_documentation_has_each_code_with_its_choices() {
             document_rows(Stage::Receipt),
         ),
         ("Notes on documents", flag_rows()),
-        ("Documents that a person ended", document_rows(Stage::Ended)),
+        (
+            "Documents that ended without a posting",
+            document_rows(Stage::Ended),
+        ),
         (
             "Readings that are rejected",
             rejection_rows(&[JudgedBy::Payload, JudgedBy::Profile]),

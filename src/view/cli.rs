@@ -130,7 +130,7 @@ Examples:
   stockrelay events --follow
   stockrelay events --rejected            rejected readings instead of events")]
     Events(EventsArgs),
-    /// List documents (each becomes one picking in Odoo), oldest first
+    /// List documents (each becomes one picking in Odoo, or work on an order there), oldest first
     #[command(after_help = "\
 Examples:
   stockrelay documents --state waiting

@@ -151,7 +151,7 @@ fn describe_down(status: &Status) -> Option<String> {
 }
 
 /// Describes a gateway in which nothing waits for Odoo or for a person: movements in Odoo, and
-/// those that people discarded. `is_all`: no movement is unfinished.
+/// those that people or devices discarded or removed. `is_all`: no movement is unfinished.
 fn describe_settled(status: &Status, is_all: bool) -> String {
     let events = &status.events;
     let posted = events.posted.saturating_sub(events.left_out);

@@ -193,7 +193,7 @@ pub struct DocumentView {
     /// The answer of a person to the gateway's question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<String>,
-    /// Warnings about the document, also after it is posted.
+    /// Notes about the document, in any state.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
     /// The `seq` of each of its events that was undone after posting.
@@ -359,10 +359,10 @@ pub struct RejectedView {
     /// Only the beginning of the payload is stored.
     #[serde(default)]
     pub cut: bool,
-    /// `open`, `dismissed` or `resent`; `no-fault`: the scanner reported that it read no code.
+    /// `open`, `dismissed` or `resent`; `no-fault`: the reading contains no scan.
     #[serde(default)]
     pub state: String,
-    /// Who settled it, when and why; `None` while it is open.
+    /// Who settled it, when and why; `None` while it is open, or if it contains no scan.
     #[serde(default)]
     pub settled: Option<StepView>,
 }
@@ -430,7 +430,7 @@ pub struct StepView {
     pub at: Timestamp,
     /// The state after the change.
     pub state: String,
-    /// `assemble`, `forward`, or a person as `user:NAME`.
+    /// `assemble`, `forward`, a person as `user:NAME`, or a device as `device:NAME`.
     pub by: String,
     pub note: String,
 }

@@ -30,7 +30,8 @@ pub struct Status {
     pub events: EventCounts,
     pub documents: DocumentCounts,
     pub lines: LineCounts,
-    /// Age of the oldest event that is neither posted, parked nor discarded; 0: there is none.
+    /// Age of the oldest event that is in no sealed document yet, or in one that waits or is being
+    /// sent; 0: there is none.
     pub oldest_waiting_s: f64,
     pub odoo: OdooView,
     pub journal: JournalSize,
@@ -77,8 +78,8 @@ pub struct EventCounts {
     /// Scans of devices with a flow that wait for the first copy of Odoo's data.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waiting_scans: u64,
-    /// Events of posted documents whose movements a person removed by an edit: they are not in
-    /// Odoo.
+    /// Events of posted documents that have no line, because a person removed them or the device
+    /// undid them: their movements are not in Odoo.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
     /// Events of discarded documents; `no_document` includes them.
@@ -102,8 +103,8 @@ pub struct DocumentCounts {
     pub posted: u64,
     pub parked: u64,
     pub discarded: u64,
-    /// The number of the newest document. It is higher than the sum of the counts if a person
-    /// replaced documents, which are in no count.
+    /// The number of the newest document. It is higher than the sum of the counts if documents were
+    /// replaced, which are in no count.
     pub newest: DocumentNumber,
 }
 

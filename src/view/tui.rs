@@ -3,7 +3,7 @@
 //! ```text
 //! feed (asks the control socket each second) ─┐
 //! keys (a thread: reading a terminal blocks) ─┼─▶ App ─▶ draw
-//! decisions that were sent                   ─┘    └─▶ requests: retry, edit, discard, quit
+//! decisions that were sent                   ─┘    └─▶ requests: decisions of people, quit
 //! ```
 //! [`App`] uses neither terminal nor socket nor clock, so that its frames can be tested. The
 //! terminal is restored also after a panic, SIGTERM, SIGINT and SIGHUP.

@@ -8,8 +8,8 @@ use std::fmt;
 pub struct Gtin([u8; 14]);
 
 impl Gtin {
-    /// Reads the 8, 12, 13 or 14 digits of an EAN-8, UPC-A, EAN-13 or ITF-14. `None`: the check
-    /// digit is wrong.
+    /// Reads the 8, 12, 13 or 14 digits of an EAN-8, UPC-A, EAN-13 or ITF-14. `None`: another
+    /// length, other characters, or a wrong check digit.
     ///
     /// Eight digits are an EAN-8 here: see [`Self::from_upc_e`].
     #[must_use]

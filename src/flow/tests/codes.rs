@@ -128,5 +128,5 @@ fn the_weight_of_what_is_weighed_is_its_quantity() {
     let said = device.wrong("]C101006141410000363103000000");
     assert!(said.contains("0 kg does not fit"), "{said}");
     let said = device.wrong("]C101001234567890053103012500");
-    assert!(said.contains("weight gives no quantity"), "{said}");
+    assert!(said.contains("label gives no quantity"), "{said}");
 }

@@ -41,7 +41,7 @@ impl Journal {
         Ok(values)
     }
 
-    /// The stored state of a device's clock. `None`: the clock was never wrong.
+    /// The stored state of a device's clock. `None`: the clock was never wrong or in doubt.
     pub fn device_clock(&self, device: &Name) -> Result<Option<DeviceClock>, JournalError> {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::SIDE_VALUES)?;
@@ -52,7 +52,7 @@ impl Journal {
         })
     }
 
-    /// The stored states of clocks, by device. A clock that was never wrong has no state.
+    /// The stored states of clocks, by device. A clock that was never wrong or in doubt has none.
     pub fn device_clocks(&self) -> Result<Vec<(Name, DeviceClock)>, JournalError> {
         self.alarm.look(|| {
             let mut clocks = Vec::new();

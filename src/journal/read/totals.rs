@@ -20,8 +20,8 @@ pub struct Totals {
     pub possible_repeats: u64,
     pub duplicates: u64,
     pub rejected: u64,
-    /// Rejected readings that no person has settled yet, including those that were removed for
-    /// room.
+    /// Rejected readings that neither a person nor their device has settled yet, including those
+    /// that were removed for room.
     pub rejected_open: u64,
     /// How many open readings were removed for room, and the number of the newest one.
     pub rejected_dropped: u64,
@@ -29,7 +29,7 @@ pub struct Totals {
     /// Events of posted documents that have no line, because a person removed them or the device
     /// undid them: their movements are not in Odoo.
     pub left_out: u64,
-    /// Raw scans of devices without a flow: no flow uses them, and no person has dismissed them.
+    /// Raw scans of devices without a flow that no person has dismissed.
     pub unused_scans: u64,
     /// Events that need no document.
     pub no_document: u64,

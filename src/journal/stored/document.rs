@@ -1,7 +1,7 @@
 //! The stored form of a document.
 //!
-//! A plain transfer is stored as `V1`, which is small; a document that `V1` cannot represent is
-//! stored as `V2`.
+//! A plain transfer is stored as `V1`, which is small. Any other document is stored as the first
+//! later version that can represent it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,8 @@
 //!
 //! **In**: the time, and the limits of the configuration. **Out**: removed documents, events, ids
 //! and rejected readings, a limited number in each call. **Invariant 7:** a movement is removed
-//! only if it was posted (or discarded by a person), and only after `journal.retention_days`.
+//! only if it was posted, or discarded by a person or its device, and only after
+//! `journal.retention_days`. Events that need no document are removed, too.
 
 use jiff::{SignedDuration, Timestamp};
 use redb::ReadableTable as _;
@@ -19,8 +20,8 @@ const SCAN_MAX: usize = 50_000;
 
 impl Transaction<'_> {
     /// Removes records whose retention has ended, a limited number in each call. **Invariant 7:**
-    /// removes a movement only if it was posted (or discarded by a person), and only after
-    /// `journal.retention_days`. Returns the count of removed events.
+    /// removes a movement only if it was posted, or discarded by a person or its device, and only
+    /// after `journal.retention_days`. Returns the count of removed events.
     pub fn prune(&mut self, now: Timestamp) -> Result<u64, Fatal> {
         let before = |days: u32| {
             now.saturating_sub(SignedDuration::from_hours(i64::from(days) * 24))

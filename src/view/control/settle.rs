@@ -96,8 +96,9 @@ pub async fn dismiss(
     }
 }
 
-/// Dismisses all open readings up to a number; with `code` or `device`, only those. Without either,
-/// it also acknowledges the readings that were deleted to save space.
+/// Dismisses open readings up to a number, a limited number in each request; with `code` or
+/// `device`, only those. Without either, it also acknowledges the readings that were deleted to
+/// save space. With `scans`, it dismisses the raw scans of devices without a flow instead.
 pub async fn dismiss_many(
     State(gateway): State<Gateway>,
     Extension(peer): Extension<Peer>,

@@ -15,7 +15,8 @@ pub struct Trace {
     pub event: Option<EventView>,
     pub repeats: Option<RepeatsView>,
     pub rejected: Option<RejectedView>,
-    /// The rejected reading that a person sent again and that became this event: who, when and why.
+    /// The rejected reading that a person or its device sent again and that became this event: who,
+    /// when and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_of: Option<RejectedView>,
     pub document: Option<DocumentView>,
