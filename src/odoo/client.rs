@@ -4,7 +4,8 @@
 //! Callers use the methods of Odoo 19 with JSON-2; `wire` and `dialect` translate them for the
 //! connected Odoo. The client sends one request at a time and limits the bytes of an answer; a
 //! clone can send another request meanwhile, and shares the open connections. If Odoo rejects the
-//! key, the client reads the key again, so a new key needs no restart.
+//! key, the client reads the key again, so a new key in `odoo.api_key_file` needs no
+//! restart.
 
 pub(super) mod away;
 mod login;

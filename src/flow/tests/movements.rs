@@ -76,7 +76,7 @@ fn a_pick_goes_by_order_bin_products_and_is_validated() {
     let say = device.scan("OBTVALI");
     assert_eq!(
         say.render(Language::English),
-        "WH/OUT/1 is complete\nScan: order"
+        "You closed WH/OUT/1\nScan: order"
     );
     assert_eq!(
         device.made(),

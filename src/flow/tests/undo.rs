@@ -83,7 +83,7 @@ fn what_only_odoo_can_put_right_is_not_undone_here() {
     device.made();
     assert_eq!(
         device.wrong("SR-UNDO"),
-        "Order already complete: correct it in Odoo"
+        "Order already closed: correct it in Odoo"
     );
 }
 

@@ -2,7 +2,8 @@
 //! client id alone.
 //!
 //! **In**: the credentials from CONNECT and TLS. **Out**: the device's name, or a refusal. Neither
-//! the code nor the time of a refusal shows whether the device is unknown or the password wrong.
+//! the code nor the time of a refused password shows whether the device is unknown or the password
+//! wrong.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
