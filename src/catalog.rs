@@ -1,10 +1,11 @@
-//! The catalog: a copy on disk of Odoo's master data. It gives the meaning of barcodes, so that
-//! most transfers need no question to Odoo.
+//! The catalog: a copy on disk of Odoo's master data. It gives the meaning of barcodes, so that the
+//! gateway does not ask Odoo about each scan.
 //!
 //! **In**: rows as Odoo has them, first all and then those written since. **Out**: products with
 //! their factor, locations, lots, packages, orders. Each reader has a clone and reads at the same
-//! time as others. The catalog is a cache: if its file is damaged, or belongs to another database,
-//! it is emptied and fetched again. Records that are archived in Odoo are dropped here.
+//! time as others. The catalog is a cache: if its file is damaged, has another format, or belongs
+//! to another server, database or company, the gateway empties the catalog and fetches it again.
+//! Records that are archived in Odoo are dropped here.
 
 mod codes;
 mod floor;
@@ -55,7 +56,7 @@ const DIGITS: &str = "digits";
 const DIGITS_MAX: u32 = 10;
 /// The kind of a code (see [`CodeOf`]) and the code → ids.
 const CODES: MultimapTableDefinition<(u8, &str), i64> = MultimapTableDefinition::new("codes");
-/// `identity`, and `since/KIND`: the newest `write_date` that the catalog has.
+/// `identity`, and `since/KIND`: the time from which the next read asks for changes.
 const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 
 /// The daemon cannot use the catalog; [`Catalog::open`] creates a new one.

@@ -15,8 +15,8 @@
 //!   document as one reason. `settings`: applies a new configuration.
 //!
 //! **Promises:** a document is *sending* on disk before the first byte of it leaves. A document
-//! that was *sending* when the gateway stopped has an unknown outcome; it is sent first after the
-//! start, with the same key.
+//! that was *sending* when the gateway stopped has an unknown outcome; after the start it comes
+//! first, with the same key. If it no longer resolves, the gateway reads what Odoo holds of it.
 
 mod claims;
 mod counts;

@@ -87,7 +87,9 @@ pub enum Fatal {
     Storage(Box<redb::Error>),
     #[error(transparent)]
     Record(#[from] stored::BadRecord),
-    #[error("this version does not know format {0} of the journal")]
+    #[error(
+        "this version does not know format {0} of the journal: run the version that wrote it, or a newer one"
+    )]
     Format(String),
     /// The file holds something that redb never writes.
     #[error("storage: {0}")]

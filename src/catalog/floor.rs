@@ -1,4 +1,5 @@
-//! The part of the catalog that the floor uses: open orders, lots and packages on hand, names.
+//! The part of the catalog that the floor uses: open orders, lots and packages on hand, names, the
+//! barcode nomenclature, and whether receipts use lots.
 //!
 //! The newest orders that are no longer open stay by name, so that a scan for a finished order is
 //! distinguished from a scan for an unknown order.
@@ -198,8 +199,9 @@ impl Catalog {
         orders.iter().map(|order| self.planned(order)).collect()
     }
 
-    /// Looks up the open orders with this name, barcode or origin. For a finished order, returns
-    /// its open backorders, if it has any.
+    /// Looks up the open orders with this name (their barcode is the name), or with this origin if
+    /// no order has the name. For an order that has the name and is finished, returns its open
+    /// backorders, if it has any.
     pub fn order(&self, code: &str) -> Result<OrderFound, CatalogError> {
         let mut open = Vec::new();
         let mut over = None;
@@ -289,8 +291,8 @@ impl Catalog {
         })
     }
 
-    /// The time of the newest change to an order in the catalog. `None`: the gateway has not read
-    /// the orders yet, or may not read them.
+    /// The time from which the next read asks for changed orders: the start of the last finished
+    /// read, less an overlap, in Odoo's form. `None`: the gateway has never read the orders.
     pub fn orders_since(&self) -> Result<Option<String>, CatalogError> {
         Ok(self.meta(ORDERS_SINCE)?.filter(|since| !since.is_empty()))
     }
@@ -301,13 +303,14 @@ impl Catalog {
         Ok(())
     }
 
-    /// Whether the catalog has all open orders, so that an absent order is not open.
+    /// Whether the catalog has all open orders as of the last finished read, so that an absent
+    /// order was not open then. A later read that Odoo refused changes nothing.
     pub fn knows_all_orders(&self) -> Result<bool, CatalogError> {
         let cut = self.meta(ORDERS_CUT)?.is_some_and(|cut| !cut.is_empty());
         Ok(!cut && self.orders_since()?.is_some())
     }
 
-    /// Looks up a lot or serial number of a product that is in stock, or that an order names.
+    /// Looks up a lot or serial number of a product that is in stock, or that an open order names.
     pub fn lot(&self, product: ProductId, lot: &str) -> Result<Found<Lot>, CatalogError> {
         let rows = self.rows(Kind::Lot, CodeOf::Lot, &lot_code(product, lot))?;
         let lots = rows.into_iter().map(|row| {
@@ -329,8 +332,8 @@ impl Catalog {
         ))
     }
 
-    /// The barcodes of all bins, the names and origins of all orders, the names of all packages,
-    /// and all codes of products.
+    /// The barcodes of all locations, the names and origins of all orders, the names of all
+    /// packages, and all codes of products.
     pub fn floor_codes(&self) -> Result<[Vec<String>; 4], CatalogError> {
         let mut orders = self.all_codes(CodeOf::OrderName)?;
         orders.extend(self.all_codes(CodeOf::OrderOrigin)?);
@@ -376,7 +379,8 @@ impl Catalog {
         }))
     }
 
-    /// The ids of lots, packages and partners that quants and orders name.
+    /// The ids of the lots, packages or owners that quants name. For lots, also those that open
+    /// orders name.
     pub fn referred(&self, kind: Kind) -> Result<BTreeSet<i64>, CatalogError> {
         let mut ids = BTreeSet::new();
         self.each(Kind::Quant, |row| {

@@ -1,4 +1,4 @@
-//! Answers from the catalog what a code stands for.
+//! Answers from the catalog what a code stands for, and builds the company's barcode rules.
 
 use crate::catalog::{Catalog, CatalogError, Found, OrderFound};
 use crate::decode::gs1::Unit;

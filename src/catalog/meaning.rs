@@ -1,9 +1,10 @@
-//! Earlier meanings of codes: when a code gets another meaning, the catalog stores the old one and
-//! the time until which it held, by Odoo's clock.
+//! Earlier meanings of codes: when a code gets another meaning, the catalog stores the old meaning
+//! and the time of the change, by the gateway's clock.
 //!
-//! **In**: each change that [`Catalog::apply`] makes to a row with a code. **Out**:
-//! [`Catalog::meant_at`]. The present meaning comes from Odoo, so a stored change that was none
-//! does no harm. This file also stores which codes were looked up in Odoo, and when.
+//! **In**: each change that [`Catalog::apply`] makes to a product, packaging, location or lot with
+//! a code; not the change of a unit's factor. **Out**: [`Catalog::meant_at`]. The present meaning
+//! comes from Odoo, so a stored change that was none does no harm. This file also stores which
+//! codes were looked up in Odoo, and when.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{MutexGuard, PoisonError};

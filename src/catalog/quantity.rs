@@ -4,8 +4,10 @@
 //! rounds half up to the precision of that unit (`uom.uom._compute_quantity`). It drops the rounded
 //! part without an error.
 //!
-//! **Promise:** a converted quantity has no more digits than Odoo stores, and converts back to
-//! exactly the scanned quantity, in the scanned unit and to its precision.
+//! **Promise:** if the precision of the product's unit is known, the result of [`Measure::convert`]
+//! has no more digits than Odoo stores, and is the scanned quantity again if it is converted back
+//! and rounded to this precision. Differences of floating point do not count. If the precision is
+//! unknown, the result is rounded to six decimals.
 
 use rust_decimal::prelude::FromPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};

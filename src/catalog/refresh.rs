@@ -1,10 +1,12 @@
-//! Refreshes the catalog: all records once, then those written since, in small pages.
+//! Refreshes the catalog: all records once, then those written since, in small pages. It reads all
+//! units each time.
 //!
-//! First barcodes, without which nothing can be posted; then, in `floor`, stock and open orders. If
-//! Odoo refuses those, the gateway works without them.
+//! First barcodes, without which nothing can be posted; then, in `floor`, stock, open orders and
+//! what else Odoo may refuse: the gateway works without it.
 //!
 //! Archived records arrive as changes. A deleted record shows only as a difference in the count:
-//! then, and once a day, all ids are read again.
+//! then, and once a day, all records of the kind are read again. A difference that remains after
+//! that causes no further read until it changes.
 
 mod floor;
 
@@ -48,7 +50,8 @@ pub struct Refresh {
 }
 
 impl Refresh {
-    /// Refreshes the catalog; returns whether the catalog changed.
+    /// Refreshes the catalog; returns whether records of [`Kind::ALL`] changed. Stock, orders and
+    /// names do not count.
     pub async fn run(
         &mut self,
         odoo: &mut Client,

@@ -16,9 +16,13 @@ use crate::odoo_id::PickingId;
 /// The times at which the gateway read the orders in the catalog from Odoo.
 #[derive(Debug, Default)]
 pub(super) struct AsOf {
+    /// The start of the last read that finished. `None`: none finished since the daemon started.
     all: Option<Timestamp>,
-    /// The start of a read that has not finished; `each` has the orders that it has stored.
+    /// The start of the newest read, if it has not finished or has failed. `None`: the last read
+    /// finished.
     reading: Option<Timestamp>,
+    /// The orders that were stored since the last finished read, and the start of the read that
+    /// stored them.
     each: HashMap<PickingId, Timestamp>,
 }
 
@@ -33,7 +37,7 @@ impl Catalog {
         self.news.send_modify(|number| *number += 1);
     }
 
-    /// Notes that the catalog was fully refreshed at this time.
+    /// Notes that a refresh of the catalog finished at this time.
     pub fn note_refreshed(&self, now: Instant) {
         let mut refreshed = self
             .refreshed
@@ -42,7 +46,7 @@ impl Catalog {
         *refreshed = Some(now);
     }
 
-    /// The time of the last full refresh. `None`: no full refresh since the daemon started.
+    /// The time at which the last refresh finished. `None`: none finished since the daemon started.
     #[must_use]
     pub fn refreshed(&self) -> Option<Instant> {
         *self
@@ -73,14 +77,15 @@ impl Catalog {
         }
     }
 
-    /// The start of the last full read of the orders, by the gateway's clock. `None`: no full read
-    /// since the daemon started.
+    /// The start of the last finished read of the orders, by the gateway's clock. `None`: none
+    /// finished since the daemon started.
     #[must_use]
     pub fn orders_as_of(&self) -> Option<Timestamp> {
         self.as_of().all
     }
 
-    /// The start of the last read that covers this order.
+    /// The start of the last read that covers this order. `None`: no read has since the daemon
+    /// started.
     #[must_use]
     pub fn order_as_of(&self, order: PickingId) -> Option<Timestamp> {
         let as_of = self.as_of();
@@ -93,7 +98,8 @@ impl Catalog {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The newest `write_date` of this kind in the catalog. `None`: the kind was never complete.
+    /// The time from which the next read asks for changed records of this kind: the start of the
+    /// last finished read, less an overlap, in Odoo's form. `None`: the kind was never complete.
     pub fn since(&self, kind: Kind) -> Result<Option<String>, CatalogError> {
         self.meta(&since_key(kind))
     }

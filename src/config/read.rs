@@ -9,8 +9,8 @@
 //! - `fault`: one fault, and the error that lists all of them.
 //! - `written`: files and variables become one flat map from key to value and origin.
 //! - `overlay`: the keys of a bundle.
-//! - `keys`: a typed reader of that map, which records the keys that are read.
-//! - `meaning`: every key with its default and limits, and the rules between keys.
+//! - `typed_values`: a typed reader of that map, which records the keys that are read.
+//! - `known_keys`: every key with its default and limits, and the rules between keys.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -16,7 +16,8 @@ pub struct Input<'a> {
     pub tag: &'a str,
     /// Whether the device reports that it may have sent the scan before.
     pub possible_repeat: bool,
-    /// The time of the scan by the device's clock, which the events get.
+    /// The time of the scan by the device's clock, or of its receipt if the device sent no time.
+    /// The events get this time.
     pub at: Timestamp,
     /// When the gateway received the scan: pauses are measured by it.
     pub now: Timestamp,

@@ -101,8 +101,8 @@ const COMMANDS: [&str; 3] = ["SR-", "O-BTN.", "O-CMD."];
 /// Starts of Odoo's command barcodes since version 17, which have seven letters.
 const SHORT_COMMANDS: [&str; 2] = ["OBT", "OCD"];
 
-/// Whether a text is the label of another product, or a label that Odoo printed. Many lots start
-/// with `10`, so the scanner must report a matrix code.
+/// Whether a text is the label of another product, or a label that Odoo printed. A text that starts
+/// with `10` or `21` must come from a matrix code, because many lots start so.
 fn is_element_string(text: &str, symbology: Option<&Symbology>, year: i16) -> bool {
     let matrix = symbology.is_some_and(|own| matches!(own.as_str(), "datamatrix" | "qr"));
     let content = text.get(..2) == Some("02")

@@ -1,8 +1,9 @@
 //! Claims: move lines that people posted in Odoo and that stand for a document. Each line stands
 //! for at most one document.
 //!
-//! The journal stores claims by line, for as long as it stores documents. A claim is written before
-//! its document is *posted*, so no other document can claim the line, whatever happens then.
+//! The journal stores claims by line. A claim is written in the transaction that makes its document
+//! *posted*, so no other document can claim the line. A new claim deletes the claims that are older
+//! than the retention of posted documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,9 @@
 //! Counts in the journal, and the recounts that follow from a posting.
 //!
 //! **Promise:** if a document is posted after a count and was done before it, the same transaction
-//! creates a recount of that count. A count is in the book before it is sent, so no posting in
-//! between is missed.
+//! creates a recount of that count, unless a recount already waits for its first comparison. A
+//! count is in the book before it is sent, so no posting in between is missed. The book forgets
+//! counts after `journal.retention_days`.
 
 mod stored_book;
 
@@ -235,8 +236,9 @@ impl Queue {
         Ok(())
     }
 
-    /// Ends the spans of documents whose clocks were in doubt, if their devices have shown their
-    /// clocks since.
+    /// Ends the doubt on the spans of documents whose devices have shown their clocks since. Such a
+    /// span parks no more counts, except an undo's, which becomes `Doubt::Undone`. Joined spans of
+    /// several documents stay in doubt.
     pub fn end_doubtful_spans(&mut self) -> Result<Vec<SideChange>, JournalError> {
         let mut side_changes = Vec::new();
         for number in self.book()?.doubtful() {

@@ -1,5 +1,5 @@
-//! Decides the next call about an order that Odoo has: lines on it, its validation, its package,
-//! its carrier. Pure.
+//! Decides the next call about an order that Odoo has: lines on it and their removal, its
+//! validation, its package, its carrier. Pure.
 //!
 //! It reconciles: it reads the whole order, derives one next step from what it read, does that
 //! step, and reads again, until the order shows that the document is done. So a lost answer needs
@@ -8,9 +8,9 @@
 //! **Promises:** the gateway's lines have external ids (`ml_KEY_PLACE`), so each exists once. Lines
 //! are written together with the picking's own operation type, which Odoo refuses on a picking that
 //! is done or cancelled, in the same transaction; so no line is added to a picking that another
-//! user finishes at the same moment (`odoo::order`). A validation starts only if lines were picked,
-//! and moves only those (`guard`). One document about an order is sent at a time, in the order of
-//! the scans.
+//! user finishes at the same moment (`odoo::order`). A validation starts only if lines were picked.
+//! If it moves more than those, the document is parked (`guard`). One document about an order is
+//! sent at a time; those about the same order in the order of the scans, except the carrier's data.
 
 mod finish;
 mod fixed;

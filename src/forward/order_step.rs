@@ -1,5 +1,5 @@
-//! Performs one step about an order that Odoo has: one call to Odoo, and its answer for the
-//! machine.
+//! Performs one step about an order that Odoo has: the call to Odoo, and its answer for the
+//! machine. (The step *reserve* makes two calls.)
 //!
 //! **In**: a step that `order` decided. **Out**: the input that the machine expects for this step,
 //! or the failure of the call.

@@ -194,14 +194,14 @@ impl Queue {
         Ok(())
     }
 
-    /// Writes the changes in one transaction. While the disk is full the gateway retries, because
-    /// space may become free.
+    /// Writes the changes in one transaction. While the journal cannot write, for example because
+    /// the disk is full, the gateway retries.
     pub async fn change(&self, changes: Vec<Change>) -> Result<Vec<bool>, Ended> {
         let inbox = self.journal.inbox();
         self.while_full(|| inbox.change(changes.clone())).await
     }
 
-    /// Calls the journal again until there is space on the disk.
+    /// Calls the journal again until it can write, or until the stop.
     pub async fn while_full<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Ended>
     where
         F: Future<Output = Result<T, AppendError>>,

@@ -2,8 +2,8 @@
 //! its work in Odoo, or the reason why there is none.
 //!
 //! - `lookup`: barcodes, lots and packages. The gateway asks Odoo for what the catalog does not
-//!   have before it calls a code unknown. It always asks Odoo for lots and packages, all of a batch
-//!   in one call.
+//!   have before it calls a code unknown. It always asks Odoo for lots and packages, those of a
+//!   batch together.
 //! - `transfer_work`, `order_work`, `line_values`: the work of documents that become a picking, and
 //!   of documents about an order.
 //! - `planner` makes a `plan`, once, from what Odoo holds: `count`, `stock`, `bins`, `returns`,
@@ -58,7 +58,7 @@ type Resolved<T> = Result<T, Reason>;
 /// The work in Odoo for a document, and what the ledger records about its calculation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
-    /// `None`: Odoo already holds the result of the document.
+    /// `None`: there is nothing to send; `note` says why.
     pub work: Option<Work>,
     pub flags: Vec<Flag>,
     /// The plan is calculated once, and every send uses it: see

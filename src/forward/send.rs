@@ -14,7 +14,9 @@
 //! - refused by Odoo: the document that Odoo names is parked. If it names none, the batch is halved
 //!   until one document is left. The others go on (**invariant 8**). A refused *load* is sent again
 //!   three times, with growing pauses, before its document is parked: its answer does not
-//!   distinguish a refusal from a conflict with another transaction.
+//!   distinguish a refusal from a conflict with another transaction. After a refused *validate* of
+//!   one document its picking is read: the document is parked only if the picking is still open.
+//!   After a refused true time the document is read back without it.
 //! - in a pause of at most 60 s: Odoo is pinged every 5 s. While it answers, a pause is at most 15
 //!   s. A ping that is answered after one without an answer ends the pause. A pause that the server
 //!   asked for (`Retry-After`, 429) is not shortened.
@@ -23,8 +25,8 @@
 //! Only the class of a failure counts, never the text of its message. The batch grows while calls
 //! are fast and shrinks when they are slow.
 //!
-//! **Promises:** a document is *posted* only when it was read back as done with exactly its lines.
-//! Documents are taken in the order of their numbers. At most one batch is in memory.
+//! **Promises:** a document of a batch is *posted* only when it was read back as done with exactly
+//! its lines. At most one batch, or the parts of one batch, is in memory.
 
 mod batch;
 mod compare;

@@ -9,14 +9,15 @@ use crate::event::{CLOCK_MIN, Event, Recorded, Seq};
 use crate::journal::{Journal, JournalError};
 use crate::reason::Flag;
 
-/// The longest time between an event of unknown time and its receipt.
+/// The gateway assumes that an event of unknown time happened at most this long before its receipt.
 pub const UNKNOWN_SPAN: SignedDuration = SignedDuration::from_hours(24);
 
 /// The time of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Done {
     pub time: Timestamp,
-    /// The other possible time of the event, while its device's clock is in doubt.
+    /// The other possible time of the event, while its device's clock is in doubt. For an event of
+    /// unknown time: its earliest possible time.
     pub other: Option<Timestamp>,
     /// No clock showed the time of the event. The event happened before its receipt, which is
     /// `time`.
@@ -86,8 +87,8 @@ fn is_of_corrected_clock(document: &Document, given: Timestamp) -> bool {
     is_flagged && document.times.is_empty() && !is_near
 }
 
-/// The time of the document, with what the device has shown of its clock since the document was
-/// sealed.
+/// The time of an event of this document, with what the device has shown of its clock since the
+/// document was sealed.
 pub fn done_by_now(
     journal: &Journal,
     document: &Document,

@@ -57,7 +57,7 @@ fn credential() -> Option<PathBuf> {
 fn missing() -> Failure {
     Failure::stop(
         "the gateway has no API key of Odoo: the configuration does not set odoo.api_key_file, and systemd has no credential odoo-api-key",
-        "name the file in odoo.api_key_file, or write the key into /etc/credstore/odoo-api-key",
+        "name the file in odoo.api_key_file, or write the key into /etc/credstore/odoo-api-key and restart the service",
     )
 }
 

@@ -1,13 +1,13 @@
 //! An existing MQTT broker: the gateway is one of its clients.
 //!
 //! **In**: messages of the site's devices, over a persistent session with QoS 1. **Out**: one
-//! acknowledgement for each message, in order, and only after [`Intake::take`] has answered; then
-//! the receipts, and the messages from [`Broker::outbound`].
+//! acknowledgement for each message with QoS 1, in order; for a scan or an event only after the
+//! journal has answered. Then the receipts, and the messages from [`Broker::outbound`].
 //!
-//! **Guarantee**: the gateway acknowledges a message only when it is on disk (**invariant 1**), so
-//! no message is lost whenever either end is killed. If the broker then sends a message again, its
-//! id shows that it is a duplicate. An event without an id is stored again, flagged as
-//! `possible-repeat`.
+//! **Guarantee**: the gateway acknowledges a scan or an event only when it is on disk, as events or
+//! as rejected readings (**invariant 1**), so none with QoS 1 is lost whenever either end is
+//! killed. If the broker then sends the message again, its id shows that it is a duplicate. An
+//! event without an id is stored again, flagged as `possible-repeat`.
 //!
 //! - `options`: builds rumqttc's options from the configuration.
 //! - `retained`: scans and events that the broker has retained.

@@ -126,7 +126,8 @@ pub fn check(file: &Path) -> Result<(), DevicesError> {
     read(file).map(drop)
 }
 
-/// Whether the list was in order at an earlier start: then the daemon starts while it has a fault.
+/// Whether the daemon has read the list without a fault before: then it starts while the list has a
+/// fault.
 #[must_use]
 pub fn has_last(file: &Path, last_lists: &LastLists) -> bool {
     find_last(file, last_lists).is_some()

@@ -14,7 +14,8 @@
 //! Each connection (`connection`) is one task that owns its socket. No connection holds a shared
 //! lock for long.
 //!
-//! **Invariant 1:** PUBACK and PUBREC leave only after the journal has answered.
+//! **Invariant 1:** PUBACK and PUBREC of a scan or an event leave only after the journal has
+//! answered.
 
 mod access;
 mod alarms;

@@ -48,8 +48,9 @@ use problem::Problem;
 
 /// The largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 16_384;
-/// The largest body that sends a payload again, in bytes: the longest payload as a JSON string.
-const RESEND_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX + BODY_BYTES_MAX;
+/// The largest body that sends a payload again, in bytes: the longest payload as a JSON string. A
+/// control character has six bytes there (`\u0001`).
+const RESEND_BYTES_MAX: usize = 6 * PAYLOAD_BYTES_MAX + BODY_BYTES_MAX;
 /// The largest body with the prefixes of a scanner profile, in bytes.
 const MEANING_BYTES_MAX: usize = 2 << 20;
 

@@ -2,8 +2,9 @@
 //! barcode rules. It also checks when the API key expires, and whether its user has an e-mail
 //! address where Odoo needs one.
 //!
-//! Odoo may refuse any of these (a right, an app, a version). The gateway reports that once and
-//! tries again after an hour. Until then the catalog does not claim to know that part.
+//! Odoo may refuse any of these (a right, an app, a version). The gateway reports that once. It
+//! reads stock, orders and names again after an hour, and the rest after a day. The catalog keeps
+//! what it read before the refusal; it does not claim to know a part that it has never read.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::odoo::{ApiKey, Client, Kind, ORDERS_MAX, PAGE_ROWS, QUANTS_MAX, Row, 
 use crate::odoo_id::PickingId;
 use crate::outcome::Failure;
 
-/// The pause after a refusal.
+/// The pause after Odoo refused stock, orders or names.
 const AGAIN_AFTER: Duration = Duration::from_hours(1);
 const KEYS_EVERY: Duration = Duration::from_hours(24);
 /// The alarm starts this long before a key expires.
@@ -240,8 +241,8 @@ impl Floor {
         Ok(())
     }
 
-    /// Reads the lots, packages and partners that stock and orders name: the missing ones, and
-    /// those that changed since the last read.
+    /// Reads the lots, packages or owners that stock names, and the lots that open orders name: the
+    /// missing ones, and those that changed since the last read.
     async fn names(
         &mut self,
         odoo: &mut Client,
@@ -320,7 +321,7 @@ fn expiry(keys: &[ApiKey], now: Timestamp) -> Option<String> {
     let named = key.name.as_deref().unwrap_or_default();
     soon.then(|| {
         format!(
-            "The API key {named:?} of the gateway's user in Odoo expires on {}. Create a new key and write it into odoo.api_key_file or the credential odoo-api-key; the gateway needs no restart.",
+            "The API key {named:?} of the gateway's user in Odoo expires on {}. Create a new key. Write it into odoo.api_key_file; the gateway needs no restart. Or write it into /etc/credstore/odoo-api-key and restart the service.",
             at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d")
         )
     })

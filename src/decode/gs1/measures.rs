@@ -64,7 +64,8 @@ const fn other(ai: &'static str, name: &'static str, unit: Unit) -> MeasureKind 
     }
 }
 
-/// All measures that GS1 has defined, by application identifier.
+/// All measures that GS1 has defined (310n to 369n), by application identifier. The count of
+/// pieces (30) is not one of them.
 pub const MEASURES: &[MeasureKind] = &[
     net("310", "net_kg", Unit::Kilogram),
     net("311", "length_m", Unit::Metre),

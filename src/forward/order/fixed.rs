@@ -3,7 +3,8 @@
 //!
 //! After the first call Odoo may have carried out the document, and then the order has other
 //! pickings and other lines. So the picking is stored with the document before that, and every
-//! later attempt uses it.
+//! later attempt uses it. Only lines that are not on the picking yet go to another picking of the
+//! order if this one is done or cancelled.
 
 use std::collections::{BTreeMap, BTreeSet};
 

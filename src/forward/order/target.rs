@@ -148,7 +148,8 @@ pub(super) fn for_lines<'a>(
     })
 }
 
-/// The picking to validate or pack: the first open step that has picked goods.
+/// The picking to validate or pack: the first open step that has picked goods; if none has, the
+/// first open step, unless a part of the order is done.
 pub(super) fn with_picks<'a>(seen: &'a Seen, order: &str) -> Target<'a> {
     let (mut candidates, exactly) = named(seen, order);
     if !exactly {

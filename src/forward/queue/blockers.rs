@@ -1,4 +1,6 @@
-//! Holds a document back until the documents before it are in Odoo.
+//! Holds a document back until the documents that it depends on are posted or discarded. A parked
+//! document holds others back only if they are about the same order or undo the same event; a
+//! parked count holds back its recounts.
 
 use std::time::Duration;
 
@@ -80,7 +82,7 @@ impl Queue {
     }
 
     /// Whether another document must be sent before this one. If so, the reason is stored in this
-    /// document. A document that is held back holds back others until it is posted.
+    /// document. A document that is held back holds back others until it is posted or discarded.
     pub async fn hold_back(
         &mut self,
         ground: Ground<'_>,

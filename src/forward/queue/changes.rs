@@ -87,7 +87,7 @@ pub fn park_anew(entry: &Entry, reason: &Reason) -> Change {
     change
 }
 
-/// Marks a count that a later document corrected.
+/// Marks a count that a recount corrected.
 pub fn mark_recounted(entry: &Entry, by: DocumentNumber, difference: Decimal) -> Change {
     let sign = if difference > Decimal::ZERO { "+" } else { "" };
     let note = format!(
@@ -129,7 +129,7 @@ pub fn post(entry: &Entry, odoo: &OdooRef, already: bool, more: Option<&str>) ->
     change
 }
 
-/// Marks a document as posted whose result Odoo already holds, so that no picking is needed.
+/// Marks a document as posted for which there is nothing to send. The note says why.
 pub fn post_nothing(entry: &Entry, prepared: &Prepared) -> Change {
     let note = prepared.note.clone().unwrap_or_default();
     let mut change = change(entry, State::Posted, format!("nothing to post: {note}"));

@@ -1,6 +1,7 @@
-//! Deferred documents: Odoo gives no answer to calls about them, while it answers other calls. Each
-//! is retried alone, after growing pauses. Pure, and in memory: after a restart they are sent like
-//! any other document.
+//! Deferred documents: Odoo gives no answer to calls about them, while it answers other calls; or
+//! it still holds them open after an interrupted send, and they no longer resolve. Each is retried
+//! alone, after growing pauses. Pure, and in memory: after a restart they are sent like any other
+//! document.
 
 use crate::document::DocumentNumber;
 use std::collections::BTreeMap;

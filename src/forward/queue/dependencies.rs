@@ -1,14 +1,17 @@
 //! Dependencies between documents: what must be in Odoo before a document is sent. In memory, built
 //! from the journal.
 //!
-//! Documents about the same order keep their order. So a document that is parked, deferred or held
-//! back holds back the documents that depend on it, and no others (**invariant 8**). A corrected
+//! Documents about the same order, and undos of the same event, keep their order; the carrier's
+//! data (`ship`) may be sent before or after the goods. So a document that is parked, deferred or
+//! held back holds back the documents that depend on it, and no others (**invariant 8**). A parked
+//! validation holds back no goods for its order, because they may complete the order. A corrected
 //! document takes the position of the document that it replaces.
 //!
 //! Documents about the same product in the same bin keep their order, too, if one of the two is a
-//! count and neither is parked. The stock would also be right without that (see [`crate::book`]);
-//! it saves recounts. Documents that receive the same serial number keep their order as well,
-//! because the second must see the outcome of the first.
+//! count and the first is not parked. The stock would also be right without that (see
+//! [`crate::book`]); it saves recounts. Documents that bring in the same serial number keep their
+//! order as well, while the first is not parked, because the second must see the outcome of the
+//! first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +20,8 @@ use crate::document::{Document, DocumentNumber, Purpose};
 use crate::event::Seq;
 
 /// Limit of product-and-bin pairs stored for all blockers. A blocker beyond this limit holds back
-/// all counts and orders, to be safe.
+/// all documents that may depend on it, to be safe: those about orders, counts, undos, and those
+/// that bring in serial numbers.
 const THINGS_MAX: usize = 50_000;
 
 /// What a document touches.

@@ -20,7 +20,7 @@ use crate::outcome::Outcome;
 pub enum Fate {
     /// The document is sent in this round.
     Send(Prepared),
-    /// Odoo's stock already equals the document's quantities.
+    /// There is nothing to send: Odoo already holds the result, or the document no longer applies.
     NothingToPost(Prepared),
     /// The document was sent in an earlier round, and Odoo holds it as done.
     Found(OdooRef),
@@ -42,7 +42,8 @@ pub enum Fate {
     },
     /// The document is parked, and its devices get no receipt: Odoo holds a part of it as done.
     Uncertain { reason: Reason, odoo: OdooRef },
-    /// Odoo answers, but not to calls about this document. The gateway retries later.
+    /// Odoo answers, but not to calls about this document; or it still holds the document open
+    /// after an interrupted send. The gateway retries later.
     Deferred { why: String },
     /// Odoo has changed since the document was resolved. The gateway resolves it again.
     Overtaken { why: String },

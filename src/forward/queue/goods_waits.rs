@@ -42,7 +42,8 @@ impl GoodsWaits {
         true
     }
 
-    /// Whether nothing has changed since the last look at this document.
+    /// Whether this document waits: nothing has changed since the last look at it, and its pause is
+    /// not over.
     pub fn is_waiting(&self, number: DocumentNumber, totals: &Totals, now: Duration) -> bool {
         let known = self.documents.get(&number);
         known.is_some_and(|(before, until)| *before == seen(totals) && now < *until)

@@ -1,5 +1,6 @@
 //! Lets parked documents wait again when Odoo's master data resolves them, and counts when their
-//! open picks are validated.
+//! open picks are validated or removed. Of documents that still do not resolve, it names the
+//! remaining faults.
 
 use super::changes::{is_curable, park_anew, wait};
 use super::{PAGE_DOCUMENTS, Queue, asked};

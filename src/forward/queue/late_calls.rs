@@ -59,13 +59,15 @@ impl LateCalls {
         above.find(|(_, at)| over(at)).map(|(number, _)| *number)
     }
 
-    /// Whether a call about this document got no answer and may still be running.
+    /// Whether a call about this document got no answer, and the gateway has not yet decided about
+    /// its late effect.
     #[must_use]
     pub fn holds(&self, number: DocumentNumber) -> bool {
         self.0.contains_key(&number)
     }
 
-    /// Removes a call whose late effect was looked for. Returns the changes to store.
+    /// Removes a call about whose late effect the gateway has decided. Returns the changes to
+    /// store.
     pub fn remove(&mut self, number: DocumentNumber) -> Vec<SideChange> {
         match self.0.remove(&number) {
             Some(_) => vec![(path(number), None)],

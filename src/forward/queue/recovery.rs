@@ -1,7 +1,7 @@
-//! Recovers interrupted sends: asks Odoo what it holds of a document that was sent before and whose
-//! barcodes no longer resolve.
+//! Recovers interrupted sends: asks Odoo what it holds of a document that was sent before and that
+//! no longer resolves.
 //!
-//! **Promise:** no device receives *refused* for a document that Odoo holds as done.
+//! **Promise:** no device receives *refused* for a document whose lines Odoo shows as done.
 
 use crate::document::{Document, OdooRef, Reason};
 use crate::odoo::order::SeenPicking;

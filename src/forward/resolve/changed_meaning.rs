@@ -1,5 +1,6 @@
-//! Checks whether a code still means what it meant at the time of the scan. If it means something
-//! else now, and may have meant that at the scan already, a person decides.
+//! Checks whether a code still means what it meant at the time of the scan, or at the earliest time
+//! that the scan may have. If it means something else now, a person decides. A recount uses the ids
+//! of its count.
 
 use std::collections::BTreeSet;
 

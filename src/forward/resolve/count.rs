@@ -160,7 +160,7 @@ async fn compare(
         let slot = &mut resolved[place];
         if wanted.moved_in_doubt(&moved) {
             let message = format!(
-                "the time of the count of {product} in bin {bin} is unknown, and goods moved there in the day before the gateway received it: count the bin again and discard this count, or retry and allow it as of its receipt"
+                "the time of the count of {product} in bin {bin} is unknown, and goods moved there later than a day before the gateway received it: count the bin again and discard this count, or retry and allow it as of its receipt"
             );
             *slot = Err(reason(ReasonCode::ClockInDoubt, message));
             continue;
@@ -323,8 +323,9 @@ impl Wanted {
         )
     }
 
-    /// Whether the time of the count is unknown, no person decided on it, and goods moved there in
-    /// the day before its receipt.
+    /// Whether the time of the count is unknown, no person decided on it, and goods moved there
+    /// after the earliest time that it can have: a day before its receipt. A move after the receipt
+    /// counts, too. The count's own difference does not count.
     fn moved_in_doubt(&self, moved: &[Dated]) -> bool {
         let is_moved = |dated: &Dated| {
             self.ends(&dated.line) != (false, false)

@@ -3,9 +3,9 @@
 //! a document waits instead of being parked as `negative-stock`.
 //!
 //! Searched in this order: events that are in no sealed document; documents that wait or are being
-//! sent; lines that Odoo holds as picked into the bin and has not validated. **Promises:** only
-//! earlier movements count; a parked document brings nothing; two documents never wait for each
-//! other.
+//! sent; lines that Odoo holds as picked into the bin and has not validated. **Promises:** of the
+//! events and documents only earlier ones count; a parked document brings nothing; two documents
+//! never wait for each other.
 
 use std::collections::BTreeSet;
 

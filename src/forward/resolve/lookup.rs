@@ -1,5 +1,6 @@
-//! Looks up barcodes, lots and packages: in the catalog, and in Odoo if the catalog does not have
-//! them.
+//! Looks up barcodes: in the catalog, and in Odoo if the catalog does not have them or, before a
+//! send, has not read them since the document was sealed. Looks up lots, packages and owners in
+//! Odoo.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,7 +99,7 @@ fn filled(documents: &[Asked<'_>]) -> BTreeSet<String> {
     filled
 }
 
-/// The products of received lines that have dates.
+/// The products of lines that have dates.
 fn dated(copy: &Catalog, documents: &[Asked<'_>]) -> Result<BTreeSet<ProductId>, Trouble> {
     let mut products = BTreeSet::new();
     for line in documents.iter().flat_map(|asked| &asked.document.lines) {

@@ -38,8 +38,10 @@ enum Source {
     Unclear,
 }
 
-/// Makes each line take its goods from the package that they are in. Returns the packages that were
-/// not scanned, and a fault for each line for which a person has to name the package.
+/// Sets the package of each line that names none: no package if enough goods are loose, else the
+/// one package that holds them all. Returns the new packages of each line, and a fault for each
+/// line whose goods are in several packages or only partly loose. Does not change the lines of an
+/// undo.
 pub(super) async fn choose_packages(
     odoo: &mut Client,
     ground: Ground<'_>,

@@ -1,7 +1,8 @@
 //! The plan of a document: what was calculated from Odoo's stock before the first send.
 //!
 //! After the first send Odoo may hold something else, because of the document itself. So the plan
-//! is stored with the document, and every later attempt follows it without another question.
+//! is stored with the document, and every later attempt follows it. Only the picked lines of a
+//! validation are read again.
 
 mod stored;
 

@@ -2,7 +2,8 @@
 //!
 //! Odoo refuses a second one only in the same bin. So the gateway looks up the serial numbers of
 //! receipts and returns before it sends them: in stock, and on lines that are picked and not
-//! validated. A delivered number is with the customer and may come back.
+//! validated. A delivered number is with the customer and may come back. If no picking of the order
+//! is open, a number in stock is no fault, because nothing is written to the order.
 
 use std::collections::{BTreeMap, BTreeSet};
 

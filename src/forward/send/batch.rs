@@ -111,7 +111,7 @@ impl Batch {
     }
 
     /// The batch of a document that Odoo refused, to be loaded again after a pause. `Err`, with the
-    /// document, if Odoo's error is a refusal.
+    /// document: the refused call was no *load*, or the document was loaded again often enough.
     pub fn load_again(mut self, now: Duration, jitter: f64) -> Result<Self, Sent> {
         if self.step == Step::Load && self.loads_refused < LOADS_AGAIN {
             self.not_before = now + backoff(self.loads_refused, jitter);

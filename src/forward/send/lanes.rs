@@ -55,7 +55,7 @@ fn pick<T: Copy>(all: &[T], lane: &[usize]) -> Vec<T> {
 }
 
 /// Splits the transfers into two lanes that share neither product nor package, about equal in
-/// lines. `None`: there are too few lines to split.
+/// lines. `None`: there are too few lines to split, or too many transfers share goods.
 fn split(transfers: &[&Transfer]) -> Option<[Lane; 2]> {
     let mut groups = groups(transfers);
     let lines = |group: &Lane| -> usize { group.iter().map(|p| transfers[*p].lines.len()).sum() };

@@ -1,5 +1,5 @@
-//! Handles a call that Odoo refused: halves the batch, sends the *load* again, reads the order
-//! again, or parks the document. Pure.
+//! Handles a call that Odoo refused: halves the batch, sends the *load* again, reads the picking or
+//! the order again, or parks the document. Pure.
 
 use std::time::Duration;
 

@@ -2,7 +2,8 @@
 //!
 //! If Odoo has the event, a document of its own moves the goods back or removes the lines from the
 //! order; the same transaction marks the reversed document. If the event is parked, it is taken out
-//! of its document, and nothing of it goes to Odoo.
+//! of its document, and nothing of it goes to Odoo. The undo waits while the document with the
+//! event waits or is being sent. It is parked if the place was counted between the two.
 
 mod counted_between;
 

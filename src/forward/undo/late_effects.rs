@@ -3,8 +3,8 @@
 //!
 //! While a document is being sent, its next call sees what the abandoned call did. So only two
 //! kinds need a check: discarded or replaced documents, of which Odoo must hold nothing open, and
-//! lines that were removed from an order. What came back is removed again; what was posted becomes
-//! an alarm for a person.
+//! lines that were removed from an order. What came back is removed again. For what was posted
+//! there is an alarm, and a discarded document is parked.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -38,8 +38,7 @@ impl Queue {
         self.store_side_values(changes).await
     }
 
-    /// The list of late calls. On the first use it gets all documents that were being sent when the
-    /// process stopped.
+    /// The list of late calls. On the first use it is read from the journal.
     pub fn late(&mut self) -> Result<&mut LateCalls, JournalError> {
         let late = match self.late.take() {
             Some(late) => late,

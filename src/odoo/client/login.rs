@@ -43,7 +43,7 @@ impl Client {
         let uid = answer.as_i64().map(UserId::new).ok_or_else(|| {
             Failure::stop(
                 format!("Odoo does not accept the API key for the user {user:?}"),
-                "correct odoo.user, or write a new key of that user into odoo.api_key_file or the credential odoo-api-key",
+                "correct odoo.user, or write a new key of that user into odoo.api_key_file, or into /etc/credstore/odoo-api-key and restart the service",
             )
         })?;
         self.uid = Some(uid);

@@ -1,8 +1,9 @@
-//! The queue of messages to the broker, in order, until the broker has acknowledged each. Pure.
+//! The queue of messages to the broker, in order, until the broker has acknowledged each. A full
+//! queue drops the oldest waiting message. Pure.
 //!
 //! rumqttc drops its own queue when the broker answers that it has no session, and reuses packet
 //! ids after a reconnect. So this queue always holds a copy: after a lost connection it gives
-//! rumqttc every unacknowledged message again. A device may then receive a receipt twice, with the
+//! rumqttc every unacknowledged message again. A device may then receive a message twice, with the
 //! same content.
 
 use std::collections::VecDeque;

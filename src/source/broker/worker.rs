@@ -1,5 +1,5 @@
-//! Stores each delivered message in the journal and acknowledges the messages in order of arrival
-//! (MQTT-4.6.0-2).
+//! Stores delivered scans and events in the journal, acknowledges all messages in order of arrival
+//! (MQTT-4.6.0-2), and then sends the receipts and displays.
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -2,8 +2,8 @@
 //! client id alone.
 //!
 //! **In**: the credentials from CONNECT and TLS. **Out**: the device's name and the proof, or a
-//! refusal. Neither
-//! the code nor the time of a refusal shows whether the device is unknown or the password wrong.
+//! refusal. Neither the code nor the time of a refused password shows whether the device is unknown
+//! or the password wrong.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

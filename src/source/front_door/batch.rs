@@ -1,9 +1,10 @@
 //! Processes the publishes of one wake-up, from their bytes to their acknowledgements.
 //!
-//! **In**: the publishes of one read. **Out**: one request to the journal for all of them, so that
-//! they share a commit; then the acknowledgements in the order of the publishes (MQTT 3.1.1, 4.6).
+//! **In**: the publishes of one read. **Out**: one request to the journal for all scans and events,
+//! so that they share a commit, one for rejected publishes and one for side values; then the
+//! acknowledgements in the order of the publishes (MQTT 3.1.1, 4.6).
 //!
-//! **Invariant 1:** nothing is acknowledged before the journal has answered.
+//! **Invariant 1:** no scan or event is acknowledged before the journal has answered.
 
 use std::sync::Arc;
 use std::time::Duration;

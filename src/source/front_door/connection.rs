@@ -1,9 +1,9 @@
 //! One client's connection, from CONNACK to its end.
 //!
-//! A wake-up decodes everything that a read returned, passes the publishes to the journal as one
-//! batch and continues to read. Batches settle in order, and their acknowledgements leave in one
-//! write. A limit stops the reading of this connection, not the gateway: TCP then slows the client
-//! down.
+//! A wake-up decodes what a read returned, up to the limits, passes the publishes to the journal as
+//! one batch (large ones as several) and continues to read. Batches settle in order, and their
+//! acknowledgements leave in one write. A limit stops the reading of this connection, not the
+//! gateway: TCP then slows the client down.
 
 mod leave;
 
@@ -226,8 +226,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         !self.is_held() && self.io.output.len() < OUTPUT_BYTES_MAX
     }
 
-    /// How many bytes may be read now. The bytes that are read and not decoded have a limit over
-    /// all connections.
+    /// How many bytes may be read now. The bytes that are read and not decoded, or wait for the
+    /// disk, have a limit over all connections.
     fn read_room(&mut self) -> usize {
         let input = self.io.input.len();
         let missing = wire::announced(&self.io.input).saturating_sub(input);

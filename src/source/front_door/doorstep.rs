@@ -2,7 +2,8 @@
 //!
 //! - [`Doorstep`] holds a limited number of connections without a CONNECT. They cost an attacker
 //!   nothing, so they do not count as clients. If there are too many, the oldest connection of the
-//!   address with the most is closed. An honest client sends its CONNECT at once and leaves the
+//!   address with the most is closed; if one address has too many, its oldest. An address that
+//!   connects too often is not admitted. An honest client sends its CONNECT at once and leaves the
 //!   doorstep.
 //! - [`Places`] counts the clients. The last part of the places is for addresses that hold less
 //!   than their share.

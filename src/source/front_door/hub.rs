@@ -1,8 +1,9 @@
 //! The connected devices, their sessions and their retained messages.
 //!
 //! **In**: messages from the gateway and from devices. **Out**: messages to subscribed sessions,
-//! and [`SideChange`]s that the caller passes to the journal. Connections use the hub only when
-//! they connect, disconnect or subscribe; a publish touches only its own device.
+//! and [`SideChange`]s that the caller passes to the journal. A scan or an event with its receipts
+//! and displays touches only its own device. The locks over all devices and over all retained
+//! messages are held only for short steps.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

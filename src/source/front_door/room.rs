@@ -1,4 +1,5 @@
-//! Limits the bytes that were read from clients and are not decoded yet, over all connections.
+//! Limits the bytes that were read from clients and are not decoded yet, or wait for the disk, over
+//! all connections.
 //!
 //! Each connection may hold [`FREE_BYTES`], which is plenty for scans and events. For more it takes
 //! a share of the room. An address gets at most half of the free room, so some room is left for

@@ -1,9 +1,9 @@
 //! One client's session: its subscriptions, and the messages to it.
 //!
 //! **In**: messages for its device, and its acknowledgements. **Out**: packets for the connection
-//! that owns it, and [`SideChange`]s for the journal. A message is written to disk only when its
-//! device is away, or has not acknowledged it for [`UNACKED_MAX`]: a connected device that answers
-//! costs no disk.
+//! that owns it, and [`SideChange`]s for the journal. A QoS 1 message of a session that outlives
+//! its connection is written to disk only when its client is away, or has not acknowledged it for
+//! [`UNACKED_MAX`]: a connected client that answers costs no disk. Other messages stay in memory.
 
 mod messages;
 mod received;
@@ -107,7 +107,8 @@ pub struct Offer {
 pub struct Attached {
     pub present: bool,
     pub epoch: u64,
-    /// The will of the session that a clean start ended: it is due now (MQTT 5, 3.1.2-8).
+    /// The will of the earlier session, which a clean start ended or whose time was over. The will
+    /// is due now (MQTT 5, 3.1.2-8).
     pub will: Option<Will>,
 }
 

@@ -23,7 +23,7 @@ use crate::decode::profile::{self, End, Feedback, Frame, Framer, Message, Serial
 const READ_BYTES: usize = 1_024;
 /// Bytes of answers that the scanner has not read yet, at most. Further answers are dropped.
 const ANSWER_BYTES_MAX: usize = 256;
-/// Pause after which an incomplete code is dropped, if silence does not end a code: it must not be
+/// Pause after which an incomplete code is rejected, if silence does not end a code: it must not be
 /// joined to the next code.
 const HALF_CODE: Duration = Duration::from_secs(2);
 

@@ -76,7 +76,7 @@ impl Credentials {
             ),
             (None, false) => Finding::fail(
                 "there is no Odoo API key: odoo.api_key_file is not set, and the systemd credential odoo-api-key does not exist",
-                "set odoo.api_key_file, or write the key into /etc/credstore/odoo-api-key",
+                "set odoo.api_key_file, or write the key into /etc/credstore/odoo-api-key and restart the service",
             ),
         }
     }

@@ -112,7 +112,7 @@ pub(in crate::view) fn describe_resent(resent: &Resent) -> String {
     match (resent.events.as_slice(), resent.duplicates.as_slice()) {
         ([seq], []) => format!("rejected reading {number} is now event {seq}"),
         ([], [seq]) => format!(
-            "rejected reading {number} is a duplicate of event {seq}, which is already stored"
+            "rejected reading {number} is settled: it is a duplicate of event {seq}, which is already stored"
         ),
         (events, duplicates) => format!(
             "rejected reading {number}: the gateway stored {} and skipped {}",

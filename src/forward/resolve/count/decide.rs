@@ -34,17 +34,18 @@ pub(super) fn judge(
     };
     if let Some(recount) = wanted.recount {
         let newest = book.counts_of(&wanted.of).first().map(|count| count.number);
-        let is_asked = |other: &Wanted| {
-            other.number == wanted.number && other.recount.is_some_and(|other| other < recount)
+        let earlier = |other: &Wanted| {
+            let is_of_count = other.number == wanted.number;
+            (other.recount).filter(|other| is_of_count && *other < recount)
         };
         let note = if newest != Some(wanted.number) {
             format!(
                 "the count of document {} no longer applies: it was undone, or there is a newer count",
                 wanted.number
             )
-        } else if others.iter().any(is_asked) {
+        } else if let Some(other) = others.iter().filter_map(earlier).min() {
             format!(
-                "another document corrects the count of document {}",
+                "document {other} compares the count of document {} with Odoo already",
                 wanted.number
             )
         } else {

@@ -1,5 +1,6 @@
-//! Picked lines that are not validated. Odoo still holds their goods in the old bin, so a count of
-//! that bin cannot be posted yet.
+//! Picked lines that are not validated. Odoo still holds their goods in the old bin, so a count
+//! after the pick, of the old or the new bin, cannot be posted yet. A pick by another user has no
+//! known time: it blocks each count.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,6 @@
-//! The scan times of the gateway's own move lines. Odoo dates a line when its picking is validated,
-//! or at the newest event of its document; the journal has the time of each event.
+//! The scan times of the gateway's own move lines, and of lines by other users that stand for a
+//! document. Odoo dates a line when its picking is validated, or at the newest event of its
+//! document; the journal has the time of each event.
 
 use std::collections::{BTreeMap, BTreeSet};
 

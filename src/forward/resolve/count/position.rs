@@ -43,8 +43,9 @@ pub(super) enum Unclear {
     Owner(BTreeSet<PartnerId>),
 }
 
-/// The package and the owner for the difference. If all goods have the same package and owner,
-/// these; otherwise no package and no owner.
+/// The package and the owner for the difference: those that were counted, or those that all goods
+/// have. If the goods are in several packages, the difference is loose; the loose goods must be
+/// enough for it. If the goods have several owners, the owner is unclear.
 pub(super) fn position(
     wanted: &Wanted,
     stock: &BTreeMap<Place, Decimal>,

@@ -130,7 +130,7 @@ fn a_recount_keeps_to_the_package_of_its_count_unless_that_would_hold_less_than_
 }
 
 #[test]
-fn of_a_count_without_a_clock_all_that_moved_in_the_day_before_is_a_doubt() {
+fn a_move_later_than_a_day_before_the_receipt_puts_a_count_without_a_clock_in_doubt() {
     let unknown = |answers: &str| Wanted {
         done: Done {
             is_unknown: true,

@@ -138,9 +138,10 @@ impl Session {
         )
     }
 
-    /// Writes the messages that may be sent now: at most `receive_maximum` unacknowledged messages
-    /// and `room` bytes. A message that is too large for this client counts as delivered (MQTT 5,
-    /// 3.1.2.11.4). Returns true if the device does not have all messages yet.
+    /// Writes the messages that may be sent now, until `room` bytes are full: at most
+    /// `receive_maximum` unacknowledged messages, at most [`IN_FLIGHT_MAX`], and fewer while memory
+    /// for messages is scarce. A message that is too large for this client counts as delivered
+    /// (MQTT 5, 3.1.2.11.4). Returns true if the device does not have all messages yet.
     pub fn send(
         &self,
         epoch: u64,
