@@ -21,6 +21,7 @@ mod auth;
 mod batch;
 mod connect;
 mod connection;
+mod desired;
 mod device_configs;
 mod doorstep;
 mod handshake;
@@ -219,6 +220,7 @@ impl FrontDoor {
             ..
         } = self;
         shared.store_side_values(leftovers).await;
+        shared.restore_drift();
         shared.publish_configurations().await;
         shared.board.source(SourceKind::Listen, |view| {
             "up".clone_into(&mut view.state);
@@ -464,6 +466,8 @@ async fn deliver(
     done: CancellationToken,
 ) {
     let mut messages = Vec::new();
+    let mut configs = shared.intake.floor_devices().configs();
+    configs.mark_changed();
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     loop {
         let mut changes = Vec::new();
@@ -475,7 +479,13 @@ async fn deliver(
                 }
                 let now = clock::instant();
                 for message in messages.drain(..) {
-                    shared.hub.send(message, now, &mut changes);
+                    shared.send(message, now, &mut changes);
+                }
+            }
+            Ok(()) = configs.changed() => {
+                let configs = configs.borrow_and_update().clone();
+                if let Some(configs) = configs {
+                    shared.replace_desired(&configs).await;
                 }
             }
             // Last, and `biased`: the queue was empty.
@@ -488,6 +498,7 @@ async fn deliver(
             _ = tidy.tick() => {
                 shared.auth.list().tell(&mut known, &shared.intake);
                 shared.show_refused();
+                shared.show_drift();
                 warn_of_nobody(&shared.config, &shared.auth.list().current(), &shared.board);
                 let wills = shared.hub.tidy(clock::now(), clock::instant(), &mut changes);
                 for (session, will) in wills {

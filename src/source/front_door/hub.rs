@@ -395,6 +395,18 @@ impl Hub {
         self.retained().payload(&topic).is_some()
     }
 
+    /// The retained messages of all devices on a channel.
+    pub fn retained_on(&self, channel: &str) -> Vec<(Name, Bytes)> {
+        let prefix = Topics::site_prefix(&self.site);
+        let retained = self.retained();
+        let messages = retained.below(&prefix).filter_map(|(topic, content)| {
+            let (device, found) = topic.strip_prefix(&prefix)?.split_once('/')?;
+            let device = Name::new(device).ok().filter(|_| found == channel)?;
+            Some((device, content.payload.clone()))
+        });
+        messages.collect()
+    }
+
     /// Makes a message the retained message of its topic; an empty payload removes the retained
     /// message (MQTT 3.1.1, 3.3.1.3).
     pub fn retain(
