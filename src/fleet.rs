@@ -4,6 +4,7 @@
 //! DIR ─ build ▸ *.bundle ─ signing ▸ signed *.bundle ─▶ any way to the gateway
 //!
 //! bytes ─ bundle ▸ Verified ─ admit ▸ now, later, or refused ─ site_set ▸ files of this site ▸ config
+//!                                                         floor ▸ configurations of devices
 //! bytes ─ stop ▸ Stop
 //! ```
 //!
@@ -17,6 +18,7 @@ pub mod bundle;
 mod chain;
 mod content;
 mod error;
+pub mod floor;
 mod key_id;
 mod keys;
 pub mod layout;

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use toml::de::{DeTable, DeValue};
 
+use super::keys::line_of;
 use super::layout::{self, Placed, Use};
 use crate::config::Fault;
 
@@ -53,6 +54,8 @@ pub enum Cause {
     Syntax,
     ForbiddenKey,
     Secret,
+    /// A template for floor devices or its values.
+    Floor,
 }
 
 impl Cause {
@@ -64,6 +67,7 @@ impl Cause {
             Self::Syntax => "syntax",
             Self::ForbiddenKey => "forbidden-key",
             Self::Secret => "secret",
+            Self::Floor => "floor",
         }
     }
 }
@@ -251,13 +255,8 @@ impl Checked<'_> {
     }
 }
 
-fn line_of(text: &str, at: usize) -> usize {
-    let before = text.as_bytes().get(..at).unwrap_or_default();
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
-}
-
 /// Whether the value of this key is a secret. `password_file` names a file, and is not.
-fn is_secret_key(name: &str) -> bool {
+pub(super) fn is_secret_key(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     let squeezed = name.replace('_', "");
     let ends = |ending: &&str| name.ends_with(*ending) || squeezed.ends_with(*ending);
@@ -279,7 +278,7 @@ fn is_plain_toml(value: &DeValue) -> bool {
     }
 }
 
-fn is_plain_json(value: &serde_json::Value) -> bool {
+pub(super) fn is_plain_json(value: &serde_json::Value) -> bool {
     match value {
         serde_json::Value::String(text) => is_plain_text(text),
         serde_json::Value::Number(_) => true,

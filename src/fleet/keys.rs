@@ -69,7 +69,7 @@ pub(super) fn list_faults(file: &str, faults: &[Fault]) -> String {
     format!("{file} has {} {noun}:{}", faults.len(), lines.concat())
 }
 
-fn line_of(text: &str, at: usize) -> usize {
+pub(super) fn line_of(text: &str, at: usize) -> usize {
     let before = text.as_bytes().get(..at).unwrap_or_default();
     before.iter().filter(|byte| **byte == b'\n').count() + 1
 }

@@ -113,6 +113,13 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
         "devices    {} online of {} known",
         status.devices.online, status.devices.known
     )?;
+    if status.devices.drift > 0 {
+        let drift = counted(status.devices.drift, "device");
+        writeln!(
+            out,
+            "           drift: {drift} without the desired configuration"
+        )?;
+    }
     for sentence in status.alarms.values() {
         writeln!(out, "ALARM      {}", plain(sentence))?;
     }
