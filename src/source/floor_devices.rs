@@ -16,12 +16,22 @@ use tokio::sync::watch;
 use super::drift::{Drift, Moment};
 use crate::board::{Board, DriftView};
 use crate::channel::desired::{DesiredConfig, DesiredConfigs};
+use crate::clock;
 use crate::event::Name;
 
 /// The code of the alarm about devices that drift.
 pub const DEVICE_DRIFT: &str = "device-drift";
 /// Default of the time after which a different version is drift.
 pub const DRIFT_AFTER: Duration = Duration::from_secs(3_600);
+
+/// Returns the present moment.
+#[must_use]
+pub fn moment() -> Moment {
+    Moment {
+        instant: clock::instant(),
+        at: clock::now(),
+    }
+}
 
 /// The floor devices of the site; clones share them.
 #[derive(Debug, Clone)]
@@ -137,7 +147,6 @@ fn describe(devices: &BTreeMap<Name, DriftView>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
 
     #[test]
     fn the_alarm_names_a_device_and_what_to_do_and_clears_by_itself() {

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
-use super::super::keys::line_of;
 use super::problem::Spot;
 use super::template;
 use crate::config::Fault;
 use crate::event::Name;
+use crate::fleet::keys::line_of;
 
 /// Names whose value the gateway sets.
 pub(super) const OWN: [&str; 2] = ["site", "device"];

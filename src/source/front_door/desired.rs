@@ -18,7 +18,7 @@ use crate::channel::desired::{DESIRED, DesiredConfigs};
 use crate::clock;
 use crate::event::Name;
 use crate::journal::SideChange;
-use crate::source::drift::Moment;
+use crate::source::floor_devices::moment;
 
 /// How many configurations go to the journal in one request.
 const STORED_TOGETHER: usize = 64;
@@ -31,13 +31,6 @@ struct FromBundle {
     _version: String,
     #[serde(rename = "config")]
     _config: IgnoredAny,
-}
-
-fn moment() -> Moment {
-    Moment {
-        instant: clock::instant(),
-        at: clock::now(),
-    }
 }
 
 impl Shared {

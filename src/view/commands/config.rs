@@ -1,5 +1,5 @@
-//! `stockrelay config`: shows and checks the configuration, and makes, signs and checks central IT's
-//! bundles. No command here needs a daemon.
+//! `stockrelay config`: shows and checks the configuration, and makes, signs and checks central
+//! IT's bundles. No command here needs a daemon.
 
 mod difference;
 mod inspect;
@@ -73,11 +73,16 @@ fn load(process: &Process) -> Result<config::Loaded, CommandError> {
     loaded.map_err(|error: ConfigError| CommandError::Config(error.to_string()))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "for `map_err`, and for texts that are made for it"
+)]
 fn failed(error: impl ToString) -> CommandError {
     CommandError::Failed(error.to_string())
 }
 
 /// The error of a bundle, with its code.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn refused(error: BundleError) -> CommandError {
     CommandError::Failed(format!("{}: {error}", error.code()))
 }
