@@ -398,13 +398,7 @@ impl Hub {
     /// The retained messages of all devices on a channel.
     pub fn retained_on(&self, channel: &str) -> Vec<(Name, Bytes)> {
         let prefix = Topics::site_prefix(&self.site);
-        let retained = self.retained();
-        let messages = retained.below(&prefix).filter_map(|(topic, content)| {
-            let (device, found) = topic.strip_prefix(&prefix)?.split_once('/')?;
-            let device = Name::new(device).ok().filter(|_| found == channel)?;
-            Some((device, content.payload.clone()))
-        });
-        messages.collect()
+        self.retained().on_channel(&prefix, channel)
     }
 
     /// Makes a message the retained message of its topic; an empty payload removes the retained
