@@ -1,4 +1,4 @@
-//! Floor devices: a template for each device family, and values, become each device's configuration.
+//! Floor devices: the template of a family and values become the configuration of each device.
 //!
 //! **In**: the templates and values of a bundle for one site, the site, its group, and its devices
 //! with their families. **Out**: for each device `{"version": "...", "config": {...}}`, or every

@@ -2,8 +2,8 @@
 //!
 //! **In**: the unpacked files of a site, the path of the gateway's own configuration, and the
 //! environment. **Out**: the effective configuration or all its faults, the faults of lists and
-//! profiles, the configurations for floor devices, and the credentials that the configuration names. Nothing but links in the directory
-//! of the unpacked files is written.
+//! profiles, the configurations for floor devices, and the credentials that the configuration
+//! names. Nothing but links in the directory of the unpacked files is written.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -110,8 +110,8 @@ fn check_profiles(set: &SiteSet) -> Vec<String> {
     faults
 }
 
-/// Checks the lists of devices and scanners, and returns the devices with a family. A local list that
-/// is not on this machine is left out.
+/// Checks the lists of devices and scanners, and returns the devices with a family. A local list
+/// that is not on this machine is left out.
 fn check_lists(config: &Config) -> (Option<FloorList>, Vec<String>) {
     let listen = config
         .listen

@@ -8,6 +8,7 @@
 //! tasks = ["incoming", "internal"]                  # the kinds of orders it receives; default: all
 //! profile = "proglove-streams"                      # describes its scans: a shipped profile, or a path from this directory
 //! flow = "transfer"                                 # the flow that it starts in; replaces the profile's
+//! family = "esp32-scanner"                          # the template of its configuration in a bundle
 //! ```
 
 mod list;

@@ -1,9 +1,9 @@
 //! Which devices do not use the configuration that they should.
 //!
-//! **In**: the messages on `config/desired` and `config/reported`, each with its moment. **Out**: the
-//! devices that drift: the version that they reported has differed from the desired version for
-//! longer than a set time, or they reported an error. Pure, in memory: after a restart the front
-//! door passes the retained messages again, and the time starts again.
+//! **In**: the messages on `config/desired` and `config/reported`, each with its moment. **Out**:
+//! the devices that drift: the version that they reported has differed from the desired version for
+//! longer than a set time, or they reported an error. Pure, in memory: after a restart the sources
+//! pass the retained messages again, and the time starts again.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

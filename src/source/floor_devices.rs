@@ -1,9 +1,8 @@
 //! The configurations for floor devices, and which devices drift from theirs.
 //!
-//! **In**: the configurations of the applied bundle ([`FloorDevices::replace`]), and the messages on
-//! `config/desired` and `config/reported` that sources see. **Out**: the configurations to the
-//! sources ([`FloorDevices::configs`]); the devices that drift to the board, with the alarm
-//! `device-drift`.
+//! **In**: the configurations of the bundle that runs ([`FloorDevices::replace`]), and the messages
+//! on `config/desired` and `config/reported`. **Out**: the configurations to the sources
+//! ([`FloorDevices::configs`]); the devices that drift to the board, with the alarm `device-drift`.
 //!
 //! All sources share one: it is a part of the intake.
 

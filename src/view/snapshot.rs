@@ -15,8 +15,8 @@ use crate::document::DocumentNumber;
 use crate::event::{Name, RejectedNumber, Seq, SourceKind};
 use crate::journal::{Journal, JournalError, Totals};
 
-/// The limit of devices in a status: those that drift first, then connected devices, then those with
-/// the newest messages.
+/// The limit of devices in a status: those that drift first, then connected devices, then those
+/// with the newest messages.
 pub const DEVICES_LISTED_MAX: usize = 200;
 /// The code of the alarm about sources that are down.
 pub const SOURCE_DOWN: &str = "source-down";

@@ -2,8 +2,8 @@
 //!
 //! **In**: the text of `FAMILY.json`, and a value for each name. **Out**: the configuration. A text
 //! that is one placeholder takes the value with its type; in a longer text the value must be a
-//! text, a number, `true` or `false`. Values are filled into the parsed JSON, so no value can change
-//! the form of the configuration. A key `$comment` is left out. Pure.
+//! text, a number, `true` or `false`. Values are filled into the parsed JSON, so no value can
+//! change the form of the configuration. A key `$comment` is left out. Pure.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

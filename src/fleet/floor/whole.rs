@@ -1,7 +1,7 @@
 //! Checks the floor devices of a whole bundle, before it is signed.
 //!
-//! **In**: the bundle. **Out**: faults that every site has that may use a file; warnings about faults
-//! that only some sites have, because a bundle does not show which group a site has. Then
+//! **In**: the bundle. **Out**: faults that all sites have that may use a file; warnings about
+//! faults that only some of them have, because a bundle does not show which group a site has. Then
 //! `config check --as SITE` decides. The lists of devices are those of the bundle. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,8 +1,8 @@
 //! The configurations of floor devices, as retained messages on the broker.
 //!
-//! **In**: the configurations of the bundle that runs. **Out**: the messages that have changed since
-//! the gateway started. The broker keeps them. A configuration of an earlier bundle is removed if the
-//! gateway has published it since its start.
+//! **In**: the configurations of the bundle that runs. **Out**: the messages that have changed
+//! since the gateway started. The broker keeps them. The gateway removes a configuration of an
+//! earlier bundle only if it published that configuration since its start.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Configurations of floor devices from a bundle: `config/desired`, `config/reported` and drift, with
-//! rumqttc as the device.
+//! Configurations of floor devices from a bundle: `config/desired`, `config/reported` and drift.
+//! The device is rumqttc.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
