@@ -34,10 +34,10 @@ pub fn moment() -> Moment {
 
 /// The floor devices of the site; clones share them.
 #[derive(Debug, Clone)]
-pub struct FloorDevices(Arc<Inner>);
+pub struct FloorDevices(Arc<FloorShared>);
 
 #[derive(Debug)]
-struct Inner {
+struct FloorShared {
     /// `None` until the first [`FloorDevices::replace`].
     configs: watch::Sender<Option<DesiredConfigs>>,
     compared: Mutex<Comparison>,
@@ -51,7 +51,7 @@ struct Comparison {
 
 impl Default for FloorDevices {
     fn default() -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(FloorShared {
             configs: watch::Sender::new(None),
             compared: Mutex::new(Comparison {
                 drift: Drift::default(),
