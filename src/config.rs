@@ -2,20 +2,20 @@
 //! faults.
 
 mod fault;
-mod keys;
+mod known_keys;
 pub mod last;
 mod lot_pattern;
-mod meaning;
 pub mod overlay;
 mod read;
 #[cfg(test)]
 mod tests;
+mod typed_values;
 mod written;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub use fault::{ConfigError, Fault};
+pub use fault::{ConfigError, Fault, MISSING};
 pub use lot_pattern::LotPattern;
 pub use overlay::Overlay;
 pub use read::{Loaded, known_keys, known_places, load, load_with};

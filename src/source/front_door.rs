@@ -31,6 +31,7 @@ mod limits;
 mod message;
 mod meter;
 mod packets;
+mod password_queue;
 mod receptions;
 mod refused;
 mod retained;
@@ -39,7 +40,6 @@ mod session;
 mod shared;
 mod stored;
 mod topics;
-mod verify;
 mod wire;
 
 use std::collections::BTreeMap;

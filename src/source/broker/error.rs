@@ -28,7 +28,7 @@ pub fn describe(error: &ConnectionError, broker: &str) -> String {
             PacketError::PayloadSizeLimitExceeded(bytes),
         )) => {
             format!(
-                "the broker holds a message of {bytes} bytes, more than mqtt.broker.packet_bytes_max: raise that limit"
+                "the broker sent a message of {bytes} bytes, which is larger than mqtt.broker.packet_bytes_max: raise that limit"
             )
         }
         ConnectionError::ConnectionRefused(

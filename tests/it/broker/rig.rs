@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,11 +15,14 @@ use stockrelay::channel::Outbound;
 use stockrelay::config;
 use stockrelay::event::{EventFlag, Name, Seq};
 use stockrelay::journal::{Accepted, AppendError, Inbox, Request};
+use stockrelay::source::floor_devices::FloorDevices;
 use stockrelay::source::{Intake, broker};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::free_address::free_address;
 
 pub const SITE: &str = "ams1";
 
@@ -50,11 +53,7 @@ impl Mosquitto {
     pub async fn start(extra: &str, prepare: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         prepare(dir.path());
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_address().port();
         let config = format!(
             "listener {port} 127.0.0.1\n{extra}\nuser root\npersistence true\npersistence_location DIR/\n\
              autosave_on_changes true\nautosave_interval 1\nmax_queued_messages 0\nlog_dest stderr\nlog_type all\n"
@@ -208,6 +207,7 @@ impl Journal {
 /// The source under test, on a task of its own.
 pub struct Gateway {
     pub board: Board,
+    pub floor: FloorDevices,
     pub outbound: mpsc::Sender<Outbound>,
     pub cancel: CancellationToken,
     pub task: JoinHandle<()>,
@@ -232,12 +232,15 @@ impl Gateway {
     pub fn start(config: &config::Broker, journal: &Journal) -> Self {
         let board = Board::new();
         let site = Name::new(SITE).unwrap();
-        let broker = broker::Broker::new(config, site, journal.open(), board.clone()).unwrap();
+        let intake = journal.open();
+        let floor = intake.floor_devices().clone();
+        let broker = broker::Broker::new(config, site, intake, board.clone()).unwrap();
         let outbound = broker.outbound();
         let cancel = CancellationToken::new();
         let task = tokio::spawn(broker.run(cancel.clone()));
         Self {
             board,
+            floor,
             outbound,
             cancel,
             task,
@@ -295,7 +298,7 @@ impl Device {
                 loop {
                     match eventloop.poll().await {
                         Ok(Event::Incoming(Incoming::ConnAck(_))) => {
-                            for channel in ["receipt", "display", "tasks"] {
+                            for channel in ["receipt", "display", "tasks", "config/desired"] {
                                 let topic = format!("stockrelay/v1/{SITE}/{name}/{channel}");
                                 client.try_subscribe(topic, QoS::AtLeastOnce).unwrap();
                             }
@@ -305,7 +308,11 @@ impl Device {
                         }
                         Ok(Event::Incoming(Incoming::Publish(publish))) => {
                             let channel = publish.topic.rsplit('/').next().unwrap().to_owned();
-                            let value = serde_json::from_slice(&publish.payload).unwrap();
+                            // An empty payload removes a retained message.
+                            let value = match &publish.payload[..] {
+                                [] => serde_json::Value::Null,
+                                payload => serde_json::from_slice(payload).unwrap(),
+                            };
                             heard.lock().unwrap().push((channel, value));
                         }
                         Ok(_) => {}
