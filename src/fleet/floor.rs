@@ -30,8 +30,8 @@ use problem::{Problems, Spot};
 use template::{Misfit, Template};
 use values::{OWN, Values};
 
-/// Hexadecimal digits of a version.
-const VERSION_CHARS: usize = 16;
+/// Bytes of the hash that are a version.
+const VERSION_BYTES: usize = 8;
 
 /// The floor files of a bundle for one site.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -258,13 +258,11 @@ impl<'a> Floor<'a> {
     }
 
     fn find<'v>(&'v self, key: &str, device: &Name, own: &'v [Value; 2]) -> Option<&'v Value> {
-        match OWN.iter().position(|name| *name == key) {
-            Some(at) => own.get(at),
-            None => {
-                let given = self.values.find(key, self.place, device)?;
-                Some(&given.value)
-            }
+        if let Some(at) = OWN.iter().position(|name| *name == key) {
+            return own.get(at);
         }
+        let given = self.values.find(key, self.place, device)?;
+        Some(&given.value)
     }
 
     /// Finds placeholders that have a value, but none for this device.
@@ -377,9 +375,9 @@ fn find_excess(configs: &BTreeMap<Name, DesiredConfig>, list: &FloorList) -> Opt
 pub fn build(config: &Value) -> DesiredConfig {
     let mut canonical = String::new();
     write_canonical(config, &mut canonical);
-    let hash = Sha256::digest(&canonical);
-    let version: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    let version = version[..VERSION_CHARS].to_owned();
+    let mut first = [0; VERSION_BYTES];
+    first.copy_from_slice(&Sha256::digest(&canonical)[..VERSION_BYTES]);
+    let version = format!("{:016x}", u64::from_be_bytes(first));
     let payload = format!("{{\"version\":\"{version}\",\"config\":{canonical}}}");
     DesiredConfig {
         version,

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn name() -> Name {
         Name::new("pda-1").unwrap()

@@ -21,7 +21,7 @@ use crate::event::Name;
 /// The code of the alarm about devices that drift.
 pub const DEVICE_DRIFT: &str = "device-drift";
 /// Default of the time after which a different version is drift.
-pub const DRIFT_AFTER: Duration = Duration::from_secs(3_600);
+pub const DRIFT_AFTER: Duration = Duration::from_hours(1);
 
 /// Returns the present moment.
 #[must_use]

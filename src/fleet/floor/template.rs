@@ -56,12 +56,11 @@ impl Template {
         let mut placeholders = BTreeSet::new();
         let mut faults = Vec::new();
         walk(&config, "", &mut |pointer, text, is_key| {
-            let pieces = split(text);
-            let spot = || Spot::new(origin, pointer);
-            match pieces {
+            let fault = |found: String, accepted| Spot::new(origin, pointer).fault(found, accepted);
+            match split(text) {
                 Err(rest) => {
                     let found = format!("{rest:?}, which is no placeholder");
-                    faults.push(spot().fault(found, NAMES));
+                    faults.push(fault(found, NAMES));
                 }
                 Ok(pieces) => {
                     let names = pieces.iter().filter_map(|piece| match piece {
@@ -71,11 +70,10 @@ impl Template {
                     let names: Vec<String> = names.collect();
                     if is_key && !names.is_empty() {
                         let found = format!("a placeholder in the key {text:?}");
-                        faults.push(spot().fault(found, "placeholders in values only"));
+                        faults.push(fault(found, "placeholders in values only"));
                         return;
                     }
-                    let named = names.into_iter().map(|name| (name, pointer.to_owned()));
-                    placeholders.extend(named);
+                    placeholders.extend(names.into_iter().map(|name| (name, pointer.to_owned())));
                 }
             }
         });

@@ -220,7 +220,7 @@ fn faults_of_the_template_name_its_line_or_pointer() {
         ),
         (
             r#"{"{{v}}": 1}"#,
-            r#": /{{v}}: found a placeholder in the key"#,
+            ": /{{v}}: found a placeholder in the key",
         ),
     ] {
         refuses(template, "[all]\nv = 1\n", &[&format!("{start}{wanted}")]);

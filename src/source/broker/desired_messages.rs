@@ -37,7 +37,7 @@ pub(super) async fn publish(floor: &FloorDevices, link: &Link) {
         before = present;
     }
     // The configurations are gone with the gateway.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn send(floor: &FloorDevices, link: &Link, device: &Name, payload: Bytes) {

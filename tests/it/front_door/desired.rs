@@ -207,7 +207,7 @@ async fn a_version_that_differs_for_too_long_is_drift_until_the_device_reports_t
     site.until_drift(BTreeMap::is_empty).await;
     assert!(!site.door.board.snapshot().alarms.contains_key(DEVICE_DRIFT));
     // An error is drift at once.
-    site.floor.set_drift_after(Duration::from_secs(3_600));
+    site.floor.set_drift_after(Duration::from_hours(1));
     let failed = serde_json::json!({"version": version, "error": "no such decoder"});
     device.report(&failed.to_string()).await;
     site.until_drift(|drift| {
