@@ -51,6 +51,9 @@ pub struct Live {
     /// Raw scans of devices without a flow that the journal still counts as open.
     #[serde(default)]
     pub open_unused: u64,
+    /// The devices that do not use the configuration that they should.
+    #[serde(default)]
+    pub drift: BTreeMap<Name, DriftView>,
     /// The raised alarms (anonymous access, journal full, wrong clock), from code to sentence.
     pub alarms: BTreeMap<String, String>,
     /// The configuration that runs.
@@ -135,6 +138,19 @@ pub struct DeviceView {
     /// The last message of the device on `state`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<serde_json::Value>,
+}
+
+/// A device that does not use the configuration that it should.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftView {
+    /// The version that the device should use. `None`: the configuration has no version.
+    pub desired: Option<String>,
+    /// The version that the device reported. `None`: it reported none.
+    pub reported: Option<String>,
+    /// The error that the device reported.
+    pub error: Option<String>,
+    /// When the versions began to differ, or when the device reported the error.
+    pub since: Timestamp,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,6 +283,11 @@ impl Board {
         let view = live.devices.entry(name.clone()).or_default();
         kind.name().clone_into(&mut view.source);
         change(view);
+    }
+
+    /// Replaces the devices that drift.
+    pub fn drift(&self, devices: BTreeMap<Name, DriftView>) {
+        self.live().drift = devices;
     }
 
     pub fn odoo(&self, change: impl FnOnce(&mut OdooView)) {

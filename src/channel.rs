@@ -1,6 +1,7 @@
 //! The types that pass between the sources and the rest of the program: readings in, messages to
 //! devices out.
 
+pub mod desired;
 pub mod identity;
 pub mod receipt;
 

@@ -4,6 +4,7 @@
 //! DIR ─ build ▸ *.bundle ─ signing ▸ signed *.bundle ─▶ any way to the gateway
 //!
 //! bytes ─ bundle ▸ Verified ─ admit ▸ now, later or refused ─ site_set ▸ files of the site ▸ config
+//!                                                         floor ▸ configurations of devices
 //! bytes ─ stop ▸ Stop
 //! Verified ─▶ agent ─ machine ▸ record, actions ─▶ disk, then check, load, watch
 //! ```
@@ -21,6 +22,7 @@ mod chain;
 mod content;
 pub mod disk;
 mod error;
+pub mod floor;
 mod key_id;
 mod keys;
 pub mod layout;

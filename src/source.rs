@@ -8,6 +8,8 @@
 pub mod broker;
 pub mod clock_time;
 pub mod devices;
+pub mod drift;
+pub mod floor_devices;
 pub mod front_door;
 mod last_lists;
 pub mod scanners;
@@ -25,6 +27,7 @@ use jiff::Timestamp;
 
 use crate::decode::profiles::Profiles;
 use clock_time::ClockTimes;
+use floor_devices::FloorDevices;
 pub(crate) use weight::elements;
 
 /// The fields of a display message that templates need.
@@ -43,6 +46,7 @@ pub struct Intake {
     clock_times: ClockTimes,
     gate: Gate,
     last_lists: LastLists,
+    floor_devices: FloorDevices,
 }
 
 /// A decoded event or rejection until the journal has answered.
@@ -66,6 +70,7 @@ impl Intake {
             clock_times: ClockTimes::default(),
             gate: Gate::new(weight::GATE),
             last_lists: LastLists::default(),
+            floor_devices: FloorDevices::default(),
         }
     }
 
@@ -78,6 +83,7 @@ impl Intake {
             clock_times: ClockTimes::default(),
             gate: Gate::new(weight::GATE),
             last_lists: LastLists::default(),
+            floor_devices: FloorDevices::default(),
         }
     }
 
@@ -98,6 +104,12 @@ impl Intake {
     #[must_use]
     pub fn last_lists(&self) -> &LastLists {
         &self.last_lists
+    }
+
+    /// The configurations for floor devices, and what devices report about them.
+    #[must_use]
+    pub fn floor_devices(&self) -> &FloorDevices {
+        &self.floor_devices
     }
 
     /// By which codes of devices are read.

@@ -15,6 +15,7 @@ use thiserror::Error;
 use super::archive::{self, BYTES_MAX, FILES_MAX};
 use super::bundle::Bundle;
 use super::error::BundleError;
+use super::floor::whole;
 use super::manifest::{self, MANIFEST, Manifest};
 use super::parts::Parts;
 
@@ -55,7 +56,7 @@ pub fn build(directory: &Path) -> Result<Vec<u8>, BuildError> {
         files,
     };
     let bytes = parts.write(MANIFEST)?;
-    Bundle::read(&Bytes::copy_from_slice(&bytes))?;
+    whole::require(&Bundle::read(&Bytes::copy_from_slice(&bytes))?)?;
     Ok(bytes)
 }
 

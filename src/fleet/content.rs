@@ -55,6 +55,8 @@ pub enum Cause {
     Syntax,
     ForbiddenKey,
     Secret,
+    /// A template for floor devices or its values.
+    Floor,
 }
 
 impl Cause {
@@ -66,6 +68,7 @@ impl Cause {
             Self::Syntax => "syntax",
             Self::ForbiddenKey => "forbidden-key",
             Self::Secret => "secret",
+            Self::Floor => "floor",
         }
     }
 }
@@ -254,7 +257,7 @@ impl FileCheck<'_> {
 }
 
 /// Whether the value of this key is a secret. `password_file` names a file, and is not.
-fn is_secret_key(name: &str) -> bool {
+pub(super) fn is_secret_key(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     let squeezed = name.replace('_', "");
     let ends = |ending: &&str| name.ends_with(*ending) || squeezed.ends_with(*ending);
@@ -276,7 +279,7 @@ fn is_plain_toml(value: &DeValue) -> bool {
     }
 }
 
-fn is_plain_json(value: &serde_json::Value) -> bool {
+pub(super) fn is_plain_json(value: &serde_json::Value) -> bool {
     match value {
         serde_json::Value::String(text) => is_plain_text(text),
         serde_json::Value::Number(_) => true,

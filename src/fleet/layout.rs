@@ -9,6 +9,9 @@ pub const DEVICES: &str = "devices.toml";
 pub const SCANNERS: &str = "scanners.toml";
 pub const CONFIG: &str = "config.d/";
 pub const PROFILES: &str = "scanner-profiles/";
+/// Templates for floor devices.
+pub const FLOOR: &str = "floor/";
+pub const FLOOR_VALUES: &str = "floor/values.toml";
 const SECRETS: &str = "secrets/";
 
 /// For whom a file is.
@@ -79,12 +82,12 @@ fn find_use(path: &str) -> Option<Use> {
         DEVICES => Some(Use::Devices),
         SCANNERS => Some(Use::Scanners),
         TRUST => Some(Use::Trust),
-        "floor/values.toml" => Some(Use::FloorValues),
+        FLOOR_VALUES => Some(Use::FloorValues),
         _ => None,
     }
     .or_else(|| named(CONFIG, ".toml").map(|()| Use::Config))
     .or_else(|| named(PROFILES, ".toml").map(|()| Use::Profile))
-    .or_else(|| named("floor/", ".json").map(|()| Use::FloorTemplate))
+    .or_else(|| named(FLOOR, ".json").map(|()| Use::FloorTemplate))
     .or_else(|| named(SECRETS, ".age").map(|()| Use::Secret))
 }
 

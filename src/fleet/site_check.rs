@@ -2,17 +2,22 @@
 //!
 //! **In**: the unpacked files of a site, the path of the gateway's own configuration, and the
 //! environment. **Out**: the effective configuration or all its faults, the faults of lists and
-//! profiles, and the credentials that the configuration names. Nothing but links in the directory
-//! of the unpacked files is written.
+//! profiles, the configurations for floor devices, and the credentials that the configuration
+//! names. Nothing but links in the directory of the unpacked files is written.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::floor::{self, FloorDevice, FloorFiles, FloorList};
 use super::layout::Use;
 use super::site_set::{SiteSet, make_links};
+use crate::channel::desired::DesiredConfig;
 use crate::config::{self, Config, ConfigError, Loaded};
 use crate::decode::profile::Profile;
-use crate::source::{devices, scanners};
+use crate::event::Name;
+use crate::source::devices::{self, Device};
+use crate::source::scanners;
 
 /// The result of a check.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub struct Checked {
     pub warnings: Vec<String>,
     /// Empty if the configuration has faults.
     pub credentials: Vec<Credential>,
+    /// The configurations for floor devices. Empty if the bundle has none.
+    pub floor: BTreeMap<Name, DesiredConfig>,
 }
 
 /// A secret or certificate on the gateway that the configuration names.
@@ -56,14 +63,26 @@ pub fn check(
         faults: check_profiles(set),
         warnings: Vec::new(),
         credentials: Vec::new(),
+        floor: BTreeMap::new(),
     };
     match config::load_with(main, environment, Some(&set.overlay(directory))) {
         Ok(loaded) => {
             make_links(&loaded)?;
-            let faults = check_lists(&loaded.config);
             let name = |fault: String| name_files(&fault, set, directory);
-            checked.faults.extend(faults.into_iter().map(name));
             checked.warnings.clone_from(&loaded.warnings);
+            let (list, faults) = check_lists(&loaded.config);
+            checked.faults.extend(faults.into_iter().map(name));
+            let filled = floor::fill(
+                &FloorFiles::of(set),
+                &set.site,
+                set.group.as_ref(),
+                &list.unwrap_or_default(),
+            );
+            let faults = filled.faults.iter().map(|fault| name(fault.to_string()));
+            checked.faults.extend(faults);
+            let warnings = filled.warnings.into_iter().map(name);
+            checked.warnings.extend(warnings);
+            checked.floor = filled.configs;
             checked.credentials = list_credentials(&loaded.config);
             checked.loaded = Some(loaded);
         }
@@ -91,8 +110,9 @@ fn check_profiles(set: &SiteSet) -> Vec<String> {
     faults
 }
 
-/// Checks the lists of devices and scanners. A local list that is not on this machine is left out.
-fn check_lists(config: &Config) -> Vec<String> {
+/// Checks the lists of devices and scanners, and returns the devices with a family. A local list
+/// that is not on this machine is left out.
+fn check_lists(config: &Config) -> (Option<FloorList>, Vec<String>) {
     let listen = config
         .listen
         .as_ref()
@@ -102,8 +122,12 @@ fn check_lists(config: &Config) -> Vec<String> {
         .as_ref()
         .and_then(|broker| broker.devices.as_ref());
     let mut faults = Vec::new();
+    let mut list = None;
     if let Some(file) = listen.or(broker).filter(|file| file.exists()) {
-        faults.extend(devices::read(file).err().map(|error| error.to_string()));
+        match devices::read(file) {
+            Ok(devices) => list = Some(list_floor_devices(file, &devices)),
+            Err(error) => faults.push(error.to_string()),
+        }
     }
     if let Some(file) = config.scanners.as_ref().filter(|file| file.exists()) {
         faults.extend(
@@ -112,7 +136,23 @@ fn check_lists(config: &Config) -> Vec<String> {
                 .map(|error| error.to_string()),
         );
     }
-    faults
+    (list, faults)
+}
+
+/// Lists the devices that have a family.
+fn list_floor_devices(file: &Path, devices: &BTreeMap<Name, Device>) -> FloorList {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let with_family = devices.iter().filter_map(|(name, device)| {
+        Some(FloorDevice {
+            name: name.clone(),
+            family: device.family.clone()?,
+            line: devices::find_line_in(&text, name.as_str()),
+        })
+    });
+    FloorList {
+        origin: file.display().to_string(),
+        devices: with_family.collect(),
+    }
 }
 
 /// Replaces the paths of unpacked files by those in the bundle.

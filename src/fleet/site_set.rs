@@ -21,6 +21,8 @@ use crate::event::Name;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteSet {
     pub serial: u64,
+    pub site: Name,
+    pub group: Option<Name>,
     /// By their path without group and site, such as `config.d/50-capture.toml`.
     pub files: BTreeMap<String, SiteFile>,
     /// Encrypted secrets by their name. Others can decrypt none of them.
@@ -42,6 +44,8 @@ impl SiteSet {
     pub fn of(bundle: &Bundle, site: &Name, group: Option<&Name>) -> Self {
         let mut set = Self {
             serial: bundle.manifest.serial,
+            site: site.clone(),
+            group: group.cloned(),
             files: BTreeMap::new(),
             secrets: BTreeMap::new(),
         };

@@ -19,6 +19,7 @@
 //! `Driver::handle_loss`.
 
 mod backoff;
+mod desired_messages;
 mod error;
 mod link;
 mod options;
@@ -41,6 +42,7 @@ pub use options::BrokerError;
 
 use super::Intake;
 use super::devices::{DeviceList, Told};
+use super::floor_devices::moment;
 use crate::board::Board;
 use crate::channel::identity::ReadingId;
 use crate::channel::{Outbound, Reading};
@@ -206,13 +208,16 @@ impl Broker {
             loop {
                 look.tick().await;
                 self.list.tell(&mut told, &self.intake);
+                self.intake.floor_devices().show(&board, moment());
             }
         };
+        let publish = desired_messages::publish(self.intake.floor_devices(), &link);
         let drive = self.driver.drive(deliveries, &cancel, &worked);
         tokio::pin!(drive);
         tokio::select! {
             () = &mut drive => {}
             () = tell => {}
+            () = publish => {}
             ((), ()) = async { tokio::join!(work, send) } => drive.await,
         }
         board.source(SourceKind::Broker, |view| {
@@ -391,6 +396,8 @@ impl Driver {
             }
             Some(Topic::ConfigReported(device)) => {
                 self.presence.mark_online(&self.board, &device);
+                let floor = self.intake.floor_devices();
+                floor.report(&device, &publish.payload, moment());
                 None
             }
             None => {

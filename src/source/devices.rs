@@ -8,6 +8,7 @@
 //! tasks = ["incoming", "internal"]                  # the kinds of orders it receives; default: all
 //! profile = "proglove-streams"                      # describes its scans: a shipped profile, or a path from this directory
 //! flow = "transfer"                                 # the flow that it starts in; replaces the profile's
+//! family = "esp32-scanner"                          # the template of its configuration in a bundle
 //! ```
 
 mod list;
@@ -71,6 +72,7 @@ struct Written {
     tasks: Option<Vec<Direction>>,
     profile: Option<String>,
     flow: Option<String>,
+    family: Option<Name>,
 }
 
 /// The profile of a device that has a flow and names none: it can read text, and that is all it has
@@ -96,6 +98,8 @@ pub struct Device {
     pub enabled: bool,
     pub settings: Settings,
     pub profile: Option<Arc<Profile>>,
+    /// The template of its configuration in central IT's bundle. `None`: it has none.
+    pub family: Option<Name>,
 }
 
 impl std::fmt::Debug for Device {
@@ -223,6 +227,7 @@ fn parse(text: &str, file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError
                 profile: profile(&name, &written, file).map_err(invalid)?,
                 hash: written.password,
                 enabled: written.enabled,
+                family: written.family,
             };
             Ok((name, device))
         })
@@ -249,8 +254,14 @@ fn device_of(line: &str) -> Option<&str> {
 #[must_use]
 pub fn find_line(file: &Path, device: &Name) -> Option<usize> {
     let text = std::fs::read_to_string(file).ok()?;
+    find_line_in(&text, device.as_str())
+}
+
+/// Finds the line of the device's section in the text of a list.
+#[must_use]
+pub fn find_line_in(text: &str, device: &str) -> Option<usize> {
     let mut lines = text.lines();
-    let at = lines.position(|line| device_of(line) == Some(device.as_str()))?;
+    let at = lines.position(|line| device_of(line) == Some(device))?;
     Some(at + 1)
 }
 

@@ -25,6 +25,7 @@ mod batch;
 mod certificates;
 mod connect;
 mod connection;
+mod desired;
 mod device_configs;
 mod doorstep;
 mod handshake;
@@ -254,6 +255,7 @@ impl FrontDoor {
             ..
         } = self;
         shared.store_side_values(leftovers).await;
+        shared.restore_drift();
         shared.publish_configurations().await;
         shared.board.source(SourceKind::Listen, |view| {
             "up".clone_into(&mut view.state);
@@ -442,6 +444,8 @@ async fn deliver(
 ) {
     let mut messages = Vec::new();
     let mut devices = shared.auth.list().current();
+    let mut configs = shared.intake.floor_devices().configs();
+    configs.mark_changed();
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     loop {
         let mut changes = Vec::new();
@@ -453,7 +457,13 @@ async fn deliver(
                 }
                 let now = clock::instant();
                 for message in messages.drain(..) {
-                    shared.hub.send(message, now, &mut changes);
+                    shared.send(message, now, &mut changes);
+                }
+            }
+            Ok(()) = configs.changed() => {
+                let configs = configs.borrow_and_update().clone();
+                if let Some(configs) = configs {
+                    shared.replace_desired(&configs).await;
                 }
             }
             // Last, and `biased`: the queue was empty.
@@ -466,6 +476,7 @@ async fn deliver(
             _ = tidy.tick() => {
                 shared.auth.list().tell(&mut known, &shared.intake);
                 shared.show_refused();
+                shared.show_drift();
                 let before = std::mem::replace(&mut devices, shared.auth.list().current());
                 if !Arc::ptr_eq(&before, &devices) {
                     shared.end_revoked();

@@ -289,6 +289,12 @@ impl Out<'_> {
             None,
             status.devices.online,
         )?;
+        self.gauge(
+            "devices_drift",
+            "Devices that do not use the configuration that they should",
+            None,
+            status.devices.drift,
+        )?;
         let alarms: Vec<_> = status
             .alarms
             .keys()

@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use crate::board::{Board, ConfigView, DeviceView, Live, OdooView, SourceView};
+use crate::board::{Board, ConfigView, DeviceView, DriftView, Live, OdooView, SourceView};
 use crate::clock;
 use crate::document::DocumentNumber;
 use crate::event::{Name, RejectedNumber, Seq, SourceKind};
 use crate::journal::{Journal, JournalError, Totals};
 
-/// The limit of devices in a status: connected devices first, then those with the newest messages.
+/// The limit of devices in a status: those that drift first, then connected devices, then those
+/// with the newest messages.
 pub const DEVICES_LISTED_MAX: usize = 200;
 /// The code of the alarm about sources that are down.
 pub const SOURCE_DOWN: &str = "source-down";
@@ -147,11 +148,15 @@ pub struct Source {
     pub view: SourceView,
 }
 
-/// Devices that have connected or sent something since the daemon started.
+/// Devices that have connected or sent something since the daemon started, and those that drift.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Devices {
+    /// Devices that have connected or sent something since the daemon started.
     pub known: u64,
     pub online: u64,
+    /// Devices that do not use the configuration that they should.
+    #[serde(default)]
+    pub drift: u64,
     /// At most [`DEVICES_LISTED_MAX`] of them.
     pub listed: Vec<Device>,
 }
@@ -161,6 +166,9 @@ pub struct Device {
     pub name: Name,
     #[serde(flatten)]
     pub view: DeviceView,
+    /// `None`: the device uses the configuration that it should, or has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftView>,
 }
 
 impl Status {
@@ -232,7 +240,7 @@ impl Status {
             sources: (live.sources.into_iter())
                 .map(|(name, view)| Source { name, view })
                 .collect(),
-            devices: Devices::of(live.devices, &down),
+            devices: Devices::of(live.devices, live.drift, &down),
             unfinished: live.unfinished,
             alarms,
             config: live.config,
@@ -320,18 +328,26 @@ impl EventCounts {
 
 impl Devices {
     /// A device is not online if its source is `down`.
-    fn of(devices: BTreeMap<Name, DeviceView>, down: &BTreeMap<String, SourceView>) -> Self {
-        let known = devices.len() as u64;
+    fn of(
+        mut devices: BTreeMap<Name, DeviceView>,
+        mut drifting: BTreeMap<Name, DriftView>,
+        down: &BTreeMap<String, SourceView>,
+    ) -> Self {
+        let (known, drift) = (devices.len() as u64, drifting.len() as u64);
+        for name in drifting.keys() {
+            devices.entry(name.clone()).or_default();
+        }
         let device = |(name, mut view): (Name, DeviceView)| {
             view.online &= !down.contains_key(&view.source);
-            Device { name, view }
+            let drift = drifting.remove(&name);
+            Device { name, view, drift }
         };
         let mut listed: Vec<Device> = devices.into_iter().map(device).collect();
         let online = listed.iter().filter(|device| device.view.online).count() as u64;
         if listed.len() > DEVICES_LISTED_MAX {
             listed.sort_by_key(|device| {
                 let newest = device.view.last_event.max(device.view.since);
-                std::cmp::Reverse((device.view.online, newest))
+                std::cmp::Reverse((device.drift.is_some(), device.view.online, newest))
             });
             listed.truncate(DEVICES_LISTED_MAX);
         }
@@ -346,6 +362,7 @@ impl Devices {
         Self {
             known,
             online,
+            drift,
             listed,
         }
     }

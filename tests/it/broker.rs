@@ -1,6 +1,7 @@
 //! The source `mqtt.broker` against a real mosquitto that is killed, full of traps, or picky.
 
 mod daemon;
+mod desired;
 pub mod rig;
 mod scripted;
 

@@ -7,7 +7,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use std::path::Path;
-use stockrelay::board::Link;
+use stockrelay::board::{DriftView, Link};
 use stockrelay::document::Reason;
 use stockrelay::event::RejectedNumber;
 use stockrelay::view::records::RejectedView;
@@ -25,6 +25,23 @@ fn both(name: &str, app: &mut App) {
 #[test]
 fn all_well() {
     both("all_well", &mut app(well()));
+}
+
+#[test]
+fn a_device_drifts() {
+    let mut snapshot = well();
+    let status = &mut snapshot.status;
+    status.devices.drift = 1;
+    status.devices.listed[1].drift = Some(DriftView {
+        desired: Some("8baa73198470c7bb".to_owned()),
+        reported: Some("0123456789abcdef".to_owned()),
+        error: None,
+        since: at("06:00:00"),
+    });
+    let sentence = "Device pda-08 should use configuration 8baa73198470c7bb and reports 0123456789abcdef, since 2026-11-23T06:00:00Z. Connect the device, or correct its template or values in the next bundle.";
+    let alarms = &mut status.alarms;
+    alarms.insert("device-drift".to_owned(), sentence.to_owned());
+    both("device_drift", &mut app(snapshot));
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub mod access;
 mod capture;
 mod clauses;
 mod clients;
+mod desired;
 mod harness;
 mod hostile;
 mod identity;

@@ -8,6 +8,7 @@ mod crash;
 mod damage;
 mod demo;
 mod floor;
+mod floor_families;
 mod flows;
 mod forbidden;
 mod frames;

@@ -95,3 +95,15 @@ fn a_large_file_is_not_read() {
         other => panic!("{other}"),
     }
 }
+
+#[test]
+fn a_floor_device_without_a_value_is_found_before_signing() {
+    let template = r#"{"volume": "{{volume}}"}"#;
+    let mut files = vec![
+        (MANIFEST, MANIFEST_DRAFT),
+        ("files/floor/esp32.json", template),
+    ];
+    assert_eq!(code(&files), "floor");
+    files.push(("files/floor/values.toml", "[all]\nvolume = 7\n"));
+    build(directory(&files).path()).unwrap();
+}

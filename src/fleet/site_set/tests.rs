@@ -349,3 +349,42 @@ fn a_check_reports_the_faults_of_all_files_and_lists_credentials() {
         ]
     );
 }
+
+#[test]
+fn a_check_fills_in_the_floor_devices_of_the_list_that_the_gateway_uses() {
+    let local = [
+        (
+            "config.toml",
+            "site = \"ams1\"\n[mqtt.listen]\ndevices = \"devices.toml\"\n\
+             [odoo]\nurl = \"https://odoo.example\"\ndatabase = \"prod\"\n",
+        ),
+        (
+            "devices.toml",
+            "[devices.pda-1]\nfamily = \"esp32\"\n[devices.pda-2]\n",
+        ),
+    ];
+    let template = ("floor/esp32.json", r#"{"volume": "{{volume}}"}"#);
+    let check = |values: &str| {
+        let site = Site::new(&local, &[template, ("floor/values.toml", values)]);
+        let main = site.dir.path().join("config.toml");
+        site_check::check(&site.set, &site.unpacked(), &main, &[]).unwrap()
+    };
+    let checked = check("[group.nl]\nvolume = 7\nother = 1\n");
+    assert_eq!(checked.faults, Vec::<String>::new());
+    let warning = "files/floor/values.toml:3: group.nl.other: no template uses this value";
+    assert!(
+        checked
+            .warnings
+            .iter()
+            .any(|found| found.starts_with(warning))
+    );
+    let config = &checked.floor[&name("pda-1")];
+    let payload = String::from_utf8_lossy(&config.payload);
+    assert!(payload.ends_with(r#""config":{"volume":7}}"#), "{payload}");
+    assert_eq!(checked.floor.len(), 1);
+
+    let checked = check("[site.ams2]\nvolume = 7\n");
+    let fault =
+        "files/floor/esp32.json: /volume: found {{volume}}, which has no value here (device pda-1)";
+    assert!(checked.faults[0].starts_with(fault), "{:?}", checked.faults);
+}

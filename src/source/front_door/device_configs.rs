@@ -5,8 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-/// The largest configuration for a device, in bytes.
-const FILE_BYTES_MAX: u64 = 64 << 10;
+use crate::channel::desired::DESIRED_BYTES_MAX;
 
 /// Reads one file. `None`: no such file. The error names the fault and what to do.
 pub(super) fn read(file: &Path) -> Result<Option<Bytes>, String> {
@@ -21,8 +20,8 @@ pub(super) fn read(file: &Path) -> Result<Option<Bytes>, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(fault(error.to_string())),
     };
-    if bytes > FILE_BYTES_MAX {
-        let why = format!("it has {bytes} bytes, more than {FILE_BYTES_MAX}");
+    if bytes > DESIRED_BYTES_MAX as u64 {
+        let why = format!("it has {bytes} bytes, more than {DESIRED_BYTES_MAX}");
         return Err(fault(why));
     }
     let text = std::fs::read(file).map_err(|error| fault(error.to_string()))?;

@@ -406,6 +406,12 @@ impl Hub {
         self.retained().payload(&topic).is_some()
     }
 
+    /// The retained messages of all devices on a channel.
+    pub fn retained_on(&self, channel: &str) -> Vec<(Name, Bytes)> {
+        let prefix = Topics::site_prefix(&self.site);
+        self.retained().on_channel(&prefix, channel)
+    }
+
     /// Makes a message the retained message of its topic; an empty payload removes the retained
     /// message (MQTT 3.1.1, 3.3.1.3).
     pub fn retain(

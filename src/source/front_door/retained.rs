@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::message::{Content, Expiry};
 use super::stored::{self, RestoredProperties};
 use super::wire::Qos;
+use crate::event::Name;
 use crate::journal::{Namespace, SideChange};
 
 /// Retained messages, and their bytes, over all devices.
@@ -109,6 +110,16 @@ impl Retained {
             .take_while(move |(topic, _)| topic.starts_with(prefix))
             .filter(|(_, content)| !content.is_expired())
             .map(|(topic, content)| (topic.as_str(), content))
+    }
+
+    /// The payloads on a channel, by device. `prefix`: the first part of the topics of all devices.
+    pub fn on_channel(&self, prefix: &str, channel: &str) -> Vec<(Name, Bytes)> {
+        let payloads = self.below(prefix).filter_map(|(topic, content)| {
+            let (device, found) = topic.strip_prefix(prefix)?.split_once('/')?;
+            let device = Name::new(device).ok().filter(|_| found == channel)?;
+            Some((device, content.payload.clone()))
+        });
+        payloads.collect()
     }
 
     /// Removes the messages that have expired (MQTT 5, 3.3.2.3.3).

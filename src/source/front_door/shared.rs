@@ -202,6 +202,9 @@ impl Shared {
         let mut changes = Vec::new();
         self.hub
             .retain(device, target.channel(), &content, &mut changes)?;
+        if target == Target::Reported {
+            self.note_reported(device, &content.payload);
+        }
         if target == Target::State {
             let payload = &content.payload;
             if let Some(capture) = self.intake.capture() {
@@ -314,8 +317,11 @@ impl Shared {
     }
 
     /// `DEVICE.json` of `mqtt.listen.device_config_dir`, or `default.json`, as the device's
-    /// retained `config/desired`.
+    /// retained `config/desired`. A configuration from a bundle precedes the files.
     pub async fn publish_configuration(&self, device: &Name) {
+        if self.intake.floor_devices().has(device) {
+            return;
+        }
         let config = self.config();
         let Some(dir) = &config.device_config_dir else {
             return;
@@ -335,7 +341,7 @@ impl Shared {
                     retain: true,
                 };
                 let mut changes = Vec::new();
-                self.hub.send(message, clock::instant(), &mut changes);
+                self.send(message, clock::instant(), &mut changes);
                 self.store_side_values(changes).await;
             }
             return;

@@ -57,8 +57,13 @@ pub struct Topics {
 impl Topics {
     pub fn new(site: &Name, device: &Name) -> Self {
         Self {
-            prefix: format!("stockrelay/v1/{site}/{device}/"),
+            prefix: format!("{}{device}/", Self::site_prefix(site)),
         }
+    }
+
+    /// The first part of the topics of all devices of a site.
+    pub fn site_prefix(site: &Name) -> String {
+        format!("stockrelay/v1/{site}/")
     }
 
     pub fn topic(&self, channel: &str) -> String {

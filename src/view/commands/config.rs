@@ -58,6 +58,7 @@ pub fn config(
                 "{shown} has serial {serial} and {files} files; sign it with `stockrelay config sign {shown} --key KEY`"
             )?;
             inspect::warn_of_late_rings(&bundle, process.now)?;
+            inspect::check_floor(&bundle)?;
             Ok(EXIT_DONE)
         }
         ConfigCommand::Sign(args) => signer::sign(args, process.now, out),

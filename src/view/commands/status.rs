@@ -8,7 +8,7 @@ use super::{Client, Done, json_line};
 use crate::board::Link;
 use crate::clock;
 use crate::view::headline::{describe_config, headline};
-use crate::view::snapshot::{EventCounts, Status};
+use crate::view::snapshot::{Devices, EventCounts, Status};
 use crate::view::table::{counted, grouped, plain, size, span, time};
 
 pub async fn status(client: &Client, json: bool, out: &mut dyn Write) -> Done {
@@ -108,17 +108,26 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
             counted(source.view.devices, "device")
         )?;
     }
-    writeln!(
-        out,
-        "devices    {} online of {} known",
-        status.devices.online, status.devices.known
-    )?;
+    write_devices(&status.devices, out)?;
     let since = |at| format!("since {}", time(at));
     if let Some(config) = describe_config(&status.config, since) {
         writeln!(out, "config     {config}")?;
     }
     for sentence in status.alarms.values() {
         writeln!(out, "ALARM      {}", plain(sentence))?;
+    }
+    Ok(())
+}
+
+fn write_devices(devices: &Devices, out: &mut dyn Write) -> io::Result<()> {
+    let (online, known) = (devices.online, devices.known);
+    writeln!(out, "devices    {online} online of {known} known")?;
+    if devices.drift > 0 {
+        let drift = counted(devices.drift, "device");
+        writeln!(
+            out,
+            "           drift: {drift} without the desired configuration"
+        )?;
     }
     Ok(())
 }

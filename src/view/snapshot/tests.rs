@@ -149,3 +149,39 @@ fn an_age_is_never_negative() {
     let age = age_s(at("2026-11-23T08:00:00Z"), at("2026-11-23T08:00:03.2Z"));
     assert!((age - 3.2).abs() < 1e-9);
 }
+
+#[test]
+fn a_device_that_drifts_is_listed_also_if_it_never_connected() {
+    let mut live = Live::default();
+    for n in 0..DEVICES_LISTED_MAX {
+        let name = Name::new(&format!("pda-{n:03}")).unwrap();
+        live.devices.entry(name).or_default().online = true;
+    }
+    let view = DriftView {
+        desired: Some("a".to_owned()),
+        reported: None,
+        error: None,
+        since: at("2026-11-23T07:00:00Z"),
+    };
+    for name in ["pda-000", "esp-07"] {
+        live.drift.insert(Name::new(name).unwrap(), view.clone());
+    }
+    let status = build(&Totals::default(), live);
+    let devices = &status.devices;
+    assert_eq!((devices.known, devices.drift), (200, 2));
+    assert_eq!(devices.listed.len(), DEVICES_LISTED_MAX);
+    let drift = devices
+        .listed
+        .iter()
+        .filter(|device| device.drift.is_some());
+    let names: Vec<_> = drift.map(|device| device.name.as_str()).collect();
+    assert_eq!(names, ["pda-000", "esp-07"]);
+    let json = serde_json::to_value(&status).unwrap();
+    let first = &json["devices"]["listed"][0];
+    assert_eq!(
+        (&first["name"], &first["drift"]["desired"]),
+        (&"pda-000".into(), &"a".into())
+    );
+    assert_eq!(json["devices"]["listed"][1].get("drift"), None);
+    assert_eq!(serde_json::from_value::<Status>(json).unwrap(), status);
+}

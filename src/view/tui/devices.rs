@@ -1,4 +1,4 @@
-//! The panel of devices: connection, last event, counts and battery of each.
+//! The panel of devices: connection or drift, last event, counts and battery of each.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
@@ -48,7 +48,11 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, app: &mut App) {
 
 fn row(device: &Device, app: &App) -> Row<'static> {
     let view = &device.view;
-    let state = if view.online { "online" } else { "away" };
+    let state = match (&device.drift, view.online) {
+        (Some(_), _) => "drift",
+        (None, true) => "online",
+        (None, false) => "away",
+    };
     Row::new(vec![
         Line::from(device.name.to_string()),
         Line::from(Span::styled(state, app.theme.state(state))),

@@ -178,7 +178,14 @@ fn name(app: &App, panel: Panel) -> String {
         };
     };
     match panel {
-        Panel::Devices => format!("Devices {}/{}", status.devices.online, status.devices.known),
+        Panel::Devices => {
+            let devices = &status.devices;
+            let counts = format!("Devices {}/{}", devices.online, devices.known);
+            match devices.drift {
+                0 => counts,
+                drift => format!("{counts}, {drift} drift"),
+            }
+        }
         Panel::Documents => format!("Documents {}", status.documents.sealed()),
         Panel::Parked => match status.events.rejected_open {
             0 => format!("Parked {}", status.documents.parked),

@@ -31,7 +31,7 @@ impl Theme {
         match state {
             "posted" | "up" | "online" => self.coloured(Color::Green),
             "parked" | "held" => self.coloured(Color::Red),
-            "down" | "sending" => self.coloured(Color::Yellow),
+            "down" | "sending" | "drift" => self.coloured(Color::Yellow),
             _ => Style::new(),
         }
     }

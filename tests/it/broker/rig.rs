@@ -15,6 +15,7 @@ use stockrelay::channel::Outbound;
 use stockrelay::config;
 use stockrelay::event::{EventFlag, Name, Seq};
 use stockrelay::journal::{Accepted, AppendError, Inbox, Request};
+use stockrelay::source::floor_devices::FloorDevices;
 use stockrelay::source::{Intake, broker};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -206,6 +207,7 @@ impl Journal {
 /// The source under test, on a task of its own.
 pub struct Gateway {
     pub board: Board,
+    pub floor: FloorDevices,
     pub outbound: mpsc::Sender<Outbound>,
     pub cancel: CancellationToken,
     pub task: JoinHandle<()>,
@@ -230,13 +232,16 @@ impl Gateway {
     pub fn start(config: &config::Broker, journal: &Journal) -> Self {
         let board = Board::new();
         let site = Name::new(SITE).unwrap();
-        let broker = broker::Broker::new(config, site, journal.open(), board.clone()).unwrap();
+        let intake = journal.open();
+        let floor = intake.floor_devices().clone();
+        let broker = broker::Broker::new(config, site, intake, board.clone()).unwrap();
         let outbound = broker.outbound();
         let cancel = CancellationToken::new();
         let running = broker.run(cancel.clone());
         let task = tokio::spawn(async move { drop(running.await) });
         Self {
             board,
+            floor,
             outbound,
             cancel,
             task,
@@ -294,7 +299,7 @@ impl Device {
                 loop {
                     match eventloop.poll().await {
                         Ok(Event::Incoming(Incoming::ConnAck(_))) => {
-                            for channel in ["receipt", "display", "tasks"] {
+                            for channel in ["receipt", "display", "tasks", "config/desired"] {
                                 let topic = format!("stockrelay/v1/{SITE}/{name}/{channel}");
                                 client.try_subscribe(topic, QoS::AtLeastOnce).unwrap();
                             }
@@ -304,7 +309,11 @@ impl Device {
                         }
                         Ok(Event::Incoming(Incoming::Publish(publish))) => {
                             let channel = publish.topic.rsplit('/').next().unwrap().to_owned();
-                            let value = serde_json::from_slice(&publish.payload).unwrap();
+                            // An empty payload removes a retained message.
+                            let value = match &publish.payload[..] {
+                                [] => serde_json::Value::Null,
+                                payload => serde_json::from_slice(payload).unwrap(),
+                            };
                             heard.lock().unwrap().push((channel, value));
                         }
                         Ok(_) => {}

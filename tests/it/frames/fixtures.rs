@@ -26,6 +26,7 @@ pub fn device(name: &str, online: bool, last_event: &str, battery: u8) -> Device
             state: Some(serde_json::json!({ "battery": battery })),
             ..DeviceView::default()
         },
+        drift: None,
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{failed, read_bundle, read_file, refused};
 use crate::event::Name;
+use crate::fleet::floor::whole;
 use crate::fleet::manifest::{Chosen, Due, Manifest};
 use crate::fleet::{self, Bundle, BundleError, Trust};
 use crate::view::commands::{CommandError, EXIT_DONE};
@@ -103,6 +104,14 @@ pub fn verify(
         )?;
     }
     Ok(EXIT_DONE)
+}
+
+/// Refuses a bundle whose floor devices have a fault, and prints their warnings.
+pub(super) fn check_floor(bundle: &Bundle) -> Result<(), CommandError> {
+    for warning in whole::require(bundle).map_err(refused)? {
+        writeln!(io::stderr(), "stockrelay: warning: {warning}")?;
+    }
+    Ok(())
 }
 
 /// Warns on standard error if a later ring is due before anyone can look at the first one.
