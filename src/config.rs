@@ -2,12 +2,14 @@
 //! faults.
 
 mod fault;
+mod fleet;
 mod keys;
 pub mod last;
 mod lot_pattern;
 mod meaning;
 pub mod overlay;
 mod read;
+mod rules;
 #[cfg(test)]
 mod tests;
 mod written;
@@ -16,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use fault::{ConfigError, Fault};
+pub use fleet::{Fleet, FleetBroker};
 pub use lot_pattern::LotPattern;
 pub use overlay::Overlay;
 pub use read::{Loaded, known_keys, known_places, load, load_with};
@@ -44,6 +47,7 @@ pub struct Config {
     pub journal: Journal,
     pub control: Control,
     pub log: Log,
+    pub fleet: Fleet,
 }
 
 /// `[mqtt.listen]`: the gateway's own MQTT front door.

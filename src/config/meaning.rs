@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
-use reqwest::Url;
 use tracing_subscriber::filter::Targets;
 
 use super::keys::Reader;
+use super::rules::{BrokerKeys, NAME_ACCEPTED, both_or_neither, check_broker, is_loopback, url};
 use super::{
     Api, Broker, Capture, Check, Config, Control, Documents, Journal, Language, Listen, Log,
-    LotPattern, Negative, Odoo, Orders, Over, Per, Stock, Under,
+    LotPattern, Negative, Odoo, Orders, Over, Per, Stock, Under, fleet,
 };
 use crate::event::Name;
 
@@ -30,7 +30,6 @@ const DATA_FILES: [&str; 7] = [
 const CONTROL_SOCKET: &str = "/run/stockrelay/control.sock";
 /// `sockaddr_un` has 108 bytes, including the one that ends the path (unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-const NAME_ACCEPTED: &str = "1 to 64 characters of A-Z a-z 0-9 _ . -";
 
 /// Reads the configuration. `None` only if a fault was recorded. Every section is read in any case,
 /// so that all faults are found and all keys are known.
@@ -59,6 +58,7 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
     let journal = journal(reader);
     let control = control(reader);
     let log = log(reader);
+    let fleet = fleet::read(reader, warnings, site.as_ref());
     let mut listen = listen;
     if let (Some(listen), Some(broker)) = (&mut listen, &broker)
         && broker.devices.is_some()
@@ -106,6 +106,7 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
         journal,
         control,
         log,
+        fleet,
     })
 }
 
@@ -221,38 +222,16 @@ fn broker(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Broker> {
     if !reader.has("mqtt.broker") {
         return None;
     }
-    both_or_neither(
-        reader,
-        ("mqtt.broker.client_cert", broker.client_cert.as_ref()),
-        ("mqtt.broker.client_key", broker.client_key.as_ref()),
-    );
-    if broker.password_file.is_some() && broker.username.is_none() {
-        reader.fault(
-            "mqtt.broker.password_file",
-            "a password without a user name",
-            "password_file together with mqtt.broker.username: MQTT 3.1.1 allows no password without a user name",
-        );
-    }
+    let keys = BrokerKeys {
+        url: "mqtt.broker.url",
+        username: "mqtt.broker.username",
+        password_file: "mqtt.broker.password_file",
+        ca: "mqtt.broker.ca",
+        client_cert: "mqtt.broker.client_cert",
+        client_key: "mqtt.broker.client_key",
+    };
+    check_broker(reader, warnings, &keys, url.as_ref());
     let url = url?;
-    if url.scheme() == "mqtt" {
-        let tls_only = [
-            ("mqtt.broker.ca", &broker.ca),
-            ("mqtt.broker.client_cert", &broker.client_cert),
-        ];
-        for (key, _) in tls_only.iter().filter(|(_, path)| path.is_some()) {
-            reader.fault(
-                key,
-                "certificates for a connection without TLS",
-                "certificates together with a mqtts:// address in mqtt.broker.url",
-            );
-        }
-        if broker.password_file.is_some() && !is_loopback(&url) {
-            warnings.push(format!(
-                "mqtt.broker.url is mqtt:// to {}: others on the network can read the password; use mqtts://",
-                url.host_str().unwrap_or_default()
-            ));
-        }
-    }
     Some(Broker {
         url: url.as_str().trim_end_matches('/').to_owned(),
         ..broker
@@ -452,74 +431,4 @@ fn log(reader: &mut Reader) -> Log {
             .unwrap_or(default.level),
         json: reader.boolean("log.json", default.json),
     }
-}
-
-/// Reads a URL of a scheme, a host and perhaps a port. It is missing only if its section exists or
-/// is needed.
-fn url(reader: &mut Reader, key: &'static str, schemes: &[&str]) -> Option<Url> {
-    let accepted = format!(
-        "{}://HOST or {}://HOST:PORT",
-        schemes[0],
-        schemes[schemes.len() - 1]
-    );
-    let faults = reader.faults.len();
-    reader.places.push(key);
-    let Some(url) = reader.parse_key(key, &accepted, |text| Url::parse(text).ok()) else {
-        let needed = key == "odoo.url" || reader.has("mqtt.broker");
-        if needed && reader.faults.len() == faults {
-            reader.missing(key, &accepted);
-        }
-        return None;
-    };
-    // The rest of the URL is never shown: it may contain a password.
-    let found = if !url.username().is_empty() || url.password().is_some() {
-        "a name or password in the URL (not shown)".to_owned()
-    } else if !schemes.contains(&url.scheme()) {
-        format!("the scheme {}", url.scheme())
-    } else if url.host_str().is_none_or(str::is_empty) {
-        "no host".to_owned()
-    } else if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        "a path or query after the host and port".to_owned()
-    } else {
-        return Some(url);
-    };
-    let remedy = match key {
-        "mqtt.broker.url" => {
-            "; put the name into mqtt.broker.username, and the password into the file of mqtt.broker.password_file"
-        }
-        _ => "; put the API key into the file of odoo.api_key_file",
-    };
-    let remedy = if found.starts_with("a name") {
-        remedy
-    } else {
-        ""
-    };
-    reader.fault(key, found, format!("{accepted}{remedy}"));
-    None
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
-}
-
-fn both_or_neither(
-    reader: &mut Reader,
-    (one, one_path): (&str, Option<&PathBuf>),
-    (other, other_path): (&str, Option<&PathBuf>),
-) {
-    let (key, lacks) = match (one_path, other_path) {
-        (Some(_), None) => (one, other),
-        (None, Some(_)) => (other, one),
-        _ => return,
-    };
-    reader.fault(
-        key,
-        format!("it without {lacks}"),
-        format!("both {one} and {other}, or neither"),
-    );
 }

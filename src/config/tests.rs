@@ -71,6 +71,7 @@ fn the_least_configuration_has_the_defaults() {
                 metrics: None,
             },
             log: Log::default(),
+            fleet: Fleet::default(),
         }
     );
     assert_eq!(loaded.warnings, Vec::<String>::new());

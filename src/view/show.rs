@@ -7,7 +7,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use crate::config::{Api, Broker, Config, Listen, Odoo, Per};
+use crate::config::{Api, Broker, Config, Fleet, Listen, Odoo, Per};
 
 #[must_use]
 pub fn show(config: &Config) -> String {
@@ -65,6 +65,7 @@ pub fn show(config: &Config) -> String {
         ("journal", Some(section(journal))),
         ("control", Some(section(control))),
         ("log", Some(section(log))),
+        ("fleet", Some(section(fleet_keys(&config.fleet)))),
     ]);
     toml::to_string(&all).unwrap_or_default()
 }
@@ -124,6 +125,40 @@ fn odoo_keys(odoo: &Odoo) -> [Key; 11] {
         ("late_commit_s", whole(odoo.late_commit_s)),
         ("api", text(api)),
         ("user", odoo.user.as_deref().and_then(text)),
+    ]
+}
+
+fn fleet_keys(fleet: &Fleet) -> [Key; 13] {
+    let broker = fleet.broker.as_ref();
+    let file = |file: Option<&std::path::PathBuf>| path(file.map(AsRef::as_ref));
+    let url = broker.and_then(|broker| text(&without_password(&broker.url)));
+    let username = broker.and_then(|broker| text(broker.username.as_deref()?));
+    [
+        ("broker", url),
+        ("ca", file(broker.and_then(|broker| broker.ca.as_ref()))),
+        (
+            "client_cert",
+            file(broker.and_then(|broker| broker.client_cert.as_ref())),
+        ),
+        (
+            "client_key",
+            file(broker.and_then(|broker| broker.client_key.as_ref())),
+        ),
+        ("username", username),
+        (
+            "password_file",
+            file(broker.and_then(|broker| broker.password_file.as_ref())),
+        ),
+        ("url", fleet.url.as_deref().and_then(text)),
+        ("poll_s", whole(fleet.poll_s)),
+        (
+            "group",
+            fleet.group.as_ref().and_then(|group| text(group.as_str())),
+        ),
+        ("watch_s", whole(fleet.watch_s)),
+        ("quiet_s", whole(fleet.quiet_s)),
+        ("quiet_max_s", whole(fleet.quiet_max_s)),
+        ("drift_s", whole(fleet.drift_s)),
     ]
 }
 
@@ -190,6 +225,11 @@ mod tests {
             metrics = "127.0.0.1:9464"
             [journal]
             budget = "2 GiB"
+            [fleet]
+            broker = "mqtts://it.example"
+            username = "ams1"
+            url = "https://it.example/{site}.bundle"
+            watch_s = 60
         "#;
         std::fs::write(&written, text).unwrap();
         let first = config::load(&written, &[]).unwrap().config;
