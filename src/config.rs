@@ -21,7 +21,7 @@ pub use fault::{ConfigError, Fault};
 pub use fleet::{Fleet, FleetBroker};
 pub use lot_pattern::LotPattern;
 pub use overlay::Overlay;
-pub use read::{Loaded, known_keys, known_places, load, load_with};
+pub use read::{Loaded, known_keys, known_places, load, load_fleet, load_with};
 
 use jiff::tz::TimeZone;
 

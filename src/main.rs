@@ -19,7 +19,8 @@ use stockrelay::view::check::{self, Credentials, Finding, Level};
 #[cfg(feature = "demo")]
 use stockrelay::view::cli::demo::DemoArgs;
 use stockrelay::view::cli::{
-    CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, ProfileCommand, SOCKET_DEFAULT,
+    CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, FleetArgs, ProfileCommand,
+    SOCKET_DEFAULT,
 };
 use stockrelay::view::client::Client;
 use stockrelay::view::commands::{
@@ -91,6 +92,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
             Err(EXIT_USAGE)
         }
         Command::Config { command } => configuration(command, &cli.config),
+        Command::Fleet(args) => fleet(args, &cli.config).await,
         Command::Profile { command } => profile(cli, command).await,
         Command::Devices {
             command: DevicesCommand::Hash { device },
@@ -214,6 +216,20 @@ fn configuration(command: &ConfigCommand, path: &Path) -> Result<u8, u8> {
     };
     let mut out = BufWriter::new(io::stdout());
     let done = commands::config(command, &process, &mut out);
+    let flushed = out.flush().map_err(CommandError::from);
+    drop(out.into_parts());
+    report(done.and_then(|code| flushed.map(|()| code)))
+}
+
+async fn fleet(args: &FleetArgs, path: &Path) -> Result<u8, u8> {
+    let environment = environment();
+    let process = Process {
+        config: path,
+        environment: &environment,
+        now: clock::now(),
+    };
+    let mut out = BufWriter::new(io::stdout());
+    let done = commands::fleet(args, &process, &mut out).await;
     let flushed = out.flush().map_err(CommandError::from);
     drop(out.into_parts());
     report(done.and_then(|code| flushed.map(|()| code)))

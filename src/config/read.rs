@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use super::fault::ConfigError;
 use super::overlay::{Link, Overlay};
-use super::{Config, keys, meaning, written};
+use super::{Config, Fleet, fleet, keys, meaning, written};
 
 /// A configuration, its warnings and its files.
 #[derive(Debug)]
@@ -64,6 +64,21 @@ pub fn load_with(
     written::read_environment(environment, &mut written);
     let loaded = interpret(main, written, files)?;
     Ok(Loaded { links, ..loaded })
+}
+
+/// Reads `[fleet]` alone: on central IT's machines a configuration file may have nothing else.
+pub fn load_fleet(path: &Path, environment: &[(String, String)]) -> Result<Fleet, ConfigError> {
+    let (_, mut written) = written::read_files(path)?;
+    written::read_environment(environment, &mut written);
+    written.retain(|key, _| key == "fleet" || key.starts_with("fleet."));
+    let directory = written::directory(&written::absolute(path));
+    let mut reader = keys::Reader::new(directory, written);
+    let fleet = fleet::read(&mut reader, &mut Vec::new(), None);
+    reader.refuse_unknown();
+    match reader.faults.is_empty() {
+        true => Ok(fleet),
+        false => Err(ConfigError::Faults(reader.faults)),
+    }
 }
 
 /// Interprets the keys and values from `files` and the environment.

@@ -13,7 +13,6 @@
 //! before that answer belongs to the first. For brokers that send retained messages later it then
 //! waits until none came for [`QUIET`].
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -80,8 +79,6 @@ pub struct Desk {
     client: AsyncClient,
     events: mpsc::Receiver<Result<Event, ConnectionError>>,
     task: JoinHandle<()>,
-    /// Messages that came while the desk waited for an answer.
-    waiting: VecDeque<Message>,
     broker: String,
     names: &'static SettingNames,
 }
@@ -104,7 +101,6 @@ impl Desk {
             client,
             events,
             task: tokio::spawn(poll(eventloop, sender)),
-            waiting: VecDeque::new(),
             broker: format!("{host}:{port}"),
             names: account.names,
         };
@@ -134,9 +130,6 @@ impl Desk {
         filters: &[&str],
         hear: &mut (dyn FnMut(Message) + Send),
     ) -> Result<(), DeskError> {
-        for message in self.waiting.drain(..) {
-            hear(message);
-        }
         // The topic of the second subscription has one small message.
         for filters in [filters, &[STOP_TOPIC]] {
             self.request(filters)?;
@@ -144,7 +137,11 @@ impl Desk {
                 loop {
                     match self.event().await? {
                         Event::Incoming(Incoming::SubAck(answer)) => return Ok(answer),
-                        event => drop(message(event).map(&mut *hear)),
+                        event => {
+                            if let Some(message) = message(event) {
+                                hear(message);
+                            }
+                        }
                     }
                 }
             };
@@ -157,7 +154,9 @@ impl Desk {
         }
         let end = Instant::now() + QUIET_WAIT_MAX;
         while let Ok(event) = timeout_at(end.min(Instant::now() + QUIET), self.event()).await {
-            drop(message(event?).map(&mut *hear));
+            if let Some(message) = message(event?) {
+                hear(message);
+            }
         }
         Ok(())
     }
@@ -171,9 +170,6 @@ impl Desk {
 
     /// Waits for the next message. Nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Result<Message, DeskError> {
-        if let Some(message) = self.waiting.pop_front() {
-            return Ok(message);
-        }
         loop {
             if let Some(message) = message(self.event().await?) {
                 return Ok(message);
@@ -181,35 +177,27 @@ impl Desk {
         }
     }
 
-    /// Publishes a message retained, and waits until the broker has it.
+    /// Publishes a message retained, and waits until the broker has it. Other messages that come
+    /// meanwhile are dropped.
     pub async fn publish(&mut self, topic: &str, payload: &Bytes) -> Result<(), DeskError> {
         let sent = self
             .client
             .try_publish(topic, QoS::AtLeastOnce, true, payload.clone());
         sent.map_err(|error| DeskError::Connection(error.to_string()))?;
+        // Nothing else is published at the same time.
         let acknowledged = async {
-            loop {
-                match self.event().await? {
-                    // Nothing else is published at the same time.
-                    Event::Incoming(Incoming::PubAck(_)) => return Ok::<_, DeskError>(()),
-                    event => self.waiting.extend(message(event)),
-                }
-            }
+            while !matches!(self.event().await?, Event::Incoming(Incoming::PubAck(_))) {}
+            Ok::<_, DeskError>(())
         };
         let acknowledged = timeout(ACKNOWLEDGE, acknowledged).await;
         acknowledged.map_err(|_| DeskError::NoAnswer(ACKNOWLEDGE.as_secs()))??;
         self.request(&[topic])?;
+        let is_kept = |message: Message| {
+            message.is_retained && message.topic == topic && message.payload == *payload
+        };
         let read_back = async {
-            loop {
-                let Some(message) = message(self.event().await?) else {
-                    continue;
-                };
-                let is_own = message.topic == topic && message.payload == *payload;
-                if is_own && message.is_retained {
-                    return Ok::<_, DeskError>(());
-                }
-                self.waiting.push_back(message);
-            }
+            while !message(self.event().await?).is_some_and(is_kept) {}
+            Ok::<_, DeskError>(())
         };
         timeout(READ_BACK, read_back).await.map_err(|_| {
             let bytes = payload.len();

@@ -3,12 +3,16 @@
 mod config_args;
 #[cfg(feature = "demo")]
 pub mod demo;
+mod fleet_args;
 
 #[cfg(not(feature = "demo"))]
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub use config_args::{CheckArgs, ConfigCommand, KeygenArgs, SignArgs};
+pub use fleet_args::{
+    BrokerArgs, FleetArgs, FleetCommand, PushArgs, ResumeArgs, StopArgs, StopOptions, WatchArgs,
+};
 
 use crate::event::RejectedNumber;
 use clap::{Args, Parser, Subcommand};
@@ -33,7 +37,7 @@ Examples:{DEMO_EXAMPLE}
   stockrelay status                      show the state of the gateway on one screen
   stockrelay trace pda-07/8c1f           follow one scan from the device to Odoo
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration cannot be used, 65 the journal is damaged, 69 the daemon is not running, 77 `check` needs root."
+Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration cannot be used, 65 the journal is damaged, 69 the daemon is not running or the broker cannot be reached, 77 `check` needs root."
     )
 }
 
@@ -184,6 +188,16 @@ Examples:
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Central IT: publish bundles for many gateways, watch rollouts, stop them
+    #[command(after_help = "\
+The commands work on any machine with an account at central IT's broker.
+
+Examples:
+  stockrelay fleet status                                      all gateways, failures first
+  stockrelay fleet push autumn.bundle --trust trust.toml
+  stockrelay fleet watch 42 --max-failed 0.05 --sign anna.key
+  stockrelay fleet stop 42 --reason \"wrong database\" --sign anna.key")]
+    Fleet(FleetArgs),
 }
 
 #[derive(Debug, Clone, Args)]
