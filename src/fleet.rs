@@ -3,7 +3,7 @@
 //! ```text
 //! DIR ─ build ▸ *.bundle ─ signing ▸ signed *.bundle ─▶ any way to the gateway
 //!
-//! bytes ─ bundle ▸ Verified ─ admit ▸ now, later, or refused ─ site_set ▸ files of this site ▸ config
+//! bytes ─ bundle ▸ Verified ─ admit ▸ now, later or refused ─ site_set ▸ files of the site ▸ config
 //! bytes ─ stop ▸ Stop
 //!
 //! central IT's broker ─ desk ─ topics ▸ report ▸ heard ─ rollout ▸ continue, stop, or ended

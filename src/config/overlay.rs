@@ -5,7 +5,7 @@
 //! list of devices or scanners point into the directory of the bundle's files:
 //!
 //! ```text
-//! DIRECTORY/devices.toml         the bundle's list; if it brings only profiles, a link to the local list
+//! DIRECTORY/devices.toml         the bundle's list; if it brings only profiles: link to the local one
 //! DIRECTORY/scanners.toml        the same
 //! DIRECTORY/scanner-profiles/    the bundle's profiles: `decode::profiles` reads them first
 //! DIRECTORY/local                a link to the directory of the local configuration

@@ -26,8 +26,8 @@ pub(super) struct Written {
 pub(super) enum Origin {
     /// The path, and the line of the key. `None`: the line is unknown.
     File(PathBuf, Option<usize>),
-    /// A file of a bundle: the serial, the path in the archive, and the line of the key. `None`: the
-    /// bundle brings the file that the key names.
+    /// A file of a bundle: the serial, the path in the archive, and the line of the key. `None`:
+    /// the bundle brings the file that the key names.
     Bundle(u64, String, Option<usize>),
     /// An environment variable. Its value is always a text, whatever type the key has.
     Variable(String),

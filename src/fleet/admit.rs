@@ -1,8 +1,8 @@
 //! Whether a verified bundle is for this gateway, and when.
 //!
 //! **In**: the bundle, and what the gateway knows: its site and group, its version, the highest
-//! serial that it ever verified, the stop, the time. **Out**: apply now, wait until, or refused with
-//! the cause. Pure.
+//! serial that it ever verified, the stop, the time. **Out**: apply now, wait, or refused with the
+//! cause. Pure.
 
 use jiff::Timestamp;
 use semver::Version;

@@ -218,7 +218,7 @@ impl Reader<'_> {
             let block = (self.at + found) / BLOCK;
             return Err(ArchiveError::TrailingData { block });
         }
-        if rest.len() < (END_BLOCKS - 1) * BLOCK || rest.len() % BLOCK != 0 {
+        if rest.len() < (END_BLOCKS - 1) * BLOCK || !rest.len().is_multiple_of(BLOCK) {
             let what = "zero blocks at its end".to_owned();
             return Err(ArchiveError::Truncated { what });
         }
@@ -234,9 +234,9 @@ fn check_header(header: &Header, block: usize) -> Result<(), ArchiveError> {
     }
     let bytes = header.as_bytes();
     let field = 148..156;
-    let sum = |(at, byte): (usize, &u8)| match field.contains(&at) {
-        true => u32::from(b' '),
-        false => u32::from(*byte),
+    let sum = |(at, byte): (usize, &u8)| {
+        let byte = if field.contains(&at) { b' ' } else { *byte };
+        u32::from(byte)
     };
     let sum: u32 = bytes.iter().enumerate().map(sum).sum();
     match header.cksum() {
@@ -280,6 +280,12 @@ fn refused_kind(kind: u8) -> Option<String> {
 
 /// Checks that the records of a pax header leave name, size and kind of the entry unchanged.
 fn check_records(records: &[u8], path: &str, block: usize) -> Result<(), ArchiveError> {
+    // The reader of the crate ends at an empty line.
+    let has_empty_line = records.starts_with(b"\n") || records.windows(2).any(|two| two == b"\n\n");
+    if has_empty_line {
+        let why = "its pax records have an empty line";
+        return Err(ArchiveError::BadHeader { block, why });
+    }
     for record in PaxExtensions::new(records) {
         let key = record.ok().and_then(|record| record.key().ok());
         let Some(key) = key else {
@@ -394,10 +400,10 @@ pub fn write<'a>(
 }
 
 fn check_total(bytes: usize) -> Result<(), ArchiveError> {
-    match bytes > BYTES_MAX {
-        true => Err(ArchiveError::TooLarge { bytes }),
-        false => Ok(()),
+    if bytes > BYTES_MAX {
+        return Err(ArchiveError::TooLarge { bytes });
     }
+    Ok(())
 }
 
 #[cfg(test)]

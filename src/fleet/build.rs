@@ -1,7 +1,8 @@
 //! Builds an unsigned bundle from a directory.
 //!
-//! **In**: a directory with `manifest.toml` (without `[[file]]`) and `files/`. **Out**: the bytes of
-//! the bundle. The same files give the same bytes. A bundle that a gateway would refuse is not built.
+//! **In**: a directory with `manifest.toml` (without `[[file]]`) and `files/`. **Out**: the bytes
+//! of the bundle. The same files give the same bytes. A bundle that a gateway would refuse is not
+//! built.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use toml::de::{DeTable, DeValue};
 
+use super::key_id::{ENCRYPTED_KEY, PLAIN_KEY};
+use super::keys::line_of;
 use super::layout::{self, Placed, Use};
 use crate::config::Fault;
 
@@ -34,8 +36,8 @@ const SECRET_KEYS: [&str; 9] = [
 const PRIVATE_KEYS: [(&str, &str); 4] = [
     ("PRIVATE KEY-----", "a private key in PEM form"),
     ("AGE-SECRET-KEY-", "a private key of age"),
-    ("RWRTY0Iy", "a secret key of minisign"),
-    ("RWQAAEIy", "a secret key of minisign"),
+    (ENCRYPTED_KEY, "a secret key of minisign"),
+    (PLAIN_KEY, "a secret key of minisign"),
 ];
 /// The first bytes of an encrypted file of age, binary and as text.
 const AGE: [&[u8]; 2] = [
@@ -251,17 +253,12 @@ impl Checked<'_> {
     }
 }
 
-fn line_of(text: &str, at: usize) -> usize {
-    let before = text.as_bytes().get(..at).unwrap_or_default();
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
-}
-
 /// Whether the value of this key is a secret. `password_file` names a file, and is not.
 fn is_secret_key(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     let squeezed = name.replace('_', "");
     let ends = |ending: &&str| name.ends_with(*ending) || squeezed.ends_with(*ending);
-    SECRET_KEYS.iter().any(|ending| ends(&ending))
+    SECRET_KEYS.iter().any(ends)
 }
 
 fn is_plain_text(text: &str) -> bool {

@@ -1,7 +1,12 @@
-//! The id of a minisign key.
+//! The id of a minisign key, and the marks of its secret half.
 
 use std::fmt;
 use std::str::FromStr;
+
+/// The first characters of a secret key: the algorithms of the key, of its encryption and of its
+/// checksum.
+pub(super) const ENCRYPTED_KEY: &str = "RWRTY0Iy";
+pub(super) const PLAIN_KEY: &str = "RWQAAEIy";
 
 /// The id of a key, as minisign prints it: 16 hexadecimal digits. Some versions of minisign leave
 /// out zeros at the beginning, so fewer digits are accepted.

@@ -69,9 +69,9 @@ pub(super) fn list_faults(file: &str, faults: &[Fault]) -> String {
     format!("{file} has {} {noun}:{}", faults.len(), lines.concat())
 }
 
-fn line_of(text: &str, at: usize) -> usize {
-    let before = text.as_bytes().get(..at).unwrap_or_default();
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
+/// Returns the line of a place in the text, counted from 1.
+pub(super) fn line_of(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or_default().matches('\n').count() + 1
 }
 
 impl<'a> Keys<'a> {
@@ -160,7 +160,10 @@ impl<'a> Keys<'a> {
     }
 
     pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
-        self.take(key, "true or false", DeValue::as_bool)
+        self.take(key, "true or false", |value| match value {
+            DeValue::Boolean(value) => Some(*value),
+            _ => None,
+        })
     }
 
     /// Reads a fraction above 0, up to 1.

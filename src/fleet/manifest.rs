@@ -3,6 +3,8 @@
 //! **In**: the text. **Out**: a [`Manifest`], or every fault at once with key, line, found and
 //! accepted values. Pure: the present time is an argument.
 
+use std::fmt::Write as _;
+
 use jiff::{SignedDuration, Timestamp};
 use semver::VersionReq;
 use sha2::{Digest as _, Sha256};
@@ -62,7 +64,7 @@ pub enum Chosen {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ring {
     pub sites: Chosen,
-    /// Seconds from when this ring is due until the next one is.
+    /// Seconds between the times at which this ring and the next one are due.
     pub wait_s: u64,
 }
 
@@ -188,13 +190,11 @@ fn read(keys: &mut Keys, with_files: bool) -> Option<Manifest> {
     let targets = keys.section("targets", |keys| choice(keys, false));
     keys.require("ring", "at least one section [[ring]]");
     let rings = keys.sections("ring", ring);
-    let files = match with_files {
-        true => {
-            keys.require("file", "a section [[file]] for each file below files/");
-            keys.sections("file", listed)
-        }
-        false => Vec::new(),
-    };
+    let mut files = Vec::new();
+    if with_files {
+        keys.require("file", "a section [[file]] for each file below files/");
+        files = keys.sections("file", listed);
+    }
     if rings.len() > RINGS_MAX {
         keys.fault(
             "ring",
@@ -248,9 +248,10 @@ fn choice(keys: &mut Keys, is_ring: bool) -> Option<Chosen> {
     let share = is_ring.then(|| keys.share("share")).flatten();
     let is_named = keys.has("sites") || keys.has("groups");
     let ways = [is_named, keys.has("all"), is_ring && keys.has("share")];
-    let accepted = match is_ring {
-        true => "sites or groups (or both), or share, or all = true",
-        false => "sites or groups (or both), or all = true",
+    let accepted = if is_ring {
+        "sites or groups (or both), or share, or all = true"
+    } else {
+        "sites or groups (or both), or all = true"
     };
     match ways {
         [true, false, false] => {
@@ -315,7 +316,11 @@ pub fn parse_hash(text: &str) -> Option<Hash> {
 /// Writes a hash as 64 hexadecimal digits.
 #[must_use]
 pub fn format_hash(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(64);
+    for byte in hash {
+        write!(text, "{byte:02x}").expect("a String takes all text");
+    }
+    text
 }
 
 /// Records a fault for each target that no ring names: it would never apply the bundle.

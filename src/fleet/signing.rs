@@ -4,22 +4,20 @@
 //! prehashed form. Secret keys and passwords are in no error and no `Debug`. Nothing here runs on a
 //! gateway.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use bytes::Bytes;
-use minisign::{KeyPair, SecretKey, SecretKeyBox};
+use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
 use secrecy::{ExposeSecret as _, SecretString};
 use thiserror::Error;
 
 use super::bundle::Bundle;
 use super::error::BundleError;
-use super::key_id::KeyId;
+use super::key_id::{ENCRYPTED_KEY, KeyId, PLAIN_KEY};
 use super::manifest::MANIFEST;
 use super::parts;
 use super::stop::{STOP, Stop};
 use super::trust::SignatureFile;
-
-/// The first characters of a secret key, encrypted and not: the algorithms of the key, of its
-/// encryption and of its checksum.
-const SECRET_KEYS: [&str; 2] = ["RWRTY0Iy", "RWQAAEIy"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum KeyError {
@@ -46,6 +44,7 @@ pub struct NewKey {
 pub struct Signer {
     pub id: KeyId,
     key: SecretKey,
+    public: PublicKey,
 }
 
 /// Makes a new key. `None`: the secret key is not encrypted.
@@ -79,29 +78,30 @@ pub fn open_key<E: From<KeyError>>(
     ask: impl FnOnce() -> Result<SecretString, E>,
 ) -> Result<Signer, E> {
     let text = text.expose_secret();
-    let parse = || SecretKeyBox::from_string(text).map_err(|_| KeyError::NotAKey);
     let line = text.lines().nth(1).unwrap_or_default();
-    let is_key = SECRET_KEYS.iter().any(|start| line.starts_with(start));
-    if !is_key {
+    let key = if line.starts_with(PLAIN_KEY) {
+        // Not by `into_unencrypted_secret_key`: minisign 0.11 writes no checksum into such a key.
+        let bytes = BASE64.decode(line.trim()).map_err(|_| KeyError::NotAKey)?;
+        SecretKey::from_bytes(&bytes).map_err(|_| KeyError::NotAKey)?
+    } else if line.starts_with(ENCRYPTED_KEY) {
+        let password = ask()?.expose_secret().to_owned();
+        let key = SecretKeyBox::from_string(text).map_err(|_| KeyError::NotAKey)?;
+        let opened = key.into_secret_key(Some(password));
+        opened.map_err(|_| KeyError::WrongPassword)?
+    } else {
         return Err(KeyError::NotAKey.into());
-    }
-    let key = match parse()?.into_unencrypted_secret_key() {
-        Ok(key) => key,
-        Err(_) => {
-            let password = ask()?.expose_secret().to_owned();
-            let opened = parse()?.into_secret_key(Some(password));
-            opened.map_err(|_| KeyError::WrongPassword)?
-        }
     };
+    let public = PublicKey::from_secret_key(&key).map_err(|_| KeyError::NotAKey)?;
     let id = id(key.keynum());
-    Ok(Signer { id, key })
+    Ok(Signer { id, key, public })
 }
 
 impl Signer {
-    /// Signs a message. The text is that of a .minisig file.
+    /// Signs a message, and verifies the signature, because the file of the key may be damaged. The
+    /// text is that of a .minisig file.
     pub fn sign(&self, message: &[u8]) -> Result<String, KeyError> {
         let comment = format!("signature of key {}", self.id);
-        let signed = minisign::sign(None, &self.key, message, None, Some(&comment));
+        let signed = minisign::sign(Some(&self.public), &self.key, message, None, Some(&comment));
         let signed = signed.map_err(|error| KeyError::Unusable(error.to_string()))?;
         Ok(signed.to_string())
     }
@@ -116,8 +116,8 @@ pub enum SignError {
     Key(#[from] KeyError),
 }
 
-/// Adds the key's signature to a bundle, or replaces it. A bundle that a gateway would refuse is not
-/// signed.
+/// Adds the key's signature to a bundle, or replaces it. A bundle that a gateway would refuse is
+/// not signed.
 pub fn sign_bundle(bundle: &Bytes, signer: &Signer) -> Result<Vec<u8>, SignError> {
     Bundle::read(bundle)?;
     sign(bundle, MANIFEST, signer)

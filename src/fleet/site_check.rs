@@ -43,7 +43,8 @@ impl Credential {
     }
 }
 
-/// Checks the files of `set`, which are unpacked into `directory`, with the configuration at `main`.
+/// Checks the files of `set`, which are unpacked into `directory`, with the configuration at
+/// `main`.
 pub fn check(
     set: &SiteSet,
     directory: &Path,

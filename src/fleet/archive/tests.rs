@@ -260,7 +260,13 @@ fn pax_records_may_have_times_and_owners_but_no_name_size_or_kind() {
             let shown = String::from_utf8_lossy(records).into_owned();
             assert_eq!(code(&with_records(kind, records)), "not-a-file", "{shown}");
         }
-        for records in [&b"x"[..], b"99 mtime=1\n", b"mtime=1\n", b"9 mtime=1"] {
+        for records in [
+            &b"x"[..],
+            b"99 mtime=1\n",
+            b"mtime=1\n",
+            b"9 mtime=1",
+            b"\n12 path=../x\n",
+        ] {
             let shown = String::from_utf8_lossy(records).into_owned();
             assert_eq!(code(&with_records(kind, records)), "bad-header", "{shown}");
         }

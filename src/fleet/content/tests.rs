@@ -193,6 +193,13 @@ fn all_faults_of_all_files_are_found_at_once() {
         .iter()
         .map(|(cause, _)| *cause)
         .collect();
-    use Cause::{ForbiddenKey, Layout, Secret};
-    assert_eq!(causes, [ForbiddenKey, ForbiddenKey, Secret, Layout]);
+    assert_eq!(
+        causes,
+        [
+            Cause::ForbiddenKey,
+            Cause::ForbiddenKey,
+            Cause::Secret,
+            Cause::Layout
+        ]
+    );
 }

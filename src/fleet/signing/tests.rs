@@ -11,8 +11,8 @@ fn an_encrypted_key_opens_with_its_password_only() {
     let new = make_key(Some(&password("open sesame"))).unwrap();
     assert!(new.public_file.contains(&new.public), "{}", new.public_file);
     let open = |word: &str| open_key::<KeyError>(&new.secret_file, || Ok(password(word)));
-    let signer = open("open sesame").unwrap();
-    assert_eq!(signer.id, new.id);
+    let opened = open("open sesame").unwrap();
+    assert_eq!(opened.id, new.id);
     assert_eq!(open("open says me").err(), Some(KeyError::WrongPassword));
     let text = format!(
         "threshold = 1\n[[key]]\nid = \"{}\"\npublic = \"{}\"\nname = \"x\"\n",
@@ -20,8 +20,8 @@ fn an_encrypted_key_opens_with_its_password_only() {
     );
     let trust = Trust::parse(&text, "trust.toml").unwrap();
     let unsigned = bundle(MANIFEST_DRAFT, &[CAPTURE]);
-    let signed = sign_bundle(&unsigned, &signer).unwrap().into();
-    assert!(crate::fleet::verify(&signed, &trust).is_ok());
+    let bytes = sign_bundle(&unsigned, &opened).unwrap().into();
+    assert!(crate::fleet::verify(&bytes, &trust).is_ok());
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! `stockrelay config`: shows and checks the configuration, and makes, signs and checks central IT's
-//! bundles. No command here needs a daemon.
+//! `stockrelay config`: shows and checks the configuration, and makes, signs and checks central
+//! IT's bundles. No command here needs a daemon.
 
 mod difference;
 mod inspect;
@@ -74,11 +74,16 @@ fn load(process: &Process) -> Result<config::Loaded, CommandError> {
     loaded.map_err(|error: ConfigError| CommandError::Config(error.to_string()))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "for `map_err`, and for texts that are made for it"
+)]
 pub(super) fn failed(error: impl ToString) -> CommandError {
     CommandError::Failed(error.to_string())
 }
 
 /// The error of a bundle, with its code.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn refused(error: BundleError) -> CommandError {
     CommandError::Failed(format!("{}: {error}", error.code()))
 }

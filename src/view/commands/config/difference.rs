@@ -1,6 +1,6 @@
 //! `config diff`: what changes from one bundle to the next, key by key where files are TOML.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 
@@ -35,10 +35,8 @@ pub fn diff(old: &Path, new: Option<&Path>, out: &mut dyn Write) -> Result<u8, C
 /// Lists the differences, one per line.
 fn compare(old: &Bundle, new: &Bundle) -> Vec<String> {
     let mut lines = changes("manifest.toml: ", &manifest(old), &manifest(new));
-    let both: BTreeMap<&String, ()> = (old.files.keys().chain(new.files.keys()))
-        .map(|path| (path, ()))
-        .collect();
-    for path in both.into_keys() {
+    let both: BTreeSet<&String> = old.files.keys().chain(new.files.keys()).collect();
+    for path in both {
         match (old.files.get(path), new.files.get(path)) {
             (Some(before), Some(after)) => lines.extend(change(path, before, after)),
             (None, Some(after)) => lines.push(format!("{path}: new, {} bytes", after.len())),
@@ -79,7 +77,13 @@ fn change(path: &str, before: &Bytes, after: &Bytes) -> Vec<String> {
         return Vec::new();
     }
     let parse = |bytes: &Bytes| str::from_utf8(bytes).ok()?.parse::<Table>().ok();
-    if let (true, Some(old), Some(new)) = (path.ends_with(".toml"), parse(before), parse(after)) {
+    if let (true, Some(old), Some(new)) = (
+        Path::new(path)
+            .extension()
+            .is_some_and(|ending| ending == "toml"),
+        parse(before),
+        parse(after),
+    ) {
         let (mut old_keys, mut new_keys) = (BTreeMap::new(), BTreeMap::new());
         flatten("", &old, &mut old_keys);
         flatten("", &new, &mut new_keys);
@@ -101,7 +105,7 @@ fn changes(
     old: &BTreeMap<String, String>,
     new: &BTreeMap<String, String>,
 ) -> Vec<String> {
-    let keys: BTreeMap<&String, ()> = old.keys().chain(new.keys()).map(|key| (key, ())).collect();
+    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let line = |key: &String| match (old.get(key), new.get(key)) {
         (Some(before), Some(after)) if before == after => None,
         (Some(before), Some(after)) => {
@@ -112,7 +116,7 @@ fn changes(
         (Some(_), None) => Some(format!("{start}{key}: removed")),
         (None, None) => None,
     };
-    keys.into_keys().filter_map(line).collect()
+    keys.into_iter().filter_map(line).collect()
 }
 
 /// The hash of a password is not shown.

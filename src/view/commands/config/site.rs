@@ -82,15 +82,14 @@ fn check_bundle(
     let set = SiteSet::of(bundle, site, group);
     let unpacked = directory.join("files");
     set.unpack(&unpacked)?;
-    let main = match own {
-        Some(own) => own.to_owned(),
-        None => {
-            let local = directory.join("gateway");
-            std::fs::create_dir(&local)?;
-            let main = local.join("config.toml");
-            std::fs::write(&main, ANY_GATEWAY)?;
-            main
-        }
+    let main = if let Some(own) = own {
+        own.to_owned()
+    } else {
+        let local = directory.join("gateway");
+        std::fs::create_dir(&local)?;
+        let main = local.join("config.toml");
+        std::fs::write(&main, ANY_GATEWAY)?;
+        main
     };
     let mut environment = process.environment.to_vec();
     environment.push(("STOCKRELAY_SITE".to_owned(), site.to_string()));
