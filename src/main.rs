@@ -232,7 +232,11 @@ async fn fleet(args: &FleetArgs, path: &Path) -> Result<u8, u8> {
     let done = commands::fleet(args, &process, &mut out).await;
     let flushed = out.flush().map_err(CommandError::from);
     drop(out.into_parts());
-    report(done.and_then(|code| flushed.map(|()| code)))
+    match (done, flushed) {
+        // A closed pipe must not turn the code of a stopped rollout into 0.
+        (Ok(EXIT_DONE), Err(error)) => report(Err(error)),
+        (done, _) => report(done),
+    }
 }
 
 /// Prints the error of a command, and returns its exit code.

@@ -75,9 +75,10 @@ pub fn load_fleet(path: &Path, environment: &[(String, String)]) -> Result<Fleet
     let mut reader = keys::Reader::new(directory, written);
     let fleet = fleet::read(&mut reader, &mut Vec::new(), None);
     reader.refuse_unknown();
-    match reader.faults.is_empty() {
-        true => Ok(fleet),
-        false => Err(ConfigError::Faults(reader.faults)),
+    if reader.faults.is_empty() {
+        Ok(fleet)
+    } else {
+        Err(ConfigError::Faults(reader.faults))
     }
 }
 

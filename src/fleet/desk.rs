@@ -136,7 +136,9 @@ impl Desk {
             let answer = async {
                 loop {
                     match self.event().await? {
-                        Event::Incoming(Incoming::SubAck(answer)) => return Ok(answer),
+                        Event::Incoming(Incoming::SubAck(answer)) => {
+                            return Ok::<_, DeskError>(answer);
+                        }
                         event => {
                             if let Some(message) = message(event) {
                                 hear(message);

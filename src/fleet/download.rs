@@ -4,7 +4,6 @@
 //! and SHA-256; nothing else of them is checked. A server that is slow, endless, redirecting or
 //! lying costs at most [`WAIT_MAX`] and the announced bytes.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -83,8 +82,10 @@ fn describe(error: &reqwest::Error) -> String {
     let mut text = String::new();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        let colon = if text.is_empty() { "" } else { ": " };
-        drop(write!(text, "{colon}{error}"));
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&error.to_string());
         cause = error.source();
     }
     if text.is_empty() {

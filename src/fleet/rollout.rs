@@ -220,9 +220,10 @@ fn decide(rings: &[RingCounts], sites: &[SiteFate], max_failed: f64) -> Decision
     if !sites.iter().any(has_result) || !sites.iter().all(|site| site.fate.has_ended()) {
         return Decision::Continue;
     }
-    match sites.iter().any(|site| site.fate.is_failure()) {
-        true => Decision::Ended,
-        false => Decision::Confirmed,
+    if sites.iter().any(|site| site.fate.is_failure()) {
+        Decision::Ended
+    } else {
+        Decision::Confirmed
     }
 }
 

@@ -409,11 +409,11 @@ async fn watch_ends_when_every_gateway_has_confirmed() {
     let mut gateways = Gateways::new(&mosquitto).await;
     office.bundle("autumn", 42, CAPTURE);
     let watch = ["fleet", "watch", "42", "--sign", "anna.key"];
-    let out = office.ends(&watch, 1);
+    let out = office.ends(&watch, 2);
     assert!(out.contains("no bundle with serial 42"), "{out}");
     office.ends(&["fleet", "push", "autumn.bundle"], 0);
     let stranger = ["fleet", "watch", "42", "--sign", "eve.key"];
-    let out = office.ends(&stranger, 1);
+    let out = office.ends(&stranger, 2);
     assert!(out.contains("no gateway would accept the message"), "{out}");
     gateways.state("a1", 42, "staged").await;
     gateways.ended("a2", 42, "confirmed", "").await;

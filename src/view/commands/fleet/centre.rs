@@ -109,10 +109,12 @@ async fn open(
     Ok((bundle.manifest.serial >= serial_min).then_some(bundle))
 }
 
-/// Reports and connections of all gateways. Messages that are no report are counted.
+/// Reports and connections of all gateways, and the stop. Messages that are no report are counted.
 #[derive(Default)]
 pub struct Ear {
     pub sites: HeardSites,
+    /// The newest stop. `None`: none has come, or it was taken.
+    pub stop: Option<Bytes>,
     /// Messages that were dropped, and the first one's topic with the reason.
     dropped: u64,
     first: Option<String>,
@@ -135,6 +137,7 @@ impl Ear {
             is_retained,
         } = message;
         if topic == STOP_TOPIC {
+            self.stop = Some(payload.clone()).filter(|payload| !payload.is_empty());
             return;
         }
         if let Err(error) = self.sites.hear(topic, payload, *is_retained, now) {

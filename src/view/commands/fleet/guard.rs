@@ -10,12 +10,11 @@ use std::time::Duration;
 use super::centre::{Ear, Published};
 use super::progress::Progress;
 use super::stopping::{StopSigner, describe_stop, publish_stop};
-use super::{Central, EXIT_SOME_FAILED, describe, warn};
+use super::{Central, EXIT_SOME_FAILED, warn};
 use crate::clock;
-use crate::fleet::desk::{Desk, Message};
+use crate::fleet::desk::Desk;
 use crate::fleet::rollout::{Decision, Limits, Rollout};
 use crate::fleet::stop::{Stop, TEXT_BYTES_MAX};
-use crate::fleet::topics::STOP_TOPIC;
 use crate::fleet::{self, Bundle, Manifest};
 use crate::view::cli::WatchArgs;
 use crate::view::commands::config::{Process, failed, read_file, refused};
@@ -34,24 +33,12 @@ pub async fn watch(
     process: &Process<'_>,
     out: &mut (dyn Write + Send),
 ) -> Result<u8, CommandError> {
-    let signer = StopSigner::open(std::slice::from_ref(&args.sign), &args.stop, process)?;
-    // Now, not when the stop is urgent.
-    signer.check(&signer.build(args.serial, true, "test of the key", 1)?)?;
-    let mut desk = central.connect().await?;
-    let published = Published::read(&mut desk).await?;
-    let manifest = find_manifest(central, args, &signer, &published).await?;
-    let mut guard = Guard {
-        central,
-        args,
-        signer,
-        manifest,
-        ear: Ear::default(),
-        progress: Progress::new(),
-    };
-    if let Some(stop) = guard.find_stop(published.stop.as_ref())? {
-        return guard.end(&describe_stop(&stop), EXIT_FAILED, out);
-    }
-    guard.ear.listen(&mut desk).await?;
+    let begun = Guard::begin(central, args, process).await;
+    let (guard, desk) = begun.map_err(|error| match error {
+        // Exit code 1 would claim that the rollout is stopped.
+        CommandError::Failed(text) => CommandError::Usage(text),
+        error => error,
+    })?;
     guard.run(desk, out).await
 }
 
@@ -104,7 +91,32 @@ struct Guard<'a> {
     progress: Progress,
 }
 
-impl Guard<'_> {
+impl<'a> Guard<'a> {
+    /// Opens the key, finds the bundle, and reads what the gateways have reported.
+    async fn begin(
+        central: &'a Central,
+        args: &'a WatchArgs,
+        process: &Process<'_>,
+    ) -> Result<(Self, Desk), CommandError> {
+        let signer = StopSigner::open(std::slice::from_ref(&args.sign), &args.stop, process)?;
+        // Now, not when the stop is urgent.
+        signer.check(&signer.build(args.serial, true, "test of the key", 1)?)?;
+        let mut desk = central.connect().await?;
+        let published = Published::read(&mut desk).await?;
+        let manifest = find_manifest(central, args, &signer, &published).await?;
+        let mut ear = Ear::default();
+        ear.listen(&mut desk).await?;
+        let guard = Self {
+            central,
+            args,
+            signer,
+            manifest,
+            ear,
+            progress: Progress::new(),
+        };
+        Ok((guard, desk))
+    }
+
     async fn run(
         mut self,
         mut desk: Desk,
@@ -117,15 +129,10 @@ impl Guard<'_> {
                 _ = tick.tick() => None,
             };
             match message {
-                Some(Ok(message)) if message.topic == STOP_TOPIC => {
-                    if let Some(stop) = self.hear_stop(&message) {
-                        return self.end(&describe_stop(&stop), EXIT_FAILED, out);
-                    }
-                }
                 Some(Ok(message)) => self.ear.hear(&message, clock::now()),
                 Some(Err(error)) => {
                     self.ear.sites.lose_connection(clock::now());
-                    self.progress.note(&error.to_string(), out)?;
+                    self.progress.note(&error.to_string(), out);
                     desk = self.connect_again(out).await?;
                 }
                 None => {
@@ -141,23 +148,26 @@ impl Guard<'_> {
     /// Judges the rollout and acts. `None`: it goes on.
     async fn judge(&mut self, out: &mut (dyn Write + Send)) -> Result<Option<u8>, CommandError> {
         self.ear.warn();
+        if let Some(stop) = self.find_stop() {
+            return Ok(Some(self.end(&describe_stop(&stop), EXIT_FAILED, out)));
+        }
         let now = clock::now();
         let limits = Limits {
             max_failed: self.args.max_failed,
             silent_s: self.args.silent_s,
         };
         let rollout = Rollout::judge(&self.manifest, &self.ear.sites, limits, now);
-        self.progress.show(&self.manifest, &rollout, now, out)?;
+        self.progress.show(&self.manifest, &rollout, now, out);
         match rollout.decision {
             Decision::Continue => Ok(None),
             Decision::Stop { ring } => {
                 let reason = describe_failures(&rollout, ring, self.args.max_failed);
                 let stop = self.publish(&reason, out).await?;
-                self.end(&describe_stop(&stop), EXIT_FAILED, out).map(Some)
+                Ok(Some(self.end(&describe_stop(&stop), EXIT_FAILED, out)))
             }
             Decision::Confirmed => {
                 let text = "every gateway that is not away has confirmed the bundle";
-                self.end(text, EXIT_DONE, out).map(Some)
+                Ok(Some(self.end(text, EXIT_DONE, out)))
             }
             Decision::Ended => {
                 let failed = rollout.failed().count();
@@ -165,7 +175,7 @@ impl Guard<'_> {
                     "all gateways have ended, and {failed} failed; that is not more than --max-failed {}",
                     self.args.max_failed
                 );
-                self.end(&text, EXIT_SOME_FAILED, out).map(Some)
+                Ok(Some(self.end(&text, EXIT_SOME_FAILED, out)))
             }
         }
     }
@@ -183,7 +193,7 @@ impl Guard<'_> {
                 Ok(stop) => return Ok(stop),
                 Err(CommandError::Unavailable(text)) => {
                     let text = format!("the stop is not published yet: {text}");
-                    self.progress.note(&text, out)?;
+                    self.progress.note(&text, out);
                     tokio::time::sleep(CONNECT_AGAIN).await;
                 }
                 // Exit code 1 would claim that the rollout is stopped.
@@ -202,44 +212,42 @@ impl Guard<'_> {
             match self.central.connect().await {
                 Ok(mut desk) => match self.ear.listen(&mut desk).await {
                     Ok(()) => {
-                        self.progress.note("connected again", out)?;
+                        self.progress.note("connected again", out);
                         return Ok(desk);
                     }
-                    Err(error) => self.progress.note(&error.to_string(), out)?,
+                    Err(error) => self.progress.note(&error.to_string(), out),
                 },
                 Err(error @ CommandError::Config(_)) => return Err(error),
-                Err(error) => self.progress.note(&error.to_string(), out)?,
+                Err(error) => self.progress.note(&error.to_string(), out),
             }
         }
     }
 
-    /// Finds a stop of this rollout that the gateways follow.
-    fn find_stop(&self, retained: Option<&bytes::Bytes>) -> Result<Option<Stop>, CommandError> {
-        let known = self.signer.known(retained)?;
-        let stop = known.filter(|known| known.stops(self.args.serial));
-        if stop.is_some() && self.signer.trust.is_none() {
+    /// Finds a stop of this rollout that the gateways follow, among the messages since the last
+    /// call.
+    fn find_stop(&mut self) -> Option<Stop> {
+        let message = self.ear.stop.take()?;
+        let known = match self.signer.known(Some(&message)) {
+            Ok(known) => known?,
+            // A count that is not plausible and not verified is no reason to end.
+            Err(error) => {
+                warn(&error.to_string());
+                return None;
+            }
+        };
+        let stop = Some(known).filter(|known| known.stops(self.args.serial))?;
+        if self.signer.trust.is_none() {
             warn(
-                "the broker has a stop of this rollout that is not verified, so it is watched on: name your keys with --trust",
+                "the broker has a stop of this rollout that is not verified, so the watch goes on: name your keys with --trust",
             );
-            return Ok(None);
+            return None;
         }
-        Ok(stop)
+        Some(stop)
     }
 
-    fn hear_stop(&self, message: &Message) -> Option<Stop> {
-        let retained = Some(&message.payload).filter(|payload| !payload.is_empty());
-        // An implausible count of a message that is not verified is no reason to end.
-        self.find_stop(retained).unwrap_or_default()
-    }
-
-    fn end(
-        &mut self,
-        text: &str,
-        code: u8,
-        out: &mut (dyn Write + Send),
-    ) -> Result<u8, CommandError> {
-        self.progress.end(text, out)?;
-        Ok(code)
+    fn end(&mut self, text: &str, code: u8, out: &mut (dyn Write + Send)) -> u8 {
+        self.progress.end(text, out);
+        code
     }
 }
 

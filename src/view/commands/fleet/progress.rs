@@ -1,4 +1,6 @@
 //! The text of `fleet watch`: a table that is drawn again on a terminal, or a line for each change.
+//!
+//! A write that fails, because the reader closed the pipe, has no effect: the watch goes on.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write};
@@ -51,14 +53,13 @@ impl Progress {
         rollout: &Rollout,
         now: Timestamp,
         out: &mut (dyn Write + Send),
-    ) -> io::Result<()> {
-        if self.is_terminal {
-            let text = draw(manifest, rollout, now)?;
-            self.draw(&text, out)?;
+    ) {
+        let shown = if self.is_terminal {
+            draw(manifest, rollout, now).and_then(|text| self.draw(&text, out))
         } else {
-            self.print_changes(rollout, now, out)?;
-        }
-        out.flush()
+            self.print_changes(rollout, now, out)
+        };
+        drop(shown.and_then(|()| out.flush()));
     }
 
     fn draw(&mut self, text: &str, out: &mut (dyn Write + Send)) -> io::Result<()> {
@@ -88,38 +89,41 @@ impl Progress {
         now: Timestamp,
         out: &mut (dyn Write + Send),
     ) -> io::Result<()> {
+        let shown = std::mem::replace(&mut self.shown, rollout.rings.clone());
         for (index, ring) in rollout.rings.iter().enumerate() {
-            if self.shown.get(index) != Some(ring) {
+            if shown.get(index) != Some(ring) {
                 writeln!(out, "{} ring {}: {}", time(now), index + 1, list(ring))?;
             }
         }
-        self.shown.clone_from(&rollout.rings);
+        let failures = rollout.failed().map(|site| (site.site.clone(), site.fate));
+        let shown = std::mem::replace(&mut self.failures, failures.collect());
         for site in rollout.failed() {
-            if self.failures.get(&site.site) != Some(&site.fate) {
+            if shown.get(&site.site) != Some(&site.fate) {
                 writeln!(out, "{} {}", time(now), describe(site))?;
             }
         }
-        let failures = rollout.failed().map(|site| (site.site.clone(), site.fate));
-        self.failures = failures.collect();
         Ok(())
     }
 
     /// Shows a line about the command itself, unless it is that of the last time.
-    pub fn note(&mut self, text: &str, out: &mut (dyn Write + Send)) -> io::Result<()> {
-        if self.last_note != text {
-            self.erase(out)?;
-            writeln!(out, "{} {}", time(clock::now()), plain(text))?;
-            text.clone_into(&mut self.last_note);
+    pub fn note(&mut self, text: &str, out: &mut (dyn Write + Send)) {
+        if self.last_note == text {
+            return;
         }
-        out.flush()
+        text.clone_into(&mut self.last_note);
+        drop(self.erase(out).and_then(|()| write_line(text, out)));
     }
 
     /// Shows the last line. The table above it stays.
-    pub fn end(&mut self, text: &str, out: &mut (dyn Write + Send)) -> io::Result<()> {
+    pub fn end(&mut self, text: &str, out: &mut (dyn Write + Send)) {
         self.drawn = 0;
-        writeln!(out, "{} {}", time(clock::now()), plain(text))?;
-        out.flush()
+        drop(write_line(text, out));
     }
+}
+
+fn write_line(text: &str, out: &mut (dyn Write + Send)) -> io::Result<()> {
+    writeln!(out, "{} {}", time(clock::now()), plain(text))?;
+    out.flush()
 }
 
 /// Lists the counts of a ring in one line.
@@ -254,7 +258,7 @@ mod tests {
         let mut print = |states: &[(&str, &str)]| {
             let mut out: Vec<u8> = Vec::new();
             let rollout = rollout(&manifest, states);
-            progress.show(&manifest, &rollout, now, &mut out).unwrap();
+            progress.show(&manifest, &rollout, now, &mut out);
             String::from_utf8(out).unwrap()
         };
         let first = "2026-11-29T05:00:00Z ring 1: 1 sites, 1 due, 1 waiting\n\
@@ -275,7 +279,7 @@ mod tests {
         let mut progress = Progress::on(true);
         let mut out: Vec<u8> = Vec::new();
         for _ in 0..2 {
-            progress.show(&manifest, &rollout, now, &mut out).unwrap();
+            progress.show(&manifest, &rollout, now, &mut out);
         }
         let text = String::from_utf8(out).unwrap();
         let (first, second) = text.split_once("\x1b[5F\x1b[J").unwrap();

@@ -111,9 +111,10 @@ fn refuse_used_serial(bundle: &Bundle, present: &[(&str, Bundle)]) -> Result<(),
     };
     let found = other.manifest.serial;
     let name = plain(&other.manifest.name);
-    let problem = match found == serial {
-        true => format!("{topic} has another bundle with serial {serial} ({name})"),
-        false => format!("{topic} has bundle {found} ({name}), and {serial} is not above it"),
+    let problem = if found == serial {
+        format!("{topic} has another bundle with serial {serial} ({name})")
+    } else {
+        format!("{topic} has bundle {found} ({name}), and {serial} is not above it")
     };
     Err(failed(format!(
         "{problem}: make the bundle again with a serial above {found}. If that bundle is not yours, name your keys with --trust"

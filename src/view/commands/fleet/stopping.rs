@@ -204,12 +204,11 @@ pub async fn resume(
             describe_stop(known)
         ));
     }
-    let message = match &args.from {
-        Some(file) => signer.sign(read_started(file, args.serial, known.as_ref())?)?,
-        None => {
-            let count = next_count(known.as_ref(), args.count)?;
-            signer.build(args.serial, false, &args.reason, count)?
-        }
+    let message = if let Some(file) = &args.from {
+        signer.sign(read_started(file, args.serial, known.as_ref())?)?
+    } else {
+        let count = next_count(known.as_ref(), args.count)?;
+        signer.build(args.serial, false, &args.reason, count)?
     };
     if let Some(file) = &args.output {
         desk.close().await;
