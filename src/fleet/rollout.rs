@@ -26,7 +26,7 @@ pub struct Limits {
     pub silent_s: u64,
 }
 
-/// What became of the bundle at a site.
+/// The state of the bundle at a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
     RolledBack,

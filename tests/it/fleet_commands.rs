@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
 use serde_json::{Value, json};
+use stockrelay::clock;
 use stockrelay::fleet::topics::{BUNDLE_TOPIC, STOP_TOPIC};
 use stockrelay::fleet::{Stop, Trust, stop};
 use tempfile::TempDir;
@@ -90,7 +91,7 @@ impl Office {
 
     /// Builds and signs NAME.bundle. Ring 1 has a1 to a4 and is due at once, ring 2 a day later.
     fn bundle(&self, name: &str, serial: u64, capture: &str) {
-        let created = jiff::Timestamp::now();
+        let created = clock::now();
         let manifest = format!(
             "format = 1\nserial = {serial}\nname = \"{name}\"\ncreated = \"{created}\"\n\
              expires = \"2096-03-01T00:00:00Z\"\n[targets]\nall = true\n\
@@ -217,7 +218,7 @@ impl Gateways {
 
     async fn report(&mut self, site: &str, fields: Value) {
         let mut report = json!({
-            "site": site, "at": jiff::Timestamp::now().to_string(), "version": "0.2.0",
+            "site": site, "at": clock::now().to_string(), "version": "0.2.0",
             "running": {"serial": 41, "hash": "ab"}, "wanted": null, "last": null,
             "odoo": "up", "oldest_waiting_s": 0, "parked": 0, "alarms": [], "drift": 0,
         });

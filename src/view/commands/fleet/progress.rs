@@ -13,7 +13,7 @@ use crate::event::Name;
 use crate::fleet::Manifest;
 use crate::fleet::manifest::Due;
 use crate::fleet::rollout::{Fate, RingCounts, Rollout, SiteFate};
-use crate::view::table::{Table, plain, seconds_since, span, time};
+use crate::view::table::{Table, counted, plain, seconds_since, span, time};
 
 /// The failed gateways that the table names.
 const FAILED_MAX: usize = 8;
@@ -129,7 +129,8 @@ fn write_line(text: &str, out: &mut (dyn Write + Send)) -> io::Result<()> {
 /// Lists the counts of a ring in one line.
 fn list(ring: &RingCounts) -> String {
     let due = if ring.is_due { ring.sites } else { 0 };
-    let mut text = format!("{} sites, {due} due", ring.sites);
+    let sites = counted(ring.sites as u64, "site");
+    let mut text = format!("{sites}, {due} due");
     for (count, what) in [
         (ring.waiting, "waiting"),
         (ring.applied, "applied"),
@@ -261,11 +262,11 @@ mod tests {
             progress.show(&manifest, &rollout, now, &mut out);
             String::from_utf8(out).unwrap()
         };
-        let first = "2026-11-29T05:00:00Z ring 1: 1 sites, 1 due, 1 waiting\n\
-                     2026-11-29T05:00:00Z ring 2: 1 sites, 0 due, 1 waiting\n";
+        let first = "2026-11-29T05:00:00Z ring 1: 1 site, 1 due, 1 waiting\n\
+                     2026-11-29T05:00:00Z ring 2: 1 site, 0 due, 1 waiting\n";
         assert_eq!(print(&[("a1", "staged"), ("b1", "waiting")]), first);
         assert_eq!(print(&[("a1", "staged"), ("b1", "waiting")]), "");
-        let failed = "2026-11-29T05:00:00Z ring 1: 1 sites, 1 due, 1 rolled back\n\
+        let failed = "2026-11-29T05:00:00Z ring 1: 1 site, 1 due, 1 rolled back\n\
                       2026-11-29T05:00:00Z a1 (ring 1) rolled-back: odoo is held\n";
         assert_eq!(print(&[("a1", "rolled-back"), ("b1", "waiting")]), failed);
         assert_eq!(print(&[("a1", "rolled-back"), ("b1", "waiting")]), "");
