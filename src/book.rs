@@ -24,6 +24,10 @@ pub const SPANS_OF_PLACE_MAX: usize = 64;
 /// The limit of places with counts, and of places with spans; beyond it, the oldest are removed.
 pub const PLACES_MAX: usize = 50_000;
 
+/// Stands in a joined [`Span`] for the numbers of several documents. No document has this number,
+/// so the doubt of the span does not end.
+pub const SEVERAL: DocumentNumber = DocumentNumber::ZERO;
+
 /// The place of a record of Odoo's stock. Odoo may have several records of one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -146,7 +150,8 @@ pub enum Doubt {
 pub struct Span {
     pub from: Timestamp,
     pub until: Timestamp,
-    /// The number of the document that caused it.
+    /// The number of the document that caused it; [`SEVERAL`] if the clocks of several documents
+    /// are in doubt.
     pub number: DocumentNumber,
     pub doubt: Doubt,
 }
@@ -347,16 +352,17 @@ impl Book {
         true
     }
 
-    /// Returns the documents with spans because of a clock in doubt.
+    /// Returns the documents with spans because of a clock in doubt, without those of [`SEVERAL`].
     #[must_use]
     pub fn doubtful(&self) -> BTreeSet<DocumentNumber> {
         let spans = self.spans.values().flatten();
-        let of_clock = spans.filter(|span| span.doubt == Doubt::Clock);
+        let of_clock = spans.filter(|span| span.doubt == Doubt::Clock && span.number != SEVERAL);
         of_clock.map(|span| span.number).collect()
     }
 
-    /// Ends the doubt about this document, whose device has shown its clock. Returns the ends of
-    /// the spans that were in doubt.
+    /// Ends the doubt about this document, because the gateway knows the device's clock again.
+    /// Returns the ends of the spans that were in doubt. A joined span of [`SEVERAL`] documents
+    /// stays in doubt, because the clock of another document may still be unknown.
     pub fn end_doubt(&mut self, number: DocumentNumber, ended: Doubt) -> Vec<End> {
         let mut ends = Vec::new();
         for (end, spans) in &mut self.spans {
@@ -402,14 +408,23 @@ impl Book {
 }
 
 /// Joins the two nearest spans to one that includes both: a person then decides about rather too
-/// many counts than too few.
+/// many counts than too few. The joined span has the stronger doubt of the two, with the number of
+/// the document in doubt.
 fn join_nearest(spans: &mut Vec<Span>) {
     let gap = |at: &usize| spans[*at + 1].from.duration_since(spans[*at].until);
     if let Some(at) = (0..spans.len().saturating_sub(1)).min_by_key(gap) {
         let next = spans.remove(at + 1);
         let span = &mut spans[at];
         span.until = span.until.max(next.until);
-        span.doubt = span.doubt.min(next.doubt);
+        if next.doubt < span.doubt {
+            (span.number, span.doubt) = (next.number, next.doubt);
+        } else if (span.doubt, next.doubt) == (Doubt::Clock, Doubt::Clock)
+            && span.number != next.number
+        {
+            span.number = SEVERAL;
+        }
+        spans.sort_unstable();
+        spans.dedup();
     }
 }
 

@@ -6,6 +6,7 @@
 //! time as others. The catalog is a cache: if its file is damaged, or belongs to another database,
 //! it is emptied and fetched again. Records that are archived in Odoo are dropped here.
 
+mod codes;
 mod floor;
 pub mod known;
 mod meaning;
@@ -28,6 +29,8 @@ use rust_decimal::prelude::FromPrimitive;
 use thiserror::Error;
 use tokio::sync::watch;
 
+pub(crate) use self::codes::lot_code;
+use self::codes::{CodeOf, codes, number};
 use self::meaning::{LookedUp, MEANT};
 use self::state::AsOf;
 pub use floor::{Called, Lot, OrderFound, Planned, PlannedLine};
@@ -89,71 +92,6 @@ pub struct Product {
     pub measure: Measure,
     /// Whether the product's lots have dates in Odoo.
     pub has_dates: bool,
-}
-
-#[derive(Clone, Copy)]
-enum CodeOf {
-    ProductBarcode = 1,
-    ProductReference = 2,
-    Packaging = 3,
-    Location = 4,
-    OrderName = 5,
-    OrderOrigin = 6,
-    /// The name of the order whose backorder this order is.
-    OrderBefore = 7,
-    /// Product and name.
-    Lot = 8,
-    Package = 9,
-    /// Quants by the id of their lot.
-    QuantOfLot = 10,
-}
-
-fn number(kind: Kind) -> u8 {
-    match kind {
-        Kind::Unit => 1,
-        Kind::Product => 2,
-        Kind::Packaging => 3,
-        Kind::Location => 4,
-        Kind::Quant => 5,
-        Kind::Lot => 6,
-        Kind::Package => 7,
-        Kind::Partner => 8,
-    }
-}
-
-fn since_key(kind: Kind) -> String {
-    format!("since/{}", number(kind))
-}
-
-/// The codes that find a row.
-fn codes(kind: Kind, row: &Row) -> Vec<(CodeOf, String)> {
-    let text = |of, code: &Option<String>| Some((of, code.clone()?));
-    let codes = match kind {
-        Kind::Unit | Kind::Partner => [None, None],
-        Kind::Product => [
-            text(CodeOf::ProductBarcode, &row.barcode),
-            text(CodeOf::ProductReference, &row.default_code),
-        ],
-        Kind::Packaging => [text(CodeOf::Packaging, &row.barcode), None],
-        Kind::Location => [text(CodeOf::Location, &row.barcode), None],
-        Kind::Package => [text(CodeOf::Package, &row.name), None],
-        Kind::Lot => [
-            row.product_id
-                .zip(row.name.as_deref())
-                .map(|(product, name)| (CodeOf::Lot, lot_code(product, name))),
-            None,
-        ],
-        Kind::Quant => [
-            row.lot_id.map(|lot| (CodeOf::QuantOfLot, lot.to_string())),
-            None,
-        ],
-    };
-    codes.into_iter().flatten().collect()
-}
-
-/// The code of a lot: a name is unique within a product.
-pub(super) fn lot_code(product: ProductId, name: &str) -> String {
-    format!("{product}/{name}")
 }
 
 /// The catalog of one database; clones share it.

@@ -3,21 +3,21 @@
 
 mod fault;
 mod fleet;
-mod keys;
+mod known_keys;
 pub mod last;
 mod lot_pattern;
-mod meaning;
 pub mod overlay;
 mod read;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod typed_values;
 mod written;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub use fault::{ConfigError, Fault};
+pub use fault::{ConfigError, Fault, MISSING};
 pub use fleet::{Fleet, FleetBroker};
 pub use lot_pattern::LotPattern;
 pub use overlay::Overlay;

@@ -42,8 +42,8 @@ use crate::source::scanners::list::ScannersError;
 use crate::tls;
 use crate::view::control::{Control, ControlError};
 
-/// How long the parts may take to end before they are stopped. With the journal's last commit this
-/// is below the 10 s that a stop may take.
+/// How long the parts may take to end by themselves before the daemon cancels them. With the
+/// journal's last commit, a stop takes less than the 10 s that it may take.
 const STOP_WITHIN: Duration = Duration::from_millis(7_500);
 
 /// Number of `odoo.refresh_s` after a refresh during which the copy of Odoo's data counts as

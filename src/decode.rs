@@ -35,7 +35,7 @@ use crate::reason::RejectionCode;
 pub use correction::correction;
 use profile::{Framing, Profile, Scan};
 
-use fields::{Raw, Refusal, check_text, elements};
+use fields::{FieldRefusal, Raw, check_text, elements};
 use wrapping::{Form, unwrap};
 
 /// Length of a payload in bytes, at most: 2 KiB for each of 500 events.
@@ -114,10 +114,10 @@ pub fn id_of(payload: &[u8]) -> Option<String> {
 }
 
 /// Reads the entries of a payload. An error: the payload cannot be split into parts.
-fn read(reading: &Reading) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
+fn read(reading: &Reading) -> Result<Vec<Result<Event, Rejection>>, FieldRefusal> {
     let payload = &reading.payload[..];
     if payload.len() > PAYLOAD_BYTES_MAX {
-        return Err(Refusal::new(
+        return Err(FieldRefusal::new(
             RejectionCode::TooLarge,
             format!(
                 "the payload has {} bytes; at most {PAYLOAD_BYTES_MAX} are read: send fewer events in one message",
@@ -126,7 +126,7 @@ fn read(reading: &Reading) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
         ));
     }
     let text = std::str::from_utf8(payload).map_err(|error| {
-        Refusal::new(
+        FieldRefusal::new(
             RejectionCode::BadUtf8,
             format!(
                 "the payload is not UTF-8 from byte {} on: set the scanner's or the script's encoding to UTF-8",
@@ -143,7 +143,10 @@ fn read(reading: &Reading) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
 
 /// Reads scans: the bare text of a barcode, the text in quotes, a JSON object, or a JSON array of 1
 /// to [`EVENTS_MAX`] objects and quoted texts.
-fn read_scans(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
+fn read_scans(
+    reading: &Reading,
+    text: &str,
+) -> Result<Vec<Result<Event, Rejection>>, FieldRefusal> {
     match Form::of(text) {
         Form::Text => read_code(reading, 0, text).map(|event| vec![Ok(event)]),
         Form::Quoted | Form::Object => Ok(vec![read_scan(reading, 0, parse_json(text)?)]),
@@ -157,14 +160,14 @@ fn read_scan(reading: &Reading, index: usize, raw: &RawValue) -> Result<Event, R
     match fields::string(raw) {
         Some(code) => read_code(reading, index, unwrap(&code)).map_err(refuse),
         None if raw.get().starts_with('{') => read_object(reading, index, raw),
-        None => Err(refuse(Refusal::not_a_scan(raw))),
+        None => Err(refuse(FieldRefusal::not_a_scan(raw))),
     }
 }
 
 /// Reads the bare text of a barcode.
-fn read_code(reading: &Reading, index: usize, code: &str) -> Result<Event, Refusal> {
+fn read_code(reading: &Reading, index: usize, code: &str) -> Result<Event, FieldRefusal> {
     if code.is_empty() {
-        return Err(Refusal::new(
+        return Err(FieldRefusal::new(
             RejectionCode::Empty,
             "the payload is empty: send the barcode, or a JSON object with the field code"
                 .to_owned(),
@@ -218,7 +221,7 @@ pub fn decode_scans(
     let reads = profile.read_all(&reading.payload);
     let count = reads.len();
     let entry = |(index, read): (usize, Result<Scan, profile::Refusal>)| {
-        read.map_err(|refusal| Refusal::new(refusal.code, refusal.message))
+        read.map_err(|refusal| FieldRefusal::new(refusal.code, refusal.message))
             .and_then(|scan| event(index, scan))
             .map_err(|refusal| {
                 let (payload, cut) = cut_shared(&reading.payload, count);
@@ -238,15 +241,18 @@ pub fn decode_scans(
 #[must_use]
 pub fn reject_unended(reading: &Reading, framing: &Framing) -> Rejection {
     let payload = &reading.payload;
-    let refusal = Refusal::new(RejectionCode::NoEnd, framing.explain_unended(payload));
+    let refusal = FieldRefusal::new(RejectionCode::NoEnd, framing.explain_unended(payload));
     reject(reading, None, refusal, payload)
 }
 
 /// Reads events: one JSON object, or an array of 1 to [`EVENTS_MAX`] of them.
-fn read_events(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
+fn read_events(
+    reading: &Reading,
+    text: &str,
+) -> Result<Vec<Result<Event, Rejection>>, FieldRefusal> {
     let text = text.trim_ascii();
     match text.bytes().next() {
-        None => Err(Refusal::new(
+        None => Err(FieldRefusal::new(
             RejectionCode::Empty,
             "the payload is empty: send a JSON object, or an array of them".to_owned(),
         )),
@@ -255,7 +261,7 @@ fn read_events(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Reject
         Some(_) => {
             // Text that is not JSON, and JSON of another type, have different remedies.
             let raw = parse_json(text)?;
-            Err(Refusal::not_an_object(raw))
+            Err(FieldRefusal::not_an_object(raw))
         }
     }
 }
@@ -266,10 +272,10 @@ fn read_array(
     text: &str,
     what: &str,
     read: fn(&Reading, usize, &RawValue) -> Result<Event, Rejection>,
-) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
-    let (elements, count) = elements(text, EVENTS_MAX).map_err(|e| Refusal::json(&e))?;
+) -> Result<Vec<Result<Event, Rejection>>, FieldRefusal> {
+    let (elements, count) = elements(text, EVENTS_MAX).map_err(|e| FieldRefusal::json(&e))?;
     match count {
-        0 => Err(Refusal::new(
+        0 => Err(FieldRefusal::new(
             RejectionCode::Empty,
             format!("the array holds no {what}; 1 to {EVENTS_MAX} are taken"),
         )),
@@ -279,11 +285,9 @@ fn read_array(
                 .map(|(index, raw)| read(reading, index, raw))
                 .collect())
         }
-        _ => Err(Refusal::new(
+        _ => Err(FieldRefusal::new(
             RejectionCode::TooManyEvents,
-            format!(
-                "the array holds {count} {what}; at most {EVENTS_MAX} are taken: send more messages"
-            ),
+            format!("the array has {count} {what}: send at most {EVENTS_MAX} in each message"),
         )),
     }
 }
@@ -298,8 +302,8 @@ fn flags(reading: &Reading, id_derived: bool) -> Vec<EventFlag> {
         .collect()
 }
 
-fn parse_json(text: &str) -> Result<&RawValue, Refusal> {
-    serde_json::from_str(text).map_err(|error| Refusal::json(&error))
+fn parse_json(text: &str) -> Result<&RawValue, FieldRefusal> {
+    serde_json::from_str(text).map_err(|error| FieldRefusal::json(&error))
 }
 
 /// Reads one object of a payload. `index`: its place in the array.
@@ -307,10 +311,10 @@ fn read_object(reading: &Reading, index: usize, object: &RawValue) -> Result<Eve
     let text = object.get();
     let refuse = |id, refusal| reject(reading, id, refusal, text.as_bytes());
     if !text.starts_with('{') {
-        return Err(refuse(None, Refusal::not_an_object(object)));
+        return Err(refuse(None, FieldRefusal::not_an_object(object)));
     }
     let raw: Raw<'_> =
-        serde_json::from_str(text).map_err(|error| refuse(None, Refusal::fields(&error)))?;
+        serde_json::from_str(text).map_err(|error| refuse(None, FieldRefusal::fields(&error)))?;
     let id = fields::id(raw.id).map_err(|refusal| refuse(None, refusal))?;
     let event = read_fields(reading, index, &raw, id.as_deref())
         .map_err(|refusal| refuse(id.clone(), refusal))?;
@@ -318,7 +322,7 @@ fn read_object(reading: &Reading, index: usize, object: &RawValue) -> Result<Eve
     let lacks_quantity = action::has_default_quantity(&event.action) && raw.quantity.is_none();
     let other_name = lacks_quantity.then(|| fields::quantity_under_another_name(text));
     match other_name.flatten() {
-        Some(name) => Err(refuse(id, Refusal::other_name(&name))),
+        Some(name) => Err(refuse(id, FieldRefusal::other_name(&name))),
         None => Ok(event),
     }
 }
@@ -328,7 +332,7 @@ fn read_fields(
     index: usize,
     raw: &Raw<'_>,
     id: Option<&str>,
-) -> Result<Event, Refusal> {
+) -> Result<Event, FieldRefusal> {
     let kind = match reading.channel {
         Channel::Scan => EventType::SCAN,
         Channel::Event => action::kind(raw.kind)?,
@@ -353,7 +357,7 @@ fn read_fields(
     })
 }
 
-fn reject(reading: &Reading, id: Option<String>, refusal: Refusal, part: &[u8]) -> Rejection {
+fn reject(reading: &Reading, id: Option<String>, refusal: FieldRefusal, part: &[u8]) -> Rejection {
     Rejection {
         device: reading.device.clone(),
         source: reading.source,

@@ -42,6 +42,8 @@ use link::{Fault, Link, What};
 use person_changes::PersonChanges;
 pub use summary::{End, Summary};
 
+/// What the key `q` does, in the help of the terminal UI.
+const QUIT: &str = "end the demonstration and compare the books";
 /// How long draining may take without progress.
 const DRAIN_STALL: Duration = Duration::from_mins(1);
 /// Seconds after the start at which the link goes down, and comes up again.
@@ -139,12 +141,26 @@ async fn run_stage(
         working.spawn(device.work(Arc::clone(&floor)));
     }
     working.spawn(beepers::run_proglove(Arc::clone(&floor)));
-    if let Some(line) = stage.line.take()
-        && wait_for_line(daemon).await
-    {
-        working.spawn(beepers::run_serial_scanner(line, Arc::clone(&floor)));
-    }
+    let scanner = match stage.line.take() {
+        Some(line) if wait_for_line(daemon).await => {
+            let working = beepers::run_serial_scanner(line, Arc::clone(&floor));
+            Some(tokio::spawn(working))
+        }
+        line => {
+            stage.line = line;
+            None
+        }
+    };
     let started = clock::instant();
+    print_line(&format!(
+        "commands reach this demonstration with `stockrelay --socket {} status`",
+        daemon.control_socket().display()
+    ));
+    if options.headless {
+        print_line(
+            "each line: the simulated link to Odoo, and events; next attempt: when the gateway calls Odoo again after a failed call",
+        );
+    }
     // The devices hand in their lists also after an early end.
     let ended = run_show(options, stage, daemon, started, signals).await;
     floor.stop.store(true, Ordering::Relaxed);
@@ -152,6 +168,15 @@ async fn run_stage(
     let mut lists = DeviceLists::default();
     while let Some(one) = working.join_next().await {
         lists.add(&one.map_err(|error| DemoError::Failed(error.to_string()))?);
+    }
+    if let Some(scanner) = scanner {
+        let (list, line) = scanner
+            .await
+            .map_err(|error| DemoError::Failed(error.to_string()))?;
+        lists.add(&list);
+        // The line stays open until the daemon has stopped. Otherwise the next pseudo-terminal of
+        // any program gets its name, and the daemon reads from that one.
+        stage.line = Some(line);
     }
     ended?;
     stage.link.set_up(true);
@@ -215,7 +240,7 @@ async fn run_show(
         if options.headless {
             std::future::pending().await
         } else {
-            tui::run(&socket).await
+            tui::run(&socket, QUIT).await
         }
     };
     let (journal, board) = (daemon.journal().clone(), daemon.board().clone());

@@ -329,8 +329,8 @@ pub struct Document {
 }
 
 impl Document {
-    /// How many of its events a correction removed: they have no line, so nothing of them goes to
-    /// Odoo.
+    /// How many of its events have no line: a person removed them in a correction, or the device
+    /// undid them while the document was parked. The gateway sends nothing of them to Odoo.
     #[must_use]
     pub fn left_out(&self) -> usize {
         if self.corrects.is_none() || self.lines.is_empty() {
@@ -481,7 +481,8 @@ pub struct Progress {
     pub plan: Option<String>,
     /// The answers of people to the gateway's questions: [`answer`].
     pub decision: Option<String>,
-    /// Warnings about a document that is not refused: `negative-stock`, `time-corrected`, ...
+    /// Notes for people about the document, in any state: `negative-stock`, `withdrawn`, ... The
+    /// reason that parks a document is in `reason`.
     pub flags: Vec<Code<Flag>>,
     /// The `seq` of each of its events that a later document undid.
     pub undone: Vec<Seq>,

@@ -7,7 +7,8 @@
 //! - `round`: one round of sending, from the queue to the settled outcomes.
 //! - `queue`: which documents are next, and what each waits for.
 //! - `resolve`: barcodes become Odoo's ids.
-//! - `send`, `order`: decide each call to Odoo. Pure.
+//! - `send`, `order`: decide each call to Odoo. Pure. `order_step`: performs one step about an
+//!   order.
 //! - `undo`: reverses events, withdraws discarded documents. `counts`: recounts after a posting.
 //! - `job`: a document with its work in Odoo. `times`: when each event was done. `claims`: move
 //!   lines that people posted, and the documents that they stand for. `faults`: all faults of a
@@ -22,6 +23,7 @@ mod counts;
 mod faults;
 pub mod job;
 pub mod order;
+mod order_step;
 mod queue;
 mod resolve;
 mod round;
@@ -38,7 +40,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::order::{OrderJob, OrderStep};
+use self::order_step::step;
 use self::queue::{DocumentCounts, Ended, Queue};
 use self::resolve::Ground;
 pub use self::resolve::Rules;
@@ -165,8 +167,8 @@ struct Hands {
     client: Option<Client>,
     site: Option<Site>,
     refresh: Refresh,
-    /// Whether Odoo has confirmed, since the start, that the key's user has the rights that sending
-    /// needs.
+    /// Whether Odoo has confirmed, since the daemon started, that the key's user has the rights
+    /// that sending needs.
     has_rights: bool,
     board: Board,
     started: Instant,
@@ -291,6 +293,8 @@ impl Hands {
             Some(client) => client,
             none => none.insert(Client::new(&self.config)?),
         };
+        // First the key: a person can correct it also while Odoo does not answer.
+        client.load_key().await?;
         let version = client.version_with_pings(PING_MAX).await?;
         let api = client.api().map(str::to_owned);
         self.board.odoo(|view| {
@@ -416,67 +420,6 @@ fn raise_alarm(board: &Board, outcomes: &[(DocumentNumber, Outcome)]) {
         let alarm = board::MOVED_UNSCANNED.to_owned();
         board.alarm(ReasonCode::MovedUnscanned.as_str(), Some(alarm));
     }
-}
-
-/// Performs one step about an order.
-async fn step(
-    client: &mut Client,
-    warehouse: &Warehouse,
-    job: &OrderJob,
-    next: &OrderStep,
-) -> Result<Input, Failure> {
-    match next {
-        OrderStep::Read => {
-            let fixed = job.fixed.as_ref().and_then(|fixed| fixed.picking);
-            let seen = client.order_with(warehouse, &job.order, fixed).await?;
-            return Ok(Input::Seen(seen));
-        }
-        OrderStep::Add { picking, rows } => {
-            client.add_lines(picking, rows).await?;
-        }
-        OrderStep::Guard {
-            picking,
-            scanned,
-            others,
-            remove,
-            ..
-        } => {
-            let guarded = client.guard_validation(picking, scanned, others, remove);
-            guarded.await?;
-        }
-        OrderStep::ReserveAgain { picking, moves } => {
-            client.reserve_again(picking, moves).await?;
-        }
-        OrderStep::Validate { picking, backorder } => {
-            client.validate_order(*picking, *backorder).await?;
-        }
-        OrderStep::SetDone { picking, at } => {
-            client.set_done(&[(*picking, Some(*at))]).await?;
-        }
-        OrderStep::Remove { lines } => client.remove_lines(lines).await?,
-        OrderStep::Reduce { picking, lines } => {
-            client.reduce_lines(picking, lines).await?;
-        }
-        OrderStep::Reserve { picking, from } => {
-            client.reserve(*picking).await?;
-            let is_bin = !client.has_bins(*from).await?;
-            return Ok(Input::Reserved { is_bin });
-        }
-        OrderStep::Pack {
-            picking,
-            lines,
-            package,
-        } => {
-            client.pack_lines(picking, lines, *package).await?;
-        }
-        OrderStep::Ship {
-            picking,
-            shipment,
-            note,
-        } => client.ship(*picking, shipment, note.as_deref()).await?,
-        OrderStep::Finish(_) => {}
-    }
-    Ok(Input::Done)
 }
 
 /// Why the gateway did not perform a command.

@@ -75,7 +75,7 @@ pub async fn run(
         Some(Err(fatal)) => error!("the journal was not closed correctly: {fatal}"),
         None => {
             warn!(
-                "stopped before all documents were sent: the journal has them, and the next start sends them"
+                "stopped with documents that are not sent yet: the journal has them, and the next start sends them"
             );
         }
     }

@@ -157,7 +157,7 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
 }
 
 async fn top(socket: &Path) -> Result<u8, u8> {
-    match tui::run(socket).await {
+    match tui::run(socket, tui::QUIT).await {
         Ok(()) => Ok(EXIT_DONE),
         Err(error) => {
             say(&format!("cannot use the terminal: {error}"));
@@ -263,8 +263,9 @@ async fn profile(cli: &Cli, command: &ProfileCommand) -> Result<u8, u8> {
     report(done.and_then(|code| flushed.map(|()| code)))
 }
 
-/// Prints the entry of a device; where the list has one already, its new line alone, to standard
-/// error: a second entry would make the list invalid.
+/// Prints the entry of a device for devices.toml to standard output. If the list already has the
+/// device, prints only the new `password` line, to standard error: a second entry would make the
+/// list invalid.
 fn hash(device: &str, config: &Path) -> Result<u8, u8> {
     let name = Name::new(device).map_err(|error| {
         say(&error.to_string());

@@ -401,8 +401,11 @@ fn bind(
         (AddrInUse, None) if running.is_some_and(|pid| is_held_by(pid, address.port())) => {
             return Ok(());
         }
-        (PermissionDenied, _) => Fault::passing(format!(
+        (PermissionDenied, _) if address.port() < 1024 => Fault::passing(format!(
             "{cannot}; only root may listen on ports below 1024: choose a port from 1024 on"
+        )),
+        (PermissionDenied, _) => Fault::passing(format!(
+            "{cannot}; a rule of this machine, such as SELinux, forbids the port: choose another port, or change the rule"
         )),
         (AddrNotAvailable, _) => Fault::passing(format!(
             "{cannot}; this machine has no address {}: write one that `ip address` shows, or 0.0.0.0",

@@ -1,4 +1,5 @@
-//! What people and programs see. It only reads, except for the decisions of people about parked
+//! The view of the gateway for people and programs: commands, terminal UI, control socket and
+//! metrics. The view only reads, except that it stores the decisions of people about parked
 //! documents and rejected readings.
 //!
 //! ```text
@@ -6,7 +7,8 @@
 //! journal reads ─▶ records ──────────────────┘                                    └─▶ tui
 //!                          snapshot::Status ─────▶ metrics (TCP)
 //! ```
-//! The commands and the terminal UI know the control socket alone, never the journal.
+//! The commands and the terminal UI ask the daemon over the control socket, and never open the
+//! journal of a running daemon.
 
 pub mod check;
 pub mod cli;

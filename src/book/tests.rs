@@ -238,6 +238,69 @@ fn too_many_spans_of_a_place_become_fewer_that_hold_more() {
     }));
 }
 
+/// A book with too many spans at one end, of which the first two, of documents 1 and 2, were
+/// joined.
+fn book_with_joined(first: Doubt, second: Doubt) -> Book {
+    let mut book = Book::default();
+    let mut put = |number: u64, from, until, doubt| {
+        let span = Span {
+            from: time(from),
+            until: time(until),
+            number: DocumentNumber::new(number),
+            doubt,
+        };
+        assert!(book.put_span(LOOSE, span));
+    };
+    put(1, 0, 10, first);
+    put(2, 11, 20, second);
+    for number in 3..=u64::try_from(SPANS_OF_PLACE_MAX).unwrap() + 1 {
+        let from = i64::try_from(number).unwrap() * 100;
+        put(number, from, from + 10, Doubt::Undone);
+    }
+    assert_eq!(book.spans_of(&LOOSE).len(), SPANS_OF_PLACE_MAX);
+    assert_eq!(book.spans_of(&LOOSE)[0].until, time(20), "joined");
+    book
+}
+
+fn is_over(book: &Book, minute: i64) -> bool {
+    let whole = place(None, None, None);
+    book.spans_over(&whole, time(minute)).next().is_some()
+}
+
+#[test]
+fn the_known_clock_of_one_document_does_not_end_the_doubt_of_another_in_a_joined_span() {
+    let mut book = book_with_joined(Doubt::Clock, Doubt::Clock);
+    book.end_doubt(DocumentNumber::new(1), Doubt::Ended);
+    assert!(is_over(&book, 15), "the clock of document 2 is in doubt");
+    book.end_doubt(DocumentNumber::new(2), Doubt::Ended);
+    assert!(is_over(&book, 5), "a person decides");
+    assert_eq!(book.doubtful(), BTreeSet::new());
+}
+
+#[test]
+fn a_joined_span_has_the_number_of_the_document_in_doubt() {
+    for (first, second, number) in [
+        (Doubt::Clock, Doubt::Ended, 1),
+        (Doubt::Ended, Doubt::Clock, 2),
+    ] {
+        let mut book = book_with_joined(first, second);
+        let number = DocumentNumber::new(number);
+        assert_eq!(book.doubtful(), BTreeSet::from([number]));
+        assert!(is_over(&book, 5) && is_over(&book, 15));
+        assert_eq!(book.end_doubt(number, Doubt::Ended), [LOOSE]);
+        assert!(!is_over(&book, 5) && !is_over(&book, 15));
+    }
+    let of_undo = |book: Book| {
+        let span = book.spans_of(&LOOSE)[0];
+        (span.number, span.doubt)
+    };
+    let expected = |number| (DocumentNumber::new(number), Doubt::Undone);
+    let clock_first = book_with_joined(Doubt::Clock, Doubt::Undone);
+    assert_eq!(of_undo(clock_first), expected(2));
+    let undo_first = book_with_joined(Doubt::Undone, Doubt::Clock);
+    assert_eq!(of_undo(undo_first), expected(1));
+}
+
 #[test]
 fn what_is_past_its_time_is_forgotten() {
     let whole = place(None, None, None);

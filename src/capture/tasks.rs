@@ -98,9 +98,11 @@ pub async fn run(capture: Capture, outlets: Outlets, board: Board, cancel: Cance
                     all = tasks;
                 }
                 Ok(Err(error)) => {
-                    tracing::error!(%error, "cannot read the open orders from the copy of Odoo's data");
+                    tracing::error!(%error, "cannot read the open orders from the copy of Odoo's data: devices keep the order lists that they have, and the gateway tries again");
                 }
-                Err(error) => tracing::error!(%error, "cannot build the list of open orders"),
+                Err(error) => {
+                    tracing::error!(%error, "cannot build the list of open orders: devices keep the order lists that they have, and the gateway tries again");
+                }
             }
         }
         let Some(all) = &all else { continue };

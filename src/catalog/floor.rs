@@ -10,7 +10,8 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 use serde::Deserialize;
 
-use super::{CODES, Catalog, CatalogError, CodeOf, Found, lot_code, name, one_of};
+use super::codes::{CodeOf, lot_code};
+use super::{CODES, Catalog, CatalogError, Found, name, one_of};
 use crate::odoo::{Direction, Kind, Nomenclature, Order, PickingState, Rule};
 use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, PickingId, ProductId};
 

@@ -14,7 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use redb::{ReadableDatabase, ReadableTableMetadata, TableDefinition, TableError};
 use serde::{Deserialize, Serialize};
 
-use super::{CODES, Catalog, CatalogError, CodeOf, Found, codes, name};
+use super::codes::{CodeOf, codes};
+use super::{CODES, Catalog, CatalogError, Found, name};
 use crate::clock;
 use crate::odoo::{Kind, Row};
 use crate::odoo_id::{ProductId, UnitId};

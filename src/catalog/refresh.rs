@@ -39,7 +39,7 @@ pub enum Trouble {
 
 #[derive(Debug, Default)]
 pub struct Refresh {
-    /// The time of the last full read of each kind, since the start.
+    /// The time of the last full read of each kind since the daemon started.
     full_at: BTreeMap<Kind, Duration>,
     /// Counts (Odoo's, the catalog's) that still differed after a full read: they cause no further
     /// full read.

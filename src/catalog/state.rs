@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use redb::{ReadableDatabase, ReadableTable};
 use tokio::sync::watch;
 
-use super::{Catalog, CatalogError, META, since_key};
+use super::codes::since_key;
+use super::{Catalog, CatalogError, META};
 use crate::odoo::{Kind, Order};
 use crate::odoo_id::PickingId;
 
@@ -41,7 +42,7 @@ impl Catalog {
         *refreshed = Some(now);
     }
 
-    /// The time of the last full refresh. `None`: no full refresh since the start.
+    /// The time of the last full refresh. `None`: no full refresh since the daemon started.
     #[must_use]
     pub fn refreshed(&self) -> Option<Instant> {
         *self
@@ -73,7 +74,7 @@ impl Catalog {
     }
 
     /// The start of the last full read of the orders, by the gateway's clock. `None`: no full read
-    /// since the start.
+    /// since the daemon started.
     #[must_use]
     pub fn orders_as_of(&self) -> Option<Timestamp> {
         self.as_of().all

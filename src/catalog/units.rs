@@ -6,7 +6,8 @@
 
 use rust_decimal::Decimal;
 
-use super::{Catalog, CatalogError, CodeOf, Found, Measure};
+use super::codes::CodeOf;
+use super::{Catalog, CatalogError, Found, Measure};
 use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Fit, UnitOf};
 use crate::odoo::{Kind, Row};

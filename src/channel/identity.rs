@@ -57,8 +57,8 @@ fn random() -> u64 {
     let mut bytes = [0; 8];
     match OsRng.try_fill_bytes(&mut bytes) {
         Ok(()) => u64::from_le_bytes(bytes),
-        // The kernel has no random numbers: the standard library seeds its hash maps from another
-        // source.
+        // The kernel returned no random bytes: the standard library seeds its hash maps from
+        // another source.
         Err(_) => RandomState::new().build_hasher().finish(),
     }
 }

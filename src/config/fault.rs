@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+/// `found` of a fault whose value is missing.
+pub const MISSING: &str = "nothing";
+
 /// A fault of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -24,7 +27,10 @@ impl fmt::Display for Fault {
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
         }
-        write!(f, "found {}; accepted is {}", self.found, self.accepted)
+        match self.found.as_str() {
+            MISSING => write!(f, "missing; accepted is {}", self.accepted),
+            found => write!(f, "found {found}; accepted is {}", self.accepted),
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use reqwest::Url;
 
-use super::keys::Reader;
 use super::rules::{BrokerKeys, NAME_ACCEPTED, check_broker, is_loopback, url};
+use super::typed_values::Reader;
 use crate::event::Name;
 
 const URL_ACCEPTED: &str = "https://HOST[:PORT]/PATH, in which {site} and {group} are replaced by the gateway's site and fleet.group; http:// only to this machine";

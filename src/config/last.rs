@@ -18,7 +18,7 @@ use super::read::{Loaded, interpret};
 use super::written::{self, Map, Origin, Written};
 
 /// In `data_dir`.
-pub const FILE: &str = super::meaning::LAST_CONFIG;
+pub const FILE: &str = super::known_keys::LAST_CONFIG;
 /// The version of the file; a file of another version is not used.
 const VERSION: u32 = 1;
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -158,7 +158,7 @@ pub fn find(path: &Path, environment: &[(String, String)]) -> Result<Last, NoLas
         .collect();
     let states = [
         state_directory(environment),
-        Some(super::meaning::DATA_DIR.into()),
+        Some(super::known_keys::DATA_DIR.into()),
     ];
     let copy = copy_name(&main);
     places.extend(states.into_iter().flatten().map(|state| state.join(&copy)));
@@ -243,7 +243,7 @@ fn data_dirs(main: &Path, environment: &[(String, String)]) -> Vec<PathBuf> {
         let text = String::from_utf8_lossy(&bytes);
         found.extend(data_dir_in(&text).map(|data_dir| directory.join(data_dir)));
     }
-    found.push(super::meaning::DATA_DIR.into());
+    found.push(super::known_keys::DATA_DIR.into());
     found
 }
 

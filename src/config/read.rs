@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use super::fault::ConfigError;
 use super::overlay::{Link, Overlay};
-use super::{Config, Fleet, fleet, keys, meaning, written};
+use super::{Config, Fleet, fleet, typed_values, written};
 
 /// A configuration, its warnings and its files.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ pub fn load_fleet(path: &Path, environment: &[(String, String)]) -> Result<Fleet
     written::read_environment(environment, &mut written);
     written.retain(|key, _| key == "fleet" || key.starts_with("fleet."));
     let directory = written::directory(&written::absolute(path));
-    let mut reader = keys::Reader::new(directory, written);
+    let mut reader = typed_values::Reader::new(directory, written);
     let fleet = fleet::read(&mut reader, &mut Vec::new(), None);
     reader.refuse_unknown();
     if reader.faults.is_empty() {
@@ -88,9 +88,9 @@ pub(super) fn interpret(
     written: written::Map,
     files: Vec<PathBuf>,
 ) -> Result<Loaded, ConfigError> {
-    let mut reader = keys::Reader::new(written::directory(&main), written.clone());
+    let mut reader = typed_values::Reader::new(written::directory(&main), written.clone());
     let mut warnings = Vec::new();
-    let config = meaning::read(&mut reader, &mut warnings);
+    let config = super::known_keys::read(&mut reader, &mut warnings);
     reader.refuse_unknown();
     match config {
         Some(config) if reader.faults.is_empty() => Ok(Loaded {
@@ -117,8 +117,8 @@ pub fn known_places() -> Vec<&'static str> {
     read_nothing().places
 }
 
-fn read_nothing() -> keys::Reader {
-    let mut reader = keys::Reader::new(PathBuf::new(), BTreeMap::new());
-    let _ = meaning::read(&mut reader, &mut Vec::new());
+fn read_nothing() -> typed_values::Reader {
+    let mut reader = typed_values::Reader::new(PathBuf::new(), BTreeMap::new());
+    let _ = super::known_keys::read(&mut reader, &mut Vec::new());
     reader
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use reqwest::Url;
 
-use super::keys::Reader;
+use super::typed_values::Reader;
 
 pub(super) const NAME_ACCEPTED: &str = "1 to 64 characters of A-Z a-z 0-9 _ . -";
 
@@ -26,14 +26,9 @@ pub(super) fn check_broker(
     url: Option<&Url>,
 ) {
     let is_written = |reader: &Reader, key: &str| reader.is_written(key);
-    for (one, other) in [
-        (keys.client_cert, keys.client_key),
-        (keys.client_key, keys.client_cert),
-    ] {
-        if is_written(reader, one) && !is_written(reader, other) {
-            report_single(reader, one, other);
-        }
-    }
+    let pair = (keys.client_cert, keys.client_key);
+    let written = (is_written(reader, pair.0), is_written(reader, pair.1));
+    report_single(reader, pair, written);
     if is_written(reader, keys.password_file) && !is_written(reader, keys.username) {
         let username = keys.username;
         reader.fault(
@@ -131,18 +126,19 @@ pub(super) fn both_or_neither(
     (one, one_path): (&str, Option<&PathBuf>),
     (other, other_path): (&str, Option<&PathBuf>),
 ) {
-    let (key, lacks) = match (one_path, other_path) {
-        (Some(_), None) => (one, other),
-        (None, Some(_)) => (other, one),
-        _ => return,
-    };
-    report_single(reader, key, lacks);
+    let written = (one_path.is_some(), other_path.is_some());
+    report_single(reader, (one, other), written);
 }
 
-fn report_single(reader: &mut Reader, key: &str, lacks: &str) {
+fn report_single(reader: &mut Reader, (one, other): (&str, &str), written: (bool, bool)) {
+    let (key, lacks) = match written {
+        (true, false) => (one, other),
+        (false, true) => (other, one),
+        _ => return,
+    };
     reader.fault(
         key,
         format!("it without {lacks}"),
-        format!("both {key} and {lacks}, or neither"),
+        format!("both {one} and {other}, or neither"),
     );
 }

@@ -37,7 +37,8 @@ fn load_one(content: &str) -> Result<Loaded, ConfigError> {
     load_files(&[("config.toml", content)], &[]).1
 }
 
-/// The faults of a configuration as a person reads them, without the directory.
+/// Returns the text that a person reads about the faults of a configuration, with DIR instead of
+/// the path of the directory.
 fn faults(files: &[(&str, &str)], environment: &[(&str, &str)]) -> String {
     let (dir, loaded) = load_files(files, environment);
     let text = loaded.expect_err("it has faults").to_string();

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::event::{Action, EventType, Field, Goods, Move, Movement, Presence};
 use crate::reason::RejectionCode;
 
-use super::fields::{Raw, Refusal, decimal, parcels, text_of};
+use super::fields::{FieldRefusal, Raw, decimal, parcels, text_of};
 
 /// The types that a device may write: all but the bare scan, which has a topic of its own.
 fn types() -> impl Iterator<Item = &'static EventType> {
@@ -20,10 +20,10 @@ pub(super) fn is_kind(name: &str) -> bool {
 }
 
 /// The type that an event names.
-pub(super) fn kind(raw: Option<&RawValue>) -> Result<&'static EventType, Refusal> {
+pub(super) fn kind(raw: Option<&RawValue>) -> Result<&'static EventType, FieldRefusal> {
     let names = || types().map(|of| of.name).collect::<Vec<_>>().join(", ");
     let Some(raw) = raw else {
-        return Err(Refusal::new(
+        return Err(FieldRefusal::new(
             RejectionCode::MissingField,
             format!("field type is missing: it is one of {}", names()),
         ));
@@ -34,7 +34,7 @@ pub(super) fn kind(raw: Option<&RawValue>) -> Result<&'static EventType, Refusal
         .and_then(|text| text.strip_suffix('"'));
     types().find(|of| name == Some(of.name)).ok_or_else(|| {
         let found: String = text.chars().take(40).filter(|c| !c.is_control()).collect();
-        Refusal::new(
+        FieldRefusal::new(
             RejectionCode::UnknownType,
             format!("field type: found {found}; accepted is one of {}", names()),
         )
@@ -48,7 +48,7 @@ pub(super) fn has_default_quantity(action: &Action) -> bool {
 
 /// The values of one event's fields, as far as it has them.
 #[derive(Default)]
-struct Values {
+struct ActionValues {
     /// By the field's number.
     texts: [Option<String>; Field::COUNT],
     quantity: Option<Decimal>,
@@ -56,8 +56,8 @@ struct Values {
     parcels: Option<u32>,
 }
 
-impl Values {
-    fn read(of: &EventType, raw: &Raw<'_>) -> Result<Self, Refusal> {
+impl ActionValues {
+    fn read(of: &EventType, raw: &Raw<'_>) -> Result<Self, FieldRefusal> {
         let mut values = Self::default();
         for (field, presence) in of.fields {
             let is_there = values.read_field(*field, *presence, raw)?;
@@ -67,7 +67,7 @@ impl Values {
                 Presence::Optional => false,
             };
             if is_needed && !is_there {
-                return Err(Refusal::missing(of, *field));
+                return Err(FieldRefusal::missing(of, *field));
             }
         }
         Ok(values)
@@ -79,7 +79,7 @@ impl Values {
         field: Field,
         presence: Presence,
         raw: &Raw<'_>,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, FieldRefusal> {
         let written = raw.field(field);
         Ok(match field {
             Field::Quantity => {
@@ -109,8 +109,9 @@ impl Values {
     }
 
     /// A field that [`Self::read`] has found.
-    fn needed(&mut self, field: Field, of: &EventType) -> Result<String, Refusal> {
-        self.take(field).ok_or_else(|| Refusal::missing(of, field))
+    fn needed(&mut self, field: Field, of: &EventType) -> Result<String, FieldRefusal> {
+        self.take(field)
+            .ok_or_else(|| FieldRefusal::missing(of, field))
     }
 
     fn quantity(&self) -> Decimal {
@@ -119,8 +120,8 @@ impl Values {
 }
 
 /// Reads the action of an object of this type.
-pub(super) fn read(of: &EventType, raw: &Raw<'_>) -> Result<Action, Refusal> {
-    let mut values = Values::read(of, raw)?;
+pub(super) fn read(of: &EventType, raw: &Raw<'_>) -> Result<Action, FieldRefusal> {
+    let mut values = ActionValues::read(of, raw)?;
     if let Some(movement) = Movement::named(of.name) {
         return read_movement(of, movement, values);
     }
@@ -149,8 +150,8 @@ pub(super) fn read(of: &EventType, raw: &Raw<'_>) -> Result<Action, Refusal> {
 fn read_movement(
     of: &EventType,
     movement: Movement,
-    mut values: Values,
-) -> Result<Action, Refusal> {
+    mut values: ActionValues,
+) -> Result<Action, FieldRefusal> {
     let quantity = values.quantity();
     let order = values.take(Field::Order);
     let product = values.take(Field::Product);
@@ -164,7 +165,7 @@ fn read_movement(
         });
     }
     let goods = Goods {
-        product: product.ok_or_else(|| Refusal::missing(of, Field::Product))?,
+        product: product.ok_or_else(|| FieldRefusal::missing(of, Field::Product))?,
         quantity,
         from: values.take(Field::From),
         to: values.take(Field::To),

@@ -3,9 +3,10 @@
 
 use serde::Deserialize;
 use serde::de::Deserializer;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::fields::{Refusal, decimal, elements, text_of};
+use super::fields::{FieldRefusal, decimal, elements, text_of};
 use crate::correction::{Change, Correction, LineChange};
 use crate::event::Field;
 
@@ -14,7 +15,7 @@ const LINES_MAX: usize = 1_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Raw<'a> {
+struct RawCorrection<'a> {
     by: Option<String>,
     reason: Option<String>,
     #[serde(default, borrow, deserialize_with = "given")]
@@ -56,7 +57,7 @@ fn given<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<&'a RawVal
 
 /// Reads a correction; an error says which field is wrong, what was found and what is accepted.
 pub fn correction(text: &str) -> Result<Correction, String> {
-    let raw: Raw<'_> = serde_json::from_str(text)
+    let raw: RawCorrection<'_> = serde_json::from_str(text)
         .map_err(|error| format!("the body is not understood: {error}"))?;
     let order = value(Field::Order, raw.order).map_err(|refusal| refusal.message)?;
     let lines = raw.lines.map_or(Ok(Vec::new()), lines)?;
@@ -85,7 +86,7 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
         return Err("lines: each is a JSON object".to_owned());
     }
     let raw: RawLine<'_> =
-        serde_json::from_str(raw.get()).map_err(|error| format!("lines: {error}"))?;
+        serde_json::from_str(raw.get()).map_err(|error| describe(raw, &error))?;
     let number = raw.line.map_or("nothing", RawValue::get);
     let Ok(number @ 1..) = number.parse() else {
         let found: String = number.chars().take(40).collect();
@@ -93,7 +94,7 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
             "field line: found {found}; accepted is the number of a line of the document, from 1"
         ));
     };
-    let wrong = |refusal: Refusal| format!("line {number}: {}", refusal.message);
+    let wrong = |refusal: FieldRefusal| format!("line {number}: {}", refusal.message);
     let quantity = match raw.quantity {
         None => None,
         quantity => decimal(Field::Quantity, quantity, true).map_err(wrong)?,
@@ -120,8 +121,27 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
     })
 }
 
-/// Reads the change of a text field. `None`: the correction does not have the field.
-fn value(field: Field, raw: Option<&RawValue>) -> Result<Option<Change>, Refusal> {
+/// Describes the fault of a line with the line's number, and without the place in the JSON text,
+/// which a person would read as the place in the document.
+fn describe(raw: &RawValue, error: &serde_json::Error) -> String {
+    let number = serde_json::from_str::<Value>(raw.get())
+        .ok()
+        .and_then(|line| line.get("line")?.as_u64());
+    let line = number.map_or("lines".to_owned(), |number| format!("line {number}"));
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let text = error.to_string();
+    let text = text.strip_suffix(&place).unwrap_or(&text);
+    match (text.strip_prefix("unknown field `")).and_then(|rest| rest.split_once('`')) {
+        Some((field, _)) => format!(
+            "{line}: unknown field {field}; accepted are product, quantity, from, to, lot, package, owner, expiry and best_before"
+        ),
+        None => format!("{line}: {text}"),
+    }
+}
+
+/// Reads how a person's correction changes a text field. `None`: the correction does not have the
+/// field, so the field does not change.
+fn value(field: Field, raw: Option<&RawValue>) -> Result<Option<Change>, FieldRefusal> {
     if raw.is_some_and(|raw| raw.get() == "null") {
         return Ok(Some(Change::Away));
     }
@@ -165,7 +185,10 @@ mod tests {
         );
         for (body, named) in [
             (r#"{"colour": "red"}"#, "colour"),
-            (r#"{"lines": [{"line": 1, "colour": "red"}]}"#, "colour"),
+            (
+                r#"{"lines": [{"line": 7, "colour": "red"}]}"#,
+                "line 7: unknown field colour; accepted are product,",
+            ),
             (r#"{"lines": [{"line": 1, "to": "A", "to": "B"}]}"#, "to"),
             (r#"{"lines": [{"to": "A"}]}"#, "field line"),
             (r#"{"lines": [{"line": 0}]}"#, "field line"),
@@ -197,6 +220,10 @@ mod tests {
         ] {
             let error = correction(body).unwrap_err();
             assert!(error.contains(named), "{body}: {error}");
+            assert!(
+                !named.starts_with("line ") || !error.contains("column"),
+                "{body}: {error}"
+            );
         }
     }
 }

@@ -131,12 +131,12 @@ fn is_typo(name: &str, right: &str) -> bool {
 
 /// Why a part of a payload is not an event.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct FieldRefusal {
     pub code: RejectionCode,
     pub message: String,
 }
 
-impl Refusal {
+impl FieldRefusal {
     pub fn new(code: RejectionCode, message: String) -> Self {
         Self { code, message }
     }
@@ -290,7 +290,7 @@ pub(super) fn string(raw: &RawValue) -> Option<std::borrow::Cow<'_, str>> {
 /// Refuses a text that is empty, too long, or holds a control character.
 ///
 /// A scanned code may hold the separators of GS1 and ISO 15434 messages (FS, GS, RS, US and EOT).
-pub(super) fn check_text(field: &str, text: &str, is_code: bool) -> Result<(), Refusal> {
+pub(super) fn check_text(field: &str, text: &str, is_code: bool) -> Result<(), FieldRefusal> {
     let separator = |c| is_code && matches!(c, '\u{4}' | '\u{1c}'..='\u{1f}');
     let fault = if text.is_empty() {
         "an empty text".to_owned()
@@ -308,11 +308,11 @@ pub(super) fn check_text(field: &str, text: &str, is_code: bool) -> Result<(), R
     } else {
         format!("a text of 1 to {TEXT_BYTES_MAX} bytes without control characters")
     };
-    Err(Refusal::field(field, &fault, &accepted))
+    Err(FieldRefusal::field(field, &fault, &accepted))
 }
 
 /// Reads the device's own id. `None`: the field is missing.
-pub(super) fn id(raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
+pub(super) fn id(raw: Option<&RawValue>) -> Result<Option<String>, FieldRefusal> {
     let Some(raw) = raw else { return Ok(None) };
     match string(raw) {
         Some(id)
@@ -322,7 +322,7 @@ pub(super) fn id(raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
         {
             Ok(Some(id.into_owned()))
         }
-        _ => Err(Refusal::field(
+        _ => Err(FieldRefusal::field(
             "id",
             &describe(raw),
             &format!(
@@ -333,14 +333,14 @@ pub(super) fn id(raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
 }
 
 /// Reads the time of the event. `None`: the field is missing.
-pub(super) fn at(raw: Option<&RawValue>) -> Result<Option<Timestamp>, Refusal> {
+pub(super) fn at(raw: Option<&RawValue>) -> Result<Option<Timestamp>, FieldRefusal> {
     let Some(raw) = raw else { return Ok(None) };
     string(raw)
         .and_then(|text| Timestamp::from_str(&text).ok())
         .filter(|at| is_plausible(*at))
         .map(Some)
         .ok_or_else(|| {
-            Refusal::field(
+            FieldRefusal::field(
                 "at",
                 &describe(raw),
                 "an RFC 3339 time with its offset, such as 2026-11-23T08:15:30.120Z, of 1970 to 2199",
@@ -349,10 +349,10 @@ pub(super) fn at(raw: Option<&RawValue>) -> Result<Option<Timestamp>, Refusal> {
 }
 
 /// Reads a text: 1 to [`TEXT_BYTES_MAX`] bytes in double quotes. `None`: the field is missing.
-pub(super) fn text(name: &str, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
+pub(super) fn text(name: &str, raw: Option<&RawValue>) -> Result<Option<String>, FieldRefusal> {
     let Some(raw) = raw else { return Ok(None) };
     let text = string(raw)
-        .ok_or_else(|| Refusal::field(name, &describe(raw), "a text in double quotes"))?;
+        .ok_or_else(|| FieldRefusal::field(name, &describe(raw), "a text in double quotes"))?;
     let is_code = name == "code";
     let text = if is_code { unwrap_end(&text) } else { &text };
     check_text(name, text, is_code)?;
@@ -361,11 +361,14 @@ pub(super) fn text(name: &str, raw: Option<&RawValue>) -> Result<Option<String>,
 
 /// Reads a text field; of a date field, a date of the calendar, or a time with its offset, as the
 /// text that came. `None`: the field is missing.
-pub(super) fn text_of(field: Field, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
+pub(super) fn text_of(
+    field: Field,
+    raw: Option<&RawValue>,
+) -> Result<Option<String>, FieldRefusal> {
     let text = text(field.name(), raw)?;
     let is_dated = matches!(field, Field::Expiry | Field::BestBefore);
     match text {
-        Some(text) if is_dated && !is_date(&text) => Err(Refusal::field(
+        Some(text) if is_dated && !is_date(&text) => Err(FieldRefusal::field(
             field.name(),
             &format!("the text {}", shorten(&text)),
             "a date such as 2027-03-31, or an RFC 3339 time with its offset",
@@ -379,14 +382,14 @@ pub(super) fn decimal(
     field: Field,
     raw: Option<&RawValue>,
     takes_zero: bool,
-) -> Result<Option<Decimal>, Refusal> {
+) -> Result<Option<Decimal>, FieldRefusal> {
     let Some(raw) = raw else { return Ok(None) };
     let text = string(raw).unwrap_or_else(|| raw.get().into());
     let value = parse_decimal(&text)
         .filter(|value| takes_zero || !value.is_zero())
         .ok_or_else(|| {
             let least = if takes_zero { "0 or more" } else { "above 0" };
-            Refusal::field(
+            FieldRefusal::field(
                 field.name(),
                 &describe(raw),
                 &format!("a number {least} and below {MAGNITUDE_LIMIT}, with at most {DECIMALS_MAX} decimals"),
@@ -396,14 +399,14 @@ pub(super) fn decimal(
 }
 
 /// Reads how many parcels a shipment has, a whole number. `None`: the field is missing.
-pub(super) fn parcels(raw: Option<&RawValue>) -> Result<Option<u32>, Refusal> {
+pub(super) fn parcels(raw: Option<&RawValue>) -> Result<Option<u32>, FieldRefusal> {
     let Some(raw) = raw else { return Ok(None) };
     let text = string(raw).unwrap_or_else(|| raw.get().into());
     let parcels = u32::from_str(&text)
         .ok()
         .filter(|parcels| (1..=PARCELS_MAX).contains(parcels))
         .ok_or_else(|| {
-            Refusal::field(
+            FieldRefusal::field(
                 Field::Parcels.name(),
                 &describe(raw),
                 &format!("a whole number from 1 to {PARCELS_MAX}"),

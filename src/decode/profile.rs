@@ -219,7 +219,7 @@ fn bytes_max() -> usize {
     4_096
 }
 
-/// Where one code ends and the next begins. One of `terminator`, `stx` with `etx`, and
+/// Where one code ends and the next begins: by `terminator`, or by `stx` with `etx`, or by
 /// `silence_ms`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "WrittenFraming")]
@@ -294,7 +294,7 @@ impl TryFrom<String> for Bytes {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CodeRules {
-    pub encoding: Encoding,
+    pub encoding: TextEncoding,
     /// Texts that a scanner sends if it could not read: `ERROR`, `NoRead`. They are not codes.
     pub no_read: Vec<String>,
     /// Text before a code, which is removed. A frame without it is refused.
@@ -319,7 +319,7 @@ pub struct CodeRules {
 impl Default for CodeRules {
     fn default() -> Self {
         Self {
-            encoding: Encoding::Utf8,
+            encoding: TextEncoding::Utf8,
             no_read: Vec::new(),
             prefix: String::new(),
             suffix: String::new(),
@@ -333,7 +333,7 @@ impl Default for CodeRules {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum Encoding {
+pub enum TextEncoding {
     #[serde(rename = "utf-8")]
     Utf8,
     /// ISO/IEC 8859-1.

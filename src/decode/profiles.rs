@@ -25,7 +25,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The profile of a device, and its operator.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rule {
+pub struct DeviceRule {
     pub profile: Arc<Profile>,
     /// The operator, if the scan names none.
     pub operator: Option<String>,
@@ -33,12 +33,12 @@ pub struct Rule {
 
 /// The profiles of all devices, shared by all sources. Its size is that of the lists of devices.
 #[derive(Debug, Clone, Default)]
-pub struct Profiles(Arc<Mutex<Known>>);
+pub struct Profiles(Arc<Mutex<KnownDevices>>);
 
 #[derive(Debug, Default)]
-struct Known {
-    scanners: BTreeMap<Name, Rule>,
-    mqtt: BTreeMap<Name, Rule>,
+struct KnownDevices {
+    scanners: BTreeMap<Name, DeviceRule>,
+    mqtt: BTreeMap<Name, DeviceRule>,
     firsts: BTreeMap<Name, First>,
     /// The numbers of scanners, from their payloads.
     numbers: BTreeMap<Name, String>,
@@ -57,17 +57,17 @@ struct First {
 }
 
 impl Profiles {
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, KnownDevices> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets the profiles of the gateway's own scanners.
-    pub fn set_scanners(&self, rules: BTreeMap<Name, Rule>) {
+    pub fn set_scanners(&self, rules: BTreeMap<Name, DeviceRule>) {
         self.lock().scanners = rules;
     }
 
     /// Sets the profiles of the devices of `devices.toml`, after each change of the file.
-    pub fn set_devices(&self, rules: BTreeMap<Name, Rule>) {
+    pub fn set_devices(&self, rules: BTreeMap<Name, DeviceRule>) {
         let known = &mut *self.lock();
         known.mqtt = rules;
         let (mqtt, scanners) = (&known.mqtt, &known.scanners);
@@ -78,7 +78,7 @@ impl Profiles {
 
     /// Finds the profile of a device. `None`: the device has no profile.
     #[must_use]
-    pub fn rule(&self, device: &Name) -> Option<Rule> {
+    pub fn rule(&self, device: &Name) -> Option<DeviceRule> {
         let known = self.lock();
         let rule = known.scanners.get(device).or(known.mqtt.get(device));
         rule.cloned()
@@ -272,7 +272,7 @@ mod tests {
     use crate::channel::identity::ReadingId;
 
     fn profiles(text: &str) -> Profiles {
-        let rule = Rule {
+        let rule = DeviceRule {
             profile: Arc::new(Profile::parse(text).unwrap()),
             operator: Some("anna".to_owned()),
         };

@@ -178,8 +178,9 @@ async fn run_client(
     }
 }
 
-/// Moves goods with a serial scanner until `stop` is set.
-pub async fn run_serial_scanner(mut line: Line, floor: Arc<Floor>) -> DeviceLists {
+/// Moves goods with a serial scanner until `stop` is set. Returns the line with the list: it must
+/// stay open as long as the gateway runs.
+pub async fn run_serial_scanner(mut line: Line, floor: Arc<Floor>) -> (DeviceLists, Line) {
     let (mut lists, mut random) = (DeviceLists::default(), Random(101));
     let mut last = String::new();
     let mut tick = tokio::time::interval(floor.pace());
@@ -190,7 +191,7 @@ pub async fn run_serial_scanner(mut line: Line, floor: Arc<Floor>) -> DeviceList
             lists.add_scan(answer.ok().flatten());
         }
     }
-    lists
+    (lists, line)
 }
 
 /// Moves goods with a ProGlove until `stop` is set. It sends some messages twice, as its gateway

@@ -136,8 +136,8 @@ pub struct Device {
     pub seed: u64,
 }
 
-/// Builds the devices of a demonstration: movers of both protocols, a scanner, and a device with
-/// unknown products.
+/// Builds the devices of a demonstration: devices that send movements, a scanner, and a device that
+/// sends unknown products. Every second device uses MQTT 5, the others MQTT 3.1.1.
 #[must_use]
 pub fn build_devices(devices: usize) -> Vec<Device> {
     (0..devices)

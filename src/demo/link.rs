@@ -30,12 +30,12 @@ const BODY_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug)]
 pub struct Link {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<LinkState>,
     task: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct LinkState {
     upstream: String,
     client: reqwest::Client,
     up: watch::Sender<bool>,
@@ -53,7 +53,7 @@ struct Held {
     released: u64,
 }
 
-impl Shared {
+impl LinkState {
     fn faults(&self) -> MutexGuard<'_, Vec<Fault>> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,7 +103,7 @@ impl Link {
         let client = client.build().map_err(std::io::Error::other)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(LinkState {
             upstream: upstream.trim_end_matches('/').to_owned(),
             client,
             up: watch::Sender::new(true),
@@ -177,7 +177,7 @@ impl Drop for Link {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, shared: Arc<LinkState>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of file descriptors, most likely: others are about to close.
@@ -255,7 +255,7 @@ impl Request {
 }
 
 /// Relays request after request. The client sees each error as a cut connection.
-async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+async fn serve(stream: TcpStream, shared: &LinkState) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(request) = receive(&mut stream).await? {
         let mut cut = false;
@@ -300,7 +300,7 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
 }
 
 /// Sends a request to Odoo, and returns the answer.
-async fn relay(shared: &Shared, request: Request) -> std::io::Result<reqwest::Response> {
+async fn relay(shared: &LinkState, request: Request) -> std::io::Result<reqwest::Response> {
     let verb = request.verb.parse().map_err(std::io::Error::other)?;
     let sent = shared
         .client

@@ -68,12 +68,12 @@ pub struct StandIn {
     address: SocketAddr,
     /// The address of JSON-2 of Odoo 19, in every version.
     own_address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<Server>,
     servers: Vec<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct Server {
     version: Version,
     store: Mutex<Store>,
     /// External ids that calls are about to create. The second of two concurrent calls fails with a
@@ -84,7 +84,7 @@ struct Shared {
     delay_per_line: Duration,
 }
 
-impl Shared {
+impl Server {
     /// No change panics half-way: a poisoned lock still holds a good value.
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
@@ -111,7 +111,7 @@ impl StandIn {
     ) -> std::io::Result<Self> {
         let mut store = Store::new(version);
         seed::fill(&mut store, seed);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Server {
             version,
             store: Mutex::new(store),
             in_flight: Mutex::default(),
@@ -194,22 +194,22 @@ impl Drop for StandIn {
 }
 
 /// Routes of Odoo since 19.
-fn newest() -> Router<Arc<Shared>> {
+fn newest() -> Router<Arc<Server>> {
     Router::new()
         .route("/web/version", get(version))
         .route("/json/2/{model}/{method}", any(call))
 }
 
 /// Routes of all versions.
-fn oldest() -> Router<Arc<Shared>> {
+fn oldest() -> Router<Arc<Server>> {
     Router::new()
         .route("/jsonrpc", post(json_rpc::call))
         .route("/web/database/list", post(databases))
 }
 
 async fn serve(
-    router: Router<Arc<Shared>>,
-    shared: &Arc<Shared>,
+    router: Router<Arc<Server>>,
+    shared: &Arc<Server>,
 ) -> std::io::Result<(SocketAddr, JoinHandle<()>)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
@@ -235,12 +235,12 @@ fn version_info(version: Version) -> Value {
     json!({"version_info": [number, 0, 0, "final", 0, ""], "version": format!("{number}.0")})
 }
 
-async fn version(State(shared): State<Arc<Shared>>) -> Response {
+async fn version(State(shared): State<Arc<Server>>) -> Response {
     json(&version_info(shared.version))
 }
 
 async fn call(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<Server>>,
     Path((model, method)): Path<(String, String)>,
     verb: Method,
     headers: HeaderMap,
@@ -323,7 +323,7 @@ fn parse(body: &Bytes) -> Result<Params, Refusal> {
 }
 
 async fn answer(
-    shared: &Shared,
+    shared: &Server,
     caller: Caller,
     model: &str,
     method: &str,
@@ -351,7 +351,7 @@ async fn answer(
 
 /// Runs one call in one transaction.
 fn transact(
-    shared: &Shared,
+    shared: &Server,
     caller: Caller,
     work: impl FnOnce(&mut Store) -> Result<Value, Refusal>,
 ) -> Result<Value, Refusal> {
@@ -365,7 +365,7 @@ fn transact(
     outcome
 }
 
-async fn pause(shared: &Shared, lines: usize) {
+async fn pause(shared: &Server, lines: usize) {
     if !shared.delay_per_line.is_zero() {
         let lines = u32::try_from(lines).unwrap_or(u32::MAX);
         tokio::time::sleep(shared.delay_per_line.saturating_mul(lines)).await;
@@ -375,7 +375,7 @@ async fn pause(shared: &Shared, lines: usize) {
 /// Reserves the external ids of a call. The second of two concurrent calls gets a serialization
 /// error.
 async fn load_in_turn(
-    shared: &Shared,
+    shared: &Server,
     caller: Caller,
     model: &'static str,
     params: &Params,

@@ -1,4 +1,4 @@
-//! The stage of a demonstration: everything that exists before the daemon starts.
+//! Prepares a demonstration: everything that must exist before the daemon starts.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -6,7 +6,7 @@ use super::books::Comparison;
 use super::devices::DeviceLists;
 use super::person_changes::PersonChanges;
 use crate::journal::Totals;
-use crate::view::headline;
+use crate::view::headline::{self, Mood};
 use crate::view::snapshot::{EventCounts, Status};
 use crate::view::table::counted;
 
@@ -52,12 +52,18 @@ impl Summary {
             ..Status::default()
         };
         status.documents.parked = self.totals.parked.documents;
-        format!(
-            "{} {} in Odoo exactly once. {}",
-            counted(in_odoo, "movement"),
+        let posted = format!(
+            "{} {} in Odoo exactly once",
+            counted(in_odoo, "event"),
             if in_odoo == 1 { "is" } else { "are" },
-            headline::with_link(&status).1
-        )
+        );
+        let is_all = in_odoo > 0
+            && in_odoo == self.totals.posted.events
+            && self.totals.discarded.events == 0;
+        match headline::with_link(&status) {
+            (Mood::Good, _) if is_all && self.waiting() == 0 => posted,
+            (_, rest) => format!("{posted}. {rest}"),
+        }
     }
 
     /// Lists each difference, in a sentence. Empty: all agree.
@@ -107,7 +113,7 @@ impl Summary {
         }
         if lists.right + lists.wrong < lists.beeps {
             faults.push(format!(
-                "{} codes of devices that only beep got no answer",
+                "the gateway did not answer {} codes of devices that only beep",
                 lists.beeps - lists.right - lists.wrong
             ));
         }
@@ -146,7 +152,7 @@ impl fmt::Display for Summary {
         )?;
         writeln!(
             f,
-            "scanned     {} codes in flows, answered as good {}, as wrong {}",
+            "scanned     {} scans in flows, answered as good {}, as wrong {}",
             lists.beeps, lists.right, lists.wrong
         )?;
         writeln!(
@@ -156,7 +162,7 @@ impl fmt::Display for Summary {
         )?;
         writeln!(
             f,
-            "            {} = {} posted + {} parked + {} discarded + {} without a document + {} waiting",
+            "            {} = {} posted + {} parked + {} discarded + {} no document + {} waiting",
             totals.stored,
             totals.posted.events,
             totals.parked.events,
@@ -269,8 +275,7 @@ mod tests {
             t.posted = of(6);
             t.stored = 6;
         });
-        let text = "6 movements are in Odoo exactly once. All 6 movements are in Odoo";
-        assert_eq!(all, text);
+        assert_eq!(all, "6 events are in Odoo exactly once");
         // Waiting and parked events do not count as posted.
         let rest = closing(|t| {
             (t.posted, t.waiting, t.parked, t.discarded) = (of(6), of(2), of(1), of(1));
@@ -278,12 +283,12 @@ mod tests {
             t.unused_scans = 2;
             t.no_document = 3;
         });
-        let text = "5 movements are in Odoo exactly once. 1 document, 4 rejected readings and 2 scans without a flow need you; 2 movements are on the way to Odoo";
+        let text = "5 events are in Odoo exactly once. 1 document, 4 rejected readings and 2 scans without a flow need you; 2 movements are on the way to Odoo";
         assert_eq!(rest, text);
         let given_up = closing(|t| {
             (t.posted, t.discarded, t.stored, t.left_out) = (of(6), of(1), 7, 1);
         });
-        let text = "5 movements are in Odoo exactly once. 5 movements are in Odoo; 2 movements were discarded or removed";
+        let text = "5 events are in Odoo exactly once. 5 movements are in Odoo; 2 movements were discarded or removed";
         assert_eq!(given_up, text);
     }
 }

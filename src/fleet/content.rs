@@ -75,7 +75,7 @@ impl Cause {
 pub fn find_faults(files: &BTreeMap<String, Bytes>) -> Vec<(Cause, Fault)> {
     let mut faults = Vec::new();
     for (path, bytes) in files {
-        let mut file = Checked {
+        let mut file = FileCheck {
             path,
             faults: &mut faults,
         };
@@ -93,12 +93,12 @@ pub fn find_faults(files: &BTreeMap<String, Bytes>) -> Vec<(Cause, Fault)> {
     faults
 }
 
-struct Checked<'a> {
+struct FileCheck<'a> {
     path: &'a str,
     faults: &'a mut Vec<(Cause, Fault)>,
 }
 
-impl Checked<'_> {
+impl FileCheck<'_> {
     fn fault(&mut self, cause: Cause, key: &str, line: Option<usize>, found: &str, accepted: &str) {
         let line = line.map(|line| format!(":{line}")).unwrap_or_default();
         let fault = Fault {

@@ -72,6 +72,14 @@ pub enum DeskError {
         "the broker acknowledged the message to {topic} and does not hand it out: allow this account to write that topic (mosquitto: acl_file), and messages of {bytes} bytes (mosquitto: message_size_limit)"
     )]
     NotKept { topic: String, bytes: usize },
+    #[error(
+        "the connection ended while the message to {topic} was sent: {reason}. Some brokers end it if this account may not write that topic (mosquitto: acl_file), or if a message of {bytes} bytes is too large (mosquitto: message_size_limit)"
+    )]
+    Ended {
+        topic: String,
+        bytes: usize,
+        reason: String,
+    },
 }
 
 /// A connection to central IT's broker.
@@ -182,6 +190,18 @@ impl Desk {
     /// Publishes a message retained, and waits until the broker has it. Other messages that come
     /// meanwhile are dropped.
     pub async fn publish(&mut self, topic: &str, payload: &Bytes) -> Result<(), DeskError> {
+        let published = self.publish_and_read(topic, payload).await;
+        published.map_err(|error| match error {
+            DeskError::Connection(reason) => DeskError::Ended {
+                topic: topic.to_owned(),
+                bytes: payload.len(),
+                reason,
+            },
+            error => error,
+        })
+    }
+
+    async fn publish_and_read(&mut self, topic: &str, payload: &Bytes) -> Result<(), DeskError> {
         let sent = self
             .client
             .try_publish(topic, QoS::AtLeastOnce, true, payload.clone());

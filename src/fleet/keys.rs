@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::Fault;
+use crate::config::{Fault, MISSING};
 use crate::event::Name;
 
 const TIME_ACCEPTED: &str = "a time in quotes, such as \"2026-11-28T09:00:00Z\"";
@@ -23,8 +23,8 @@ pub(super) struct Keys<'a> {
     text: &'a str,
     /// The path of the table with a dot at its end. Empty for the whole file.
     prefix: String,
-    /// Where the table is, for keys that are missing.
-    place: String,
+    /// The place of the table in the text, for keys that are missing. `None`: the whole file.
+    at: Option<usize>,
     table: &'a DeTable<'a>,
     known: Vec<&'static str>,
     faults: Vec<Fault>,
@@ -49,7 +49,7 @@ pub(super) fn parse<T>(
         file,
         text,
         prefix: String::new(),
-        place: file.to_owned(),
+        at: None,
         table: table.get_ref(),
         known: Vec::new(),
         faults: Vec::new(),
@@ -75,16 +75,18 @@ pub(super) fn line_of(text: &str, at: usize) -> usize {
 }
 
 impl<'a> Keys<'a> {
+    /// Finds a value, and the place of its key in the text.
     fn find(&self, key: &str) -> Option<(&'a Spanned<DeValue<'a>>, usize)> {
         let (name, value) = self.table.iter().find(|(name, _)| name.get_ref() == key)?;
-        Some((value, line_of(self.text, name.span().start)))
+        Some((value, name.span().start))
     }
 
     /// Records a fault of a key of this table.
     pub fn fault(&mut self, key: &str, found: impl Into<String>, accepted: impl Into<String>) {
-        let origin = match self.find(key) {
-            Some((_, line)) => format!("{}:{line}", self.file),
-            None => self.place.clone(),
+        let at = self.find(key).map(|(_, at)| at).or(self.at);
+        let origin = match at {
+            Some(at) => format!("{}:{}", self.file, line_of(self.text, at)),
+            None => self.file.to_owned(),
         };
         let key = match key {
             "" => self.prefix.trim_end_matches('.').to_owned(),
@@ -105,7 +107,7 @@ impl<'a> Keys<'a> {
     /// Records a fault if the key is missing.
     pub fn require(&mut self, key: &str, accepted: &str) {
         if !self.has(key) {
-            self.fault(key, "nothing", accepted);
+            self.fault(key, MISSING, accepted);
         }
     }
 
@@ -258,7 +260,7 @@ impl<'a> Keys<'a> {
             file: self.file,
             text: self.text,
             prefix,
-            place: format!("{}:{}", self.file, line_of(self.text, at)),
+            at: Some(at),
             table,
             known: Vec::new(),
             faults: Vec::new(),

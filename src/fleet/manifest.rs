@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::keys::{self, Keys};
 use super::layout;
-use crate::config::Fault;
+use crate::config::{Fault, MISSING};
 use crate::event::Name;
 
 /// The name of the file, which is the first of a bundle.
@@ -270,7 +270,7 @@ fn choice(keys: &mut Keys, is_ring: bool) -> Option<Chosen> {
         }
         [false, false, true] => share.map(Chosen::Share),
         [false, false, false] => {
-            keys.fault("", "nothing", accepted);
+            keys.fault("", MISSING, accepted);
             None
         }
         _ => {

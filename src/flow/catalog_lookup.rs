@@ -1,4 +1,5 @@
-//! Looks up products, lots and name shapes for the flows in the catalog.
+//! Looks up products and lots in the catalog for the flows, and finds the shapes of the names that
+//! the catalog has (`Shapes`).
 
 use super::interpret::LotLookup;
 use super::resemblance::{Resemblance, Shapes};

@@ -140,8 +140,9 @@ pub(super) fn merge_counts(items: &[Item]) -> Vec<Item> {
     counted
 }
 
-/// Merges two entries of a product into one with the sum, in the product's own unit or else in the
-/// unit of a code that can express it. `None`: no code can.
+/// Merges two entries of a product into one entry with the sum of the quantities: in the product's
+/// own unit, if a code means it, else in the unit of one of the two scanned codes. `None`: none of
+/// these units can express the sum.
 fn join(one: &Item, other: &Item) -> Option<Item> {
     let coded = |item: &Item| {
         let product = item.product.clone()?;

@@ -96,7 +96,7 @@ pub enum TextKey {
     Wrong,
     Unknown,
     Unclear,
-    /// A code that is marked as GS1 data or a quantity, and is not valid.
+    /// A code that is marked as GS1 data, as data identifiers or as a quantity, and is not valid.
     Damaged,
     /// A measure on a label that cannot be converted into the product's unit.
     Measure,

@@ -9,6 +9,7 @@
 
 mod answer;
 mod catalog_rules;
+mod commit;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::answer::Answers;
 use self::catalog_rules::{CatalogRules, mark_unused_dates, refresh_rules};
+use self::commit::state_changes;
 use super::catalog_lookup::read_shapes;
 use super::display_text::{DisplayText, TextKey};
 use super::engine::{CreatedEvent, Engine};
@@ -37,14 +39,12 @@ use crate::decode::meaning::Context;
 use crate::decode::profile::{Profile, Symbology};
 use crate::decode::profiles::Profiles;
 use crate::event::{Action, Event, EventFlag, Name, Recorded, Rejection, Seq, SourceKind};
-use crate::journal::{AppendError, Journal, JournalError, Namespace, SideChange};
+use crate::journal::{Journal, JournalError, Namespace};
 
 /// Events that one read of the journal returns, at most.
 const PAGE_EVENTS: usize = 500;
 /// Events after which the cursor is stored, even if none of them belongs to a flow.
 const CURSOR_EVERY: u64 = 10_000;
-/// Pause between attempts to write to a full journal.
-const FULL_WAIT: Duration = Duration::from_secs(1);
 /// Pause between checks whether the first copy of Odoo's data is complete.
 const CATALOG_POLL: Duration = Duration::from_millis(500);
 /// Hexadecimal digits of the hash of a scan's id in the ids of its events.
@@ -75,7 +75,7 @@ pub struct Driver {
     notified_cursor: Seq,
     /// Scans that wait for the first copy of Odoo's data.
     waiting: u64,
-    /// Scans that were answered as wrong since the start.
+    /// Scans that flows answered as wrong since the daemon started.
     wrong: u64,
     board: Board,
     states: HashMap<Name, State>,
@@ -435,79 +435,6 @@ impl Driver {
         let wait = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
         Ok(wait)
     }
-
-    /// Writes events, rejected readings and the devices' states into the journal in one commit.
-    /// Then adds the events to what `capture` knows about orders.
-    async fn commit(
-        &mut self,
-        (events, rejections): (Vec<Event>, Vec<Rejection>),
-        states: &BTreeMap<Name, State>,
-    ) -> Result<(), Stop> {
-        let judged: Vec<_> = events
-            .iter()
-            .map(|event| self.capture.judge(event, false))
-            .collect();
-        let rejections = rejections.into_iter().map(Err);
-        let entries: Vec<_> = events.into_iter().map(Ok).chain(rejections).collect();
-        let mut changes = state_changes(states);
-        changes.push(self.cursor_change());
-        let accepted = loop {
-            let (entries, changes) = (entries.clone(), changes.clone());
-            match self
-                .journal
-                .inbox()
-                .append_and_store(entries, changes)
-                .await
-            {
-                Ok(accepted) => break accepted,
-                Err(AppendError::Full | AppendError::Disk | AppendError::Share) => {
-                    tokio::time::sleep(FULL_WAIT).await;
-                }
-                Err(AppendError::Stopped) => return Err(Stop::Stopped),
-            }
-        };
-        self.stored_cursor = Some(self.cursor);
-        for (judged, accepted) in judged.into_iter().zip(&accepted) {
-            drop(judged.and_then(|judged| judged.confirm(accepted)));
-        }
-        Ok(())
-    }
-
-    /// Writes changes and the cursor into the journal.
-    async fn store(&mut self, mut changes: Vec<SideChange>) -> Result<(), Stop> {
-        changes.push(self.cursor_change());
-        loop {
-            match self
-                .journal
-                .inbox()
-                .store_side_values(changes.clone())
-                .await
-            {
-                Ok(()) => break,
-                Err(AppendError::Full | AppendError::Disk | AppendError::Share) => {
-                    tokio::time::sleep(FULL_WAIT).await;
-                }
-                Err(AppendError::Stopped) => return Err(Stop::Stopped),
-            }
-        }
-        self.stored_cursor = Some(self.cursor);
-        Ok(())
-    }
-
-    /// The change that stores the cursor.
-    fn cursor_change(&self) -> SideChange {
-        let cursor = self.cursor.to_string().into_bytes();
-        (Namespace::FlowCursor.only_key(), Some(cursor))
-    }
-}
-
-/// The changes that store the states of devices.
-fn state_changes(states: &BTreeMap<Name, State>) -> Vec<SideChange> {
-    let changes = states.iter().map(|(device, state)| {
-        let value = stored::encode(state.clone());
-        (Namespace::FlowStates.key(device.to_string()), Some(value))
-    });
-    changes.collect()
 }
 
 fn flags(possible_repeat: bool) -> Vec<EventFlag> {

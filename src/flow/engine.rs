@@ -236,7 +236,7 @@ impl<'a> Engine<'a> {
             .map_or(SETTLE_S, |idle_s| idle_s.min(SETTLE_S))
     }
 
-    /// Finds a flow by its name in small letters: first in the profile, then in the built-in flows.
+    /// Finds a flow by its name in lower case: first in the profile, then in the built-in flows.
     pub(super) fn find_flow(&self, name: &str) -> Option<&'a Flow> {
         let own = self.rules.custom.get(name);
         own.or_else(|| built_in().get(name))

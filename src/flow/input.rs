@@ -43,7 +43,7 @@ pub enum Read {
     Means(Meaning),
     /// The code has more than one meaning.
     Unclear,
-    /// The code is marked as GS1 data or a quantity, and is not valid.
+    /// The code is marked as GS1 data, as data identifiers or as a quantity, and is not valid.
     Damaged,
     /// The measure on the label cannot be converted into the product's unit.
     Unfit {
@@ -70,7 +70,8 @@ pub struct AwaitedLot {
 /// The lot or serial number in a code, apart from its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LotRead {
-    /// The name of a lot or serial number that Odoo does not have for the product.
+    /// The name of a lot or serial number, if the copy of Odoo's data does not have it for the
+    /// product of the label or the last product. `None`: the code has no new lot.
     pub new: Option<String>,
     /// What the name of a new lot looks like. `None`: it looks like a lot.
     pub resemblance: Option<Resemblance>,

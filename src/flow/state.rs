@@ -10,7 +10,8 @@ use crate::odoo_id::ProductId;
 pub const ITEMS_MAX: usize = 200;
 /// Scans that can be undone one by one, at most.
 pub const TRAIL_MAX: usize = 50;
-/// Notes about labels that the device does not show again, at most; the oldest go first.
+/// The largest number of shown notes about labels in `shown_notes`: the device shows each
+/// of these notes only once. At the limit the oldest note is removed.
 pub const NOTES_MAX: usize = 100;
 
 /// The state of one device's flow. The journal stores it under the serde names, which stay.
@@ -80,7 +81,8 @@ pub struct Item {
     pub package: Option<String>,
     /// Whether the label says that the product is in a package, and that package was not scanned.
     pub lacks_package: bool,
-    /// Whether the label says that the product is in a package, but not how many pieces.
+    /// Whether the label states that the product is in a package, but not the quantity in the
+    /// package. The operator then enters the quantity.
     pub lacks_quantity: bool,
     /// `None`: the copy of Odoo's data does not have the product.
     pub product: Option<CodedProduct>,

@@ -24,7 +24,9 @@ use crate::decode::profile::{FlowRules, Symbology};
 use crate::event::{Action, Event, Field, Movement, Seq};
 use crate::odoo_id::{ProductId, UnitId};
 
-/// A catalog in which the first letters of a code decide its kind.
+/// A catalog that knows its products by whole codes. The first letters decide what another code is:
+/// `LOC-` a location, `PACK-` a package, `WH/` an order, `LOT-` a lot. Some codes, such as `BOTH`,
+/// have two kinds.
 struct TestCatalog;
 
 impl Known for TestCatalog {

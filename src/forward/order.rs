@@ -34,7 +34,7 @@ pub use self::target::{Parents, holder};
 use super::faults::describe_refusal;
 use crate::config;
 use crate::document::{DocumentKey, OdooRef, answer};
-use crate::odoo::order::{Row, Seen, SeenPicking, Shipment};
+use crate::odoo::order::{OrderRow, Seen, SeenPicking, Shipment};
 use crate::odoo::{Direction, LOADS_AGAIN, LotRef, PickingState};
 use crate::odoo_id::{
     LocationId, MoveId, MoveLineId, PackageId, PartnerId, PickingId, ProductId, UnitId,
@@ -122,7 +122,7 @@ pub enum OrderStep {
     Read,
     Add {
         picking: Box<SeenPicking>,
-        rows: Vec<Row>,
+        rows: Vec<OrderRow>,
     },
     /// Makes sure that [`OrderStep::Validate`], which follows at once, moves only picked goods: see
     /// `guard`.

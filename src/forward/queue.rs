@@ -99,8 +99,8 @@ pub struct Queue {
     pub open_picks: BTreeSet<DocumentNumber>,
     /// Documents with abandoned calls; `None` before the gateway has read them.
     pub late: Option<LateCalls>,
-    /// Since the start, the gateway takes interrupted sends first. All interrupted sends up to this
-    /// number are taken.
+    /// After its start, the gateway first takes the sends that the last process did not finish.
+    /// This is the number of the last one that it has taken. `None`: it has taken all of them.
     pub recovered: Option<DocumentNumber>,
     /// The number at which the next look through the parked documents begins.
     pub healed: DocumentNumber,
@@ -111,8 +111,9 @@ pub struct Queue {
     pub doubts: Option<doubtful_clocks::Looked>,
 }
 
-/// How many documents wait, are parked and are discarded, and how many device clocks are stored. A
-/// change by a person or by the assembler changes one of these numbers.
+/// How many documents wait, are parked and are discarded, and how often this process has stored or
+/// removed the state of a device's clock. A change by a person or by the assembler changes one of
+/// these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DocumentCounts(u64, u64, u64, u64);
 

@@ -307,7 +307,8 @@ pub fn with_difference(kept: &str, difference: Decimal) -> String {
     plan.text()
 }
 
-/// The place of a count and the counted quantity, from the plan of the document.
+/// Reads the place and the counted quantity of a count from the stored plan of its document.
+/// `None`: the plan has no count, or cannot be read.
 pub fn counted(kept: &str) -> Option<(Place, Option<Decimal>)> {
     let counted = plan::Plan::read(kept).ok()?.count?;
     let of = counted.of;

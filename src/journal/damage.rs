@@ -45,7 +45,7 @@ impl Damage {
     #[must_use]
     pub fn remedy(&self) -> String {
         format!(
-            "If a newer version of stockrelay ran here before, run that version again. Copy the file for support and check the disk; to start with an empty journal, run `mv {path} {path}.damaged` and start stockrelay again. An empty journal does not know earlier events: if devices send them again, the gateway stores them again and may post them twice",
+            "If a newer version of stockrelay ran here before, run that version again. If not, copy the file for support and check the disk; to start with an empty journal, run `mv {path} {path}.damaged` and start stockrelay again. An empty journal does not know earlier events: if devices send them again, the gateway stores them again and may post them twice",
             path = self.path.display()
         )
     }
@@ -141,8 +141,8 @@ impl Alarm {
         damage
     }
 
-    /// Runs a read and raises the alarm where a page is damaged. redb panics where a page holds
-    /// something that redb never writes.
+    /// Runs a read. If a page is damaged, raises the alarm (`watch`) and returns the damage as an
+    /// error. redb panics if a page holds bytes that redb never writes; the panic is caught.
     pub fn look<T>(
         &self,
         read: impl FnOnce() -> Result<T, JournalError>,

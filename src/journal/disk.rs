@@ -4,7 +4,7 @@
 //! would lose its connection. So a commit begins only while a file of [`BALLAST_BYTES`] reserves
 //! room for it ([`Disk::reserve`]). If another process fills the disk during a commit, that file
 //! gives its room to the commit. If that is not enough, the write waits until there is room.
-//! Meanwhile nothing is acknowledged.
+//! Meanwhile the gateway acknowledges nothing.
 
 use std::fs::File;
 use std::io;

@@ -38,7 +38,7 @@ const FILE_MODE: u32 = 0o600;
 
 #[derive(Debug, Error)]
 pub enum OpenError {
-    #[error("cannot use the data directory {path} ({source}): create it and give this user the right to write there, or change data_dir", path = .path.display())]
+    #[error("cannot use the data directory {path} ({source}): create the directory and give the user that runs stockrelay the right to write there, or change data_dir", path = .path.display())]
     Directory {
         path: PathBuf,
         source: std::io::Error,
@@ -50,7 +50,7 @@ pub enum OpenError {
     #[error("{}: {}", unknown_format(path, found), FORMAT_REMEDY)]
     Format { path: PathBuf, found: String },
     /// The file cannot be used, whatever its content: the reason is its access rights, or the disk.
-    #[error("cannot open the journal {path} ({source}): give this user the right to read and write the file, and check the disk", path = .path.display())]
+    #[error("cannot open the journal {path} ({source}): give the user that runs stockrelay the right to read and write the file, and check the disk", path = .path.display())]
     Unusable { path: PathBuf, source: Box<Fatal> },
     #[error("{}", Damage::new(path, source.to_string()))]
     Damaged { path: PathBuf, source: Box<Fatal> },

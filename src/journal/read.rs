@@ -3,6 +3,7 @@
 //! While a read transaction is open, redb cannot reuse pages. So none outlives a call.
 
 mod side_values;
+mod totals;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -10,10 +11,10 @@ use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 use tokio::sync::watch;
 
+pub use self::totals::{StateTotals, Totals};
 use super::damage::{Alarm, Damage, JournalError, OpenFile};
 use super::disk::Disk;
 use super::ids::{self, Ids};
-use super::rejected::OpenOnes;
 use super::stored;
 use super::{AuditRecord, Entry, Inbox, tables};
 use crate::document::{DocumentKey, DocumentNumber, State};
@@ -22,100 +23,6 @@ use crate::reason::{Code, RejectionCode};
 
 /// A list shows at most this many bytes of the payload of a rejected reading.
 const LISTED_BYTES_MAX: usize = 4_096;
-
-/// Counts of one transaction, so they always add up: `stored` = events not yet assembled +
-/// `no_document` + the events of all document states. They count everything that was ever stored:
-/// pruning does not reduce them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// The `seq` of the newest event; 0 before the first.
-    pub last_seq: Seq,
-    pub stored: u64,
-    /// Stored events that are flagged as possible repeats, except those that a flow created.
-    pub possible_repeats: u64,
-    pub duplicates: u64,
-    pub rejected: u64,
-    /// Rejected readings that no person has settled yet, including those that were removed for
-    /// room.
-    pub rejected_open: u64,
-    /// How many open readings were removed for room, and the number of the newest one.
-    pub rejected_dropped: u64,
-    pub rejected_dropped_upto: RejectedNumber,
-    /// Events that a person left out of posted documents: their movements are not in Odoo.
-    pub left_out: u64,
-    /// Raw scans of devices without a flow: no flow uses them, and no person has dismissed them.
-    pub unused_scans: u64,
-    /// Events that need no document.
-    pub no_document: u64,
-    /// All events up to this `seq` are in a sealed document or need no document; the next one is
-    /// open.
-    pub settled: Seq,
-    pub waiting: StateTotals,
-    pub sending: StateTotals,
-    pub posted: StateTotals,
-    pub parked: StateTotals,
-    pub discarded: StateTotals,
-    /// Size of the file, and its budget, in bytes.
-    pub bytes: u64,
-    pub budget_bytes: u64,
-    /// The journal has reached a limit: the gateway acknowledges nothing.
-    pub full: bool,
-    /// The disk is full, and not the budget.
-    pub disk_full: bool,
-    /// Increases with each commit of this process.
-    pub commits: u64,
-    /// Increases with each device clock that this process has stored.
-    pub clocks: u64,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct StateTotals {
-    pub documents: u64,
-    pub lines: u64,
-    pub events: u64,
-}
-
-impl Totals {
-    pub(super) fn rejected_wait(&mut self, ones: OpenOnes) {
-        self.rejected_open = ones.open;
-        self.rejected_dropped = ones.dropped;
-        self.rejected_dropped_upto = ones.dropped_upto;
-    }
-
-    /// Events that are not in a sealed document yet.
-    #[must_use]
-    pub fn open_events(&self) -> u64 {
-        let sealed: u64 = State::COUNTED
-            .iter()
-            .map(|state| self.of(*state).events)
-            .sum();
-        self.stored - self.no_document - sealed
-    }
-
-    #[must_use]
-    pub fn of(&self, state: State) -> StateTotals {
-        match state {
-            State::Waiting => self.waiting,
-            State::Sending => self.sending,
-            State::Posted => self.posted,
-            State::Parked => self.parked,
-            State::Discarded => self.discarded,
-            State::Replaced => StateTotals::default(),
-        }
-    }
-
-    /// `None` for replaced documents, which are not counted: their events are in other documents.
-    pub(super) fn of_mut(&mut self, state: State) -> Option<&mut StateTotals> {
-        match state {
-            State::Waiting => Some(&mut self.waiting),
-            State::Sending => Some(&mut self.sending),
-            State::Posted => Some(&mut self.posted),
-            State::Parked => Some(&mut self.parked),
-            State::Discarded => Some(&mut self.discarded),
-            State::Replaced => None,
-        }
-    }
-}
 
 /// Whether an event is in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,8 +142,8 @@ impl Journal {
         self.totals.clone()
     }
 
-    /// At the opening of the journal, all events up to this `seq` were in a sealed document or
-    /// needed none.
+    /// When the journal was opened, each event up to this `seq` was in a sealed document or needed
+    /// no document.
     #[must_use]
     pub fn settled_at_open(&self) -> Seq {
         self.settled

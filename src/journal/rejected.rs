@@ -1,13 +1,14 @@
 //! Rejected readings on disk: the newest, limited in number and in bytes, so that a device that
 //! sends nonsense does not take the space of events. A reading is *open* until a person settles it
 //! (dismisses it, or sends it again), or until its device sends an event with the same id that is
-//! stored.
+//! stored. A reading whose device sent that event before is settled from the start.
 
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, Table, WriteTransaction};
 
 use super::budget::Written;
 use super::ids::{self, Digest};
+use super::tables::Bytes;
 use super::{AuditRecord, Fatal, stored, tables};
 use crate::event::{RejectedNumber, Rejection, Seq};
 use crate::reason::RejectionCode;
@@ -36,8 +37,6 @@ pub(super) const AUDIT_OF_SCANS: RejectedNumber = RejectedNumber::MAX;
 const ID_BYTES: u64 = 64;
 /// The ids of open readings get the room of all readings, divided by this.
 const IDS_DIVISOR: u64 = 4;
-
-type Bytes = &'static [u8];
 
 /// The tables of rejected readings within one transaction: a device that sends nonsense sends much
 /// of it.
@@ -155,7 +154,7 @@ impl<'a> Rejections<'a> {
         Ok(id.map(|id| copy_digest(rejected.device.as_str(), &id)))
     }
 
-    /// An event with this id was stored: settles the earlier readings with the same id.
+    /// An event with this id is stored: settles the earlier readings with the same id.
     pub fn settle_id(
         &mut self,
         digest: Digest,
@@ -276,7 +275,8 @@ impl<'a> Rejections<'a> {
         Ok(())
     }
 
-    /// Removes readings whose retention has ended. An open one stays until a person settles it.
+    /// Removes readings whose retention has ended. An open reading stays until a
+    /// person settles it.
     pub fn prune(&mut self, retained: Timestamp, written: &mut Written) -> Result<(), Fatal> {
         let mut past = Vec::new();
         for entry in self.table.iter()?.take(LOOKED_AT_MAX) {

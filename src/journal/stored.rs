@@ -195,8 +195,8 @@ enum StoredTotals {
     V1(TotalsV1),
     /// With the count of possible repeats. While the count is 0, version 1 is written.
     V2(TotalsV1, u64),
-    /// Also with the count of events that people left out of posted documents. While the count is
-    /// 0, an older version is written.
+    /// Also with the count of events of posted documents that have no line. While the count is 0,
+    /// an older version is written.
     V3(TotalsV1, u64, u64),
     /// Also with the count of unused raw scans. While the count is 0, an older version is written.
     V4 {

@@ -1,4 +1,6 @@
-//! The tables of the journal's file, `journal.redb`. Values are the stored forms of `stored.rs`.
+//! The tables of the journal's file, `journal.redb`. Records of domain types are in the stored
+//! forms of `stored.rs`. Other values are numbers, digests, filters, or side values, whose form
+//! their owner defines.
 
 use std::ops::RangeInclusive;
 
@@ -6,6 +8,9 @@ use redb::TableDefinition;
 
 use super::stored::StateV1;
 use crate::document::{DocumentNumber, State};
+
+/// A stored form, as the tables hold it.
+pub type Bytes = &'static [u8];
 
 /// `seq` → event. The writer only appends events, and prunes the oldest ones.
 pub const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");

@@ -1,10 +1,10 @@
 //! Carries out each request on the tables, within the writer's transaction.
 
+mod prune;
 mod rejected;
 
 use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::budget::Written;
@@ -14,6 +14,7 @@ use super::inbox::Accepted;
 use super::namespace::Namespace;
 use super::rejected::Rejections;
 use super::stored::{self, Counters};
+use super::tables::Bytes;
 use super::{AuditRecord, Change, Fatal, Repeats, SideChange, tables};
 use crate::document::{Document, DocumentNumber, Progress, Purpose, State};
 use crate::event::{Event, EventFlag, Rejection, Seq, SourceKind};
@@ -26,14 +27,8 @@ pub(super) struct Limits {
     pub rejected_bytes_max: u64,
 }
 
-/// Limit of the documents and events that one request to prune examines.
-const PRUNE_MAX: usize = 2_000;
-/// Limit of the oldest events that one request to prune examines.
-const SCAN_MAX: usize = 50_000;
 /// Limit of the audit records of one document; later ones replace the last.
 const AUDIT_MAX: u32 = 1_000;
-
-type Bytes = &'static [u8];
 
 pub(super) struct Transaction<'a> {
     write: &'a WriteTransaction,
@@ -413,125 +408,6 @@ impl<'a> Transaction<'a> {
             // The bytes of a replaced or removed value are free again.
             let gone = before.map_or(0, |before| key.len() + before.value().len());
             self.written.removed += gone as u64;
-        }
-        Ok(())
-    }
-
-    /// Removes records whose retention has ended, a limited number in each call. **Invariant 7:**
-    /// removes a movement only if it was posted (or discarded by a person), and only after
-    /// `journal.retention_days`. Returns the count of removed events.
-    pub fn prune(&mut self, now: Timestamp) -> Result<u64, Fatal> {
-        let before = |days: u32| {
-            now.saturating_sub(SignedDuration::from_hours(i64::from(days) * 24))
-                .unwrap_or(Timestamp::MIN)
-        };
-        let retained = before(self.limits.retention_days);
-        for number in self.ids.expire(before(self.limits.dedup_days)) {
-            let filters = self
-                .write
-                .open_table(tables::ID_FILTERS)?
-                .remove(number)?
-                .map_or(0, |bytes| bytes.value().len());
-            let mut size = filters;
-            self.id_buckets
-                .retain_in((number, 0)..=(number, u16::MAX), |_, bytes| {
-                    size += bytes.len();
-                    false
-                })?;
-            self.written.removed += size as u64;
-        }
-        let mut events = Vec::new();
-        for state in [State::Posted, State::Discarded, State::Replaced] {
-            for number in self.in_state(state, PRUNE_MAX)? {
-                if events.len() >= PRUNE_MAX {
-                    break;
-                }
-                self.prune_document(number, state, retained, &mut events)?;
-            }
-        }
-        self.unneeded_events(retained, &mut events)?;
-        // A restart reads the ids after the last segment back from the events: write them to a
-        // segment first.
-        if events.iter().any(|seq| *seq > self.ids.flushed_seq()) {
-            self.flush_ids()?;
-        }
-        let mut repeats = self.write.open_table(tables::REPEATS)?;
-        for seq in &events {
-            let seq = seq.get();
-            if let Some(bytes) = self.events.remove(seq)? {
-                let bytes = bytes.value();
-                self.written.removed += bytes.len() as u64 + 48;
-                self.held.remove(&stored::event_out(bytes)?, bytes.len());
-            }
-            self.event_document.remove(seq)?;
-            repeats.remove(seq)?;
-        }
-        rejected::open(&mut self.rejections, self.write)?.prune(retained, &mut self.written)?;
-        Ok(events.len() as u64)
-    }
-
-    fn in_state(&self, state: State, limit: usize) -> Result<Vec<DocumentNumber>, Fatal> {
-        let by_state = self.write.open_table(tables::BY_STATE)?;
-        let numbers = by_state
-            .range(tables::in_state(state, DocumentNumber::ZERO))?
-            .take(limit);
-        numbers
-            .map(|entry| Ok(DocumentNumber::new(entry?.0.value().1)))
-            .collect()
-    }
-
-    fn prune_document(
-        &mut self,
-        number: DocumentNumber,
-        state: State,
-        retained: Timestamp,
-        events: &mut Vec<Seq>,
-    ) -> Result<(), Fatal> {
-        let mut progress = self.write.open_table(tables::PROGRESS)?;
-        let since = progress
-            .get(number.get())?
-            .map(|bytes| stored::progress_out(bytes.value()))
-            .transpose()?
-            .map(|progress| progress.since);
-        if since.is_none_or(|since| since >= retained) {
-            return Ok(());
-        }
-        progress.remove(number.get())?;
-        let mut documents = self.write.open_table(tables::DOCUMENTS)?;
-        if let Some(bytes) = documents.remove(number.get())? {
-            self.written.removed += bytes.value().len() as u64 + 200;
-            let document = stored::document_out(number, bytes.value())?;
-            self.write
-                .open_table(tables::DOCUMENT_KEYS)?
-                .remove(document.key.0)?;
-            // The events of a replaced document belong to the corrected one.
-            if state != State::Replaced {
-                events.extend(document.events);
-            }
-        }
-        self.write
-            .open_table(tables::BY_STATE)?
-            .remove(tables::by_state_key(state, number))?;
-        self.write
-            .open_table(tables::AUDIT)?
-            .retain_in((number.get(), 0)..=(number.get(), u32::MAX), |_, _| false)?;
-        Ok(())
-    }
-
-    /// The oldest events that need no document and whose retention has ended.
-    fn unneeded_events(&self, retained: Timestamp, events: &mut Vec<Seq>) -> Result<(), Fatal> {
-        for entry in self.events.range(0..)?.take(SCAN_MAX) {
-            let (seq, bytes) = entry?;
-            if stored::event_out(bytes.value())?.received >= retained {
-                break;
-            }
-            let document = self
-                .event_document
-                .get(seq.value())?
-                .map(|document| document.value());
-            if document == Some(tables::NO_DOCUMENT) {
-                events.push(Seq::new(seq.value()));
-            }
         }
         Ok(())
     }

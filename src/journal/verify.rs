@@ -112,7 +112,7 @@ impl Overlay {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A block with the content of the file; zeros after the end of the file.
+    /// Reads a block of the file. Bytes after the end of the file are zeros.
     fn block(&self, number: u64) -> io::Result<Vec<u8>> {
         let mut block = vec![0; usize::try_from(BLOCK_BYTES).unwrap_or_default()];
         let begin = number * BLOCK_BYTES;

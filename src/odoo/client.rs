@@ -7,6 +7,7 @@
 //! key, the client reads the key again, so a new key needs no restart.
 
 pub(super) mod away;
+mod login;
 mod older;
 pub(super) mod records;
 
@@ -21,10 +22,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use self::away::{lost, not_odoo, words};
+use self::login::{bearer, read_key};
 use super::answer::{self, Answer, CallError, understand, understand_rpc};
 use super::dialect::Dialect;
-use super::key;
-use super::wire::{self, Login, Wire};
+use super::wire::{self, Wire};
 use crate::clock;
 use crate::config::{self, Api};
 use crate::odoo_id::{CompanyId, UserId};
@@ -135,6 +136,14 @@ impl Client {
         self
     }
 
+    /// Reads the key, unless the client has one. It sends nothing.
+    pub async fn load_key(&mut self) -> Result<(), Failure> {
+        if self.key.is_none() {
+            self.key = Some(read_key(self.key_file.clone()).await?);
+        }
+        Ok(())
+    }
+
     /// Calls `model.method` with the named parameters in `body`, and reads the answer as `T`.
     pub async fn call<T: DeserializeOwned>(
         &mut self,
@@ -157,9 +166,7 @@ impl Client {
         method: &str,
         body: &Value,
     ) -> Result<Value, CallError> {
-        if self.key.is_none() {
-            self.key = Some(read_key(self.key_file.clone()).await?);
-        }
+        self.load_key().await?;
         match self.dialect().await? {
             Dialect::V19 => self.send(model, method, body).await,
             older => self.call_older(older, model, method, body).await,
@@ -372,48 +379,6 @@ impl Client {
         Ok(warehouses.as_u64() > Some(0))
     }
 
-    /// The id of the key's user, which the key does not contain.
-    async fn log_in(&mut self) -> Result<UserId, Failure> {
-        if let Some(uid) = self.uid {
-            return Ok(uid);
-        }
-        let Some(user) = self.user.clone() else {
-            return Err(Failure::stop(
-                "the gateway calls this Odoo through /jsonrpc, which needs the login name of the key's user",
-                "set odoo.user",
-            ));
-        };
-        let login = self.login(UserId::default());
-        let args = json!([login.database, user, login.key, {}]);
-        let answer = match self.service("common", "authenticate", &args).await {
-            // Odoo answers the same when its database server is down: the list of databases tells
-            // which cause it is.
-            Err(failure @ Failure::Wait { .. }) => {
-                if self.databases().await.is_none() {
-                    return Err(failure);
-                }
-                return Err(self.unknown_database().await.unwrap_or(failure));
-            }
-            answer => answer?,
-        };
-        let uid = answer.as_i64().map(UserId::new).ok_or_else(|| {
-            Failure::stop(
-                format!("Odoo does not accept the API key for the user {user:?}"),
-                "correct odoo.user, or write a new key of that user into odoo.api_key_file or the credential odoo-api-key",
-            )
-        })?;
-        self.uid = Some(uid);
-        Ok(uid)
-    }
-
-    fn login(&self, uid: UserId) -> Login<'_> {
-        Login {
-            database: self.database.to_str().unwrap_or_default(),
-            uid,
-            key: self.key.as_ref().map_or("", ExposeSecret::expose_secret),
-        }
-    }
-
     fn note_time(&mut self, sent: &Result<Response, reqwest::Error>) {
         if let Ok(response) = sent {
             self.server_time = date(response);
@@ -449,27 +414,6 @@ fn date(response: &Response) -> Option<Timestamp> {
     Some(date.timestamp())
 }
 
-fn bearer(key: &SecretString) -> Result<HeaderValue, Failure> {
-    let mut value =
-        HeaderValue::from_str(&format!("bearer {}", key.expose_secret())).map_err(|_| {
-            Failure::stop(
-                "the API key of Odoo has characters that an HTTP header does not allow",
-                "create a new key in Odoo and write it into the key file",
-            )
-        })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-async fn read_key(file: Option<PathBuf>) -> Result<SecretString, Failure> {
-    let read = tokio::task::spawn_blocking(move || key::read(file.as_deref()));
-    read.await.unwrap_or_else(|_| {
-        Err(Failure::wait(
-            "the gateway could not read the API key of Odoo",
-        ))
-    })
-}
-
 pub(super) fn read<T: DeserializeOwned>(
     model: &str,
     method: &str,
@@ -477,7 +421,7 @@ pub(super) fn read<T: DeserializeOwned>(
 ) -> Result<T, Failure> {
     serde_json::from_value(answer).map_err(|e| {
         Failure::wait(format!(
-            "cannot read Odoo's answer to {model}.{method}: {e}"
+            "cannot read Odoo's answer to {model}.{method} ({e}): check that odoo.url is the address of Odoo 17, 18 or 19"
         ))
     })
 }

@@ -63,7 +63,7 @@ impl Dialect {
         }
     }
 
-    /// The version's name of a field. `None`: the version lacks the field.
+    /// The name of a field in this version of Odoo. `None`: this version lacks the field.
     fn field<'a>(self, model: &str, field: &'a str) -> Option<&'a str> {
         match (model, field) {
             // Odoo 17 and 18 have `factor`, but it is the reciprocal.

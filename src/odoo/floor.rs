@@ -19,13 +19,14 @@ use crate::odoo::{Direction, MoveState, PickingState};
 use crate::odoo_id::{LocationId, LotId, MoveId, PickingId, ProductId, UnitId};
 use crate::outcome::Failure;
 
-/// The most open orders that the catalog has. If there are more, it lacks those due last.
+/// The most open orders that the catalog has. If Odoo has more, the catalog lacks the orders that
+/// are due last.
 pub const ORDERS_MAX: usize = 5_000;
 /// The most moves of one order that the catalog has.
 const LINES_MAX: usize = 1_000;
 /// Orders in one answer: with a hundred moves each, the answer has some hundred kilobytes.
 const ORDERS_PAGE: usize = 20;
-/// The most quants that the catalog has. If there are more, it lacks the newest.
+/// The most quants that the catalog has. If Odoo has more, the catalog lacks the newest quants.
 pub const QUANTS_MAX: usize = 100_000;
 /// Bare ids in one answer.
 const IDS_PAGE: usize = 10_000;
@@ -88,12 +89,12 @@ pub enum Which<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-struct Found<T> {
+struct FoundRecords<T> {
     records: Vec<T>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Named {
+struct NamedRecord {
     #[serde(default, deserialize_with = "text_or_false")]
     name: Option<String>,
 }
@@ -114,9 +115,9 @@ struct PickingRow {
     scheduled_date: Option<String>,
     picking_type_id: TypeRow,
     #[serde(deserialize_with = "value_or_false")]
-    partner_id: Option<Named>,
+    partner_id: Option<NamedRecord>,
     #[serde(deserialize_with = "value_or_false")]
-    backorder_id: Option<Named>,
+    backorder_id: Option<NamedRecord>,
     #[serde(default)]
     move_ids: Vec<MoveRow>,
     #[serde(default)]
@@ -284,7 +285,7 @@ impl Client {
                 "specification": specification(),
                 "limit": ORDERS_PAGE,
             });
-            let found: Found<PickingRow> =
+            let found: FoundRecords<PickingRow> =
                 self.call("stock.picking", "web_search_read", &body).await?;
             orders.extend(found.records.into_iter().map(order));
         }

@@ -176,12 +176,12 @@ pub struct Lot {
 }
 
 #[derive(Debug, Deserialize)]
-struct Named {
+struct NamedPackage {
     id: PackageId,
     name: String,
 }
 
-records!(Row, Lot, Named);
+records!(Row, Lot, NamedPackage);
 
 /// Reads the first id of a path such as `3/14/`, or an id.
 fn first_of_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -408,7 +408,7 @@ impl Client {
             json!(["company_id", "in", [false, company]]),
         ];
         let mut found = Vec::new();
-        let take = |package: Named| found.push((package.name, package.id));
+        let take = |package: NamedPackage| found.push((package.name, package.id));
         self.search_all("stock.package", domain, &["name"], take)
             .await?;
         Ok(found)

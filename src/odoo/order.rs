@@ -42,7 +42,7 @@ pub struct Shipment {
 
 /// One move line that Odoo will have, under its external id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct OrderRow {
     pub external_id: String,
     pub product: ProductId,
     pub unit: UnitId,
@@ -94,7 +94,11 @@ impl Client {
     }
 
     /// Adds lines to the picking, each once. If the picking is done or cancelled, adds no line.
-    pub async fn add_lines(&mut self, picking: &SeenPicking, rows: &[Row]) -> Result<(), Failure> {
+    pub async fn add_lines(
+        &mut self,
+        picking: &SeenPicking,
+        rows: &[OrderRow],
+    ) -> Result<(), Failure> {
         let (fields, data) = table(picking, rows);
         let body = json!({"fields": fields, "data": data, "context": self.load_context()});
         let answer = self.call_unless_finished(picking.id, "load", &body).await?;
@@ -341,8 +345,8 @@ fn number(decimal: Decimal) -> Value {
 
 /// Builds one row for each line; the first row also has the picking's own columns. It writes the
 /// header's locations unchanged, because writing the operation type alone would reset them.
-fn table(picking: &SeenPicking, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<String>>) {
-    type Cell = (&'static str, fn(&Row) -> Option<String>);
+fn table(picking: &SeenPicking, rows: &[OrderRow]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    type Cell = (&'static str, fn(&OrderRow) -> Option<String>);
     let always: [Cell; 8] = [
         ("move_line_ids/id", |row| {
             Some(format!("{MODULE}.{}", row.external_id))

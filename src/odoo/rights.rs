@@ -28,7 +28,8 @@ impl Client {
         })
     }
 
-    /// The same for the client itself. The check ignores record rules, because it names no record.
+    /// Like `missing_rights`, but returns the error of the call unchanged, for the client's own
+    /// functions. The check ignores record rules, because it names no record.
     pub(super) async fn lacking_rights(&mut self) -> Result<Vec<String>, CallError> {
         let mut missing = Vec::new();
         for (model, operation) in NEEDED {

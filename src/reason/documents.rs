@@ -40,7 +40,7 @@ pub enum Heals {
     Goods,
     /// Odoo has no open pick of the counted product and bin any more.
     Picks,
-    /// The device shows its clock.
+    /// The gateway knows the device's clock again.
     Clock,
 }
 
@@ -240,7 +240,7 @@ ReasonCode, ReasonRow {
     CountedSince: parked("counted-since", No,
         "Somebody counted the place between an event and its undo, and the gateway does not know \
          whether the goods were there.", &[
-        (With(Allow), "if the goods were gone at the count"),
+        (With(Allow), "if the event was real and the goods were not back yet at the count"),
         (Discard, "if you count the place again"),
     ]),
     CountedTwice: parked("counted-twice", No,
@@ -252,7 +252,7 @@ ReasonCode, ReasonRow {
         "A device that counted the place, or moved goods there, has a clock that is in doubt or \
          unknown, so the gateway does not know what came first.", &[
         (With(Allow), "if the time in the message is right"),
-        (Retry, "after the device has shown its clock"),
+        (Retry, "after the gateway knows the device's clock again"),
         (Discard, "if you count the place again"),
     ]),
     OpenPicks: parked("open-picks", Picks,

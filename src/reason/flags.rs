@@ -10,7 +10,7 @@ pub struct FlagRow {
 }
 
 codes! {
-/// Notes for people on documents that are not refused.
+/// Notes for people about documents, in any state. A note stops no document; a `ReasonCode` does.
 Flag, FlagRow {
     TimeCorrected: FlagRow {
         code: "time-corrected",
@@ -22,7 +22,8 @@ Flag, FlagRow {
         code: "clock-in-doubt",
         meaning:
             "The clock of the device was wrong and may have been set since, so the work has two \
-             possible times. The first one counts until a message of the device shows its clock.",
+             possible times. The first time counts until the gateway knows the device's clock \
+             again.",
     },
     TimeUnknown: FlagRow {
         code: "time-unknown",

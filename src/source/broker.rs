@@ -51,7 +51,7 @@ use backoff::{Backoff, random};
 use error::is_malformed;
 use link::Link;
 use topic::Topic;
-use worker::{Delivery, Presence};
+use worker::{BrokerDelivery, Presence};
 
 /// Messages that wait to be put into the outbox.
 const OUTBOUND_MAX: usize = 256;
@@ -220,7 +220,7 @@ struct Driver {
 impl Driver {
     async fn drive(
         mut self,
-        deliveries: mpsc::Sender<Delivery>,
+        deliveries: mpsc::Sender<BrokerDelivery>,
         cancel: &CancellationToken,
         worked: &CancellationToken,
     ) {
@@ -324,7 +324,7 @@ impl Driver {
     }
 
     /// Builds the delivery of a message: the reading or rejections for the journal.
-    fn build_delivery(&mut self, publish: Publish) -> Delivery {
+    fn build_delivery(&mut self, publish: Publish) -> BrokerDelivery {
         let mut rejections = Vec::new();
         let reading = match Topic::parse(&self.site, &publish.topic) {
             Some(Topic::Reading(device, channel)) if !publish.retain => {
@@ -379,7 +379,7 @@ impl Driver {
                 rejections.push(reject_astray(device, channel, &publish));
             }
         }
-        Delivery {
+        BrokerDelivery {
             generation: self.link.generation(),
             publish,
             reading,

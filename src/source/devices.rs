@@ -168,7 +168,7 @@ fn read_text(file: &Path) -> Result<String, DevicesError> {
             std::io::ErrorKind::PermissionDenied => {
                 "make it readable to the gateway's user: its owner is stockrelay, its mode 600"
             }
-            _ => "see that it is a text file in UTF-8 and that the disk is well",
+            _ => "check that the file is text in UTF-8 and that the disk has no faults",
         };
         unreadable(error.to_string(), remedy)
     };

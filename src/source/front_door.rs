@@ -30,6 +30,7 @@ mod limits;
 mod message;
 mod meter;
 mod packets;
+mod password_queue;
 mod receptions;
 mod refused;
 mod retained;
@@ -38,7 +39,6 @@ mod session;
 mod shared;
 mod stored;
 mod topics;
-mod verify;
 mod wire;
 
 use std::collections::BTreeMap;

@@ -29,7 +29,7 @@ use super::Intake;
 use crate::board::Board;
 use crate::channel::Outbound;
 use crate::decode::profile::Connection;
-use crate::decode::profiles::Rule;
+use crate::decode::profiles::DeviceRule;
 use crate::event::{Name, SourceKind};
 
 use desk::Desk;
@@ -62,7 +62,7 @@ impl Scanners {
             board.alarm("scanners-file", Some(sentence));
         }
         let rules = list.iter().map(|scanner| {
-            let rule = Rule {
+            let rule = DeviceRule {
                 profile: Arc::clone(&scanner.profile),
                 operator: scanner.operator.clone(),
             };
@@ -145,13 +145,13 @@ pub fn open(scanner: &Scanner, path: &Path) -> Result<(), String> {
 
 /// A display message; a scanner can only show whether it is good or bad.
 #[derive(Deserialize)]
-struct Display {
+struct ScannerDisplay {
     ok: bool,
 }
 
 /// Whether a display message is a good one. `None`: it has no `ok`.
 pub(super) fn is_good(payload: &Bytes) -> Option<bool> {
-    let display: Option<Display> = serde_json::from_slice(payload).ok();
+    let display: Option<ScannerDisplay> = serde_json::from_slice(payload).ok();
     display.map(|display| display.ok)
 }
 

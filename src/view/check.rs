@@ -126,7 +126,7 @@ fn level(effect: Effect) -> Level {
 
 fn effect(effect: Effect) -> &'static str {
     match effect {
-        Effect::NoStart => "`stockrelay run` does not start until you correct it",
+        Effect::NoStart => "`stockrelay run` does not use this configuration until you correct it",
         Effect::LinkHeld => "`stockrelay run` starts, but sends nothing to Odoo; correct it",
         Effect::LastList => {
             "`stockrelay run` starts with the last valid list and raises an alarm; correct the file"
@@ -175,24 +175,23 @@ fn disk(config: &Config) -> Option<Finding> {
 
 fn room(free: u64, journal: u64, budget: u64) -> Finding {
     let to_grow = budget.saturating_sub(journal);
-    let what = format!(
-        "disk has {} free, the journal may grow by {} to its budget of {}",
-        size(free),
-        size(to_grow),
-        size(budget)
-    );
+    let (free_size, to_grow_size, budget) = (size(free), size(to_grow), size(budget));
     if free < FREE_BYTES_MIN {
         Finding::fail(
-            what,
+            format!("the disk has only {free_size} free"),
             format!("free at least {} of disk space", size(FREE_BYTES_MIN)),
         )
     } else if free < to_grow {
         Finding::warn(
-            what,
+            format!(
+                "the disk has only {free_size} free; the journal may need {to_grow_size} more (journal.budget {budget})"
+            ),
             "free disk space or lower journal.budget, so that the journal reaches its budget before the disk is full",
         )
     } else {
-        Finding::ok(what)
+        Finding::ok(format!(
+            "the disk has {free_size} free; the journal needs at most {to_grow_size} more (journal.budget {budget})"
+        ))
     }
 }
 
@@ -219,7 +218,7 @@ fn key(odoo: &config::Odoo, credentials: &Credentials) -> Option<Finding> {
     (mode & 0o077 != 0).then(|| {
         Finding::warn(
             format!(
-                "the file with the Odoo API key, {shown}, has mode {mode:04o}: other users than the daemon can read or change it"
+                "the file with the Odoo API key, {shown}, has mode {mode:04o}: other users than its owner have access to it"
             ),
             format!("run chown stockrelay {shown} && chmod 600 {shown}"),
         )
@@ -243,7 +242,7 @@ fn listen(listen: &config::Listen) -> Vec<Finding> {
     if let Ok(Some(nobody)) = nobody {
         findings.push(Finding::warn(
             nobody,
-            "add the devices to the list; a running daemon reads a changed list by itself",
+            "add a device with a password to the list, or enable one; a running daemon reads the changed list by itself",
         ));
     }
     findings
@@ -280,12 +279,12 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
     let mut findings = vec![Finding::ok(up)];
     if status.journal.disk_full {
         findings.push(Finding::fail(
-            "the disk of the journal is full: nothing is acknowledged",
+            "the disk of the journal is full: the gateway acknowledges nothing",
             "free disk space, or enlarge the disk of data_dir",
         ));
     } else if status.journal.full {
         findings.push(Finding::fail(
-            "the journal is full: nothing is acknowledged",
+            "the journal is full: the gateway acknowledges nothing",
             "raise journal.budget, or restore the link to Odoo, so that posted events can be pruned",
         ));
     }

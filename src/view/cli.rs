@@ -1,6 +1,7 @@
 //! The command line arguments. `commands`, `check` and `main` carry them out.
 
 mod config_args;
+mod decisions;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod fleet_args;
@@ -9,13 +10,13 @@ mod fleet_args;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::{Args, Parser, Subcommand};
+
 pub use config_args::{CheckArgs, ConfigCommand, KeygenArgs, SignArgs};
+pub use decisions::{EditWord, ParkedCommand, RejectedCommand};
 pub use fleet_args::{
     BrokerArgs, FleetArgs, FleetCommand, PushArgs, ResumeArgs, StopArgs, StopOptions, WatchArgs,
 };
-
-use crate::event::RejectedNumber;
-use clap::{Args, Parser, Subcommand};
 
 /// The configuration file that is used without `--config`.
 pub const CONFIG_DEFAULT: &str = "/etc/stockrelay/config.toml";
@@ -35,9 +36,9 @@ fn after_help() -> String {
 Examples:{DEMO_EXAMPLE}
   stockrelay check                       find faults of this gateway, and how to fix them
   stockrelay status                      show the state of the gateway on one screen
-  stockrelay trace pda-07/8c1f           follow one scan from the device to Odoo
+  stockrelay trace pda-07/8c1f           follow one event from the device to Odoo
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration cannot be used, 65 the journal is damaged, 69 the daemon is not running or the broker cannot be reached, 77 `check` needs root."
+Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration (or a scanner profile) cannot be used, 65 the journal is damaged, 69 the daemon is not running or central IT's broker cannot be reached, 77 `check` needs root."
     )
 }
 
@@ -45,15 +46,16 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration cannot be used
 #[command(
     name = "stockrelay",
     version,
-    about = "Stores every scan of a warehouse on disk and posts each stock movement to Odoo exactly once",
+    about = "Stores every event of a warehouse on disk and posts each stock movement to Odoo exactly once",
     after_help = after_help(),
     arg_required_else_help = true,
     max_term_width = 110
 )]
 pub struct Cli {
-    /// Configuration file; `config.d/*.toml` beside it and environment variables
-    /// `STOCKRELAY_SECTION__KEY` override it
-    #[arg(long, global = true, value_name = "PATH", env = "STOCKRELAY_CONFIG", default_value = CONFIG_DEFAULT)]
+    /// Configuration file, also named by `STOCKRELAY_CONFIG`; `config.d/*.toml` beside it and
+    /// environment variables `STOCKRELAY_SECTION__KEY` override it
+    // Not clap's `env`: a usage line would show `--config` as needed while the variable is set.
+    #[arg(long, global = true, value_name = "PATH", default_value_os_t = config_default())]
     pub config: PathBuf,
 
     /// Control socket of the daemon, instead of the one that the configuration names
@@ -64,15 +66,38 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The configuration file that is used without `--config`.
+fn config_default() -> PathBuf {
+    let named = std::env::var_os("STOCKRELAY_CONFIG").filter(|path| !path.is_empty());
+    named.map_or_else(|| CONFIG_DEFAULT.into(), PathBuf::from)
+}
+
+/// Leaves out of a command's help the global options that the command does not use.
+fn hide(command: clap::Command, options: &[&str]) -> clap::Command {
+    options.iter().fold(command, |command, option| {
+        command.mut_arg(option, |option| option.hide(true))
+    })
+}
+
+fn without_socket(command: clap::Command) -> clap::Command {
+    hide(command, &["socket"])
+}
+
+fn without_config(command: clap::Command) -> clap::Command {
+    hide(command, &["config", "socket"])
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the daemon
+    #[command(defer(without_socket))]
     #[command(
         after_help = "SIGTERM and SIGINT stop the daemon: it finishes its current work within 10 seconds. SIGHUP has no effect."
     )]
     Run,
     #[cfg(feature = "demo")]
     /// Run the daemon with simulated devices and a stand-in Odoo, and watch it
+    #[command(defer(without_config))]
     #[command(after_help = "\
 Examples:
   stockrelay demo
@@ -117,12 +142,15 @@ Examples:
     Documents(DocumentsArgs),
     /// Follow an event from its reading to Odoo
     #[command(after_help = "\
-ID is an event's id, DEVICE/ID, its number (seq), or a document's key.
+ID is an event's id, DEVICE/ID, its number (seq, or seq:N), a rejected reading's id, or a document's key or number.
+If a number is both, it means the event: give the key of the document (`stockrelay parked list` shows it).
 
 Examples:
   stockrelay trace pda-07/8c1f
-  stockrelay trace 4711 --json")]
+  stockrelay trace 4711 --json
+  stockrelay trace 9b1f0c6e5d4a3b2c1d0e9f8a7b6c5d4e")]
     Trace {
+        /// The event, rejected reading or document
         id: String,
         /// Print the JSON answer of the control API
         #[arg(long)]
@@ -154,7 +182,7 @@ Examples:
     },
     /// Decide about rejected readings: send them again or dismiss them
     #[command(after_help = "\
-`status` counts an open rejected reading until a person dismisses it or sends it again.
+`status` counts a rejected reading as open until a person dismisses it or sends it again, or its device sends a correct event with the same id.
 
 Examples:
   stockrelay rejected list                                     all open rejected readings
@@ -202,8 +230,8 @@ Examples:
 
 #[derive(Debug, Clone, Args)]
 pub struct PageArgs {
-    /// Start after this number
-    #[arg(long, value_name = "SEQ")]
+    /// Start after this number, that of the last entry that you have seen
+    #[arg(long, value_name = "NUMBER")]
     pub after: Option<u64>,
     /// Show at most N
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
@@ -225,7 +253,7 @@ pub struct EventsArgs {
     #[arg(long = "type", value_name = "TYPE")]
     pub kind: Option<String>,
     /// Show only events in this state: open, waiting, sending, posted, parked, discarded,
-    /// `no_document`
+    /// no-document
     #[arg(long)]
     pub state: Option<String>,
     /// Show new events as they are stored (with --after: all after that number), until Ctrl-C
@@ -246,161 +274,9 @@ pub struct DocumentsArgs {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum ParkedCommand {
-    /// List parked documents, oldest first
-    #[command(after_help = "\
-Examples:
-  stockrelay parked list --code unknown-product
-  stockrelay parked list --json | jq -r .reason.code | sort | uniq -c")]
-    List {
-        #[command(flatten)]
-        page: PageArgs,
-        /// Show only documents with this reason code
-        #[arg(long)]
-        code: Option<String>,
-    },
-    /// Show one document: why it is parked, what Odoo has, the choices, its lines and its history
-    #[command(
-        after_help = "ID is the document's number, its key, or at least six digits of the key."
-    )]
-    Show {
-        id: String,
-        /// Print the JSON answer of the control API
-        #[arg(long)]
-        json: bool,
-    },
-    /// Retry one document, or all with the same reason code
-    #[command(after_help = "\
-ID is the document's number, its key, or at least six digits of the key.
-Some reasons take an answer: backorder, no-backorder or allow. `parked show ID` lists them.
-
-Examples:
-  stockrelay parked retry 17
-  stockrelay parked retry 17 --with backorder       post now, and create a backorder for the rest
-  stockrelay parked retry --code unknown-product    after you have created the product in Odoo")]
-    Retry {
-        id: Option<String>,
-        /// Retry all documents with this reason code
-        #[arg(long, alias = "all", conflicts_with = "id")]
-        code: Option<String>,
-        /// The answer to the gateway's question: backorder, no-backorder or allow
-        #[arg(long, value_name = "ANSWER")]
-        with: Option<String>,
-        /// Why; stored with the document
-        #[arg(long)]
-        reason: Option<String>,
-    },
-    /// Edit one document: a corrected document replaces it, and the old one stays in the history
-    #[command(after_help = "\
-ID is the document's number, its key, or at least six digits of the key. `parked show ID` numbers the lines.
-The fields are product, quantity, from, to, lot, package, owner, expiry and best_before, where the document's type has them.
-FIELD= clears an optional field; quantity=0 removes the line (in a count: nothing was found).
-
-Examples:
-  stockrelay parked edit 17 --line 1 from=LOC-A-02 --reason \"label fell off, was scanned by hand\"
-  stockrelay parked edit 17 --line 1 lot=L-0815 quantity=12 --line 3 quantity=0 --reason \"as on the slip\"
-  stockrelay parked edit 17 --order WH/OUT/00042 --reason \"went with the other delivery\"")]
-    Edit {
-        id: String,
-        /// Why; stored with both documents
-        #[arg(long)]
-        reason: String,
-        /// The number of a line, and the fields to change; repeat it for other lines
-        #[arg(long = "line", num_args = 2.., value_names = ["N", "FIELD=VALUE"], value_parser = edit_word)]
-        lines: Vec<EditWord>,
-        /// Another order for the whole document; empty removes the order
-        #[arg(long)]
-        order: Option<String>,
-    },
-    /// Discard one document: it will never be posted
-    #[command(after_help = "\
-The gateway also cancels what it has created for the document in Odoo and not posted.
-
-Example:
-  stockrelay parked discard 17 --reason \"counted by hand, corrected in Odoo by anna\"")]
-    Discard {
-        id: String,
-        /// Why; stored with the document
-        #[arg(long)]
-        reason: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum RejectedCommand {
-    /// List open rejected readings, oldest first
-    List {
-        #[command(flatten)]
-        page: PageArgs,
-        /// Also list readings that were dismissed or sent again
-        #[arg(long)]
-        all: bool,
-    },
-    /// Show one rejected reading: its payload, why it was rejected, and who settled it
-    Show {
-        number: RejectedNumber,
-        /// Print the JSON answer of the control API
-        #[arg(long)]
-        json: bool,
-    },
-    /// Send one rejected reading again: its event gets the time at which the reading was received
-    Resend {
-        number: RejectedNumber,
-        /// Send this instead of the stored payload: a barcode, or a JSON event
-        #[arg(long)]
-        payload: Option<String>,
-        /// Read that payload from a file; - reads standard input
-        #[arg(long, value_name = "FILE", conflicts_with = "payload")]
-        payload_file: Option<PathBuf>,
-        /// Read the payload as event or scan. Default: a changed payload with an event type is an
-        /// event; any other keeps the channel of the reading
-        #[arg(long)]
-        channel: Option<String>,
-        /// Why; stored with the reading
-        #[arg(long)]
-        reason: Option<String>,
-    },
-    /// Dismiss one rejected reading, or all up to a number: they create no event
-    Dismiss {
-        #[arg(required_unless_present_any = ["upto", "scans", "code", "device"], conflicts_with_all = ["upto", "code", "device", "scans"])]
-        number: Option<RejectedNumber>,
-        /// Dismiss all open rejected readings up to this number
-        #[arg(long, value_name = "NUMBER")]
-        upto: Option<RejectedNumber>,
-        /// With --upto: only readings with this reason code
-        #[arg(long, conflicts_with = "scans")]
-        code: Option<String>,
-        /// With --upto: only readings of this device
-        #[arg(long, value_name = "NAME", conflicts_with = "scans")]
-        device: Option<String>,
-        /// Dismiss all raw scans of devices without a flow
-        #[arg(long, conflicts_with = "upto")]
-        scans: bool,
-        /// Why; stored with the reading
-        #[arg(long)]
-        reason: String,
-    },
-}
-
-/// A value after `--line`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EditWord {
-    Line(usize),
-    Field(String, String),
-}
-
-fn edit_word(text: &str) -> Result<EditWord, String> {
-    match text.split_once('=') {
-        Some((field, value)) => Ok(EditWord::Field(field.to_owned(), value.to_owned())),
-        None => (text.parse().map(EditWord::Line)).map_err(|_| {
-            "expected a line's number or FIELD=VALUE, such as --line 1 from=LOC-A".to_owned()
-        }),
-    }
-}
-
-#[derive(Debug, Subcommand)]
 pub enum DevicesCommand {
     /// Read a password from standard input and print the lines for devices.toml
+    #[command(defer(without_socket))]
     #[command(after_help = "\
 Example:
   printf %s \"$PASSWORD\" | stockrelay devices hash pda-07 >> /etc/stockrelay/devices.toml")]
@@ -413,6 +289,13 @@ Example:
 #[derive(Debug, Subcommand)]
 pub enum ProfileCommand {
     /// Check profile files: print every fault, and every sample that is not read as it should be
+    #[command(defer(without_config))]
+    #[command(after_help = "\
+Exit code 0 without a fault, 64 with one.
+
+Examples:
+  stockrelay profile check ./my-scanner.toml
+  stockrelay profile check zebra-serial generic-hid")]
     Check {
         /// Files, or names that `profile list` shows
         #[arg(required = true)]
@@ -444,10 +327,19 @@ Examples:
         json: bool,
     },
     /// List the profiles that are shipped
+    #[command(defer(without_config))]
+    #[command(after_help = "\
+Example:
+  stockrelay profile list")]
     List,
     /// Print the JSON Schema of profile files
+    #[command(defer(without_config))]
+    #[command(after_help = "\
+Example:
+  stockrelay profile schema > profile.schema.json")]
     Schema,
     /// Print a sheet of command barcodes as SVG
+    #[command(defer(without_config))]
     #[command(after_help = "\
 Example:
   stockrelay profile sheet --operator anna --operator ben > sheet.svg")]
@@ -460,11 +352,59 @@ Example:
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]
     fn the_arguments_are_consistent() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_shows_an_option_only_where_it_is_used_and_says_what_each_argument_is() {
+        fn visit(command: &clap::Command, path: &str, shown: &mut BTreeMap<String, String>) {
+            let path = format!("{path}{} ", command.get_name());
+            let mut options = String::new();
+            for argument in command.get_arguments().filter(|a| !a.is_hide_set()) {
+                assert!(argument.get_help().is_some(), "{path}: {argument}");
+                if ["config", "socket"].contains(&argument.get_id().as_str()) {
+                    options += argument.get_id().as_str();
+                }
+            }
+            shown.insert(path.trim_end().to_owned(), options);
+            for command in command.get_subcommands() {
+                visit(command, &path, shown);
+            }
+        }
+        let mut all = Cli::command();
+        all.build();
+        let mut shown = BTreeMap::new();
+        visit(&all, "", &mut shown);
+        for (command, options) in [
+            ("status", "configsocket"),
+            ("check", "configsocket"),
+            ("profile test", "configsocket"),
+            ("run", "config"),
+            ("config show", "config"),
+            ("config check", "config"),
+            ("devices hash", "config"),
+            ("profile list", ""),
+            ("profile sheet", ""),
+            #[cfg(feature = "demo")]
+            ("demo", ""),
+        ] {
+            assert_eq!(
+                shown[&format!("stockrelay {command}")],
+                options,
+                "{command}"
+            );
+        }
+        // A hidden option is still accepted.
+        let words = ["stockrelay", "profile", "list", "--config", "x.toml"];
+        let cli = Cli::try_parse_from(words).unwrap();
+        assert_eq!(cli.config, PathBuf::from("x.toml"));
     }
 }

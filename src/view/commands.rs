@@ -14,6 +14,7 @@ mod write;
 use std::io::{self, Write};
 
 use super::client::{Client, ClientError};
+use crate::reason::{Code, CodeSet};
 
 pub use config::{Process, config};
 pub use fleet::fleet;
@@ -61,6 +62,9 @@ pub enum CommandError {
     Unavailable(String),
     #[error("{0}")]
     Failed(String),
+    /// The arguments are right, and the daemon refuses the stored content that they name.
+    #[error(transparent)]
+    Content(ClientError),
 }
 
 impl From<ClientError> for CommandError {
@@ -94,6 +98,11 @@ fn rewrite_for_commands(remedy: &str) -> String {
             "as /v1/rejected lists them",
             "as `stockrelay rejected list` shows them",
         )
+        // The names of the same fields in the API.
+        .replace(" (\"payload\")", "")
+        .replace(" (\"channel\")", "")
+        .replace(" (\"with\")", "")
+        .replace("no_document", "no-document")
 }
 
 impl CommandError {
@@ -125,6 +134,18 @@ impl CommandError {
 }
 
 type Done = Result<(), CommandError>;
+
+/// Refuses a reason code that this version does not know and no entry has: it is misspelt. An entry
+/// may have the code of another version.
+fn check_code<T: CodeSet>(code: Option<&str>, found: u64, entries: &str, list: &str) -> Done {
+    let unknown = code.filter(|code| found == 0 && Code::<T>::from(*code).known().is_none());
+    match unknown {
+        None => Ok(()),
+        Some(code) => Err(CommandError::Usage(format!(
+            "unknown code {code:?}, which no {entries} has; give a reason code, as `stockrelay {list} list` shows them"
+        ))),
+    }
+}
 
 fn json_line(out: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<()> {
     let line = serde_json::to_string(value).map_err(io::Error::other)?;
@@ -166,10 +187,12 @@ mod tests {
             (r#"send {"reason": "TEXT"}"#, "--help"),
             ("give a number, as /v1/parked lists them", "parked list"),
             ("give a number, as /v1/rejected lists them", "rejected list"),
+            (r#"omit --with ("with")"#, "omit --with"),
+            ("give one of posted, no_document", "no-document"),
         ] {
             let text = rewrite_for_commands(remedy);
             assert!(text.contains(word) && !text.contains("/v1"), "{text}");
-            assert!(!text.contains('{'), "{text}");
+            assert!(!text.contains(['{', '"', '_']), "{text}");
         }
     }
 

@@ -177,7 +177,7 @@ where
     match blocking(pages, move || read(&gateway)).await {
         Some(result) => result,
         None => Err(Problem::internal(
-            "the daemon could not create the answer, because it is stopping",
+            "the daemon is stopping and does not answer: send the request again when it runs",
         )),
     }
 }

@@ -26,7 +26,7 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
     let waiting = status.events.on_the_way() + status.events.undecided();
     let safe = match waiting {
         0 => "nothing is waiting".to_owned(),
-        _ => format!("{} safe here", count_is(waiting, "scan")),
+        _ => format!("{} safe here", count_is(waiting, "event")),
     };
     let (mood, mut sentence) = if status.journal.full {
         let what = if status.journal.disk_full {
@@ -34,7 +34,7 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
         } else {
             "The journal is full"
         };
-        let sentence = format!("{what}: the gateway stores no scans until there is space; {safe}");
+        let sentence = format!("{what}: the gateway stores no events until there is space; {safe}");
         (Mood::Bad, sentence)
     } else {
         match status.odoo.link {
@@ -97,16 +97,16 @@ pub fn with_link(status: &Status) -> (Mood, String) {
     (mood, sentence)
 }
 
-/// Describes the work in progress: scans that are not movements yet, and movements on the way to
+/// Describes the work in progress: events that are not movements yet, and movements on the way to
 /// Odoo.
 fn describe_on_the_way(status: &Status) -> Option<String> {
-    let (scans, movements) = (status.events.undecided(), status.events.on_the_way());
-    let scans = (scans > 0).then(|| format!("{} being processed", count_is(scans, "scan")));
+    let (events, movements) = (status.events.undecided(), status.events.on_the_way());
+    let events = (events > 0).then(|| format!("{} being processed", count_is(events, "event")));
     let movements =
         (movements > 0).then(|| format!("{} on the way to Odoo", count_is(movements, "movement")));
-    match (scans, movements) {
-        (Some(scans), Some(movements)) => Some(format!("{movements}; {scans}")),
-        (scans, movements) => scans.or(movements),
+    match (events, movements) {
+        (Some(events), Some(movements)) => Some(format!("{movements}; {events}")),
+        (events, movements) => events.or(movements),
     }
 }
 
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(mood, Mood::Watch);
         assert_eq!(
             down,
-            "Link to Odoo is down for 02:14; 312 scans are safe here; 1 document needs you"
+            "Link to Odoo is down for 02:14; 312 events are safe here; 1 document needs you"
         );
         let (mood, full) = describe(|s| {
             s.journal.full = true;
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(parked, (Mood::Watch, "3 documents need you".to_owned()));
         assert_eq!(
             describe(|s| s.events.open = 1).1,
-            "1 scan is being processed"
+            "1 event is being processed"
         );
         assert_eq!(describe(|_| ()).1, "Nothing has been scanned yet");
     }
@@ -306,11 +306,11 @@ mod tests {
     }
 
     #[test]
-    fn a_scan_is_not_called_a_movement_before_it_is_one() {
+    fn an_event_is_not_called_a_movement_before_it_is_one() {
         let new = describe(|s| (s.events.stored, s.events.open) = (3, 3));
-        assert_eq!(new.1, "3 scans are being processed");
+        assert_eq!(new.1, "3 events are being processed");
         let both = describe(|s| (s.events.open, s.events.sending) = (3, 2));
-        let text = "2 movements are on the way to Odoo; 3 scans are being processed";
+        let text = "2 movements are on the way to Odoo; 3 events are being processed";
         assert_eq!(both, (Mood::Good, text.to_owned()));
         // A scan of a device without a flow never becomes a movement.
         let unused = describe(|s| {
@@ -319,7 +319,7 @@ mod tests {
         let text = "3 scans without a flow need you";
         assert_eq!(unused, (Mood::Watch, text.to_owned()));
         let waiting = describe(|s| (s.events.posted, s.events.waiting_scans) = (4, 2));
-        assert_eq!(waiting.1, "2 scans are being processed");
+        assert_eq!(waiting.1, "2 events are being processed");
     }
 
     #[test]

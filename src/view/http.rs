@@ -149,7 +149,7 @@ async fn connection(
         }
     };
     if let Err(error) = result {
-        debug!(%error, "a connection ended before its answer was complete");
+        debug!(%error, "an HTTP connection failed: the client closed it early, or sent no valid request in time");
     }
 }
 

@@ -52,7 +52,7 @@ async fn metrics(State(gateway): State<Gateway>, asked: HeaderMap) -> impl IntoR
         }
         Some(Err(error)) => failed(format!("{error}\n")),
         None => {
-            failed("the daemon could not create the metrics, because it is stopping\n".to_owned())
+            failed("the daemon is stopping and does not create the metrics: send the request again when it runs\n".to_owned())
         }
     }
 }
@@ -78,12 +78,12 @@ async fn healthz(State(gateway): State<Gateway>) -> impl IntoResponse {
 fn reasons(full: bool, disk_full: bool, stopped: bool) -> Vec<&'static str> {
     let mut reasons = Vec::new();
     if disk_full {
-        reasons.push("the disk of the journal is full: nothing is acknowledged");
+        reasons.push("the disk of the journal is full: the gateway acknowledges nothing");
     } else if full {
-        reasons.push("the journal is full: nothing is acknowledged");
+        reasons.push("the journal is full: the gateway acknowledges nothing");
     }
     if stopped {
-        reasons.push("the journal's writer has stopped: nothing is acknowledged");
+        reasons.push("the journal's writer has stopped: the gateway acknowledges nothing");
     }
     reasons
 }
@@ -139,7 +139,7 @@ impl Out<'_> {
         self.counter("events_rejected", "Rejected readings", events.rejected)?;
         self.gauge(
             "rejected_open",
-            "Rejected readings that no person has dismissed or sent again",
+            "Rejected readings that neither a person nor their device has settled",
             None,
             events.rejected_open,
         )?;
@@ -177,7 +177,7 @@ impl Out<'_> {
         )?;
         self.gauge(
             "journal_full",
-            "1 while the journal is full and nothing is acknowledged",
+            "1 while the journal is full, so that the gateway acknowledges nothing; else 0",
             None,
             u64::from(journal.full),
         )?;

@@ -7,6 +7,10 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
+/// The columns whose numbers are aligned to the right. In every other column a cell that looks like
+/// a number is a name, such as an id or a barcode.
+const NUMBERS: [&str; 6] = ["SEQ", "NUMBER", "LINE", "LINES", "EVENTS", "QUANTITY"];
+
 /// Rows under headings, each column as wide as its widest cell.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
@@ -28,8 +32,8 @@ impl Table {
             .push(cells.into_iter().map(|cell| plain(&cell)).collect());
     }
 
-    /// Writes the rows. Numbers are aligned to the right, all else to the left; the last column
-    /// ends the line.
+    /// Writes the rows. Columns of numbers are aligned to the right, all others to the left; the
+    /// last column ends the line.
     pub fn write(&self, out: &mut impl Write, with_headings: bool) -> io::Result<()> {
         let mut widths: Vec<usize> = self.headings.iter().map(|h| h.chars().count()).collect();
         for row in &self.rows {
@@ -44,9 +48,9 @@ impl Table {
             .chain(&self.rows)
         {
             let mut line = String::new();
-            for (cell, width) in row.iter().zip(&widths) {
+            for ((cell, width), heading) in row.iter().zip(&widths).zip(&self.headings) {
                 let gap = width.saturating_sub(cell.chars().count());
-                if is_number(cell) {
+                if NUMBERS.contains(heading) && is_number(cell) {
                     line.extend(std::iter::repeat_n(' ', gap));
                     line.push_str(cell);
                 } else {
@@ -146,16 +150,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_line_up_and_numbers_are_aligned_to_the_right() {
-        let mut table = Table::new(&["seq", "device", "what"]);
-        table.row(["7".into(), "pda-1".into(), "a b".into()]);
-        table.row(["4711".into(), "x".into(), "c".into()]);
+    fn columns_line_up_and_only_columns_of_numbers_are_aligned_to_the_right() {
+        let mut table = Table::new(&["SEQ", "ID", "WHAT"]);
+        table.row(["7".into(), "pda-1".into(), "LOC-BIN-0019".into()]);
+        table.row(["4711".into(), "80".into(), "4000000000556".into()]);
         let mut out = Vec::new();
         table.write(&mut out, true).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert_eq!(
             text,
-            "seq   device  what\n   7  pda-1   a b\n4711  x       c\n"
+            "SEQ   ID     WHAT\n   7  pda-1  LOC-BIN-0019\n4711  80     4000000000556\n"
         );
     }
 

@@ -44,6 +44,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 pub use app::{App, Panel, Snapshot, Update};
+pub use keys::QUIT;
 pub use request::Request;
 pub use screen::draw;
 
@@ -70,8 +71,9 @@ enum Message {
     Notice(String),
 }
 
-/// Shows the gateway that answers on this socket until `q`, or a signal to stop.
-pub async fn run(socket: &Path) -> io::Result<()> {
+/// Shows the gateway that answers on this socket until `q`, or a signal to stop. `quit`: what `q`
+/// does, for the help.
+pub async fn run(socket: &Path, quit: &'static str) -> io::Result<()> {
     if !io::stdout().is_terminal() {
         let text =
             "standard output is not a terminal; use `stockrelay status` to print the state once";
@@ -80,20 +82,25 @@ pub async fn run(socket: &Path) -> io::Result<()> {
     let mut stop = Stop::new()?;
     let mut terminal = ratatui::try_init()?;
     let result = tokio::select! {
-        result = watch(&mut terminal, socket) => result,
+        result = watch(&mut terminal, socket, quit) => result,
         () = stop.wait() => Ok(()),
     };
     ratatui::restore();
     result
 }
 
-async fn watch(terminal: &mut DefaultTerminal, socket: &Path) -> io::Result<()> {
+async fn watch(
+    terminal: &mut DefaultTerminal,
+    socket: &Path,
+    quit: &'static str,
+) -> io::Result<()> {
     let client = Client::new(socket);
     let (sender, mut messages) = mpsc::channel(MESSAGES_MAX);
     let _keys = Keys::start(sender.clone());
     let feed = tokio::spawn(feed::feed(client.clone(), sender.clone()));
     let _feed = tokio_util::task::AbortOnDropHandle::new(feed);
     let mut app = App::new(socket, std::env::var_os("NO_COLOR").is_none());
+    app.quit = quit;
     let mut redraw = tokio::time::interval(REDRAW_EACH);
     loop {
         app.tick(clock::now());

@@ -87,6 +87,31 @@ async fn wrong_usage_is_2_and_a_wrong_configuration_64_with_every_fault() {
 }
 
 #[tokio::test]
+async fn a_usage_line_names_what_is_missing_and_nothing_else() {
+    let mut command = stockrelay();
+    command.args(["rejected", "dismiss", "--reason", "s"]);
+    let (code, _, stderr) = run(command).await;
+    assert_eq!(code, 2);
+    for part in ["<NUMBER|", "--upto", "--scans"] {
+        assert!(stderr.contains(part), "{part} in {stderr}");
+    }
+    let mut command = stockrelay();
+    command.env("STOCKRELAY_CONFIG", "/etc/other.toml");
+    command.arg("trace");
+    let (code, _, stderr) = run(command).await;
+    assert_eq!(code, 2);
+    assert!(stderr.contains("Usage: stockrelay trace"), "{stderr}");
+    assert!(!stderr.contains("--config"), "{stderr}");
+    // The variable is used all the same.
+    let mut command = stockrelay();
+    command.env("STOCKRELAY_CONFIG", "/nonexistent/other.toml");
+    command.args(["config", "check"]);
+    let (code, _, stderr) = run(command).await;
+    assert_eq!(code, 64);
+    assert!(stderr.contains("/nonexistent/other.toml"), "{stderr}");
+}
+
+#[tokio::test]
 async fn the_daemon_is_asked_and_decisions_are_made() {
     let served = Served::start();
     served.fill().await;
@@ -147,7 +172,12 @@ async fn the_daemon_is_asked_and_decisions_are_made() {
     let trace = done(&socket, &["trace", "pda-1/e1"]).await;
     assert!(trace.contains("posted as WH/INT/00007"), "{trace}");
     assert_eq!(run(on(&socket, &["trace", "never"])).await.0, 1);
-    assert_eq!(run(on(&socket, &["events", "--state", "lost"])).await.0, 2);
+    let (code, _, stderr) = run(on(&socket, &["events", "--state", "lost"])).await;
+    assert_eq!(code, 2);
+    assert!(stderr.contains("discarded, no-document"), "{stderr}");
+    let none = done(&socket, &["events", "--state", "no-document"]).await;
+    let row = none.lines().nth(1).unwrap();
+    assert!(row.contains("  no-document"), "{none}");
 
     done(
         &socket,
@@ -187,6 +217,24 @@ async fn a_parked_document_is_put_right_by_hand() {
     )
     .await;
     assert_eq!(none, "");
+    // No code of this version, and no document has it.
+    for arguments in [
+        &["parked", "list", "--code", "nonsense"][..],
+        &["parked", "retry", "--code", "nonsense"],
+        &[
+            "rejected", "dismiss", "--upto", "9", "--code", "nonsense", "--reason", "x",
+        ],
+    ] {
+        let (code, stdout, stderr) = run(on(&socket, arguments)).await;
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
+        for part in [
+            "nonsense",
+            "give a reason code, as `stockrelay ",
+            " list` shows",
+        ] {
+            assert!(stderr.contains(part), "{arguments:?}: {stderr}");
+        }
+    }
     let shown = done(&socket, &["parked", "show", "2"]).await;
     for told in [
         "unknown-product: no product has the barcode P",
@@ -233,7 +281,7 @@ async fn a_parked_document_is_put_right_by_hand() {
         ),
         (
             &["edit", "3", "--reason", "x", "--line", "1", "colour=red"],
-            "colour",
+            "line 1: unknown field colour; accepted are product, quantity,",
         ),
         (
             &["edit", "3", "--reason", "x", "--line", "1", "to="],

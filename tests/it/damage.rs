@@ -249,7 +249,7 @@ async fn the_daemon_ends_with_65_and_names_file_and_remedy_and_check_notices() {
         told += 1;
         let said = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(65), "seed {seed}, {what}: {said}");
-        for part in [file, "is damaged", "mv ", "is safe", "Copy the file"] {
+        for part in [file, "is damaged", "mv ", "is safe", "copy the file"] {
             assert!(said.contains(part), "seed {seed}, {what}: {said}");
         }
         assert!(
@@ -315,7 +315,7 @@ fn tells_the_damage(said: &str) {
         "is damaged",
         "mv ",
         "is safe",
-        "Copy the file",
+        "copy the file",
     ] {
         assert!(said.contains(part), "{part} in {said}");
     }

@@ -1,13 +1,20 @@
 //! The demonstration as people run it: a process that somebody stops.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
 
-/// Runs it until it prints the line of this second, stops it, and does not wait for what is still
-/// on its way. Returns what it printed, and whether it ended with 0.
-fn stop_at(second: u64) -> (String, bool) {
+/// Runs it until it prints the line of this second, and stops it. `is_hurried`: stops it again, so
+/// that it does not wait for what is still on its way. Returns what it printed, and whether it
+/// ended with 0.
+fn stop_at(second: u64, is_hurried: bool) -> (String, bool) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_stockrelay"))
         .args(["demo", "--headless", "--rate", "4"])
         .stdin(Stdio::null())
@@ -18,23 +25,71 @@ fn stop_at(second: u64) -> (String, bool) {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     let interrupt = || kill_process(pid, Signal::INT).unwrap();
     let mut printed = String::new();
+    let mut other_lines = None;
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         let line = line.unwrap();
         let is_stopping = line.starts_with("the devices have stopped");
-        if is_stopping || line.trim_start().starts_with(&format!("{second} s ")) {
+        if is_stopping {
+            other_lines = Some(OtherLines::open());
+        }
+        if (is_stopping && is_hurried) || line.trim_start().starts_with(&format!("{second} s ")) {
             interrupt();
         }
         printed = printed + &line + "\n";
     }
-    (printed, child.wait().unwrap().success())
+    let is_success = child.wait().unwrap().success();
+    drop(other_lines);
+    (printed, is_success)
+}
+
+/// Serial lines of another program, on which codes arrive until this is dropped. The first has the
+/// name of the demonstration's line, if that one is closed.
+struct OtherLines {
+    is_done: Arc<AtomicBool>,
+    writing: Option<JoinHandle<()>>,
+}
+
+impl OtherLines {
+    fn open() -> Self {
+        let open = |_| {
+            let line = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+            grantpt(&line).unwrap();
+            unlockpt(&line).unwrap();
+            line
+        };
+        let lines: Vec<OwnedFd> = (0..4).map(open).collect();
+        let is_done = Arc::new(AtomicBool::new(false));
+        let until = Arc::clone(&is_done);
+        let write = move || {
+            while !until.load(Ordering::Relaxed) {
+                for line in &lines {
+                    // A few bytes a second never fill a line, even if no program reads them.
+                    rustix::io::write(line, b"OTHER\r").unwrap();
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        };
+        Self {
+            is_done,
+            writing: Some(std::thread::spawn(write)),
+        }
+    }
+}
+
+impl Drop for OtherLines {
+    fn drop(&mut self) {
+        self.is_done.store(true, Ordering::Relaxed);
+        self.writing.take().unwrap().join().unwrap();
+    }
 }
 
 #[test]
 fn a_demonstration_that_is_stopped_at_any_moment_adds_up() {
     // With the link up, soon after it went down, and with much that waits.
-    for second in [2, 6, 8] {
-        let (printed, is_success) = stop_at(second);
+    for (second, is_hurried) in [(2, false), (2, true), (6, true), (8, true)] {
+        let (printed, is_success) = stop_at(second, is_hurried);
         assert!(printed.contains("It adds up: "), "{second} s: {printed}");
+        assert!(printed.contains("/control.sock status`"), "{printed}");
         assert!(
             printed.contains("lost 0, doubled 0"),
             "{second} s: {printed}"

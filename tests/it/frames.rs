@@ -186,6 +186,12 @@ fn help_lies_over_the_rest() {
     both("help", &mut app);
     press(&mut app, "x");
     assert!(!app.help);
+    // In the demonstration the key ends everything.
+    app.quit = "end the demonstration";
+    press(&mut app, "?");
+    let screen = shown(&mut app, 120, 40);
+    assert!(screen.contains("end the demonstration"), "{screen}");
+    assert!(!screen.contains("keeps running"), "{screen}");
 }
 
 #[test]

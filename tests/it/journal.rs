@@ -2,6 +2,7 @@
 
 mod documents;
 mod rejected;
+mod settled;
 
 use self::rejected::dismissal;
 use crate::floor::{at, name, rejection, scan, transfer};

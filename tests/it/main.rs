@@ -12,6 +12,7 @@ mod floor;
 mod flows;
 mod forbidden;
 mod frames;
+mod free_address;
 mod front_door;
 mod fuzz;
 mod hid;

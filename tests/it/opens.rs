@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,6 +14,7 @@ use stockrelay::demo::odoo::{API_KEY, DATABASE, Seed, StandIn};
 use stockrelay::view::client::Client;
 use tokio_serial::{SerialPort as _, SerialStream};
 
+use crate::free_address::free_address;
 use crate::{commands, process};
 
 mod breakages;
@@ -46,8 +46,7 @@ impl Place {
             products: 2,
         };
         let odoo = StandIn::start(seed, Duration::ZERO).await.unwrap();
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let (mqtt, metrics) = (free(), free());
+        let (mqtt, metrics) = (free_address(), free_address());
         let config = format!(
             "site = \"ams1\"\ndata_dir = \"data\"\nscanners = \"scanners.toml\"\n\
              [mqtt.listen]\naddress = \"{}\"\ndevices = \"devices.toml\"\ntls_cert = \"cert.pem\"\ntls_key = \"key.pem\"\n\
@@ -56,9 +55,9 @@ impl Place {
              client_cert = \"me.pem\"\nclient_key = \"me.key\"\n\
              [odoo]\nurl = \"{}\"\ndatabase = \"{DATABASE}\"\napi_key_file = \"odoo.key\"\nca = \"ca.pem\"\n\
              [control]\nsocket = \"control.sock\"\nmetrics = \"{}\"\n",
-            mqtt.local_addr().unwrap(),
+            mqtt,
             odoo.url(),
-            metrics.local_addr().unwrap(),
+            metrics,
         );
         let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let (cert, private) = (&key.cert.pem(), &key.signing_key.serialize_pem());
@@ -320,6 +319,20 @@ async fn a_wrong_configuration_is_64_for_both_and_check_says_what_run_would_use(
     place
         .run_until(|status| !status["alarms"]["configuration"].is_null())
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_key_is_an_alarm_also_while_odoo_does_not_answer() {
+    let place = Place::new().await;
+    let config = fs::read_to_string(place.path("config.toml")).unwrap();
+    let away = config.replace(&place.odoo.url(), "http://127.0.0.1:9");
+    fs::write(place.path("config.toml"), away).unwrap();
+    fs::remove_file(place.path("odoo.key")).unwrap();
+    let is_told = |status: &Value| {
+        let alarm = status["alarms"]["odoo-held"].as_str();
+        alarm.is_some_and(|alarm| alarm.contains("odoo.key"))
+    };
+    place.run_until(is_told).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -343,8 +343,9 @@ async fn a_scanner_that_vanishes_is_down_and_read_again_when_it_is_back() {
     assert_eq!(rig.plug.answer(1).await, "G");
     let port = rig.dir.path().join("port");
     let next = Plug::at(&rig.dir.path().join("elsewhere"));
-    drop(std::mem::replace(&mut rig.plug, next));
+    // The link goes first: the next pseudo-terminal, of another test, gets the name of this one.
     fs::remove_file(&port).unwrap();
+    drop(std::mem::replace(&mut rig.plug, next));
     rig.until("down", |source| {
         source.state == "down" && source.devices == 0
     })

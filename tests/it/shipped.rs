@@ -8,8 +8,10 @@ use stockrelay::config::{
     self, Broker, Capture, Config, Control, Documents, Fleet, FleetBroker, Journal, Listen, Log,
     Odoo, Orders, Stock, known_keys,
 };
+use stockrelay::decode::profile::Profile;
 use stockrelay::event::Name;
 use stockrelay::source::scanners::list;
+use stockrelay::view::show::show;
 
 const SAMPLE: &str = "firmware-config/gateway-defaults.toml";
 
@@ -110,12 +112,61 @@ fn the_sample_names_every_key_and_its_comments_are_valid_too() {
 
     let table: toml::Table = sample_uncommented().parse().unwrap();
     for key in known_keys() {
-        let mut value = Some(&toml::Value::Table(table.clone())).cloned();
-        for part in key.split('.') {
-            value = value.and_then(|value| value.get(part).cloned());
-        }
-        assert!(value.is_some(), "{SAMPLE} does not name {key}");
+        assert!(has(&table, key), "{SAMPLE} does not name {key}");
     }
+}
+
+fn has(table: &toml::Table, key: &str) -> bool {
+    let mut value = Some(toml::Value::Table(table.clone()));
+    for part in key.split('.') {
+        value = value.and_then(|value| value.get(part).cloned());
+    }
+    value.is_some()
+}
+
+#[test]
+fn config_show_prints_every_key_with_its_value_or_says_that_it_is_not_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.toml");
+    fs::write(&path, sample_uncommented()).unwrap();
+    let config = config::load(&path, &[]).unwrap().config;
+    let shown = show(&config);
+    let table: toml::Table = shown.parse().unwrap();
+    for key in known_keys() {
+        assert!(
+            has(&table, key),
+            "config show does not print {key}: {shown}"
+        );
+    }
+    fs::write(&path, &shown).unwrap();
+    assert_eq!(config::load(&path, &[]).unwrap().config, config);
+
+    // The keys that have no value, too.
+    let shown = show(&defaults());
+    let mut section = "";
+    let mut named = Vec::new();
+    for line in shown.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+            continue;
+        }
+        let key = line
+            .split([' ', ':', '='])
+            .find(|word| !matches!(*word, "" | "#"));
+        let dot = if section.is_empty() { "" } else { "." };
+        named.extend(key.map(|key| format!("{section}{dot}{key}")));
+    }
+    for key in known_keys()
+        .into_iter()
+        .filter(|key| !key.starts_with("mqtt.broker."))
+    {
+        assert!(named.iter().any(|named| named == key), "{key} in {shown}");
+    }
+    assert!(shown.contains("\n# [mqtt.broker]: not set\n"), "{shown}");
+    assert!(
+        shown.contains("# api_key_file: not set, so the systemd credential"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -135,6 +186,32 @@ fn the_reference_of_the_configuration_names_every_key() {
         assert!(
             known_keys().contains(&key),
             "docs/configuration.md has a row for {key}, which is no key"
+        );
+    }
+}
+
+#[test]
+fn the_smallest_profile_of_the_reference_is_valid_alone_and_each_example_with_its_keys() {
+    let reference = fs::read_to_string(root().join("docs/scanner-profiles.md")).unwrap();
+    let blocks = reference.split("\n```toml\n").skip(1);
+    let blocks: Vec<&str> = blocks
+        .map(|block| block.split_once("```").unwrap().0)
+        .collect();
+    let (smallest, examples) = blocks.split_first().unwrap();
+    assert_eq!(
+        Profile::parse(smallest).map(|profile| profile.about.name),
+        Ok("my-scanner".to_owned())
+    );
+    assert!(examples.len() >= 2, "{examples:?}");
+    let (profile, _) = smallest.split_once("[connection]").unwrap();
+    for example in examples {
+        let has_connection = example.contains("[connection]");
+        let rest = if has_connection { profile } else { smallest };
+        let whole = format!("{rest}\n{example}");
+        assert!(
+            Profile::parse(&whole).is_ok(),
+            "{:?}: {whole}",
+            Profile::parse(&whole)
         );
     }
 }

@@ -9,7 +9,7 @@ mod device;
 mod mix;
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -25,6 +25,7 @@ use stockrelay::view::client::Client;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+use crate::free_address::free_address;
 use crate::moves::Random;
 
 const DEVICES: u64 = 20;
@@ -162,10 +163,7 @@ impl Gateway {
     fn start(url: &str, odoo: &Odoo) -> Self {
         // On the project's disk, not in memory.
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let address = free_address();
         fs::write(dir.path().join("odoo.key"), &odoo.key).unwrap();
         let database = &odoo.database;
         let config = format!(

@@ -294,8 +294,9 @@ impl Watch {
         let (time, other) = if is_wrong(ahead) && allows(ahead, offset) {
             (correct(at, ahead, received), given.time)
         } else {
-            // The clock was changed, or a backlog shows that it is ahead: the next message shows
-            // how far.
+            // What the gateway knew of the clock does not fit: the clock was changed, or it is
+            // ahead and the message waited in a backlog. Until a later message shows more, the
+            // event has the device's time, with the time of receipt as the other possible time.
             (given.time, received)
         };
         if at < CLOCK_MIN && time < CLOCK_MIN {

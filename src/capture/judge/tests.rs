@@ -1,5 +1,7 @@
 //! Every verdict, and every one of them in words of every language.
 
+mod lots;
+
 use jiff::Timestamp;
 
 use super::*;
@@ -362,54 +364,6 @@ fn an_order_counts_what_is_in_odoo_and_what_was_captured_since() {
 }
 
 #[test]
-fn a_serial_number_comes_in_once_and_goes_out_once() {
-    let mut memory = Memory::default();
-    let mut step = |number: u32, event: Event, facts: &Facts| {
-        let event = Event {
-            id: number.to_string(),
-            ..event
-        };
-        let judgement = judge(&event, facts, &memory);
-        if judgement.refused.is_none() {
-            memory.add(EventKey::of(&event), judgement.counts);
-        }
-        judgement.refused
-    };
-    let blind = facts(product("serial"));
-    let order = ordered(product("serial"), open("outgoing", 9, 0));
-    assert_eq!(step(1, receive(Some("N1")), &blind), None);
-    assert_eq!(
-        step(2, receive(Some("N1")), &blind),
-        Some(RejectionCode::SerialSeen)
-    );
-    assert_eq!(step(3, receive(Some("N2")), &blind), None);
-    assert_eq!(step(4, transfer(1, Some("N1")), &blind), None);
-    assert_eq!(step(5, pick(1, Some("N1")), &order), None);
-    assert_eq!(
-        step(6, pick(1, Some("N1")), &order),
-        Some(RejectionCode::SerialSeen)
-    );
-    // It went out, and comes in again, although the copy still has it on hand.
-    let held = Facts {
-        on_hand: true,
-        ..blind
-    };
-    assert_eq!(step(7, receive(Some("N1")), &held), None);
-    // A count that finds none of it is a count.
-    let none = event(Action::Move(Move::new(
-        Movement::Count,
-        Goods {
-            product: "400".to_owned(),
-            quantity: Decimal::ZERO,
-            from: Some("A".to_owned()),
-            lot: Some("N1".to_owned()),
-            ..Goods::default()
-        },
-    )));
-    assert_eq!(code(&none, &held), None);
-}
-
-#[test]
 fn raw_scans_are_told_what_they_are_and_never_refused() {
     let scan = event(Action::Scan {
         code: "400".to_owned(),
@@ -483,26 +437,4 @@ fn more_than_ordered_is_no_fault_where_it_is_allowed() {
         ..ordered(product("none"), open("outgoing", 1, 1))
     };
     assert_eq!(code(&pick(3, None), &facts), None);
-}
-
-#[test]
-fn a_new_lot_that_odoo_would_lose_is_told() {
-    let off = |facts: Facts| Facts {
-        lots_off: true,
-        ..facts
-    };
-    let judged = |event: &Event, tracking| {
-        let facts = off(facts(product(tracking)));
-        judge(event, &facts, &Memory::default()).refused
-    };
-    assert_eq!(
-        judged(&receive(Some("L1")), "lot"),
-        Some(RejectionCode::LotsOff)
-    );
-    assert_eq!(
-        judged(&receive(Some("L1")), "serial"),
-        Some(RejectionCode::LotsOff)
-    );
-    assert_eq!(judged(&receive(Some("L1")), "none"), None);
-    assert_eq!(judged(&transfer(1, Some("L1")), "lot"), None);
 }

@@ -285,8 +285,8 @@ impl ElementString {
         date::day_or_month(self.get(ai)?, self.year)
     }
 
-    /// As a scanner sends it: behind a value whose length is not predefined GS stands for FNC1,
-    /// section 7.8.
+    /// Writes the elements as a scanner sends them: after each value without a predefined length,
+    /// except the last value, the text has the character GS for the symbol's FNC1 (section 7.8).
     #[must_use]
     pub fn to_element_string(&self) -> String {
         let mut text = String::new();

@@ -13,7 +13,8 @@ use crate::decode::nomenclature::{Found, Value};
 use crate::event::Measures;
 use crate::odoo_id::ProductId;
 
-/// Application identifiers whose meaning GS1 defines: the site's rules do not apply to them.
+/// Application identifiers that always have GS1's meaning: the gateway applies no rule of the site
+/// to them.
 const GS1_DEFINED: [&str; 12] = [
     "00", "01", "02", "10", "17", "21", "30", "310n", "37", "400", "414", "7003",
 ];

@@ -2,8 +2,9 @@
 //!
 //! **Promise:** a measure is never used as a bare number. If its unit and the product's have a
 //! common reference, the converted measure replaces any other quantity: 9.8 kg of a case that holds
-//! 10 kg are 9.8 kg. Otherwise, such as for the weight of a product in Units, the measure is not a
-//! quantity.
+//! 10 kg are 9.8 kg. A measure of another kind than the product's unit, such as the weight of a
+//! product in Units, is not a quantity. Any other measure that cannot be converted refuses the
+//! code.
 
 use rust_decimal::Decimal;
 
@@ -88,8 +89,8 @@ pub(super) fn set_quantity(
     }
 }
 
-/// Sets the quantity in the product's own unit. `None`: no code of the product stands for its own
-/// unit, and the quantity is not a number of packagings.
+/// Sets the item's quantity to `own` of the product's own unit. `None`: no code of the product
+/// means its own unit, and no number of the scanned packaging with six decimals is exactly `own`.
 fn set_in_own_unit(
     item: &mut Item,
     product: &KnownProduct,

@@ -44,7 +44,7 @@ pub enum CommandCode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FlowName {
     BuiltIn(Movement),
-    /// By the name that the profile gave it, in small letters.
+    /// By the name that the profile gave it, in lower case.
     Custom(String),
 }
 

@@ -17,12 +17,13 @@ pub struct FlowRules {
     /// The flow that a device begins in: `transfer`, `pick`, `receive`, `count`, `scrap`, `return`,
     /// `pack`, or one of `custom`. Without one its codes are kept as they are.
     pub start: Option<String>,
-    /// The pause, in seconds, after which an unfinished movement is dropped. 0: never.
+    /// An unfinished movement expires after this time without a scan, in seconds. 0: never.
+    /// `None`: after 600 s.
     pub idle_s: Option<u64>,
     /// What the whole name of a new lot or serial number must match. Default: the site's
     /// `capture.lot_pattern`.
     pub lot_pattern: Option<LotPattern>,
-    /// Flows of this site's own. One with the name of a built-in flow takes its place.
+    /// The site's own flows, by name. A flow here replaces the built-in flow of the same name.
     pub custom: BTreeMap<String, Flow>,
 }
 

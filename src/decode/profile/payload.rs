@@ -17,11 +17,11 @@ pub(super) const READS_MAX: usize = crate::channel::EVENTS_MAX;
 pub(super) type Wrong = (RejectionCode, String);
 
 /// One scan of a message.
-pub(super) type Part = Result<Found, Wrong>;
+pub(super) type PartOfPayload = Result<FoundCode, Wrong>;
 
 /// The fields of a scan other than its code.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FoundCode {
     pub code: String,
     /// Whether the code was a field of JSON.
     pub is_field: bool,
@@ -36,7 +36,7 @@ pub(super) struct Found {
 
 /// The payload that `docs/mqtt.md` describes, for devices whose profile describes none: an object
 /// with `code`, a quoted text, or an array of them. `None`: the text is the code itself.
-pub(super) fn of_contract(text: &str) -> Option<Vec<Part>> {
+pub(super) fn of_contract(text: &str) -> Option<Vec<PartOfPayload>> {
     let form = Form::of(text);
     if form == Form::Text {
         return None;
@@ -71,7 +71,7 @@ impl Payload {
     }
 
     /// Finds the scans of a payload, in order.
-    pub(super) fn find(&self, bytes: &[u8]) -> Result<Vec<Part>, Wrong> {
+    pub(super) fn find(&self, bytes: &[u8]) -> Result<Vec<PartOfPayload>, Wrong> {
         let json: Value = serde_json::from_slice(bytes).map_err(|error| {
             (
                 RejectionCode::BadJson,
@@ -125,7 +125,9 @@ impl Payload {
                 let found = found.unwrap_or_else(|| "nothing".to_owned());
                 return Err((
                     RejectionCode::NotAScan,
-                    format!("{pointer} is {found:.80}; a scan has {wanted} there"),
+                    format!(
+                        "the message has {found:.80} at {pointer}, and the profile reads only messages with {wanted} there"
+                    ),
                 ));
             }
         }
@@ -134,7 +136,7 @@ impl Payload {
 
     /// Reads one scan. A field that the element lacks comes from the message around it, except the
     /// code and the id.
-    fn element(&self, element: &Value, whole: &Value) -> Part {
+    fn element(&self, element: &Value, whole: &Value) -> PartOfPayload {
         self.is_read(element, whole)?;
         let code = (self.code_of(element)?).ok_or_else(|| {
             (
@@ -168,7 +170,7 @@ impl Payload {
             None => None,
             Some(pointer) => self.at(either(element, whole, pointer)?, pointer)?,
         };
-        Ok(Found {
+        Ok(FoundCode {
             code,
             is_field: true,
             id,

@@ -1,6 +1,6 @@
 //! Decodes the bytes of a scanner into a [`Scan`], step by step.
 
-use super::payload::{self, Found, Part, READS_MAX, Wrong};
+use super::payload::{self, FoundCode, PartOfPayload, READS_MAX, Wrong};
 use super::text::{decode, describe_bytes, describe_text};
 use super::{Connection, End, Key, Profile, Refusal, Sample, Scan, Step, Symbology, split_aim};
 use crate::reason::RejectionCode;
@@ -27,7 +27,7 @@ impl Profile {
             Ok(parts) => parts,
             Err(wrong) => return vec![Err(reading.refuse(wrong))],
         };
-        let scan = |part: Result<Found, Wrong>| {
+        let scan = |part: Result<FoundCode, Wrong>| {
             let mut reading = reading.clone();
             let scan = part.and_then(|found| {
                 if found.is_field {
@@ -47,7 +47,7 @@ impl Profile {
     }
 
     /// Splits a frame or payload into parts with one code each. Never empty.
-    fn parts(&self, bytes: &[u8], reading: &mut Reading) -> Result<Vec<Part>, Wrong> {
+    fn parts(&self, bytes: &[u8], reading: &mut Reading) -> Result<Vec<PartOfPayload>, Wrong> {
         let max = self.connection.max_bytes();
         let frame = self.unwrap(bytes);
         reading.step("framing", &describe_bytes(bytes), &describe_bytes(frame));
@@ -82,13 +82,15 @@ impl Profile {
             1..=READS_MAX => Ok(parts),
             _ => Err((
                 RejectionCode::TooManyEvents,
-                format!("the message holds more than {READS_MAX} reads; send more messages"),
+                format!(
+                    "the message has more than {READS_MAX} reads: send at most {READS_MAX} in each message"
+                ),
             )),
         }
     }
 
     /// Finds the codes of a frame, or of one of its lines.
-    fn part(&self, frame: &[u8], reading: &mut Reading) -> Result<Vec<Part>, Wrong> {
+    fn part(&self, frame: &[u8], reading: &mut Reading) -> Result<Vec<PartOfPayload>, Wrong> {
         if let Some(payload) = &self.payload {
             return payload.find(frame);
         }
@@ -103,9 +105,9 @@ impl Profile {
             return Ok(parts);
         }
         reading.step("encoding", &describe_bytes(frame), &text);
-        Ok(vec![Ok(Found {
+        Ok(vec![Ok(FoundCode {
             code: text,
-            ..Found::default()
+            ..FoundCode::default()
         })])
     }
 
@@ -113,13 +115,13 @@ impl Profile {
     fn unwrap<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         // A NUL may be before or after the mark that ends a frame.
         let mut frame = strip_nuls(self.connection.strip_marks(strip_nuls(bytes)));
-        if self.payload.is_some() || self.code.encoding == super::Encoding::Utf8 {
+        if self.payload.is_some() || self.code.encoding == super::TextEncoding::Utf8 {
             frame = frame.strip_prefix(BOM).unwrap_or(frame);
         }
         frame
     }
 
-    fn scan(&self, found: Found, reading: &mut Reading) -> Result<Scan, Wrong> {
+    fn scan(&self, found: FoundCode, reading: &mut Reading) -> Result<Scan, Wrong> {
         let text = self.clean(&found.code, reading)?;
         let (text, aim) = self.split_off_aim(text, found.aim.as_deref(), reading);
         if text.is_empty() {
@@ -267,7 +269,7 @@ impl Profile {
     fn sample_bytes(&self, sample: &Sample) -> Vec<u8> {
         let bytes = sample.input.chars().map(|c| u8::try_from(c).ok());
         match self.code.encoding {
-            super::Encoding::Utf8 => sample.input.clone().into_bytes(),
+            super::TextEncoding::Utf8 => sample.input.clone().into_bytes(),
             _ => bytes
                 .collect::<Option<_>>()
                 .unwrap_or_else(|| sample.input.clone().into_bytes()),

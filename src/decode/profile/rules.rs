@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::feedback::PLACES;
 use super::schema::{self, Fault, describe};
 use super::{Connection, Message, On, Profile, Values};
-use crate::config::LotPattern;
+use crate::config::{LotPattern, MISSING};
 
 /// Size of a profile, at most: a longer file is not a profile.
 const FILE_BYTES_MAX: usize = 256 << 10;
@@ -65,14 +65,14 @@ fn check_file(table: &Table, faults: &mut Vec<Fault>) {
         if has("stx") != has("etx") || ends != 1 {
             let found: Vec<_> = framing.keys().map(String::as_str).collect();
             let found = if found.is_empty() {
-                "nothing".to_owned()
+                MISSING.to_owned()
             } else {
                 found.join(" and ")
             };
             faults.push(Fault::new(
                 "connection.framing",
                 found,
-                "one of terminator, stx with etx, and silence_ms",
+                "terminator, or stx with etx, or silence_ms",
             ));
         }
     }

@@ -11,6 +11,8 @@ use regex_lite::Regex;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
+use crate::config::MISSING;
+
 /// `scanner-profiles/profile.schema.json`
 pub const SCHEMA: &str = include_str!("../../../scanner-profiles/profile.schema.json");
 
@@ -28,7 +30,10 @@ impl fmt::Display for Fault {
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
         }
-        write!(f, "found {}; accepted is {}", self.found, self.accepted)
+        match self.found.as_str() {
+            MISSING => write!(f, "missing; accepted is {}", self.accepted),
+            found => write!(f, "found {found}; accepted is {}", self.accepted),
+        }
     }
 }
 
@@ -101,11 +106,8 @@ impl<'s> Checker<'s> {
         {
             if !table.contains_key(name) {
                 let wanted = self.resolve(&schema["properties"][name]);
-                self.faults.push(Fault::new(
-                    below(name),
-                    "nothing",
-                    describe_accepted(wanted),
-                ));
+                self.faults
+                    .push(Fault::new(below(name), MISSING, describe_accepted(wanted)));
             }
         }
         for (name, value) in table {
@@ -163,7 +165,7 @@ impl<'s> Checker<'s> {
         let names: Vec<_> = kinds.iter().map(|(own, _)| *own).collect();
         let (key, found) = match value.get("kind") {
             Some(other) => (format!("{key}.kind"), describe(other)),
-            None if value.is_table() => (format!("{key}.kind"), "nothing".to_owned()),
+            None if value.is_table() => (format!("{key}.kind"), MISSING.to_owned()),
             None => (key.to_owned(), describe(value)),
         };
         self.faults.push(Fault::new(

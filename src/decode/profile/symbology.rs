@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Symbology {
     Known(&'static str),
-    /// A vendor's name without a match in the table, in small letters.
+    /// A vendor's name that the table does not have: its letters and digits, in lower case.
     Other(String),
 }
 

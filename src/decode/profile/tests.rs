@@ -136,19 +136,19 @@ connection.framing.silence_ms: found the number 1; accepted is a whole number of
 connection.framing.stx: found the text €; accepted is 1 to 8 characters of \u0000 to \u00ff
 connection.parity: found the text sometimes; accepted is one of none, even, odd
 connection.speed: found an unknown key; accepted is one of baud, data_bits, flow_control, framing, kind, parity, path, stop_bits, usb
-connection.usb.vendor: found nothing; accepted is a whole number of 0 to 65535
+connection.usb.vendor: missing; accepted is a whole number of 0 to 65535
 connection.usb.product: found the number 70000; accepted is a whole number of 0 to 65535
 flow.custom.putaway.movement: found the text ship; accepted is one of transfer, pick, receive, count, scrap, return, pack
 flow.custom.putaway.on[0].do[1]: found the text jump; accepted is one of from, to, order, package, lot, quantity, product, emit, undo, cancel, end
 flow.custom.putaway.on[1].code: found the text anything; accepted is product, location, order, package, lot, quantity, or command:CODE
 payload.code: found the text scan_code; accepted is a JSON pointer such as /data/code
-profile.about: found nothing; accepted is a text of 1 to 2000 characters
+profile.about: missing; accepted is a text of 1 to 2000 characters
 profile.built_from: found 0 entries; accepted is a list of 1 to 20 entries
 profile.family: found an empty text; accepted is a text of 1 to 200 characters
 profile.name: found the text Mine!; accepted is 1 to 64 characters of a-z 0-9 . -
 repeats.within_ms: found the number -1; accepted is a whole number of 0 to 60000
-sample[0].code: found nothing; accepted is a text of 1 to 4096 characters
-connection.framing: found silence_ms and stx; accepted is one of terminator, stx with etx, and silence_ms
+sample[0].code: missing; accepted is a text of 1 to 4096 characters
+connection.framing: found silence_ms and stx; accepted is terminator, or stx with etx, or silence_ms
 feedback.good[0]: found another set of keys; accepted is send alone, or topic with template
 flow.custom.putaway.on[0].code: found the text command:DANCE; accepted is command: with a command barcode such as OBTVALI or SR-UNDO behind it
 "#);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Encoding;
+use super::TextEncoding;
 
 /// The characters of bytes 0x80 to 0x9F in Windows-1252, as browsers read it: the five undefined
 /// ones are the control characters of Latin-1.
@@ -12,13 +12,13 @@ const WINDOWS_1252: [char; 32] = [
 ];
 
 /// Decodes bytes. The error is the index of the first byte that is not text.
-pub(super) fn decode(bytes: &[u8], encoding: Encoding) -> Result<String, usize> {
+pub(super) fn decode(bytes: &[u8], encoding: TextEncoding) -> Result<String, usize> {
     match encoding {
-        Encoding::Utf8 => str::from_utf8(bytes)
+        TextEncoding::Utf8 => str::from_utf8(bytes)
             .map(ToOwned::to_owned)
             .map_err(|error| error.valid_up_to()),
-        Encoding::Latin1 => Ok(bytes.iter().copied().map(char::from).collect()),
-        Encoding::Windows1252 => Ok(bytes.iter().copied().map(windows).collect()),
+        TextEncoding::Latin1 => Ok(bytes.iter().copied().map(char::from).collect()),
+        TextEncoding::Windows1252 => Ok(bytes.iter().copied().map(windows).collect()),
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::schema::{self, Kind};
 use super::store::{
-    PRECISION, Place, Row, Store, flag_of, id_of, number_of, reference, round, text_of,
+    PRECISION, QuantKey, Row, Store, flag_of, id_of, number_of, reference, round, text_of,
 };
 
 impl Store {
@@ -40,10 +40,10 @@ pub fn compute(store: &Store, model: &str, row: &Row, field: &str) -> Option<Val
         ("uom.uom", "parent_path") => json!(unit_path(store, id)),
         ("stock.move.line", "state") => state(store, row),
         ("stock.move.line", "quantity_product_uom") => json!(store.in_own_unit(row)),
-        ("stock.quant", "reserved_quantity") => json!(reserved(store, Place::of(row))),
+        ("stock.quant", "reserved_quantity") => json!(reserved(store, QuantKey::of(row))),
         ("stock.quant", "available_quantity") => {
             json!(round(
-                number_of(row, "quantity") - reserved(store, Place::of(row))
+                number_of(row, "quantity") - reserved(store, QuantKey::of(row))
             ))
         }
         ("stock.picking", "picking_type_code") => {
@@ -139,12 +139,12 @@ fn state(store: &Store, line: &Row) -> Value {
 
 /// The quantity that open lines reserve in a place.
 #[must_use]
-pub fn reserved(store: &Store, place: Place) -> f64 {
+pub fn reserved(store: &Store, place: QuantKey) -> f64 {
     let lines = store.open_lines(place.product);
     let taken = lines.filter(|(_, line)| {
         let state = store.through(line, "move_id", "stock.move", "state");
         !matches!(state, "done" | "cancel" | "draft")
-            && Place::of(line) == place
+            && QuantKey::of(line) == place
             && store.through(line, "location_id", "stock.location", "usage") == "internal"
     });
     round(taken.map(|(_, line)| store.in_own_unit(line)).sum())

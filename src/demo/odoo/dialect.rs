@@ -16,7 +16,7 @@ use super::params::Params;
 use super::refusal::Refusal;
 use super::store::Store;
 use super::version::Version;
-use super::{Caller, Shared, answer};
+use super::{Caller, Server, answer};
 
 /// A call in the words of the version.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Call<'a> {
 /// Answers a call to a version before 19. Refusals are in French, so that a gateway that decides by
 /// their text fails its tests.
 pub async fn answer_older(
-    shared: &Shared,
+    shared: &Server,
     caller: Caller,
     call: Call<'_>,
 ) -> Result<Value, Refusal> {
@@ -39,7 +39,7 @@ pub async fn answer_older(
         .map_err(french::refusal)
 }
 
-async fn serve(shared: &Shared, caller: Caller, call: Call<'_>) -> Result<Value, Refusal> {
+async fn serve(shared: &Server, caller: Caller, call: Call<'_>) -> Result<Value, Refusal> {
     let Call {
         model,
         method,
@@ -100,7 +100,7 @@ fn may(caller: Caller, model: &str, body: &Map<String, Value>) -> Result<Value, 
 
 /// `web_save`: writes one record, or makes it.
 async fn save(
-    shared: &Shared,
+    shared: &Server,
     caller: Caller,
     model: &'static str,
     body: &Map<String, Value>,
@@ -116,7 +116,7 @@ async fn save(
 }
 
 async fn read_back(
-    shared: &Shared,
+    shared: &Server,
     caller: Caller,
     model: &'static str,
     body: &Map<String, Value>,

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::refusal::Refusal;
-use super::store::{LINE, Place, Row, Store, id_of, number_of, reference, row, text_of};
+use super::store::{LINE, QuantKey, Row, Store, id_of, number_of, reference, row, text_of};
 
 /// Takes a line's goods from one place to the other, or back with a sign of -1. A serial number is
 /// nowhere twice.
@@ -12,8 +12,8 @@ pub fn move_stock(store: &mut Store, line: i64, sign: f64) -> Result<(), Refusal
         return Ok(());
     };
     let quantity = sign * store.in_own_unit(&values);
-    let from = Place::of(&values);
-    let to = Place {
+    let from = QuantKey::of(&values);
+    let to = QuantKey {
         location: id_of(&values, "location_dest_id"),
         package: id_of(&values, "result_package_id"),
         ..from

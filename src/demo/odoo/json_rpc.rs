@@ -13,10 +13,10 @@ use super::params::Params;
 use super::refusal::Refusal;
 use super::version::Version;
 use super::{
-    ADMIN_API_KEY, API_KEY, Caller, DATABASE, NO_RIGHTS_API_KEY, Shared, answer, version_info,
+    ADMIN_API_KEY, API_KEY, Caller, DATABASE, NO_RIGHTS_API_KEY, Server, answer, version_info,
 };
 
-pub async fn call(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+pub async fn call(State(shared): State<Arc<Server>>, body: Bytes) -> Response {
     let version = shared.version;
     let work = tokio::spawn(async move {
         let request: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
@@ -37,7 +37,7 @@ pub async fn call(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     )
 }
 
-async fn serve(shared: &Shared, params: &Value) -> Result<Value, Refusal> {
+async fn serve(shared: &Server, params: &Value) -> Result<Value, Refusal> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let args = &params["args"];
     match (params["service"].as_str(), params["method"].as_str()) {

@@ -314,7 +314,7 @@ enum Plan {
     },
 }
 
-type Fault = ((usize, usize), Option<String>, String);
+type CellFault = ((usize, usize), Option<String>, String);
 
 fn plan(
     store: &Store,
@@ -322,7 +322,7 @@ fn plan(
     model: &'static str,
     record: Record,
     params: &Params,
-) -> Result<Plan, Fault> {
+) -> Result<Plan, CellFault> {
     let span = record.rows;
     let updating = params.context("mode") == Some(&json!("update"));
     let known = if record.database.is_empty() {

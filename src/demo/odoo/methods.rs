@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::params::Params;
 use super::refusal::Refusal;
 use super::schema::{self, Kind};
-use super::store::{DIGITS, Place, Row, Store, number_of};
+use super::store::{DIGITS, QuantKey, Row, Store, number_of};
 use super::{Caller, USER_ZONE, orders, picking, read, rules, seed, validate};
 
 /// An ordinary Inventory user reads master data and works with transfers, lots and packages.
@@ -300,7 +300,7 @@ fn make(store: &mut Store, model: &'static str, mut values: Row) -> Result<i64, 
 
 /// Creates a counted quant, or returns the existing one.
 fn place(store: &mut Store, values: &Row) -> i64 {
-    let place = Place::of(values);
+    let place = QuantKey::of(values);
     store.add_quant(place, 0.0);
     let id = store.quant(place).unwrap_or(0);
     let counted = json!(number_of(values, "inventory_quantity"));

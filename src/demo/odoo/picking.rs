@@ -10,7 +10,7 @@ use super::goods::move_stock;
 use super::refusal::Refusal;
 pub use super::store::{KIND, LINE, MOVE, PICKING};
 use super::store::{
-    Place, Row, Store, flag_of, id_of, moment, number_of, reference, round, row, text_of,
+    QuantKey, Row, Store, flag_of, id_of, moment, number_of, reference, round, row, text_of,
 };
 use super::version::Version;
 
@@ -121,7 +121,7 @@ pub fn add_line(store: &mut Store, mut line: Row) -> i64 {
     }
     line.insert("date".into(), json!(moment()));
     line.insert("company_id".into(), json!(1));
-    let place = Place::of(&line);
+    let place = QuantKey::of(&line);
     let (picking, of) = (id_of(&line, "picking_id"), id_of(&line, "move_id"));
     let inside = store.through(&line, "location_id", "stock.location", "usage") == "internal";
     let id = store.insert(LINE, line);
@@ -262,9 +262,9 @@ fn reserve(store: &mut Store, id: i64, m: &Row, mut missing: f64) {
         }
         return;
     }
-    let quants: Vec<Place> = store
+    let quants: Vec<QuantKey> = store
         .of("stock.quant", "product_id", id_of(m, "product_id"))
-        .map(|(_, quant)| Place::of(quant))
+        .map(|(_, quant)| QuantKey::of(quant))
         .filter(|place| is_below(store, place.location, id_of(m, "location_id")))
         .collect();
     for place in quants {
@@ -282,7 +282,7 @@ fn reserve(store: &mut Store, id: i64, m: &Row, mut missing: f64) {
     }
 }
 
-fn on_hand(store: &Store, place: Place) -> f64 {
+fn on_hand(store: &Store, place: QuantKey) -> f64 {
     let quant = (store.quant(place)).and_then(|id| store.row("stock.quant", id));
     quant.map_or(0.0, |quant| number_of(quant, "quantity"))
 }
@@ -365,8 +365,9 @@ pub fn date_parts(store: &mut Store, picking: i64, date: &Value) {
     }
 }
 
-/// Applies the effects of a picking's new values: since 19 its true time applies to its moves and
-/// lines, and another operation type sets its locations.
+/// Applies the effects of a picking's new values. From Odoo 19 on, `date_done` also becomes the
+/// date of the picking's moves and lines; in Odoo 17, `scheduled_date` becomes the date of its
+/// moves. In each version, another operation type sets the picking's locations.
 fn follow_picking(store: &mut Store, id: i64, values: &mut Row) {
     if let Some(date) = values.get("date_done").cloned()
         && store.version >= Version::V19

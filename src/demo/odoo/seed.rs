@@ -1,10 +1,10 @@
-//! A made-up site: one warehouse, numbered bins, numbered products, 10,000 on hand of each that
-//! needs no lot.
+//! A made-up site: one warehouse, numbered bins, numbered products, 10,000 on hand of each product
+//! that needs no lot.
 
 use serde_json::{Value, json};
 
 use super::orders;
-use super::store::{Place, Row, Store, id_of, moment, number_of, row, text_of};
+use super::store::{QuantKey, Row, Store, id_of, moment, number_of, row, text_of};
 use super::version::Version;
 
 /// How large the made-up site is.
@@ -123,10 +123,10 @@ pub fn fill(store: &mut Store, seed: Seed) {
             })),
         );
         if tracking(i) == "none" && !bins.is_empty() {
-            let here = |location: i64| Place {
+            let here = |location: i64| QuantKey {
                 product,
                 location,
-                ..Place::default()
+                ..QuantKey::default()
             };
             store.add_quant(here(bins[i % bins.len()]), ON_HAND);
             store.add_quant(here(inventory), -ON_HAND);

@@ -23,7 +23,7 @@ pub const KIND: &str = "stock.picking.type";
 
 /// The key of a quant. 0: no lot, package or owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Place {
+pub struct QuantKey {
     pub product: i64,
     pub location: i64,
     pub lot: i64,
@@ -31,7 +31,7 @@ pub struct Place {
     pub owner: i64,
 }
 
-impl Place {
+impl QuantKey {
     #[must_use]
     pub fn of(quant: &Row) -> Self {
         Self {
@@ -63,7 +63,7 @@ pub struct Store {
     /// `ir_model_data(module, name)` is unique: the record behind an external id, and its names.
     external: HashMap<(String, String), (&'static str, i64)>,
     names: HashMap<(&'static str, i64), Vec<i64>>,
-    quants: HashMap<Place, i64>,
+    quants: HashMap<QuantKey, i64>,
     /// Pickings and moves that are neither done nor cancelled.
     open: HashMap<&'static str, BTreeSet<i64>>,
     /// Lines of open moves by their product.
@@ -378,7 +378,7 @@ impl Store {
     }
 
     /// Adds to the quantity. It may become negative, as in Odoo.
-    pub fn add_quant(&mut self, place: Place, quantity: f64) {
+    pub fn add_quant(&mut self, place: QuantKey, quantity: f64) {
         if let Some(id) = self.quants.get(&place).copied() {
             let there = self
                 .row("stock.quant", id)

@@ -75,20 +75,20 @@ size = 1
     for part in [
         "manifest.toml:1: format: found 2; accepted is a whole number from 1 to 1",
         "manifest.toml:2: serial: found 0;",
-        "manifest.toml: name: found nothing;",
+        "manifest.toml: name: missing;",
         "manifest.toml:3: created: found a time without quotes; accepted is a time in quotes",
         "manifest.toml:4: expires: found \"soon\";",
         "manifest.toml:5: requires: found \"new\"; accepted is versions of stockrelay",
         "manifest.toml:6: nmae: found an unknown key; accepted is one of format, serial",
         "manifest.toml:8: targets.site: found an unknown key; accepted is one of sites, groups, all",
-        "manifest.toml:7: targets: found nothing;",
+        "manifest.toml:7: targets: missing;",
         "manifest.toml:10: ring[1].share: found 1.5; accepted is a number above 0, up to 1",
         "manifest.toml:12: ring[2].wait_s: found -1;",
         "manifest.toml:14: ring[2].sites: found an array with another value;",
         "ring[2]: found several ways to choose sites;",
         "manifest.toml:16: file[1].path: found \"../x\"; accepted is config.d/NAME.toml",
         "manifest.toml:17: file[1].sha256: found \"12\";",
-        "file[1].bytes: found nothing;",
+        "file[1].bytes: missing;",
         "manifest.toml:18: file[1].size: found an unknown key;",
     ] {
         assert!(all.contains(part), "{part}\n--\n{all}");
@@ -102,14 +102,11 @@ fn each_needed_key_is_needed() {
         let line = |line: &&str| !line.starts_with(&format!("{key} ="));
         let text: Vec<_> = MANIFEST_DRAFT.lines().filter(line).collect();
         let faults = draft(&text.join("\n")).unwrap_err();
-        assert!(
-            faults.contains(&format!("{key}: found nothing")),
-            "{faults}"
-        );
+        assert!(faults.contains(&format!("{key}: missing")), "{faults}");
     }
     for section in ["[targets]\nall = true\n", "[[ring]]\nall = true\n"] {
         let faults = draft(&MANIFEST_DRAFT.replace(section, "")).unwrap_err();
-        assert!(faults.contains("found nothing"), "{faults}");
+        assert!(faults.contains("missing"), "{faults}");
     }
     let faults = Manifest::parse(MANIFEST_DRAFT).unwrap_err();
     assert_eq!(faults[0].key, "file");

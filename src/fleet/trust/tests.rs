@@ -166,7 +166,7 @@ fn every_fault_of_a_trust_file_is_reported() {
         "trust.toml:2: revoked: found an array",
         "trust.toml:3: threshhold: found an unknown key",
         "trust.toml:6: key[1].public: found \"RW\"; accepted is the second line of minisign's",
-        "key[1].name: found nothing",
+        "key[1].name: missing",
     ] {
         assert!(all.contains(part), "{part}\n--\n{all}");
     }

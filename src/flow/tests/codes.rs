@@ -15,7 +15,8 @@ pub fn factor(code: &str) -> Decimal {
     }
 }
 
-/// Nuts have no code of their own unit, hams do; a phone has two codes.
+/// The code of the product's own unit is `HAM` for ham and `CHEESE` for cheese. Nuts and phones
+/// have no such code.
 pub fn coded(code: &str) -> Option<CodedProduct> {
     let (id, own_code) = match code {
         "NUT" | "NUT-6" | "NUT-7" => (1, None),

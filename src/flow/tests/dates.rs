@@ -48,7 +48,7 @@ fn dates_that_are_not_used_are_told_once() {
     let say = device.scan(&label);
     assert_eq!(
         say.render(Language::English),
-        "Milk\n1, new lot L1\nNot used: (11) 2026-11-01"
+        "Milk\n1, new lot L1\nOK, ignored: (11) 2026-11-01"
     );
     assert_eq!(
         device.scan(&label).render(Language::English),
@@ -63,10 +63,7 @@ fn dates_that_are_not_used_are_told_once() {
     let mut say = device.scan(&format!("{PHONE}(21)S1(13)261101"));
     say.arguments[0].1 = "x".repeat(200);
     let text = say.render(Language::German);
-    assert!(
-        text.ends_with("\nNicht verwendet: (13) 2026-11-01"),
-        "{text}"
-    );
+    assert!(text.ends_with("\nOK, ignoriert: (13) 2026-11-01"), "{text}");
     assert!(text.chars().count() <= 80, "{text}");
     // Elsewhere the lot is there, with the dates that it has.
     let mut device = Device::new("transfer");
@@ -85,7 +82,7 @@ fn a_count_beside_an_item_number_is_told_once_where_odoos_rules_take_it() {
     let say = device.scan(&label);
     assert_eq!(
         say.render(Language::English),
-        "Milk\n6, new lot L1\n(37) next to (01) is the quantity"
+        "Milk\n6, new lot L1\nOK: quantity from the label, (37)"
     );
     assert_eq!(
         device.scan(&label).render(Language::English),

@@ -175,7 +175,8 @@ impl Reconciling {
                 ReasonCode::NotValidated,
                 format!(
                     "Odoo did not validate {} and left it {:?}. Open the picking in Odoo, answer what Odoo asks, and retry",
-                    picking.name, picking.state
+                    picking.name,
+                    picking.state.as_str()
                 ),
                 Some(picking.named()),
             );

@@ -236,7 +236,7 @@ impl Reconciling {
         refuse(
             ReasonCode::UnknownOrder,
             format!(
-                "{:?} is the origin of {} open pickings in Odoo, so the name fits no single order: edit this document to name the picking",
+                "{:?} is the origin of {} open pickings in Odoo, so the gateway does not know which picking is meant: edit this document to name the picking",
                 self.job.order,
                 seen.too_many.unwrap_or_default()
             ),

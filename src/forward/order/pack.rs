@@ -82,7 +82,7 @@ impl Reconciling {
                 ReasonCode::OrderCancelled
             };
             let message = format!(
-                "{} is {} in Odoo, and not all its goods are in the package. If they are in it on the floor, put them into it in Odoo; then discard this document",
+                "{} is {} in Odoo, where some goods of this document are not in the package. If these goods are in the package on the floor, pack them in Odoo too; then discard this document",
                 picking.name, picking.state
             );
             return refuse(code, message, named);

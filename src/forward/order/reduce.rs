@@ -73,8 +73,8 @@ pub struct Part<'a> {
     pub stays: Decimal,
 }
 
-/// The lines of the document on an open order that have too much, in order: first those that match
-/// the scan.
+/// The lines of document `of` on an open order that hold more than `stays`, each with the quantity
+/// to remove: first the lines that match the goods of `taken`.
 fn too_much<'a>(
     picking: &'a SeenPicking,
     of: DocumentKey,
@@ -98,7 +98,7 @@ pub fn comes_back<'a>(
 ) -> Vec<Part<'a>> {
     let mut held = held(picking, of, taken);
     let has: Decimal = held.iter().map(|line| line.quantity).sum();
-    // Goods that a lost call removed before the order was done are not on the order any more.
+    // Goods that an abandoned call removed before the order was done are no longer on the order.
     let left = has - staying(taken, stays);
     let goes = taken.quantity.min(left);
     let others: Decimal = (held.iter())

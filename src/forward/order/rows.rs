@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::OrderLine;
 use crate::document::DocumentKey;
 use crate::forward::faults;
-use crate::odoo::order::{Row, SeenLine, SeenMove, SeenPicking};
+use crate::odoo::order::{OrderRow, SeenLine, SeenMove, SeenPicking};
 use crate::odoo::{PickingState, TOLERANCE};
 use crate::odoo_id::{LocationId, MoveId, MoveLineId, PackageId, PartnerId, ProductId};
 
@@ -20,7 +20,7 @@ struct Left<'a, T> {
 /// One row for each part of a line that has a bin and a move of its own. A line without a scanned
 /// bin is taken from where Odoo reserved the goods, and a product that the order asks for twice
 /// fills the first move first.
-pub(super) fn rows(key: DocumentKey, picking: &SeenPicking, lines: &[OrderLine]) -> Vec<Row> {
+pub(super) fn rows(key: DocumentKey, picking: &SeenPicking, lines: &[OrderLine]) -> Vec<OrderRow> {
     let mut reserved = reserved(picking);
     let mut moves: Vec<_> = (picking.moves.iter())
         .filter(|ordered| ordered.is_open())
@@ -38,7 +38,7 @@ pub(super) fn rows(key: DocumentKey, picking: &SeenPicking, lines: &[OrderLine])
                 .and_then(|p| p.package));
             let from = line.from.or(place.map(|p| p.from)).unwrap_or(picking.from);
             for (move_id, quantity) in fill(line.product, quantity, &mut moves) {
-                rows.push(Row {
+                rows.push(OrderRow {
                     external_id: key.line_external_id(rows.len()),
                     product: line.product,
                     unit: line.unit,

@@ -78,7 +78,7 @@ pub fn start_sending(entry: &Entry, prepared: &Prepared) -> Change {
 /// Parks a document again after a person corrected, in Odoo, a part of its reason.
 pub fn park_anew(entry: &Entry, reason: &Reason) -> Change {
     let note = format!(
-        "Odoo's master data now resolves a part of the document; still open: {}",
+        "resolved again with Odoo's master data of now; the reason is: {}",
         reason.message
     );
     let mut change = change(entry, State::Parked, note);

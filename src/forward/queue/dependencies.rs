@@ -226,7 +226,10 @@ fn depends(before: &Touched, after: &Touched) -> Option<Dependence> {
 }
 
 fn touched(copy: Option<&Catalog>, document: &Document) -> Result<Touched, CatalogError> {
-    // A recount waits for its count only, and nothing waits for a recount.
+    // Stock, serial numbers and orders make no recount wait, and make no document wait for a
+    // recount. A recount waits for its count and for that count's earlier recounts
+    // (`waits_for_count` in blockers.rs). The undo of a count waits for a recount that may be in
+    // Odoo (`with_recounts` in undo/by_device.rs).
     if matches!(document.purpose, Purpose::Recount { .. }) {
         return Ok(Touched::default());
     }

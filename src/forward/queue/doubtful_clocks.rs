@@ -1,8 +1,9 @@
-//! Documents that are parked because a device's clock was in doubt. They wait again once the device
-//! has shown its clock.
+//! Documents that are parked because a device's clock was in doubt, and what the gateway does with
+//! them when it knows the clock again.
 //!
-//! A sealed document never changes. A document with the true times replaces it, as a correction
-//! does.
+//! - If the document's own times were in doubt, a new document with the true times replaces it, as
+//!   a correction does: a sealed document never changes.
+//! - If only the clock of another document was in doubt, the parked document itself waits again.
 
 use std::collections::BTreeMap;
 
@@ -31,8 +32,8 @@ pub struct Looked {
 }
 
 impl Queue {
-    /// Lets documents wait again that were parked because a clock was in doubt, if their devices
-    /// have shown their clocks since.
+    /// Lets documents wait again that were parked because a clock was in doubt, if the gateway
+    /// knows the clocks of their devices again.
     pub async fn end_doubts(
         &mut self,
         odoo: &mut Client,
@@ -130,7 +131,7 @@ fn is_in_doubt(entry: &Entry) -> bool {
 }
 
 fn known(entry: &Entry) -> Change {
-    let message = "the device has shown its clock; a document with the true time replaces this one";
+    let message = "the gateway knows the device's clock again; a document with the true time replaces this one";
     let mut change = change(entry, State::Replaced, message.to_owned());
     change.progress.reason = Some(Reason {
         code: ReasonCode::Replaced.into(),

@@ -1,9 +1,10 @@
-//! Calls that got no answer, by document. Odoo may still carry out such a call after the document
-//! was posted by a later call, discarded or reversed. So the gateway checks each of these documents
-//! once the call can no longer be running.
+//! Calls that got no answer, by document. Odoo may still carry out such a call after its document
+//! has ended. When the call can no longer be running, `forward/undo/late_effects.rs` decides
+//! whether the gateway looks for the effect of the call in Odoo.
 //!
-//! The journal stores, under the number of the document, when the gateway abandoned the last such
-//! call.
+//! The journal stores when the gateway abandoned the last such call, under the number of the
+//! document. If the document was undone, the journal stores the time also under the number of the
+//! undo.
 
 use std::collections::BTreeMap;
 

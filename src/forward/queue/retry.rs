@@ -29,7 +29,8 @@ impl Queue {
         Ok(())
     }
 
-    /// The validations that were parked because a part of the document's order was missing.
+    /// Finds the parked validations of the order of `document` that lacked goods which other
+    /// documents, such as `document`, post for the order.
     fn lacking(&self, document: &Document) -> Result<Vec<Entry>, JournalError> {
         let Some(order) = document.purpose.order() else {
             return Ok(Vec::new());

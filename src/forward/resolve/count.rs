@@ -2,22 +2,25 @@
 //! bin at the time of the count.
 //!
 //! Odoo shows only what it holds now, and dated move lines. What it held at a time is what it holds
-//! now, less what came in since, plus what went out since. The gateway's own lines have the time of
-//! their scan (`own_moves`), the lines of other users Odoo's date. A recount calculates the
+//! now, less what came in since, plus what went out since. The gateway's own lines count with the
+//! time of their scan from the journal (`own_moves`), the lines of other users with Odoo's date. A
+//! recount, which the gateway creates when it posts an older movement later, calculates the
 //! difference again.
 
 mod decide;
 mod open_picks;
 mod own_moves;
+mod position;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use self::decide::{Verdict, judge};
+use self::decide::{CountVerdict, judge};
 use self::open_picks::open_picks;
 use self::own_moves::{Dated, date};
+use self::position::Unclear;
 use super::plan::{Counted, CountedOf, Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason, stock};
 use crate::catalog::refresh::Trouble;
@@ -33,8 +36,9 @@ use crate::odoo_id::{LocationId, PackageId, PartnerId, ProductId};
 use crate::outcome::Failure;
 use crate::reason::{Flag, ReasonCode};
 
-/// The most reads of the stock and the moves. The gateway reads both again if goods move between
-/// the two reads.
+/// The most times that the gateway reads the moves and then the stock again. The gateway stops when
+/// the stock is the same before and after the moves. If the stock changed each time, the gateway
+/// tries the count later.
 const LOOKS_MAX: usize = 5;
 
 /// The counted quantity and the scanned part of the bin.
@@ -89,7 +93,7 @@ pub(super) async fn work_out(
     let others: Vec<Wanted> = all.iter().map(|(_, wanted)| wanted.clone()).collect();
     all.retain(
         |(place, wanted)| match judge(ground.book, wanted, &others, &scanned_of) {
-            Verdict::Compare => true,
+            CountVerdict::Compare => true,
             verdict => {
                 let slot = &mut resolved[*place];
                 end(slot, wanted, verdict);
@@ -102,10 +106,10 @@ pub(super) async fn work_out(
 
 /// Ends a count that is not compared with Odoo: the gateway posts nothing, or a person has to
 /// decide.
-fn end(slot: &mut Resolved<Prepared>, wanted: &Wanted, verdict: Verdict) {
+fn end(slot: &mut Resolved<Prepared>, wanted: &Wanted, verdict: CountVerdict) {
     match verdict {
-        Verdict::Compare => {}
-        Verdict::Nothing {
+        CountVerdict::Compare => {}
+        CountVerdict::Nothing {
             note,
             is_superseded,
         } => {
@@ -121,7 +125,7 @@ fn end(slot: &mut Resolved<Prepared>, wanted: &Wanted, verdict: Verdict) {
                     .extend(is_superseded.then_some(Flag::Superseded));
             }
         }
-        Verdict::Park(reason) => *slot = Err(reason),
+        CountVerdict::Park(reason) => *slot = Err(reason),
     }
 }
 
@@ -354,73 +358,6 @@ impl Wanted {
             came: came.round_dp(6).normalize(),
         }
     }
-
-    /// The package and the owner for the difference. A recount uses the place of its count, unless
-    /// that place would have negative stock.
-    fn place_difference(
-        &self,
-        stock: &BTreeMap<Place, Decimal>,
-        difference: Decimal,
-    ) -> Result<(Option<PackageId>, Option<PartnerId>), Unclear> {
-        if let Some((package, owner)) = self.position {
-            let there = |place: &Place| {
-                self.is_of(place) && (place.package, place.owner) == (package, owner)
-            };
-            let holds: Decimal = (stock.iter())
-                .filter(|(place, _)| there(place))
-                .map(|(_, quantity)| *quantity)
-                .sum();
-            if difference >= Decimal::ZERO || holds + difference >= Decimal::ZERO {
-                return Ok((package, owner));
-            }
-        }
-        position(self, stock)
-    }
-}
-
-/// Why the difference has no clear place.
-#[derive(Debug, PartialEq, Eq)]
-enum Unclear {
-    Package,
-    Owner(BTreeSet<PartnerId>),
-}
-
-/// The package and the owner for the difference. If all goods have the same package and owner,
-/// these; otherwise no package and no owner.
-fn position(
-    wanted: &Wanted,
-    stock: &BTreeMap<Place, Decimal>,
-) -> Result<(Option<PackageId>, Option<PartnerId>), Unclear> {
-    let there: Vec<(&Place, Decimal)> = (stock.iter())
-        .filter(|(place, quantity)| wanted.is_of(place) && quantity.abs() >= TOLERANCE)
-        .map(|(place, quantity)| (place, *quantity))
-        .collect();
-    let owners: BTreeSet<Option<PartnerId>> = there.iter().map(|(place, _)| place.owner).collect();
-    let owner = match (wanted.of.owner, owners.len()) {
-        (Some(owner), _) => Some(owner),
-        (None, 0) => None,
-        (None, 1) => owners.first().copied().flatten(),
-        (None, _) => return Err(Unclear::Owner(owners.into_iter().flatten().collect())),
-    };
-    let packages: BTreeSet<Option<PackageId>> =
-        there.iter().map(|(place, _)| place.package).collect();
-    let package = match (wanted.of.package, packages.len()) {
-        (Some(package), _) => Some(package),
-        (None, 0) => None,
-        (None, 1) => packages.first().copied().flatten(),
-        (None, _) => {
-            let all: Decimal = there.iter().map(|(_, quantity)| *quantity).sum();
-            let loose: Decimal = (there.iter())
-                .filter(|(place, _)| place.package.is_none())
-                .map(|(_, quantity)| *quantity)
-                .sum();
-            if wanted.counted + loose < all {
-                return Err(Unclear::Package);
-            }
-            None
-        }
-    };
-    Ok((package, owner))
 }
 
 fn plan(

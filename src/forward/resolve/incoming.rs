@@ -70,9 +70,14 @@ pub(super) async fn on_its_way(
             }
         }
         if quantity + TOLERANCE > missing.quantity && !pickings.is_empty() {
-            let names = odoo.picking_names(&pickings).await?.join(", ");
+            let names = odoo.picking_names(&pickings).await?;
+            let (bring, them) = match names.len() {
+                1 => ("brings", "it"),
+                _ => ("bring", "them"),
+            };
             return Ok(Some(format!(
-                "{names} brings the goods and is not validated in Odoo yet"
+                "{} {bring} the goods: validate {them} in Odoo, and the gateway retries by itself",
+                names.join(", ")
             )));
         }
     }
@@ -311,7 +316,7 @@ mod tests {
             ),
             ("event 5 brings the goods and is in no document yet", None),
             (
-                "WH/IN/00001 brings the goods and is not validated in Odoo yet",
+                "WH/IN/00001 brings the goods: validate it in Odoo, and the gateway retries by itself",
                 None,
             ),
         ] {

@@ -302,7 +302,7 @@ pub(super) fn lot(names: &Names, line: &Line, product: &Product) -> Resolved<Opt
     let Some(lot) = &line.goods.lot else {
         if product.tracked {
             let message = format!(
-                "product {:?} is tracked, and the document has no lot or serial number: edit it and enter the number",
+                "product {:?} is tracked, and its line has no lot or serial number: edit the document and enter the number",
                 line.goods.product
             );
             return Err(reason(ReasonCode::LotRequired, message));

@@ -139,7 +139,7 @@ fn picked(
         };
         let known = known.map_err(|error| {
             Failure::wait(format!(
-                "cannot read the time of a pick from the journal: {error}"
+                "cannot read the time of a pick from the journal ({error}): check the disk of the journal"
             ))
         })?;
         let known = known.map(|entry| entry.document.occurred.min(ground.now));

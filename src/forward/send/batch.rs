@@ -218,7 +218,8 @@ impl Batch {
                 (Verdict::Open(state), odoo) if alone => Outcome::refused(
                     ReasonCode::NotValidated,
                     format!(
-                        "Odoo did not validate the picking and left it {state:?}. Open the picking in Odoo, answer what Odoo asks, and retry"
+                        "Odoo did not validate the picking and left it {:?}. Open the picking in Odoo, answer what Odoo asks, and retry",
+                        state.as_str()
                     ),
                     odoo,
                 ),

@@ -4,29 +4,29 @@
 //! order; the same transaction marks the reversed document. If the event is parked, it is taken out
 //! of its document, and nothing of it goes to Odoo.
 
+mod counted_between;
+
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
+use self::counted_between::ends_of_event;
 use super::marks::{mark_taken_out, mark_undone};
 use super::remainder::{Remainder, find_remainder, without};
-use crate::book::{Count, Doubt, End, Id, Span};
 use crate::clock;
-use crate::document::{Document, DocumentNumber, Purpose, Reason, State};
+use crate::document::{DocumentNumber, Purpose, Reason, State};
 use crate::event::{Recorded, Seq};
 use crate::forward::Interrupted;
 use crate::forward::counts::ends_of;
 use crate::forward::queue::changes::Effects;
 use crate::forward::queue::changes::park;
-use crate::forward::queue::{Ended, Queue, allows};
+use crate::forward::queue::{Ended, Queue};
 use crate::forward::resolve::Undoing;
 use crate::forward::resolve::{
-    Asked, Ground, Intent, Prepared, count_difference, moves, resolve, with_difference,
+    Asked, Ground, Intent, Prepared, count_difference, resolve, with_difference,
 };
-use crate::forward::times;
 use crate::journal::{Change, Entry, EventDocument, JournalError};
 use crate::odoo::Client;
-use crate::odoo::order::odoo_time;
 use crate::reason::{Flag, ReasonCode};
 
 /// Limit of corrections of corrections that are followed.
@@ -111,7 +111,8 @@ impl Queue {
         Ok(None)
     }
 
-    /// The state of the undo if the event were in this document, and Odoo had the document.
+    /// The state of an undo if its event were in document `of`, and Odoo had that document. `entry`
+    /// is the document of the undo, and `seq` the event that it undoes.
     pub fn undo_in(
         &self,
         entry: &Entry,
@@ -154,7 +155,7 @@ impl Queue {
             }
             Remainder::Stuck(place) => Undo::Stuck(Box::new(chain.swap_remove(place))),
             Remainder::Never => Undo::Nothing(format!(
-                "Odoo has nothing of the event: it was removed from document {number}, or a correction left it out, or the document was not posted"
+                "there is nothing to undo in Odoo: the event was removed from document {number}, or a correction left it out, or the document was not posted"
             )),
         })
     }
@@ -244,29 +245,6 @@ impl Queue {
         Ok(true)
     }
 
-    /// Why the undo of a parked event is for a person: the place was counted between the event and
-    /// its undo.
-    fn counted_before_undo(
-        &mut self,
-        ground: Ground<'_>,
-        undo: &Entry,
-        parked: &Entry,
-        event: &Recorded,
-    ) -> Result<Option<Reason>, JournalError> {
-        let line = (parked.document.lines.iter()).find(|line| line.events.contains(&event.seq));
-        let ends = line
-            .map(|line| ends_of(ground.copy, line))
-            .unwrap_or_default();
-        for span in self.spans_of(&undo.document, &parked.document, event.seq)? {
-            let count = self.count_within(&ends, &span, parked.document.number)?;
-            let reason = count.map(|(_, count)| counted_within(&span, &count));
-            if let Some(reason) = reason.filter(|reason| !is_allowed(undo, reason)) {
-                return Ok(Some(reason));
-            }
-        }
-        Ok(None)
-    }
-
     /// Removes an event from its parked document. A document without the event replaces it; if
     /// nothing would be left, none does.
     async fn take_out(
@@ -321,7 +299,7 @@ impl Queue {
             Undo::Nothing(why) => return Ok(Ok(Prepared::nothing(why))),
             Undo::Stuck(of) => {
                 let message = format!(
-                    "Odoo refuses to cancel the open picking of document {}, which has the event to undo: cancel the picking in Odoo, and retry",
+                    "the event to undo is in document {}, and Odoo refuses to cancel the open picking of that document: cancel the picking in Odoo, and retry this document",
                     of.document.number
                 );
                 return Ok(Err(reason(ReasonCode::NotWithdrawn, message)));
@@ -384,109 +362,11 @@ impl Queue {
         }
         Ok(())
     }
-
-    /// The spans from an event to its undo: the shortest possible span and, while a clock is in
-    /// doubt, also the longest.
-    fn spans_of(
-        &self,
-        undo: &Document,
-        of: &Document,
-        seq: Seq,
-    ) -> Result<Vec<Span>, JournalError> {
-        let Some(recorded) = self.journal.event(seq)? else {
-            return Ok(Vec::new());
-        };
-        let done = times::done_by_now(&self.journal, of, &recorded)?.bounds();
-        let undone = times::of_one(&self.journal, undo)?.bounds();
-        let span = |from, until, number, doubt| Span {
-            from,
-            until,
-            number,
-            doubt,
-        };
-        let mut spans = vec![span(done.1, undone.0, undo.number, Doubt::Undone)];
-        if undone.0 != undone.1 {
-            spans.push(span(done.0, undone.1, undo.number, Doubt::Clock));
-        } else if done.0 != done.1 {
-            spans.push(span(done.0, undone.1, of.number, Doubt::Clock));
-        }
-        Ok(spans)
-    }
-
-    /// Why an undo is for a person: the place was counted between the event and its undo.
-    fn counted_between(
-        &mut self,
-        entry: &Entry,
-        undoing: &Undoing,
-        mut prepared: Prepared,
-    ) -> Result<Result<Prepared, Reason>, JournalError> {
-        // An interrupted send may be in Odoo already, so it is completed.
-        let of = self.journal.document(undoing.number)?;
-        let Some(of) = of.filter(|_| entry.progress.attempts == 0) else {
-            return Ok(Ok(prepared));
-        };
-        let ends = ends_of_event(&of, undoing.seq);
-        for span in self.spans_of(&entry.document, &of.document, undoing.seq)? {
-            let Some((_, count)) = self.count_within(&ends, &span, undoing.number)? else {
-                continue;
-            };
-            let reason = counted_within(&span, &count);
-            if !is_allowed(entry, &reason) {
-                return Ok(Err(reason));
-            }
-            if !prepared.flags.contains(&Flag::CountedSince) {
-                prepared.flags.push(Flag::CountedSince);
-            }
-        }
-        Ok(Ok(prepared))
-    }
-}
-
-/// Whether a person allowed what this reason asks for.
-fn is_allowed(entry: &Entry, reason: &Reason) -> bool {
-    (reason.code.known()).is_some_and(|code| allows(entry, code))
 }
 
 fn is_posted_in_odoo(entry: &Entry) -> bool {
     let mut flags = entry.progress.flags.iter();
     flags.any(|known| *known == Flag::PostedInOdoo)
-}
-
-fn counted_within(span: &Span, count: &Count) -> Reason {
-    let (time, from) = (odoo_time(count.time), odoo_time(span.from));
-    let number = count.number;
-    if span.doubt == Doubt::Undone {
-        let message = format!(
-            "the place was counted at {time} UTC (document {number}), between the event at {from} and this undo: count the place again and discard this document, or retry and allow it"
-        );
-        return reason(ReasonCode::CountedSince, message);
-    }
-    let message = format!(
-        "the place was counted at {time} UTC (document {number}), and by the clock of the device, which is in doubt, the count may be between the event and this undo: the gateway continues by itself when the device shows its clock; or retry and allow it"
-    );
-    reason(ReasonCode::ClockInDoubt, message)
-}
-
-/// The ends of this event's line, source and destination, by the plan with which its document was
-/// sent.
-fn ends_of_event(of: &Entry, seq: Seq) -> Vec<End> {
-    let kept = of.progress.plan.as_deref().unwrap_or_default();
-    if let Some((place, _)) = count_difference(kept) {
-        return vec![End {
-            product: place.product,
-            bin: Id::Known(place.bin),
-            lot: Id::Unknown,
-            package: Id::Unknown,
-            owner: Id::Unknown,
-        }];
-    }
-    let line = of
-        .document
-        .lines
-        .iter()
-        .position(|line| line.events.contains(&seq));
-    let moves = line.and_then(|line| moves(kept).get(line).copied());
-    moves.map(|moves| moves.ends().to_vec()).unwrap_or_default()
 }
 
 fn reason(code: ReasonCode, message: String) -> Reason {

@@ -66,8 +66,8 @@ impl Queue {
         self.store_side_values(changes).await
     }
 
-    /// Looks at each document whose lost call cannot be running any more. Returns a sentence for
-    /// people if Odoo posted something that must not stand.
+    /// Looks at each document whose abandoned call cannot be running any more. Returns a sentence
+    /// for people if Odoo posted a discarded or replaced document.
     pub async fn look_at_late(
         &mut self,
         odoo: &mut Client,
@@ -90,7 +90,7 @@ impl Queue {
                         tracing::warn!(
                             number = number.get(),
                             message,
-                            "Odoo refuses to show the effect of an abandoned call: check the document in Odoo"
+                            "Odoo refuses to show the effect of an abandoned call: look at the picking of this document in Odoo, and undo there what the call changed after the document ended"
                         );
                     }
                     Err(interrupted) => return Err(interrupted),
@@ -109,7 +109,7 @@ impl Queue {
         entry: Entry,
     ) -> Result<Option<String>, Interrupted> {
         match entry.progress.state {
-            // The document's own next call sees what the lost call did.
+            // The document's own next call sees what the abandoned call did.
             State::Waiting | State::Sending | State::Parked => Ok(None),
             // The document is withdrawn later, and the withdrawal sees the late commit as well.
             State::Discarded | State::Replaced if is_to_take_back(&entry) => Ok(None),
@@ -159,7 +159,7 @@ impl Queue {
                     self.dependencies.blocks(Some(ground.copy), &entry.document);
                 }
                 Ok(Some(format!(
-                    "Odoo posted document {number} as {name}, by an abandoned call, after the document was discarded or corrected. Reverse {name} in Odoo if it must not stand."
+                    "An abandoned call posted document {number} in Odoo as {name}, after the document was discarded or corrected. If this posting is wrong, reverse {name} in Odoo."
                 )))
             }
             left => {

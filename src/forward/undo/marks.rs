@@ -17,7 +17,7 @@ pub fn mark_withdrawn(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let (flag, note) = match withdrawn {
         Withdrawn::Gone { .. } => (
             Flag::Withdrawn,
-            "Odoo no longer holds anything open of this document".to_owned(),
+            "Odoo has no open picking and no open line of this document any more".to_owned(),
         ),
         Withdrawn::Refused(why) => (
             Flag::LeftInOdoo,
@@ -28,7 +28,7 @@ pub fn mark_withdrawn(entry: &Entry, withdrawn: &Withdrawn) -> Change {
         Withdrawn::Posted(name) => (
             Flag::PostedInOdoo,
             format!(
-                "Odoo has posted this document as {name}: if the posting must not stand, reverse {name} in Odoo"
+                "Odoo has posted this document as {name}: if this posting is wrong, reverse {name} in Odoo"
             ),
         ),
     };

@@ -115,8 +115,8 @@ async fn lines(
         }
     }
     if may_reserve {
-        // Includes the case that the lines were removed while a lost call could still find reserved
-        // goods.
+        // Includes the case that the lines were removed while an abandoned call could still find
+        // reserved goods.
         changed.extend(
             known
                 .map(|known| known.id)

@@ -51,6 +51,7 @@ enum StoredSpans {
 struct SpanV1 {
     from_us: i64,
     until_us: i64,
+    /// 0: several documents.
     number: u64,
     /// 0: an event was undone; 1: a clock is in doubt; 2: a clock was in doubt before.
     doubt: u8,

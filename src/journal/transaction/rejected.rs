@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use redb::{ReadableTable as _, WriteTransaction};
 
 use super::Transaction;
-use crate::event::{Event, RejectedNumber, Rejection, Seq};
+use crate::event::{Event, RejectedNumber, Rejection, Seq, SourceKind};
 use crate::journal::ids;
 use crate::journal::inbox::{Accepted, Outcome, Settled, Settlement};
 use crate::journal::rejected::{AUDIT_OF_SCANS, Rejections, STORED_BEFORE};
@@ -36,11 +36,40 @@ impl Transaction<'_> {
         let bytes_max = self.limits.rejected_bytes_max;
         let rejections = open(&mut self.rejections, self.write)?;
         rejections.append(number, rejection, bytes_max, &mut self.written)?;
+        self.settle_by_earlier(number, rejection)?;
         Ok(rejected())
     }
 
+    /// Settles a new reading whose id is that of an event that its device sent before: the same id
+    /// is the same event, in whatever order the two arrive.
+    fn settle_by_earlier(
+        &mut self,
+        number: RejectedNumber,
+        rejection: &Rejection,
+    ) -> Result<(), Fatal> {
+        // A flow's reading may hold several events, of which only the first gives its id.
+        let is_of_device = rejection.source != SourceKind::Flow && rejection.code.needs_person();
+        let Some(id) = rejection.id.as_ref().filter(|_| is_of_device) else {
+            return Ok(());
+        };
+        let digest = ids::digest(rejection.device.as_str(), id);
+        let Some(original) = self.ids.find(&digest, &self.id_buckets)? else {
+            return Ok(());
+        };
+        let record = AuditRecord {
+            at: rejection.received,
+            state: RESENT.to_owned(),
+            by: format!("device:{}", rejection.device),
+            note: "its device sent the event earlier".to_owned(),
+        };
+        let record = with_events(record, &[Accepted::Duplicate { original }]);
+        let rejections = open(&mut self.rejections, self.write)?;
+        rejections.settle(number, &record, &mut self.written)?;
+        Ok(())
+    }
+
     /// Settles the rejected reading of a device that has sent the event again: the event is stored
-    /// now.
+    /// now, or was before.
     pub(super) fn settle_by_device(
         &mut self,
         event: &Event,
@@ -74,14 +103,14 @@ impl Transaction<'_> {
         Ok(scans)
     }
 
-    /// Whether a reading with the id of an event may be open. No reading has an id that the gateway
-    /// gave to an event.
+    /// Whether a reading with the id of a stored event may be open. No reading has an id that the
+    /// gateway gave to an event.
     fn may_settle(&self, event: &Event, accepted: &Accepted) -> bool {
         let may_be_open = self.rejections.is_some() || self.counters.totals.rejected_open > 0;
-        may_be_open && !event.id_derived && matches!(accepted, Accepted::Stored { .. })
+        may_be_open && !event.id_derived && !matches!(accepted, Accepted::Rejected { .. })
     }
 
-    /// Settles the open readings with the id of an event that is stored now.
+    /// Settles the open readings with the id of a stored event.
     fn settle_earlier(
         &mut self,
         event: &Event,

@@ -118,7 +118,7 @@ fn remedy(stage: Stage, origin: &str, causes: &str) -> &'static str {
         }
         Stage::Answer => "check that Odoo runs there and is not overloaded",
         Stage::Break if origin.starts_with("http://") => {
-            "check that Odoo runs there; if that port speaks https, set odoo.url to https://..."
+            "check that Odoo runs there and that the network to it works; if Odoo has never answered at this address, the port may speak https: set odoo.url to https://..."
         }
         Stage::Break => "check that Odoo runs there",
     }

@@ -26,14 +26,14 @@ const CHAIN_MAX: usize = 100;
 
 /// A picking that may belong to the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Found {
+struct FoundPicking {
     is_named: bool,
     is_open: bool,
     backorder_of: Option<PickingId>,
     references: Vec<i64>,
 }
 
-type Pickings = BTreeMap<PickingId, Found>;
+type Pickings = BTreeMap<PickingId, FoundPicking>;
 
 impl Client {
     /// Reads the order with this name, which names a picking, or a sale or purchase order: its
@@ -176,7 +176,7 @@ impl Client {
                 Value::Array(ids) => ids.iter().filter_map(id).collect(),
                 one => id(&one).into_iter().collect(),
             };
-            let picking = Found {
+            let picking = FoundPicking {
                 is_named: row.name == order,
                 is_open: row.state.is_open(),
                 backorder_of: id(&row.backorder_id),
@@ -224,7 +224,7 @@ fn to_read(found: &Pickings, fixed: Option<PickingId>) -> Vec<PickingId> {
         .chain(fixed)
         .collect();
     loop {
-        let follows = |(id, picking): &(&PickingId, &Found)| {
+        let follows = |(id, picking): &(&PickingId, &FoundPicking)| {
             !meant.contains(id) && picking.backorder_of.is_some_and(|of| meant.contains(&of))
         };
         let more: Vec<PickingId> = found.iter().filter(follows).map(|(id, _)| *id).collect();
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_the_name_stands_for_is_read_however_many_there_are() {
-        let picking = |is_named, is_open, backorder_of| Found {
+        let picking = |is_named, is_open, backorder_of| FoundPicking {
             is_named,
             is_open,
             backorder_of,

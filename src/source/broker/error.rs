@@ -38,7 +38,7 @@ pub fn describe(error: &ConnectionError, broker: &str, names: &SettingNames) -> 
             PacketError::PayloadSizeLimitExceeded(bytes),
         )) => {
             format!(
-                "the broker holds a message of {bytes} bytes, more than {packet_bytes_max}: raise that limit"
+                "the broker sent a message of {bytes} bytes, which is larger than {packet_bytes_max}: raise that limit"
             )
         }
         ConnectionError::ConnectionRefused(

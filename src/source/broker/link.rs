@@ -22,11 +22,11 @@ pub(super) struct Link {
     client: AsyncClient,
     site: Name,
     packet_bytes_max: usize,
-    state: Mutex<State>,
+    state: Mutex<LinkState>,
     room: Notify,
 }
 
-struct State {
+struct LinkState {
     /// Counts connections. A message may be acknowledged only in its own connection: in the next
     /// one, its packet id belongs to another message.
     generation: u64,
@@ -41,7 +41,7 @@ impl Link {
             client,
             site,
             packet_bytes_max,
-            state: Mutex::new(State {
+            state: Mutex::new(LinkState {
                 generation: 0,
                 up: false,
                 outbox: Outbox::new(),
@@ -52,7 +52,7 @@ impl Link {
     }
 
     /// Never held across an await; a poisoned lock still holds a good value.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LinkState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -126,7 +126,7 @@ impl Link {
             + PACKET_OVERHEAD_BYTES;
         if bytes > self.packet_bytes_max {
             tracing::warn!(device = %message.device, channel = %message.channel, bytes,
-                "dropped a message that is larger than mqtt.broker.packet_bytes_max");
+                "the gateway dropped its message to this device, because the message is larger than mqtt.broker.packet_bytes_max: raise that limit");
             return;
         }
         let mut state = self.state();
@@ -153,7 +153,7 @@ impl Link {
         drop(self.client.try_disconnect());
     }
 
-    fn hand_over(&self, state: &mut State) {
+    fn hand_over(&self, state: &mut LinkState) {
         while let Some(message) = state.outbox.next() {
             let topic = topic::outgoing(&self.site, &message.device, &message.channel);
             let handed = self.client.try_publish(

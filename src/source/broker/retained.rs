@@ -14,7 +14,8 @@ use crate::event::{Event, Name, Rejection, SourceKind};
 use crate::reason::RejectionCode;
 
 /// Builds the rejected readings of a retained message, one for each event in it. They have the ids
-/// of the events. An event without an id gets an id that is the same for the same message.
+/// of the events. An event without an id gets an id from the hash of the message and the event's
+/// place in it, so that the same message always gives the same ids.
 pub(super) fn reject(
     device: &Name,
     channel: Option<Channel>,

@@ -27,8 +27,8 @@ const FULL_WAIT: Duration = Duration::from_secs(1);
 /// The longest `state` that is shown.
 const STATE_BYTES_MAX: usize = 2_048;
 
-/// A message from the broker, in the connection that it came in.
-pub(super) struct Delivery {
+/// A message from the broker, with the generation of the connection that delivered it.
+pub(super) struct BrokerDelivery {
     pub generation: u64,
     pub publish: Publish,
     /// The reading to store. `None`: the message only has to be acknowledged, in order.
@@ -39,8 +39,8 @@ pub(super) struct Delivery {
 }
 
 /// The outcome of a delivery.
-enum Settled {
-    Kept(Box<Delivery>, Vec<Verdict>),
+enum DeliveryEnd {
+    Kept(Box<BrokerDelivery>, Vec<Verdict>),
     /// Not kept and not to be acknowledged: the broker sends it again.
     Left,
     /// The journal has stopped: so does the source.
@@ -49,7 +49,7 @@ enum Settled {
 
 /// Works off deliveries until there are no more, or the journal has stopped.
 pub(super) async fn work(
-    mut deliveries: mpsc::Receiver<Delivery>,
+    mut deliveries: mpsc::Receiver<BrokerDelivery>,
     intake: &Intake,
     link: &Link,
     board: &Board,
@@ -63,15 +63,20 @@ pub(super) async fn work(
                 None => open = false,
             },
             Some(settled) = under_way.next(), if !under_way.is_empty() => match settled {
-                Settled::Kept(delivery, verdicts) => finish(&delivery, verdicts, link, board).await,
-                Settled::Left => {}
-                Settled::Stopped => return,
+                DeliveryEnd::Kept(delivery, verdicts) => finish(&delivery, verdicts, link, board).await,
+                DeliveryEnd::Left => {}
+                DeliveryEnd::Stopped => return,
             },
         }
     }
 }
 
-async fn settle(delivery: Delivery, intake: &Intake, link: &Link, board: &Board) -> Settled {
+async fn settle(
+    delivery: BrokerDelivery,
+    intake: &Intake,
+    link: &Link,
+    board: &Board,
+) -> DeliveryEnd {
     let mut was_full = false;
     loop {
         let taken = match &delivery.reading {
@@ -87,16 +92,16 @@ async fn settle(delivery: Delivery, intake: &Intake, link: &Link, board: &Board)
                 if was_full {
                     board.source(SourceKind::Broker, |view| view.detail = None);
                 }
-                return Settled::Kept(Box::new(delivery), verdicts);
+                return DeliveryEnd::Kept(Box::new(delivery), verdicts);
             }
-            Err(AppendError::Stopped) => return Settled::Stopped,
+            Err(AppendError::Stopped) => return DeliveryEnd::Stopped,
             Err(full @ (AppendError::Full | AppendError::Disk | AppendError::Share)) => {
                 // After a reconnect the broker sends the message again, so this copy need not wait.
                 // With QoS 0 the broker does not send it again.
                 if delivery.publish.qos == QoS::AtMostOnce
                     || link.generation() != delivery.generation
                 {
-                    return Settled::Left;
+                    return DeliveryEnd::Left;
                 }
                 was_full = true;
                 board.source(SourceKind::Broker, |view| {
@@ -109,7 +114,7 @@ async fn settle(delivery: Delivery, intake: &Intake, link: &Link, board: &Board)
 }
 
 /// **Invariant 1:** the acknowledgement goes out only here, after the journal answered.
-async fn finish(delivery: &Delivery, verdicts: Vec<Verdict>, link: &Link, board: &Board) {
+async fn finish(delivery: &BrokerDelivery, verdicts: Vec<Verdict>, link: &Link, board: &Board) {
     if delivery.publish.qos != QoS::AtMostOnce {
         link.acknowledge(&delivery.publish, delivery.generation)
             .await;

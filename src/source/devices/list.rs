@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Device, DevicesError, Stamp, find_last, read_and_keep, stamp};
 use crate::board::Board;
 use crate::clock;
-use crate::decode::profiles::Rule;
+use crate::decode::profiles::DeviceRule;
 use crate::event::Name;
 use crate::source::{Intake, LastLists};
 
@@ -114,7 +114,7 @@ impl DeviceList {
         let rules = list.iter().filter_map(|(name, device)| {
             let profile = device.profile.clone()?;
             let operator = None;
-            Some((name.clone(), Rule { profile, operator }))
+            Some((name.clone(), DeviceRule { profile, operator }))
         });
         intake.profiles().set_devices(rules.collect());
         if let Some(capture) = intake.capture() {

@@ -12,7 +12,7 @@ use secrecy::ExposeSecret;
 
 use super::answer::Refusal;
 use super::connect::Connect;
-use super::verify::{Turns, Verifier};
+use super::password_queue::{Turns, Verifier};
 use crate::event::Name;
 use crate::source::devices::{Device, DeviceList};
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::answer::Reason;
-use super::hub::Device;
+use super::hub::FrontDoorDevice;
 use super::wire::Qos;
 use crate::channel::identity::ReadingId;
 use crate::channel::receipt::Receipt;
@@ -178,7 +178,7 @@ impl Batch {
     pub fn reject(
         &mut self,
         delivery: Delivery,
-        device: &Device,
+        device: &FrontDoorDevice,
         topic: &[u8],
         payload: &Bytes,
         received: Timestamp,
@@ -221,7 +221,7 @@ impl Batch {
         intake: Intake,
         inbox: Inbox,
         lane: Lane,
-        device: Arc<Device>,
+        device: Arc<FrontDoorDevice>,
         patient: Option<CancellationToken>,
         shared: Arc<Shared>,
     ) -> Settled {
@@ -293,6 +293,7 @@ impl Batch {
         }
         let mut readings = readings.map(Vec::into_iter);
         let mut rejections = rejections.map(Vec::into_iter);
+        let mut rejected_ids = self.rejections.into_iter().map(|rejection| rejection.id);
         for Waiting { delivery, what } in self.publishes {
             let is_again = matches!(what, What::Again);
             let (reason, text) = match what {
@@ -305,8 +306,9 @@ impl Batch {
                 },
                 What::Rejection => match &mut rejections {
                     Ok(accepted) => {
+                        let id = rejected_ids.next().flatten();
                         let verdicts = accepted.next().map(|accepted| Verdict {
-                            id: None,
+                            id,
                             id_derived: false,
                             flags: Vec::new(),
                             accepted,

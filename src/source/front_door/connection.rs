@@ -5,6 +5,8 @@
 //! write. A limit stops the reading of this connection, not the gateway: TCP then slows the client
 //! down.
 
+mod leave;
+
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesOrdered, StreamExt};
-use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
@@ -45,15 +46,6 @@ const ROOM_EVERY: Duration = Duration::from_millis(100);
 const UNFINISHED_MAX: Duration = Duration::from_secs(30);
 /// How long a client may read nothing.
 const STALL_MAX: Duration = Duration::from_secs(30);
-/// How long the last publishes of a client may take to settle after it left.
-const SETTLE_MAX: Duration = Duration::from_secs(5);
-/// The limit for a client that disappeared without DISCONNECT: it sends unacknowledged publishes
-/// again.
-const GONE_MAX: Duration = Duration::from_millis(500);
-/// The limit for these publishes when the gateway stops.
-const HURRY_MAX: Duration = Duration::from_secs(1);
-/// How long its last bytes may take.
-const FINISH_MAX: Duration = Duration::from_secs(2);
 /// How often the socket of a connection that is taken over is read once more.
 const LAST_READS_MAX: usize = 16;
 /// How often messages that a client has not acknowledged are looked at.
@@ -448,55 +440,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     view.last_event = Some(now);
                 });
         }
-    }
-
-    /// Completes the publishes that the client sent before it left, also QoS 0 right before a
-    /// DISCONNECT. A client that has already reconnected waits for that: it sends again what has no
-    /// answer, and the gateway must know its QoS 2 publishes in progress by then. It does not wait
-    /// for room in a full journal: the kick ends the wait.
-    async fn settle_rest(&mut self, end: &End) {
-        let is_gone = matches!(end, End::Gone(_)) && self.waiting_exactly_once == 0;
-        let within = if is_gone { GONE_MAX } else { SETTLE_MAX };
-        let stop = self.shared.stop.clone();
-        let rest = async {
-            while let Some(settled) = self.publishes.next().await {
-                // A failed acknowledgement does not keep the later batches from settling.
-                drop(self.settled(settled));
-            }
-            while self.changes.next().await.is_some() {}
-        };
-        let hurry = async {
-            stop.cancelled().await;
-            tokio::time::sleep(HURRY_MAX).await;
-        };
-        tokio::select! {
-            biased;
-            _ = tokio::time::timeout(within, rest) => {}
-            () = hurry => {}
-        }
-    }
-
-    /// Sends the reason, lets the last publishes settle, publishes the will, and releases the
-    /// session.
-    async fn leave(&mut self, end: &End) {
-        let reason = match end {
-            End::Fault(fault) => Some(fault.code()),
-            End::TakenOver => Some(DisconnectReasonCode::SessionTakenOver),
-            End::ShuttingDown | End::Stopped => Some(DisconnectReasonCode::ServerShuttingDown),
-            End::Left { .. } | End::Gone(_) => None,
-        };
-        if !matches!(end, End::Stopped) {
-            self.settle_rest(end).await;
-        }
-        if let Some(reason) = reason {
-            self.client
-                .writer
-                .disconnect(&mut self.io.output, reason, &end.to_string());
-        }
-        if !matches!(end, End::Gone(_)) {
-            drop(tokio::time::timeout(FINISH_MAX, self.io.finish()).await);
-        }
-        self.shared.farewell(&self.client, end).await;
-        self.client.owner.ended.cancel();
     }
 }

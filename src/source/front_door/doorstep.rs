@@ -29,10 +29,10 @@ pub const WAITING_OF_ADDRESS_MAX: usize = 64;
 const RESERVE_DIVISOR: usize = 5;
 
 #[derive(Debug, Default)]
-pub struct Doorstep(Mutex<Waiting>);
+pub struct Doorstep(Mutex<WaitingConnections>);
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct WaitingConnections {
     next: u64,
     connections: HashMap<u64, CancellationToken>,
     /// By arrival.
@@ -51,7 +51,7 @@ pub struct Standing {
 }
 
 impl Doorstep {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, WaitingConnections> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -85,7 +85,7 @@ impl Doorstep {
     }
 }
 
-impl Waiting {
+impl WaitingConnections {
     fn may_arrive(&mut self, address: IpAddr, now: Instant) -> bool {
         if self.arrivals.len() >= ADDRESSES_MAX {
             self.arrivals.retain(|_, bucket| {
@@ -163,7 +163,7 @@ struct Taken {
 
 /// A client's place; free again when this is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct ClientPlace {
     places: Arc<Places>,
     address: IpAddr,
 }
@@ -181,7 +181,7 @@ impl Places {
     }
 
     /// Takes a place for a client of this address. `None`: no place is free.
-    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<ClientPlace> {
         let mut taken = self.lock();
         let own = taken.by_address.get(&address).copied().unwrap_or(0);
         // Divides by one address more than there are, so that the next address finds a place as
@@ -193,14 +193,14 @@ impl Places {
         }
         taken.all += 1;
         *taken.by_address.entry(address).or_default() += 1;
-        Some(Place {
+        Some(ClientPlace {
             places: Arc::clone(self),
             address,
         })
     }
 }
 
-impl Drop for Place {
+impl Drop for ClientPlace {
     fn drop(&mut self) {
         let mut taken = self.places.lock();
         taken.all -= 1;

@@ -13,8 +13,8 @@ use super::Shared;
 use super::answer::{Refusal, Terms, Writer};
 use super::connect::Will;
 use super::connect::{self, Connect, First};
-use super::doorstep::{Place, Standing};
-use super::hub::{Closed, Device, Opened, Wish};
+use super::doorstep::{ClientPlace, Standing};
+use super::hub::{Closed, FrontDoorDevice, Opened, Wish};
 use super::io::Io;
 use super::session::{EXPIRY_MAX_S, Owner, Session};
 use super::topics::{Target, Topics, is_bridge_notification};
@@ -40,7 +40,7 @@ pub const STATE_BYTES_MAX: usize = 16 << 10;
 #[derive(Debug)]
 pub struct Client {
     pub writer: Writer,
-    pub device: Arc<Device>,
+    pub device: Arc<FrontDoorDevice>,
     pub session: Arc<Session>,
     pub epoch: u64,
     pub owner: Owner,
@@ -51,7 +51,7 @@ pub struct Client {
     pub will: Option<Will>,
     /// Among `mqtt.listen.connections_max`.
     #[expect(dead_code, reason = "it is free when the client is gone")]
-    pub place: Place,
+    pub place: ClientPlace,
 }
 
 /// Why a client was refused. The answer to the client is already in the output.
@@ -143,7 +143,7 @@ fn device_name(origin: &Origin, user: Option<&str>, client_id: &str) -> String {
 }
 
 /// The names that a client gives itself, for the log: the certificate's, the user name, and the
-/// client id. An empty one names nobody and is left out.
+/// client id. The list leaves out an empty client id.
 fn who(certified: Option<&str>, user: Option<&str>, client_id: &str) -> String {
     let names = [
         ("certificate", certified),
@@ -278,7 +278,8 @@ fn keep_alive_s(connect: &Connect) -> u16 {
     }
 }
 
-/// MQTT 3.1.1 has no expiry: a session that is not clean lives as long as one may.
+/// The expiry of the session. MQTT 3.1.1 has no session expiry: a session that is not clean gets
+/// the longest expiry, `EXPIRY_MAX_S`.
 fn expiry_s(connect: &Connect) -> u32 {
     match connect.session_expiry_s {
         Some(wanted) => wanted.min(EXPIRY_MAX_S),
@@ -353,7 +354,9 @@ fn describe(refusal: Refusal) -> &'static str {
         Refusal::ClientId => {
             "client id refused: empty with clean session off, longer than 256 bytes, or no device name where it has to be one"
         }
-        Refusal::BadCredentials => "unknown device or wrong password: see devices.toml",
+        Refusal::BadCredentials => {
+            "unknown or disabled device, or wrong password: see devices.toml"
+        }
         Refusal::NotAuthorized => {
             "not authorized: credentials are missing, or the device is disabled or another one"
         }

@@ -32,7 +32,7 @@ pub const DEVICES_MAX: usize = 10_000;
 pub struct Hub {
     site: Name,
     missed_max: usize,
-    devices: Mutex<HashMap<Name, Arc<Device>>>,
+    devices: Mutex<HashMap<Name, Arc<FrontDoorDevice>>>,
     retained: Mutex<Retained>,
     /// Bytes that wait in all sessions.
     queued: Arc<AtomicUsize>,
@@ -40,17 +40,17 @@ pub struct Hub {
 
 /// A device that has at least one session.
 #[derive(Debug)]
-pub struct Device {
+pub struct FrontDoorDevice {
     pub name: Name,
     pub topics: Topics,
-    receipts: Answers,
-    displays: Answers,
+    receipts: AnswersOf,
+    displays: AnswersOf,
     sessions: Mutex<Vec<Arc<Session>>>,
 }
 
 /// A channel on which the gateway answers.
 #[derive(Debug)]
-struct Answers {
+struct AnswersOf {
     topic: Arc<str>,
     /// Whether a client has subscribed: otherwise no message is built.
     wanted: AtomicBool,
@@ -70,7 +70,7 @@ pub struct Wish<'a> {
 
 #[derive(Debug)]
 pub struct Opened {
-    pub device: Arc<Device>,
+    pub device: Arc<FrontDoorDevice>,
     pub session: Arc<Session>,
     pub attached: Attached,
     /// The wills of sessions that ended because this one began.
@@ -127,7 +127,10 @@ impl Hub {
                 Some(Restored::Retained(topic, payload)) => retained.push((topic, payload)),
                 Some(Restored::Properties(topic, stored)) => properties.push((topic, stored)),
                 None => {
-                    tracing::debug!(%key, "a stored value cannot be read, and is left alone");
+                    tracing::debug!(
+                        %key,
+                        "the front door cannot read this stored value, perhaps because a newer version wrote it: the front door starts without the value and leaves it in the journal"
+                    );
                 }
             }
         }
@@ -151,7 +154,7 @@ impl Hub {
         changes
     }
 
-    fn devices(&self) -> MutexGuard<'_, HashMap<Name, Arc<Device>>> {
+    fn devices(&self) -> MutexGuard<'_, HashMap<Name, Arc<FrontDoorDevice>>> {
         self.devices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -159,19 +162,19 @@ impl Hub {
         self.retained.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn all(&self) -> Vec<Arc<Device>> {
+    fn all(&self) -> Vec<Arc<FrontDoorDevice>> {
         self.devices().values().cloned().collect()
     }
 
-    fn find(&self, name: &Name) -> Option<Arc<Device>> {
+    fn find(&self, name: &Name) -> Option<Arc<FrontDoorDevice>> {
         self.devices().get(name).cloned()
     }
 
-    fn device(&self, name: &Name) -> Arc<Device> {
+    fn device(&self, name: &Name) -> Arc<FrontDoorDevice> {
         let mut devices = self.devices();
         let device = devices
             .entry(name.clone())
-            .or_insert_with(|| Arc::new(Device::new(&self.site, name.clone())));
+            .or_insert_with(|| Arc::new(FrontDoorDevice::new(&self.site, name.clone())));
         Arc::clone(device)
     }
 
@@ -190,11 +193,10 @@ impl Hub {
         if !devices.contains_key(wish.device) && devices.len() >= DEVICES_MAX {
             return Err(Closed::TooMany);
         }
-        let device = Arc::clone(
-            devices
-                .entry(wish.device.clone())
-                .or_insert_with(|| Arc::new(Device::new(&self.site, wish.device.clone()))),
-        );
+        let device =
+            Arc::clone(devices.entry(wish.device.clone()).or_insert_with(|| {
+                Arc::new(FrontDoorDevice::new(&self.site, wish.device.clone()))
+            }));
         let mut wills = Vec::new();
         let mut sessions = device.sessions();
         let known = sessions
@@ -344,7 +346,7 @@ impl Hub {
 
     fn offer(
         &self,
-        device: &Device,
+        device: &FrontDoorDevice,
         offer: &Offer,
         from: Option<&Arc<Session>>,
         changes: &mut Vec<SideChange>,
@@ -356,10 +358,10 @@ impl Hub {
     }
 
     /// Sends the receipts and displays of one device's events. The caller creates them if
-    /// [`Device::wants_receipts`] and [`Device::wants_displays`].
+    /// [`FrontDoorDevice::wants_receipts`] and [`FrontDoorDevice::wants_displays`].
     pub fn answer(
         &self,
-        device: &Device,
+        device: &FrontDoorDevice,
         receipts: Vec<Bytes>,
         displays: Vec<Bytes>,
         now: Instant,
@@ -415,7 +417,13 @@ impl Hub {
     }
 
     /// Hands the retained messages that match a filter to a session that just subscribed.
-    pub fn offer_retained(&self, device: &Device, session: &Session, filter: &Filter, qos: Qos) {
+    pub fn offer_retained(
+        &self,
+        device: &FrontDoorDevice,
+        session: &Session,
+        filter: &Filter,
+        qos: Qos,
+    ) {
         let prefix = device.topics.topic("");
         let retained = self.retained();
         for (topic, content) in retained.below(&prefix) {
@@ -432,12 +440,12 @@ impl Hub {
     }
 }
 
-impl Device {
+impl FrontDoorDevice {
     fn new(site: &Name, name: Name) -> Self {
         let topics = Topics::new(site, &name);
         Self {
-            receipts: Answers::new(&topics, "receipt"),
-            displays: Answers::new(&topics, "display"),
+            receipts: AnswersOf::new(&topics, "receipt"),
+            displays: AnswersOf::new(&topics, "display"),
             topics,
             name,
             sessions: Mutex::default(),
@@ -479,7 +487,7 @@ impl Device {
     }
 }
 
-impl Answers {
+impl AnswersOf {
     fn new(topics: &Topics, channel: &str) -> Self {
         Self {
             topic: topics.topic(channel).into(),

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Messages of all sessions in bytes, at most. Near the limit a session holds at most half of the
-/// free bytes.
+/// Limit, in bytes, of the messages that wait in all sessions. Each session may hold at most half
+/// of the bytes that are still free, or [`FREE_BYTES`] if that is more.
 const ALL_BYTES_MAX: usize = 8 << 20;
 /// The bytes that each session may always hold.
 const FREE_BYTES: usize = 4 << 10;

@@ -98,7 +98,7 @@ impl RefusedClients {
         let detail = &newest.detail;
         Some(match why {
             Why::LogIn => format!(
-                "Refused at log-in: {named} ({detail}). Put the device's name and password right in devices.toml and on the device; the alarm ends when it is in."
+                "Refused at log-in: {named} ({detail}). Correct the device's name and password in devices.toml and on the device, or enable it there; the alarm ends when it has logged in."
             ),
             Why::TooLarge => format!(
                 "Cut off: {named} ({detail}). Let the device send fewer events in a message, or raise mqtt.listen.packet_bytes_max."

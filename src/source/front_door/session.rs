@@ -53,11 +53,11 @@ pub struct Session {
     pub client_id: String,
     /// Wakes the connection: there is something to send.
     pub wake: Notify,
-    state: Mutex<State>,
+    state: Mutex<SessionState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct SessionState {
     owner: Option<Owner>,
     /// Rises with each connection: one that was taken over must not touch the session any more.
     epoch: u64,
@@ -184,7 +184,7 @@ impl Session {
     }
 
     /// Nothing in it panics half-way, and it is never held across an await.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SessionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -293,7 +293,7 @@ impl Session {
         self.forget(&mut state, changes);
     }
 
-    fn forget(&self, state: &mut State, changes: &mut Vec<SideChange>) {
+    fn forget(&self, state: &mut SessionState, changes: &mut Vec<SideChange>) {
         let waiting = state
             .queue
             .iter()
@@ -314,7 +314,7 @@ impl Session {
     }
 
     /// The change that stores the session.
-    fn write_session(&self, state: &mut State) -> SideChange {
+    fn write_session(&self, state: &mut SessionState) -> SideChange {
         state.stored = true;
         let value = stored::session_value(SessionV1 {
             expiry_s: state.expiry_s,
@@ -368,7 +368,7 @@ impl Session {
     }
 }
 
-impl State {
+impl SessionState {
     fn is_over(&self, now: Timestamp) -> bool {
         self.owner.is_none()
             && self

@@ -124,12 +124,14 @@ impl Shared {
         match tokio::time::timeout(STORE_MAX, self.inbox.store_side_values(changes)).await {
             Ok(Ok(())) => {}
             Ok(Err(AppendError::Stopped)) => {
-                tracing::debug!("the journal has stopped: changes of sessions are not stored");
+                tracing::debug!("the journal has stopped: changes of MQTT sessions are not stored");
             }
             Ok(Err(error)) => {
-                tracing::warn!(%error, "sessions and retained messages are not stored");
+                tracing::warn!(%error, "MQTT sessions and retained messages are not stored");
             }
-            Err(_) => tracing::warn!("the journal is slow: changes of sessions are stored later"),
+            Err(_) => tracing::warn!(
+                "the journal is slow: the gateway stores changes of MQTT sessions later"
+            ),
         }
     }
 

@@ -107,7 +107,7 @@ fn read_text(file: &Path) -> Result<String, ScannersError> {
                 std::io::ErrorKind::PermissionDenied => {
                     "make it readable to the gateway's user: chgrp stockrelay, chmod 640"
                 }
-                _ => "see that it is a text file in UTF-8 and that the disk is well",
+                _ => "check that the file is text in UTF-8 and that the disk has no faults",
             },
         })?;
     Ok(text)
@@ -178,7 +178,7 @@ fn scanner(
         faults.push(fault(section, "a single value", accepted));
         return None;
     };
-    let mut section = Section {
+    let mut section = ScannerEntry {
         name: section,
         written,
         faults,
@@ -202,13 +202,13 @@ fn scanner(
 }
 
 /// A section as written in the file.
-struct Section<'a> {
+struct ScannerEntry<'a> {
     name: String,
     written: &'a Table,
     faults: &'a mut Vec<Fault>,
 }
 
-impl Section<'_> {
+impl ScannerEntry<'_> {
     fn has(&self, key: &str) -> bool {
         self.written.contains_key(key)
     }

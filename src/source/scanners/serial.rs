@@ -86,7 +86,7 @@ async fn converse(
         _ => HALF_CODE,
     };
     let mut framer = Framer::new(serial.framing.clone());
-    let mut answers = Answers::new(&desk.scanner.profile.feedback);
+    let mut answers = UnsentAnswers::new(&desk.scanner.profile.feedback);
     let mut buffer = [0; READ_BYTES];
     let mut heard = false;
     // Since the last whole code: what never ends is reported before it ends.
@@ -146,13 +146,13 @@ async fn converse(
 }
 
 /// The profile's commands, and the bytes that the scanner has not read yet.
-struct Answers {
+struct UnsentAnswers {
     good: Vec<u8>,
     bad: Vec<u8>,
     pending: Vec<u8>,
 }
 
-impl Answers {
+impl UnsentAnswers {
     fn new(feedback: &Feedback) -> Self {
         let bytes = |messages: &[Message]| {
             let send = |message: &Message| match message {

@@ -7,8 +7,9 @@ use crate::config::last;
 use crate::journal::{self, Verified};
 use crate::view::table::size;
 
-/// Returns the finding, and whether `run` ends with 65: the journal is damaged, or has a format
-/// that this version does not know. `None`: no journal exists yet. It reads the whole file.
+/// Reads the whole journal. Returns the finding, and whether `stockrelay run` would end with exit
+/// code 65: the journal is damaged, or has a format that this version does not know. `None`: no
+/// journal exists yet.
 #[must_use]
 pub fn journal(data_dir: &Path) -> Option<(Finding, bool)> {
     let file = data_dir.join("journal.redb");

@@ -4,30 +4,34 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::{without_config, without_socket};
 use crate::event::Name;
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Print the configuration with all defaults
+    /// Print every key with its value in force, defaults included
+    #[command(defer(without_socket))]
     #[command(after_help = "\
 Examples:
-  stockrelay config show
+  stockrelay config show | grep negative
   stockrelay config show --config /etc/stockrelay/other.toml")]
     Show,
     /// Print every fault and warning of the configuration, or of a bundle at a site
+    #[command(defer(without_socket))]
     #[command(after_help = "\
-Without FILE the command checks this gateway's own files. With a bundle it checks what the gateway of SITE would read: the effective configuration, profiles and lists; and it lists the credentials that the gateway needs. The signatures do not matter: `config verify` checks them.
+Without FILE the command checks this gateway's own files and opens nothing that they name: `stockrelay check` also opens the files, directories and ports, and asks Odoo. With a bundle it checks what the gateway of SITE would read: the effective configuration, profiles and lists; and it lists the credentials that the gateway needs. The signatures do not matter: `config verify` checks them.
 
 Without the gateway's configuration (--config) the command assumes a site that sets only what has no default.
 
 Exit code 0 without a fault, 64 with one.
 
 Examples:
-  stockrelay config check
+  stockrelay config check --config ./new.toml
   stockrelay config check autumn.bundle --as ams1 --group nl
   stockrelay config check autumn.bundle --as ams1 --config copy-of-ams1/config.toml")]
     Check(CheckArgs),
     /// Make a key that signs bundles: NAME.key (secret) and NAME.pub, minisign's files
+    #[command(defer(without_config))]
     #[command(after_help = "\
 The command prints the lines of the key for trust.toml. The password encrypts NAME.key; `minisign -G` makes the same files.
 
@@ -36,6 +40,7 @@ Examples:
   stockrelay config keygen -o ci --password-file /run/credentials/ci-password")]
     Keygen(KeygenArgs),
     /// Make a bundle from a directory with manifest.toml and files/
+    #[command(defer(without_config))]
     #[command(after_help = "\
 manifest.toml has no [[file]] sections: the command adds them. It refuses what a gateway would refuse, such as passwords, private keys and unknown keys.
 
@@ -51,6 +56,7 @@ Examples:
         output: PathBuf,
     },
     /// Add a signature to a bundle
+    #[command(defer(without_config))]
     #[command(after_help = "\
 The terminal asks for the password of the key. For scripts: --password-file, whose first line is the password.
 
@@ -59,29 +65,38 @@ Examples:
   stockrelay config sign autumn.bundle --key ci.key --password-file /run/credentials/ci-password")]
     Sign(SignArgs),
     /// Verify a bundle as a gateway does, with the keys of a trust.toml
+    #[command(defer(without_config))]
     #[command(after_help = "\
 Exit code 0 if a gateway with this trust.toml accepts the signatures and the content, 1 if not.
 
 Example:
   stockrelay config verify autumn.bundle --trust trust.toml")]
     Verify {
+        /// The bundle
         file: PathBuf,
         /// The trusted keys
         #[arg(long, value_name = "FILE")]
         trust: PathBuf,
     },
     /// Show what a bundle has; its signatures are not verified
+    #[command(defer(without_config))]
     #[command(after_help = "\
 Example:
   stockrelay config inspect autumn.bundle")]
-    Inspect { file: PathBuf },
+    Inspect {
+        /// The bundle
+        file: PathBuf,
+    },
     /// Show what changes from one bundle to another, key by key
+    #[command(defer(without_config))]
     #[command(after_help = "\
 Example:
   stockrelay config diff summer.bundle autumn.bundle")]
     Diff {
+        /// The bundle before
         #[arg(value_name = "OLD")]
         old: PathBuf,
+        /// The bundle after
         #[arg(value_name = "NEW")]
         new: Option<PathBuf>,
     },

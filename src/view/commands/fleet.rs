@@ -131,7 +131,9 @@ fn describe(error: DeskError) -> CommandError {
     match error {
         DeskError::Account(error) => CommandError::Config(error.to_string()),
         DeskError::Connection(text) => CommandError::Unavailable(text),
-        error @ DeskError::NoAnswer(_) => CommandError::Unavailable(error.to_string()),
+        error @ (DeskError::NoAnswer(_) | DeskError::Ended { .. }) => {
+            CommandError::Unavailable(error.to_string())
+        }
         error => CommandError::Failed(error.to_string()),
     }
 }

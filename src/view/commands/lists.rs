@@ -78,11 +78,16 @@ fn write_events(
             event.id.clone(),
             event.kind.clone(),
             append_flags(event.describe(), &event.flags),
-            event.state.clone(),
+            name_for_people(&event.state),
             event.odoo.clone().unwrap_or_default(),
         ]);
     }
     table.write(&mut &mut *out, headings)
+}
+
+/// The state as commands name it: with hyphens, as all their codes. The API has `no_document`.
+fn name_for_people(state: &str) -> String {
+    state.replace('_', "-")
 }
 
 /// Appends the flags of an event or document to a text.

@@ -6,17 +6,23 @@ use serde_json::{Map, Value, json};
 
 use super::lists::{fetch_documents, write_documents};
 use super::write::write_detail;
-use super::{Client, CommandError, Done, json_line};
+use super::{Client, CommandError, Done, check_code, json_line};
+use crate::reason::ReasonCode;
 use crate::view::cli::{EditWord, ParkedCommand};
 use crate::view::client::{ClientError, encode_for_path};
 use crate::view::records::{DocumentDetail, Retried};
 use crate::view::table::counted;
+
+const PARKED: &str = "parked document";
 
 pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Write) -> Done {
     match command {
         ParkedCommand::List { page, code } => {
             let filter = ("code", code.clone());
             let all = fetch_documents(client, "/v1/parked", page, filter).await?;
+            let found = all.len() as u64;
+            let code = code.as_deref().filter(|_| page.after.is_none());
+            check_code::<ReasonCode>(code, found, PARKED, "parked")?;
             write_documents(&all, page.json, out)?;
         }
         ParkedCommand::Show { id, json } => {
@@ -53,6 +59,7 @@ pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Writ
         } => {
             let body = json!({ "code": code, "reason": reason, "with": with });
             let retried = retry_all(client, body).await?;
+            check_code::<ReasonCode>(code.as_deref(), retried, PARKED, "parked")?;
             writeln!(out, "{} will be sent again", counted(retried, "document"))?;
         }
         ParkedCommand::Edit {

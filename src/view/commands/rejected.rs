@@ -6,8 +6,9 @@ use std::path::Path;
 use serde_json::json;
 
 use super::write::write_rejected;
-use super::{Client, CommandError, Done, PAGE, borrow, json_line, path};
+use super::{Client, CommandError, Done, PAGE, borrow, check_code, json_line, path};
 use crate::event::RejectedNumber;
+use crate::reason::RejectionCode;
 use crate::view::cli::{PageArgs, RejectedCommand};
 use crate::view::client::ClientError;
 use crate::view::records::{Dismissed, RejectedPage, RejectedView, Resent};
@@ -36,9 +37,11 @@ pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn 
                 Some(file) => Some(read_payload(file)?),
                 None => payload.clone(),
             };
+            let is_as_stored = payload.is_none() && channel.is_none();
             let body = json!({ "payload": payload, "channel": channel, "reason": reason });
             let path = format!("/v1/rejected/{number}/resend");
-            let resent: Resent = client.post(&path, &body).await?;
+            let resent = client.post(&path, &body).await;
+            let resent: Resent = resent.map_err(|error| refuse_resend(error, is_as_stored))?;
             writeln!(out, "{}", describe_resent(&resent))?;
         }
         RejectedCommand::Dismiss {
@@ -66,17 +69,26 @@ pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn 
             reason,
             ..
         } => {
-            let Some(upto) = upto else {
-                return Err(CommandError::Usage(
-                    "--code and --device need --upto: give the newest number that you have checked, as in `stockrelay rejected dismiss --upto NUMBER --code CODE --reason TEXT`".to_owned(),
-                ));
-            };
             let body = json!({ "upto": upto, "code": code, "device": device, "reason": reason });
             let dismissed = dismiss_many(client, &body).await?;
+            let readings = "open rejected reading";
+            check_code::<RejectionCode>(code.as_deref(), dismissed, readings, "rejected")?;
             writeln!(out, "{} dismissed", counted(dismissed, "rejected reading"))?;
         }
     }
     Ok(())
+}
+
+/// A stored payload that is rejected again is no fault of the arguments.
+fn refuse_resend(error: ClientError, is_as_stored: bool) -> CommandError {
+    match CommandError::from(error) {
+        CommandError::Client(refused @ ClientError::Refused { status, .. })
+            if is_as_stored && status.as_u16() == 400 =>
+        {
+            CommandError::Content(refused)
+        }
+        other => other,
+    }
 }
 
 /// A payload from a file, or from standard input.
@@ -103,9 +115,9 @@ pub(in crate::view) fn describe_resent(resent: &Resent) -> String {
             "rejected reading {number} is a duplicate of event {seq}, which is already stored"
         ),
         (events, duplicates) => format!(
-            "rejected reading {number} is now {}, and a duplicate of {} already stored",
+            "rejected reading {number}: the gateway stored {} and skipped {}",
             counted(events.len() as u64, "event"),
-            counted(duplicates.len() as u64, "event")
+            counted(duplicates.len() as u64, "duplicate")
         ),
     }
 }

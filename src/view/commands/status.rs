@@ -82,9 +82,9 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
     write_odoo(status, now, out)?;
     let journal = &status.journal;
     let full = if journal.disk_full {
-        ", the disk is FULL: nothing is acknowledged until you free space"
+        ", the disk is FULL: the gateway acknowledges nothing until you free space"
     } else if journal.full {
-        ", FULL: nothing is acknowledged"
+        ", FULL: the gateway acknowledges nothing"
     } else {
         ""
     };
@@ -148,7 +148,7 @@ fn write_other_counts(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
     if e.wrong_scans > 0 {
         writeln!(
             out,
-            "           {} answered with an error by flows since the start: they changed nothing",
+            "           {} that flows answered with an error since the daemon started: they changed nothing",
             counted(e.wrong_scans, "scan")
         )?;
     }
@@ -163,7 +163,7 @@ fn write_other_counts(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
         let count = grouped(e.possible_repeats);
         writeln!(
             out,
-            "           {count} of the stored events may have been sent twice: they have the flag possible-repeat"
+            "           the devices may have sent {count} of the stored events twice (flag possible-repeat)"
         )?;
     }
     Ok(())
@@ -263,11 +263,11 @@ mod tests {
         write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         ams1: stockrelay 0.1.0, up 1:02:14
-        Link to Odoo is down for 02:14; 312 scans are safe here; 1 device has started a transfer.
+        Link to Odoo is down for 02:14; 312 events are safe here; 1 device has started a transfer.
 
         events     4,812 stored = 0 open + 312 waiting + 0 sending + 4,500 posted + 0 parked + 0 no document
                    also 0 duplicates, 0 rejected
-                   2 scans answered with an error by flows since the start: they changed nothing
+                   2 scans that flows answered with an error since the daemon started: they changed nothing
         documents  0 open, 0 waiting, 0 sending, 0 posted, 0 parked, 0 discarded
         lines      0 posted
         oldest     waiting for 3.2 s

@@ -14,6 +14,9 @@ pub(super) fn write_rejected(rejected: &RejectedView, out: &mut dyn Write) -> io
         rejected.number,
         plain(&rejected.device)
     )?;
+    if let Some(id) = &rejected.id {
+        writeln!(out, "  id {}", plain(id))?;
+    }
     writeln!(
         out,
         "  {}  received through {}",
@@ -39,7 +42,8 @@ pub(super) fn write_rejected(rejected: &RejectedView, out: &mut dyn Write) -> io
     match &rejected.settled {
         Some(step) => writeln!(
             out,
-            "  {} by {}: {}",
+            "  settled as {}: {} by {}: {}",
+            plain(&rejected.state),
             step.at,
             plain(&step.by),
             plain(&step.note)

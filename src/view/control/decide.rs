@@ -331,7 +331,7 @@ fn check_text(
     let value = value.trim();
     if value.chars().count() > chars_max || value.chars().any(char::is_control) {
         return Err(Problem::bad(
-            format!("\"{key}\" is too long or has control characters"),
+            format!("the value of \"{key}\" is too long or has control characters"),
             format!("give one line of at most {chars_max} characters"),
         ));
     }

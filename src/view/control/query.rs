@@ -19,8 +19,9 @@ pub const EVENT_STATES: [&str; 7] = [
     "posted",
     "parked",
     "discarded",
-    "no_document",
+    NO_DOCUMENT,
 ];
+const NO_DOCUMENT: &str = "no_document";
 
 pub type Pairs = Vec<(String, String)>;
 
@@ -96,6 +97,11 @@ impl Query {
                     query.kind = Some(word("type", value, &types)?);
                 }
                 "state" if accepted.contains(&"state") => {
+                    // People write all other codes with hyphens.
+                    let value = match value.as_str() {
+                        "no-document" => NO_DOCUMENT.to_owned(),
+                        _ => value,
+                    };
                     query.state = Some(word("state", value, states)?);
                 }
                 "code" if accepted.contains(&"code") => query.code = Some(shorten(&value)),
@@ -170,6 +176,12 @@ mod tests {
     fn a_list_without_parameters_starts_at_the_beginning() {
         let query = parse(&[]).unwrap();
         assert_eq!((query.after, query.limit), (0, LIMIT_DEFAULT));
+    }
+
+    #[test]
+    fn a_state_may_have_a_hyphen() {
+        let query = parse(&[("state", "no-document")]).unwrap();
+        assert_eq!(query.state.as_deref(), Some("no_document"));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub async fn take_status(gateway: &Gateway) -> Result<Status, Problem> {
     match gateway.status().await {
         Some(status) => Ok(status?),
         None => Err(Problem::internal(
-            "the daemon could not read the status, because it is stopping",
+            "the daemon is stopping and does not read the status: send the request again when it runs",
         )),
     }
 }
@@ -124,7 +124,8 @@ impl<'a> Places<'a> {
             EventDocument::NotNeeded => Place::NoDocument,
             EventDocument::Sealed(number) => {
                 if !self.documents.contains_key(&number) {
-                    // The document was pruned between the two reads; its event follows.
+                    // The journal pruned the document between the two reads, and prunes the event
+                    // next.
                     let place =
                         (journal.document(number)?).map_or(Place::NoDocument, |e| Place::of(&e));
                     if self.documents.len() >= EVENTS_AT_ONCE {
@@ -353,8 +354,9 @@ pub async fn trace(State(gateway): State<Gateway>, Id(id): Id) -> Answer<Trace> 
     reading(&gateway, move |g| trace_id(g, &id)).await.map(Json)
 }
 
-/// Traces an id, which may be an event's, `DEVICE/ID`, a `seq`, or a document's. The first that
-/// exists is traced; `others` has the rest.
+/// Traces an id: an event's id, `DEVICE/ID` or `seq`, else a rejected reading's id, else a
+/// document's key or number. If the id means several events, the likeliest is traced, and `others`
+/// has the other events.
 fn trace_id(gateway: &Gateway, id: &str) -> Result<Trace, Problem> {
     let mut found = find_candidates(gateway, id)?.into_iter();
     if let Some(recorded) = found.next() {
@@ -375,7 +377,7 @@ fn trace_id(gateway: &Gateway, id: &str) -> Result<Trace, Problem> {
                 "no event, rejected reading or document has the id {:?}",
                 shorten(id)
             ),
-            "give an event's id, DEVICE/ID, its seq, or a document's key",
+            "give an event's id, DEVICE/ID or seq, a rejected reading's id, or a document's key or number",
         )),
         Err(problem) => Err(problem),
     }

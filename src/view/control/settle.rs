@@ -294,7 +294,7 @@ fn decode_again(
                 rejection.code,
                 rejection.message
             ),
-            "correct it with --payload (\"payload\"), or choose --channel event or scan (\"channel\"); nothing was changed",
+            "correct the payload with --payload (\"payload\"), or choose the channel with --channel event or --channel scan (\"channel\"); nothing was changed",
         )
     })?;
     let is_scan = |event: &Event| matches!(event.action, Action::Scan { .. });
@@ -319,7 +319,8 @@ fn describe_channel(channel: Channel) -> &'static str {
     }
 }
 
-/// Builds the refusal if a stored event has the same id but other fields.
+/// Builds the refusal if an event with the same id but different fields is in the journal
+/// (`original`) or in the same payload.
 async fn refuse_conflict(
     gateway: &Gateway,
     found: &Rejected,
@@ -341,7 +342,9 @@ async fn refuse_conflict(
     });
     Ok(Problem::new(
         StatusCode::CONFLICT,
-        format!("event {seq} of {device} has the id {id:?} but other fields{fields}"),
+        format!(
+            "event {seq} of {device} already has the id {id:?} and is a different event{fields}"
+        ),
         "if this is another movement, send it with a new id in --payload (\"payload\"), else dismiss it; nothing was changed",
     ))
 }
@@ -360,7 +363,7 @@ fn require_reason(decision: &Decision) -> Result<String, Problem> {
     if decision.reason.is_none() {
         return Err(Problem::bad(
             "a dismissal needs a reason",
-            "give it in \"reason\"; it is stored with the reading",
+            "give it in \"reason\"; the gateway stores it",
         ));
     }
     Ok(DISMISSED.to_owned())

@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Block;
 
 use super::app::App;
-use super::keys::KEYS;
+use super::keys::{KEYS, KeyAction};
 use super::parts::centre;
 use super::theme::{FAINT, HEADING};
 use super::wrap::wrap_all;
@@ -17,7 +17,11 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
         .iter()
         .map(|binding| {
             let key = Span::styled(format!(" {:<14}", binding.shown), HEADING);
-            Line::from(vec![key, Span::raw(binding.what)])
+            let what = match binding.action {
+                KeyAction::Quit => app.quit,
+                _ => binding.what,
+            };
+            Line::from(vec![key, Span::raw(what)])
         })
         .collect();
     let keys = Line::styled(" ↑↓ scroll, any other key closes this.", FAINT);

@@ -32,6 +32,9 @@ pub struct Binding {
     pub hint: Option<&'static str>,
 }
 
+/// What the key `q` does in `stockrelay top`.
+pub const QUIT: &str = "quit; the daemon keeps running";
+
 pub const KEYS: &[Binding] = &[
     Binding {
         keys: &[KeyCode::Tab, KeyCode::Right],
@@ -134,7 +137,7 @@ pub const KEYS: &[Binding] = &[
     Binding {
         keys: &[KeyCode::Char('q')],
         shown: "q",
-        what: "quit; the daemon keeps running",
+        what: QUIT,
         action: KeyAction::Quit,
         hint: Some("quit"),
     },

@@ -1,7 +1,9 @@
-//! The requests of a person to the daemon, and the effect of a key on a dialog.
+//! Types: the requests of a person, and what a key did to a dialog. A dialog returns a [`Step`];
+//! `app` takes the request out of the step and returns the request to its caller.
 
 use crate::event::RejectedNumber;
-/// A request that the screen passes on: to the daemon, or to end.
+
+/// A request of a person. `Quit` ends the screen; all others go to the daemon.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     Quit,

@@ -5,7 +5,7 @@ use crate::control::Served;
 use crate::floor::{at, name, rejection, scan};
 use std::sync::Arc;
 use stockrelay::decode::profile::{Profile, SHIPPED};
-use stockrelay::decode::profiles::{Profiles, Rule};
+use stockrelay::decode::profiles::{DeviceRule, Profiles};
 use stockrelay::event::{Action, Rejection, Seq};
 use stockrelay::reason::RejectionCode;
 
@@ -14,7 +14,7 @@ pub async fn with_a_rejected_scan() -> Served {
     let (_, text) = (SHIPPED.iter())
         .find(|(name, _)| *name == "generic-serial")
         .expect("it is shipped");
-    let rule = Rule {
+    let rule = DeviceRule {
         profile: Arc::new(Profile::parse(text).unwrap()),
         operator: Some("ben".to_owned()),
     };
@@ -36,8 +36,18 @@ async fn a_rejected_reading_is_sent_again_by_the_profile_of_its_device() {
     let served = with_a_rejected_scan().await;
     let socket = served.socket();
     let (code, _, stderr) = run(on(&socket, &["rejected", "resend", "1"])).await;
-    assert_eq!(code, 2, "as it was it is refused again: {stderr}");
+    assert_eq!(code, 1, "as it was it is refused again: {stderr}");
     assert!(stderr.contains("nothing was changed"), "{stderr}");
+    assert!(
+        stderr.contains("correct the payload with --payload, or choose"),
+        "{stderr}"
+    );
+    let (code, _, stderr) = run(on(
+        &socket,
+        &["rejected", "resend", "1", "--channel", "event"],
+    ))
+    .await;
+    assert_eq!(code, 2, "an argument is wrong: {stderr}");
     let shown = done(&socket, &["rejected", "show", "1"]).await;
     assert!(shown.contains("open: "), "{shown}");
 
@@ -53,6 +63,7 @@ async fn a_rejected_reading_is_sent_again_by_the_profile_of_its_device() {
     assert_eq!(event.operator.as_deref(), Some("ben"));
     assert_eq!(event.at, at(1), "when it was scanned");
     let shown = done(&socket, &["rejected", "show", "1"]).await;
+    assert!(shown.contains("  settled as resent: "), "{shown}");
     assert!(shown.contains("sent again, corrected: event 1"), "{shown}");
     let traced = done(&socket, &["trace", "seq:1"]).await;
     let made_of = "created from rejected reading 1 (bad-encoding) by user:";

@@ -17,7 +17,7 @@ use stockrelay::channel::{Outbound, Outlets};
 use stockrelay::clock;
 use stockrelay::config;
 use stockrelay::decode::profile::Profile;
-use stockrelay::decode::profiles::{Profiles, Rule};
+use stockrelay::decode::profiles::{DeviceRule, Profiles};
 use stockrelay::event::{Event, Seq, SourceKind};
 use stockrelay::flow::Driver;
 use stockrelay::journal::{Accepted, Journal, Namespace, WriterHandle};
@@ -100,7 +100,7 @@ impl Floor {
         }
         let rule = |start| {
             let profile = Profile::parse(&profile("kind = \"mqtt\"", start)).unwrap();
-            Rule {
+            DeviceRule {
                 profile: Arc::new(profile),
                 operator: None,
             }

@@ -199,11 +199,21 @@ async fn a_foreign_topic_is_not_authorized() {
     v4.acked(9).await;
     let (_, _, receipt) = v4.message(true).await;
     assert!(receipt.contains("not-your-topic"), "{receipt}");
+    // The id of another device's event is no id of this device.
+    assert!(receipt.contains(r#""id":null"#), "{receipt}");
     assert_eq!(
         door.journal.log.lock().unwrap().rejected,
         [("not-your-topic", "pda-1".to_owned())]
     );
     assert_eq!(door.journal.ids(), Vec::<String>::new());
+    let bytes = v4.publish_bytes(0x32, "stockrelay/v1/other/pda-1/event", 10, &event("x"));
+    v4.send(&bytes).await;
+    v4.acked(10).await;
+    let (_, _, receipt) = v4.message(true).await;
+    assert!(
+        receipt.contains(r#""id":"x","code":"not-your-topic""#),
+        "{receipt}"
+    );
 }
 
 #[tokio::test]

@@ -169,7 +169,7 @@ async fn rejected_readings_take_their_share_of_the_budget_and_the_oldest_go_firs
     close(journal, writer).await;
 }
 
-fn with_id(device: &str, id: &str, seconds: i64) -> Rejection {
+pub(super) fn with_id(device: &str, id: &str, seconds: i64) -> Rejection {
     Rejection {
         id: Some(id.to_owned()),
         ..rejection(device, b"{\"id\":", seconds)
@@ -413,7 +413,7 @@ async fn what_is_sent_again_with_the_id_of_something_else_settles_nothing() {
     let (journal, writer) = open(dir.path());
     let batch = vec![
         Ok(transfer("pda", "7", "P", "A", "B", 1)),
-        Err(with_id("pda", "7", 2)),
+        Err(rejection("pda", b"{", 2)),
         Err(with_id("pda", "8", 3)),
     ];
     journal.inbox().append(batch).await.unwrap();

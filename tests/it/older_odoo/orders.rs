@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stockrelay::odoo::LotRef;
 use stockrelay::odoo::order::SeenPicking;
-use stockrelay::odoo::order::{Row, Shipment};
+use stockrelay::odoo::order::{OrderRow, Shipment};
 use stockrelay::odoo_id::{
     LocationId, MoveId, MoveLineId, PackageId, PickingId, PickingTypeId, ProductId, UnitId,
 };
@@ -38,7 +38,7 @@ fn finished(model: &str, method: &str) -> Value {
 #[tokio::test]
 async fn lines_are_added_so_that_a_finished_order_refuses_them_in_each_version() {
     let picking = picking();
-    let row = Row {
+    let row = OrderRow {
         external_id: "ml_x_0".to_owned(),
         product: ProductId::new(1),
         unit: UnitId::new(1),

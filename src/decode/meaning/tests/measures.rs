@@ -1,8 +1,12 @@
-//! Measures of labels are converted with the unit of the product, or not used.
+//! A label's measure gives the quantity in the product's unit. A weight or dimension of another
+//! kind than the unit is only recorded. Any other measure that cannot be converted refuses the
+//! code.
 
 use super::*;
 
-/// A ham is kept in kilograms, and in cases of ten; a spice in grams.
+/// Ham is kept in kilograms, and its case code stands for 10 kg. Spice is kept in grams. Loaf is
+/// kept in kilograms and has only the code of a case of 6 kg. Tin is kept in Units, and Crate in a
+/// unit of the site's own, which converts into no other.
 fn shop() -> Copy {
     Copy {
         products: BTreeMap::from([

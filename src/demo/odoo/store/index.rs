@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use super::super::schema;
-use super::{Place, Row, Store, id_of, text_of};
+use super::{QuantKey, Row, Store, id_of, text_of};
 
 impl Store {
     /// A line is open as long as its move is.
@@ -63,9 +63,9 @@ impl Store {
         }
         if model == "stock.quant" {
             if add {
-                self.quants.insert(Place::of(row), id);
+                self.quants.insert(QuantKey::of(row), id);
             } else {
-                self.quants.remove(&Place::of(row));
+                self.quants.remove(&QuantKey::of(row));
             }
         }
         if let ("ir.model.data", Some(of)) = (model, schema::model(text_of(row, "model"))) {
@@ -117,7 +117,7 @@ impl Store {
             .collect()
     }
 
-    /// The rows of a model that refer to a record by an indexed field, by their ids.
+    /// Returns the ids of the rows of `model` whose indexed field `by` refers to the record `id`.
     pub fn children(
         &self,
         model: &'static str,
@@ -130,7 +130,7 @@ impl Store {
 
     /// The quant of a place.
     #[must_use]
-    pub fn quant(&self, place: Place) -> Option<i64> {
+    pub fn quant(&self, place: QuantKey) -> Option<i64> {
         self.quants.get(&place).copied()
     }
 }

@@ -2,7 +2,7 @@
 //! of uncertain time. Pure.
 
 use super::Wanted;
-use crate::book::{Book, Count, Doubt, Span, Standing};
+use crate::book::{Book, Count, Doubt, SEVERAL, Span, Standing};
 use crate::document::{DocumentNumber, Reason};
 use crate::forward::resolve::reason;
 use crate::odoo::order::odoo_time;
@@ -10,7 +10,7 @@ use crate::reason::ReasonCode;
 use rust_decimal::Decimal;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum CountVerdict {
     Compare,
     /// The gateway posts nothing.
     Nothing {
@@ -28,9 +28,9 @@ pub(super) fn judge(
     wanted: &Wanted,
     others: &[Wanted],
     scanned_of: &dyn Fn(DocumentNumber) -> Option<Decimal>,
-) -> Verdict {
+) -> CountVerdict {
     let Some(book) = book else {
-        return Verdict::Compare;
+        return CountVerdict::Compare;
     };
     if let Some(recount) = wanted.recount {
         let newest = book.counts_of(&wanted.of).first().map(|count| count.number);
@@ -51,7 +51,7 @@ pub(super) fn judge(
             String::new()
         };
         if !note.is_empty() {
-            return Verdict::Nothing {
+            return CountVerdict::Nothing {
                 note,
                 is_superseded: false,
             };
@@ -68,7 +68,7 @@ pub(super) fn judge(
             Standing::Contradicted(other)
                 if !wanted.allows(ReasonCode::CountedTwice) && !is_in_doubt(wanted) =>
             {
-                return Verdict::Park(contradicted(wanted, other));
+                return CountVerdict::Park(contradicted(wanted, other));
             }
             Standing::Newest | Standing::Superseded(_) | Standing::Contradicted(_) => {}
         }
@@ -76,17 +76,17 @@ pub(super) fn judge(
     if is_in_doubt(wanted) {
         let (earliest, latest) = wanted.done.bounds();
         let message = format!(
-            "the clock of the device is in doubt: the goods were counted at {} or at {} UTC. The gateway retries by itself when the device shows its clock; or retry and allow {}",
+            "the clock of the device is in doubt: the goods were counted at {} or at {} UTC. The gateway retries by itself when it knows the device's clock again; or retry and allow {}",
             odoo_time(earliest),
             odoo_time(latest),
             odoo_time(wanted.at),
         );
-        return Verdict::Park(reason(ReasonCode::ClockInDoubt, message));
+        return CountVerdict::Park(reason(ReasonCode::ClockInDoubt, message));
     }
     let mut reasons = (book.spans_over(&wanted.of, wanted.at)).map(|span| in_span(wanted, *span));
     match reasons.find(|reason| !(reason.code.known()).is_some_and(|code| wanted.allows(code))) {
-        Some(reason) => Verdict::Park(reason),
-        None => Verdict::Compare,
+        Some(reason) => CountVerdict::Park(reason),
+        None => CountVerdict::Compare,
     }
 }
 
@@ -134,8 +134,8 @@ fn standing(
     }
 }
 
-fn superseded(wanted: &Wanted, newer: Count) -> Verdict {
-    Verdict::Nothing {
+fn superseded(wanted: &Wanted, newer: Count) -> CountVerdict {
+    CountVerdict::Nothing {
         note: format!(
             "counted {} at {} UTC: superseded by the count of {} in document {} at {} UTC",
             wanted.counted.normalize(),
@@ -165,10 +165,16 @@ fn in_span(wanted: &Wanted, span: Span) -> Reason {
     match span.doubt {
         Doubt::Undone => {
             let message = format!(
-                "the bin was counted at {at}, between a movement at {from} and its undo at {until} UTC (document {}): count the bin again and discard this count, or retry and allow it if the goods were gone at the time of the count",
+                "the bin was counted at {at}, between a movement at {from} and its undo at {until} UTC (document {}): count the bin again and discard this count; or retry and allow it if the movement was real and the goods were not back yet when the bin was counted",
                 span.number
             );
             reason(ReasonCode::CountedSince, message)
+        }
+        Doubt::Clock if span.number == SEVERAL => {
+            let message = format!(
+                "the bin was counted at {at}, and several documents moved goods there between {from} and {until} UTC, at unknown times, because the clock of a device was in doubt: count the bin again and discard this count, or retry and allow it"
+            );
+            reason(ReasonCode::ClockInDoubt, message)
         }
         Doubt::Clock | Doubt::Ended => {
             let message = format!(

@@ -1,3 +1,4 @@
+use super::position::position;
 use super::*;
 use crate::document::DocumentNumber;
 use crate::odoo_id::{LocationId, LotId, MoveLineId, PackageId, PartnerId, PickingId, ProductId};

@@ -10,7 +10,8 @@ use crate::reason::ReasonCode;
 
 #[test]
 fn a_conflict_that_looks_like_a_refusal_parks_nothing() {
-    // Halved from 4 to 1: three conflicts before the document is alone, and three more.
+    // Conflicts in the load of 4, of 2, and of the document alone, then in two of its three
+    // repeated loads (`LOADS_AGAIN`). The third repeated load succeeds.
     let mut rig = Rig::new(4).with(2, Nature::ConflictsInLoad(5));
     rig.run();
     rig.assert_exactly_once(4);

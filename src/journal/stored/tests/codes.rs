@@ -2,6 +2,7 @@
 //! newer version wrote, or one that is no longer given.
 
 use super::*;
+use crate::document::Reason;
 use crate::event::RejectedNumber;
 use crate::reason::{Code, Flag, ReasonCode, RejectionCode};
 

@@ -12,7 +12,8 @@ use super::super::stored;
 use super::super::topics::topic_matches;
 use super::super::wire::Qos;
 use super::{
-    IN_FLIGHT_MAX, IN_FLIGHT_SCARCE, Offer, QUEUE_BYTES_MAX, QUEUE_MAX, Session, State, UNACKED_MAX,
+    IN_FLIGHT_MAX, IN_FLIGHT_SCARCE, Offer, QUEUE_BYTES_MAX, QUEUE_MAX, Session, SessionState,
+    UNACKED_MAX,
 };
 use crate::journal::SideChange;
 
@@ -60,7 +61,7 @@ impl Session {
     }
 
     /// A retained message is the current one: earlier waiting messages of its topic are obsolete.
-    fn supersede(&self, state: &mut State, topic: &str, changes: &mut Vec<SideChange>) {
+    fn supersede(&self, state: &mut SessionState, topic: &str, changes: &mut Vec<SideChange>) {
         if !state.queue.iter().any(|message| &*message.topic == topic) {
             return;
         }
@@ -99,7 +100,7 @@ impl Session {
 
     fn enqueue(
         &self,
-        state: &mut State,
+        state: &mut SessionState,
         mut message: Message,
         missed_max: usize,
         changes: &mut Vec<SideChange>,
@@ -126,7 +127,9 @@ impl Session {
         }
     }
 
-    /// The change that stores a message which the device does not have yet.
+    /// Returns the change that stores a message for a device that is offline or has not
+    /// acknowledged the message. `pkid`: the packet id of the last attempt to send the message;
+    /// `None`: no attempt yet.
     fn store_missed(&self, message: &Message, pkid: Option<u16>) -> SideChange {
         let number = message.number.unwrap_or_default();
         (
@@ -234,7 +237,7 @@ impl Session {
 
     pub(super) fn store_unsaved(
         &self,
-        state: &mut State,
+        state: &mut SessionState,
         older: Option<Instant>,
         changes: &mut Vec<SideChange>,
     ) {

@@ -155,7 +155,9 @@ impl Keyboard {
             return;
         };
         if self.ctrl.contains(&true) {
-            // ASCII's control characters are its letters and brackets without two bits.
+            // Ctrl with a key from `@` to `_` in ASCII writes the control character whose code is
+            // the lowest five bits of the key's character. With Ctrl, no other character is
+            // written, except those of the keypad, which ignores Ctrl.
             if let Some(control @ '@'..='_') = Some(c.to_ascii_uppercase()) {
                 self.write(char::from(control as u8 & 0x1f));
             }

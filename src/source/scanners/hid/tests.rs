@@ -16,7 +16,7 @@ use crate::catalog::Catalog;
 use crate::channel::{Outbound, Outlets};
 use crate::config;
 use crate::decode::profile::{Connection, Layout};
-use crate::decode::profiles::Rule;
+use crate::decode::profiles::DeviceRule;
 use crate::event::{Action, Goods, Move, Movement, Seq, SourceKind};
 use crate::flow::Driver;
 use crate::journal::Journal;
@@ -132,7 +132,7 @@ impl Gateway {
             Some(journal.clone()),
         );
         let intake = Intake::with_capture(journal.inbox().clone(), capture.clone());
-        let rule = Rule {
+        let rule = DeviceRule {
             profile: Arc::clone(&scanner.profile),
             operator: scanner.operator.clone(),
         };

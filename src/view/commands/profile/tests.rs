@@ -150,7 +150,7 @@ fn shipped_profiles_are_in_order_and_a_wrong_file_is_told_with_its_key() {
     let (code, text) = run(&ProfileCommand::Check { files }, "");
     assert_eq!(code, EXIT_CONFIG);
     assert!(text.contains("profile.name: found the text A B"), "{text}");
-    assert!(text.contains("connection: found nothing"), "{text}");
+    assert!(text.contains("connection: missing"), "{text}");
 }
 
 /// A bar, in modules: left, top, width, height.

@@ -32,11 +32,11 @@ pub struct Turns(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     failures: Failures,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     is_busy: bool,
     arrivals: u64,
     waiting: Vec<Waiter>,
@@ -57,7 +57,7 @@ pub struct Turn {
 }
 
 impl Turns {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -127,7 +127,7 @@ impl Turns {
     }
 }
 
-impl State {
+impl QueueState {
     fn take_next(&mut self, failures: &Failures, now: Instant) -> Option<Waiter> {
         self.waiting.retain(|waiter| !waiter.grant.is_closed());
         let mut waiting = HashMap::new();

@@ -1,3 +1,5 @@
+//! Paths of side values, and counts that an older version wrote.
+
 use super::*;
 use crate::document::DocumentNumber;
 use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};

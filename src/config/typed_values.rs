@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use toml::Value;
 
-use super::fault::Fault;
+use super::fault::{Fault, MISSING};
 use super::written::{Map, Origin, Written};
 
 /// The longest path, name or URL that is accepted, in bytes: Linux's own limit on paths.
@@ -62,7 +62,7 @@ impl Reader {
     }
 
     pub fn missing(&mut self, key: &str, accepted: &str) {
-        self.fault(key, "nothing", accepted);
+        self.fault(key, MISSING, accepted);
     }
 
     /// Reads one key; a value that `read` does not accept is a fault.
