@@ -162,7 +162,7 @@ fn a_bundle_is_made_signed_verified_and_shown() {
         "for         sites ams1; groups nl",
         "ring 1      sites ams1, due at once",
         "ring 2      all sites, due at 2026-11-28T10:00:00Z",
-        "27  config.d/50-capture.toml",
+        "config.d/50-capture.toml",
         "sites/ams1/devices.toml",
     ] {
         assert!(out.contains(part), "{part}\n{out}");
