@@ -61,8 +61,8 @@ pub(super) fn check_broker(
     }
 }
 
-/// Reads a URL of a scheme, a host and perhaps a port. It is a fault that the URL is missing only if
-/// its section needs it.
+/// Reads a URL of a scheme, a host and perhaps a port. That it is missing is a fault only if its
+/// section needs it.
 pub(super) fn url(reader: &mut Reader, key: &'static str, schemes: &[&str]) -> Option<Url> {
     let accepted = format!(
         "{}://HOST or {}://HOST:PORT",

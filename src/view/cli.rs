@@ -391,6 +391,8 @@ mod tests {
             ("config show", "config"),
             ("config check", "config"),
             ("devices hash", "config"),
+            ("fleet status", "config"),
+            ("fleet watch", "config"),
             ("profile list", ""),
             ("profile sheet", ""),
             #[cfg(feature = "demo")]

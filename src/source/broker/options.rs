@@ -1,4 +1,4 @@
-//! Builds rumqttc's options: for the gateway's client of `[mqtt.broker]`, and for any [`Account`] at
+//! Builds rumqttc's options for the gateway's client of `[mqtt.broker]`, and for any [`Account`] at
 //! a broker.
 
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::without_socket;
 use crate::event::Name;
 
 #[derive(Debug, Args)]
@@ -52,6 +53,7 @@ pub struct BrokerArgs {
 #[derive(Debug, Subcommand)]
 pub enum FleetCommand {
     /// Show all gateways: failures first, then those that wait, then by what expires first
+    #[command(defer(without_socket))]
     #[command(after_help = "\
 A gateway that is not connected counts as a failure.
 
@@ -65,17 +67,20 @@ Examples:
         json: bool,
     },
     /// Show everything that one gateway reports
+    #[command(defer(without_socket))]
     #[command(after_help = "\
 Examples:
   stockrelay fleet show ams1
   stockrelay fleet show ams1 --json | jq .expires")]
     Show {
+        /// The site of the gateway
         site: Name,
         /// Print the JSON of the report
         #[arg(long)]
         json: bool,
     },
     /// Publish a bundle for all gateways, or for a group
+    #[command(defer(without_socket))]
     #[command(after_help = "\
 The command refuses a serial that is not above that of the bundle on the broker, unless it is the same bundle. It waits until the broker acknowledged the bundle and handed it out again.
 
@@ -87,6 +92,7 @@ Examples:
   stockrelay fleet push autumn.bundle --url https://it.example/stockrelay/42.bundle")]
     Push(PushArgs),
     /// Watch a rollout, and stop it if too many gateways of a ring fail
+    #[command(defer(without_socket))]
     #[command(after_help = "\
 A gateway fails if it rolls the bundle back, refuses it, or goes silent: for --silent-s there was no sign of life, although it was alive when its ring was due or had the bundle. A gateway that was switched off before is away, and counts for nothing.
 
@@ -100,6 +106,7 @@ Examples:
   stockrelay fleet watch 42 --bundle autumn.bundle --trust trust.toml --sign anna.key")]
     Watch(WatchArgs),
     /// Stop a rollout: no further gateway applies the bundle
+    #[command(defer(without_socket))]
     #[command(after_help = "\
 One trusted key is enough. Gateways that have applied the bundle keep it, or roll it back by themselves.
 
@@ -107,6 +114,7 @@ Examples:
   stockrelay fleet stop 42 --reason \"wrong database at group nl\" --sign anna.key")]
     Stop(StopArgs),
     /// Resume a stopped rollout
+    #[command(defer(without_socket))]
     #[command(after_help = "\
 It takes as many keys as `threshold` of trust.toml says. If the keys are on several machines, the first writes the message with -o, and the next adds a signature with --from.
 
