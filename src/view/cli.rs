@@ -217,6 +217,7 @@ Examples:
         command: ConfigCommand,
     },
     /// Central IT: publish bundles for many gateways, watch rollouts, stop them
+    #[command(defer(without_socket))]
     #[command(after_help = "\
 The commands work on any machine with an account at central IT's broker.
 

@@ -17,6 +17,7 @@ pub struct FleetArgs {
 
 /// Central IT's broker. Without `--broker` it is that of `[fleet]` in the configuration.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Central IT's broker")]
 pub struct BrokerArgs {
     /// Central IT's broker; without it, `[fleet]` of the file of --config names the broker
     #[arg(long, global = true, value_name = "URL")]
