@@ -3,11 +3,13 @@
 
 pub mod effective;
 mod fault;
+mod fleet;
 mod known_keys;
 pub mod last;
 mod lot_pattern;
 pub mod overlay;
 mod read;
+mod rules;
 #[cfg(test)]
 mod tests;
 mod typed_values;
@@ -17,9 +19,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use fault::{ConfigError, Fault, MISSING};
+pub use fleet::{Fleet, FleetBroker};
 pub use lot_pattern::LotPattern;
 pub use overlay::Overlay;
-pub use read::{Loaded, known_keys, known_places, load, load_with};
+pub use read::{Loaded, known_keys, known_places, load, load_fleet, load_with};
 
 use jiff::tz::TimeZone;
 
@@ -45,6 +48,7 @@ pub struct Config {
     pub journal: Journal,
     pub control: Control,
     pub log: Log,
+    pub fleet: Fleet,
 }
 
 /// `[mqtt.listen]`: the gateway's own MQTT front door.

@@ -7,11 +7,13 @@
 //!                                                         floor ▸ configurations of devices
 //! bytes ─ stop ▸ Stop
 //! Verified ─▶ agent ─ machine ▸ record, actions ─▶ disk, then check, load, watch
+//!
+//! central IT's broker ─ desk ─ topics ▸ report ▸ heard ─ rollout ▸ continue, stop, or ended
 //! ```
 //!
 //! Pure, except for `build` (reads a directory), `trust` (reads trust.toml), `site_set` (writes the
-//! files of a site), `disk` (writes the record and the bundles) and `agent` (the task that runs all
-//! of it on a gateway).
+//! files of a site), `disk` (writes the record and the bundles), `agent` (the task that runs all of
+//! it on a gateway), `desk` (a client of the broker) and `download` (a client of a web server).
 
 pub mod admit;
 pub mod agent;
@@ -20,9 +22,12 @@ pub mod build;
 pub mod bundle;
 mod chain;
 mod content;
+pub mod desk;
 pub mod disk;
+pub mod download;
 mod error;
 pub mod floor;
+pub mod heard;
 mod key_id;
 mod keys;
 pub mod layout;
@@ -31,6 +36,8 @@ pub mod manifest;
 pub mod orders;
 mod parts;
 pub mod record;
+pub mod report;
+pub mod rollout;
 #[cfg(test)]
 mod samples;
 pub mod signing;
@@ -38,6 +45,7 @@ pub mod site_check;
 pub mod site_set;
 pub mod stop;
 mod stored;
+pub mod topics;
 pub mod trust;
 pub mod watch;
 
@@ -50,6 +58,7 @@ pub use content::Cause;
 pub use error::BundleError;
 pub use key_id::KeyId;
 pub use manifest::Manifest;
+pub use report::Report;
 pub use site_set::SiteSet;
 pub use stop::Stop;
 pub use trust::Trust;

@@ -19,7 +19,8 @@ use stockrelay::view::check::{self, Credentials, Finding, Level};
 #[cfg(feature = "demo")]
 use stockrelay::view::cli::demo::DemoArgs;
 use stockrelay::view::cli::{
-    CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, ProfileCommand, SOCKET_DEFAULT,
+    CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, FleetArgs, ProfileCommand,
+    SOCKET_DEFAULT,
 };
 use stockrelay::view::client::Client;
 use stockrelay::view::commands::{
@@ -97,6 +98,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
             command: ConfigCommand::Reload { json },
         } => reload(&socket(cli)?, *json).await,
         Command::Config { command } => configuration(command, &cli.config),
+        Command::Fleet(args) => fleet(args, &cli.config).await,
         Command::Profile { command } => profile(cli, command).await,
         Command::Devices {
             command: DevicesCommand::Hash { device },
@@ -223,6 +225,24 @@ fn configuration(command: &ConfigCommand, path: &Path) -> Result<u8, u8> {
     let flushed = out.flush().map_err(CommandError::from);
     drop(out.into_parts());
     report(done.and_then(|code| flushed.map(|()| code)))
+}
+
+async fn fleet(args: &FleetArgs, path: &Path) -> Result<u8, u8> {
+    let environment = environment();
+    let process = Process {
+        config: path,
+        environment: &environment,
+        now: clock::now(),
+    };
+    let mut out = BufWriter::new(io::stdout());
+    let done = commands::fleet(args, &process, &mut out).await;
+    let flushed = out.flush().map_err(CommandError::from);
+    drop(out.into_parts());
+    match (done, flushed) {
+        // A closed pipe must not turn the code of a stopped rollout into 0.
+        (Ok(EXIT_DONE), Err(error)) => report(Err(error)),
+        (done, _) => report(done),
+    }
 }
 
 /// Prints the error of a command, and returns its exit code.

@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
-use reqwest::Url;
 use tracing_subscriber::filter::Targets;
 
 use self::mqtt::{broker, listen};
+use super::rules::{NAME_ACCEPTED, is_loopback, url};
 use super::typed_values::Reader;
 use super::{
     Api, Capture, Check, Config, Control, Documents, Journal, Language, Log, LotPattern, Negative,
-    Odoo, Orders, Over, Per, Stock, Under,
+    Odoo, Orders, Over, Per, Stock, Under, fleet,
 };
 use crate::event::Name;
 
@@ -33,7 +33,6 @@ const DATA_FILES: [&str; 7] = [
 const CONTROL_SOCKET: &str = "/run/stockrelay/control.sock";
 /// `sockaddr_un` has 108 bytes, including the one that ends the path (unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-const NAME_ACCEPTED: &str = "1 to 64 characters of A-Z a-z 0-9 _ . -";
 
 /// Reads the configuration. `None` only if a fault was recorded. Every section is read in any case,
 /// so that all faults are found and all keys are known.
@@ -62,6 +61,7 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
     let journal = journal(reader);
     let control = control(reader);
     let log = log(reader);
+    let fleet = fleet::read(reader, warnings, site.as_ref());
     let mut listen = listen;
     if let (Some(listen), Some(broker)) = (&mut listen, &broker)
         && broker.devices.is_some()
@@ -109,6 +109,7 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
         journal,
         control,
         log,
+        fleet,
     })
 }
 
@@ -331,57 +332,4 @@ fn log(reader: &mut Reader) -> Log {
             .unwrap_or(default.level),
         json: reader.boolean("log.json", default.json),
     }
-}
-
-/// Reads a URL of a scheme, a host and perhaps a port. It is missing only if its section exists or
-/// is needed.
-fn url(reader: &mut Reader, key: &'static str, schemes: &[&str]) -> Option<Url> {
-    let accepted = format!(
-        "{}://HOST or {}://HOST:PORT",
-        schemes[0],
-        schemes[schemes.len() - 1]
-    );
-    let faults = reader.faults.len();
-    reader.places.push(key);
-    let Some(url) = reader.parse_key(key, &accepted, |text| Url::parse(text).ok()) else {
-        let needed = key == "odoo.url" || reader.has("mqtt.broker");
-        if needed && reader.faults.len() == faults {
-            reader.missing(key, &accepted);
-        }
-        return None;
-    };
-    // The rest of the URL is never shown: it may contain a password.
-    let found = if !url.username().is_empty() || url.password().is_some() {
-        "a name or password in the URL (not shown)".to_owned()
-    } else if !schemes.contains(&url.scheme()) {
-        format!("the scheme {}", url.scheme())
-    } else if url.host_str().is_none_or(str::is_empty) {
-        "no host".to_owned()
-    } else if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        "a path or query after the host and port".to_owned()
-    } else {
-        return Some(url);
-    };
-    let remedy = match key {
-        "mqtt.broker.url" => {
-            "; put the name into mqtt.broker.username, and the password into the file of mqtt.broker.password_file"
-        }
-        _ => "; put the API key into the file of odoo.api_key_file",
-    };
-    let remedy = if found.starts_with("a name") {
-        remedy
-    } else {
-        ""
-    };
-    reader.fault(key, found, format!("{accepted}{remedy}"));
-    None
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use super::fault::ConfigError;
 use super::overlay::{Link, Overlay};
-use super::{Config, typed_values, written};
+use super::{Config, Fleet, fleet, typed_values, written};
 
 /// A configuration, its warnings and its files.
 #[derive(Debug)]
@@ -64,6 +64,22 @@ pub fn load_with(
     written::read_environment(environment, &mut written);
     let loaded = interpret(main, written, files)?;
     Ok(Loaded { links, ..loaded })
+}
+
+/// Reads `[fleet]` alone: on central IT's machines a configuration file may have nothing else.
+pub fn load_fleet(path: &Path, environment: &[(String, String)]) -> Result<Fleet, ConfigError> {
+    let (_, mut written) = written::read_files(path)?;
+    written::read_environment(environment, &mut written);
+    written.retain(|key, _| key == "fleet" || key.starts_with("fleet."));
+    let directory = written::directory(&written::absolute(path));
+    let mut reader = typed_values::Reader::new(directory, written);
+    let fleet = fleet::read(&mut reader, &mut Vec::new(), None);
+    reader.refuse_unknown();
+    if reader.faults.is_empty() {
+        Ok(fleet)
+    } else {
+        Err(ConfigError::Faults(reader.faults))
+    }
 }
 
 /// Interprets the keys and values from `files` and the environment.

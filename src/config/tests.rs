@@ -72,6 +72,7 @@ fn the_least_configuration_has_the_defaults() {
                 metrics: None,
             },
             log: Log::default(),
+            fleet: Fleet::default(),
         }
     );
     assert_eq!(loaded.warnings, Vec::<String>::new());
@@ -274,6 +275,98 @@ fn a_text_without_quotes_names_its_key_and_never_its_value() {
     let port = format!("{LEAST}[control]\nmetrics = 9464\n");
     let text = faults(&[("config.toml", &port)], &[]);
     assert!(text.contains("metrics = \"127.0.0.1:9464\""), "{text}");
+}
+
+/// A configuration with this section `[fleet]`.
+fn with_fleet(keys: &str) -> String {
+    format!("{LEAST}[fleet]\n{keys}\n")
+}
+
+#[test]
+fn the_link_to_central_it_has_the_site_and_group_in_its_address() {
+    let fleet = load_one(LEAST).unwrap().config.fleet;
+    assert_eq!(fleet, Fleet::default());
+    let keys = "broker = \"mqtts://it.example:8883\"\nca = \"ca.pem\"\ngroup = \"nl\"\n\
+                url = \"https://it.example/{group}/{site}.bundle\"\nwatch_s = 5\nquiet_s = 0";
+    let (dir, loaded) = load_files(&[("config.toml", &with_fleet(keys))], &[]);
+    let loaded = loaded.unwrap();
+    let fleet = loaded.config.fleet;
+    assert_eq!(
+        fleet.url.as_deref(),
+        Some("https://it.example/nl/ams1.bundle")
+    );
+    assert_eq!((fleet.watch_s, fleet.quiet_s, fleet.poll_s), (5, 0, 900));
+    let broker = fleet.broker.unwrap();
+    assert_eq!(broker.url, "mqtts://it.example:8883");
+    assert_eq!(broker.ca, Some(dir.path().join("ca.pem")));
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn wrong_links_to_central_it_are_refused_without_their_passwords() {
+    for (keys, expected) in [
+        (
+            "broker = \"mqtts://gate:hunter2@it.example\"",
+            "fleet.username, and the password into the file of fleet.password_file",
+        ),
+        (
+            "broker = \"https://it.example\"",
+            "accepted is mqtt://HOST or mqtts://HOST:PORT",
+        ),
+        (
+            "broker = \"mqtt://it.example\"\nca = \"ca.pem\"",
+            "fleet.ca: found certificates for a connection without TLS",
+        ),
+        (
+            "broker = \"mqtts://it.example\"\nclient_cert = \"c.pem\"",
+            "both fleet.client_cert and fleet.client_key, or neither",
+        ),
+        (
+            "password_file = \"p\"",
+            "fleet.password_file: found a password without a user name",
+        ),
+        (
+            "url = \"https://a:hunter2@it.example/b\"",
+            "fleet.url: found a name or password in the URL (not shown)",
+        ),
+        (
+            "url = \"http://it.example/hunter2\"",
+            "found another scheme than https://",
+        ),
+        (
+            "url = \"https://it.example/{grup}\"",
+            "found another word in { }",
+        ),
+        (
+            "url = \"https://it.example/{group}\"",
+            "found {group} without a group",
+        ),
+        ("poll_s = 0", "a whole number from 1 to 86400"),
+        (
+            "quiet_s = 20\nquiet_max_s = 10",
+            "at least fleet.quiet_s, which is 20",
+        ),
+        ("group = \"a/b\"", "fleet.group: found \"a/b\""),
+    ] {
+        let text = faults(&[("config.toml", &with_fleet(keys))], &[]);
+        assert!(text.contains(expected), "{expected}: {text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn central_it_reads_its_section_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.toml");
+    fs::write(&path, "[fleet]\nbroker = \"mqtts://it.example\"").unwrap();
+    let fleet = load_fleet(&path, &[]).unwrap();
+    assert_eq!(fleet.broker.unwrap().url, "mqtts://it.example");
+    fs::write(&path, "[fleet]\nbrokr = 1").unwrap();
+    let error = load_fleet(&path, &[]).unwrap_err().to_string();
+    assert!(
+        error.contains("fleet.brokr: found an unknown key"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -45,6 +45,11 @@ impl Reader {
         })
     }
 
+    /// Whether the key is written.
+    pub fn is_written(&self, key: &str) -> bool {
+        self.written.contains_key(key)
+    }
+
     /// Records a fault of the value at `key`. `found` must not contain a secret.
     pub fn fault(&mut self, key: &str, found: impl Into<String>, accepted: impl Into<String>) {
         let origin = self.written.get(key).map(|w| w.origin.to_string());

@@ -184,5 +184,6 @@ fn config(place: &Place, link: &Link, database: &str, key: PathBuf, devices: Pat
             metrics: None,
         },
         log: config::Log::default(),
+        fleet: config::Fleet::default(),
     }
 }

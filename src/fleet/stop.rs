@@ -15,7 +15,8 @@ use crate::config::Fault;
 
 /// The name of the file, which is the first of the archive.
 pub const STOP: &str = "stop.toml";
-const TEXT_BYTES_MAX: usize = 500;
+/// The longest `reason` and `by`, in bytes.
+pub const TEXT_BYTES_MAX: usize = 500;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stop {
@@ -34,6 +35,11 @@ impl Stop {
     /// Parses stop.toml. The error has every fault.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
         keys::parse(text, STOP, read)
+    }
+
+    /// Reads a message without its signatures: for commands that count and sign stops.
+    pub fn read(bytes: &Bytes) -> Result<Self, BundleError> {
+        understand(&parts::read(bytes, STOP)?.signed)
     }
 
     /// Writes stop.toml.

@@ -38,7 +38,8 @@ use rumqttc::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use options::BrokerError;
+pub use error::describe;
+pub use options::{Account, BROKER_KEYS, BrokerError, SettingNames};
 
 use super::Intake;
 use super::devices::{DeviceList, Told};
@@ -49,7 +50,7 @@ use crate::channel::{Outbound, Reading};
 use crate::event::{Channel, Name, Rejection, SourceKind, astray_code};
 use crate::{clock, config};
 use backoff::{Backoff, random};
-use error::{describe, is_malformed};
+use error::is_malformed;
 use link::Link;
 use topic::Topic;
 use worker::{BrokerDelivery, Presence};
@@ -58,7 +59,7 @@ use worker::{BrokerDelivery, Presence};
 const OUTBOUND_MAX: usize = 256;
 /// Requests that wait in the client: more than what can be under way both ways.
 const REQUESTS_MAX: usize = 1_024;
-const CONNECT_TIMEOUT_S: u64 = 10;
+pub const CONNECT_TIMEOUT_S: u64 = 10;
 /// How long acknowledgements may take when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(3);
 /// How often the list of devices is looked at for changes.
@@ -95,7 +96,7 @@ pub async fn log_in(config: &config::Broker, site: &Name) -> Result<(), String> 
         match eventloop.poll().await {
             Ok(Event::Incoming(Incoming::ConnAck(_))) => break,
             Ok(_) => {}
-            Err(error) => return Err(describe(&error, &format!("{host}:{port}"))),
+            Err(error) => return Err(describe(&error, &format!("{host}:{port}"), &BROKER_KEYS)),
         }
     }
     // Disconnects, if the broker is still connected.
@@ -439,7 +440,7 @@ impl Driver {
         self.eventloop.state.events.clear();
 
         let (host, port) = self.eventloop.mqtt_options.broker_address();
-        let why = describe(error, &format!("{host}:{port}"));
+        let why = describe(error, &format!("{host}:{port}"), &BROKER_KEYS);
         let held = self
             .connected
             .take()

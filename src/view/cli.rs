@@ -4,6 +4,7 @@ mod config_args;
 mod decisions;
 #[cfg(feature = "demo")]
 pub mod demo;
+mod fleet_args;
 
 #[cfg(not(feature = "demo"))]
 use std::ffi::OsString;
@@ -13,6 +14,9 @@ use clap::{Args, Parser, Subcommand};
 
 pub use config_args::{CheckArgs, ConfigCommand, KeygenArgs, SignArgs};
 pub use decisions::{EditWord, ParkedCommand, RejectedCommand};
+pub use fleet_args::{
+    BrokerArgs, FleetArgs, FleetCommand, PushArgs, ResumeArgs, StopArgs, StopOptions, WatchArgs,
+};
 
 /// The configuration file that is used without `--config`.
 pub const CONFIG_DEFAULT: &str = "/etc/stockrelay/config.toml";
@@ -34,7 +38,7 @@ Examples:{DEMO_EXAMPLE}
   stockrelay status                      show the state of the gateway on one screen
   stockrelay trace pda-07/8c1f           follow one event from the device to Odoo
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration (or a scanner profile) cannot be used, 65 the journal is damaged, 69 the daemon is not running, 77 `check` needs root."
+Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration (or a scanner profile) cannot be used, 65 the journal is damaged, 69 the daemon is not running or central IT's broker cannot be reached, 77 `check` needs root."
     )
 }
 
@@ -213,6 +217,17 @@ Examples:
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Central IT: publish bundles for many gateways, watch rollouts, stop them
+    #[command(defer(without_socket))]
+    #[command(after_help = "\
+The commands work on any machine with an account at central IT's broker.
+
+Examples:
+  stockrelay fleet status                                      all gateways, failures first
+  stockrelay fleet push autumn.bundle --trust trust.toml
+  stockrelay fleet watch 42 --max-failed 0.05 --sign anna.key
+  stockrelay fleet stop 42 --reason \"wrong database\" --sign anna.key")]
+    Fleet(FleetArgs),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -378,6 +393,8 @@ mod tests {
             ("config show", "config"),
             ("config check", "config"),
             ("devices hash", "config"),
+            ("fleet status", "config"),
+            ("fleet watch", "config"),
             ("profile list", ""),
             ("profile sheet", ""),
             #[cfg(feature = "demo")]

@@ -2,6 +2,7 @@
 //! for people, or one JSON object per line.
 
 mod config;
+mod fleet;
 mod lists;
 mod parked;
 mod profile;
@@ -17,6 +18,7 @@ use super::client::{Client, ClientError};
 use crate::reason::{Code, CodeSet};
 
 pub use config::{Process, config};
+pub use fleet::fleet;
 pub use lists::{documents, events};
 pub use parked::parked;
 pub(super) use parked::retry_all;
@@ -36,7 +38,8 @@ pub const EXIT_USAGE: u8 = 2;
 pub const EXIT_CONFIG: u8 = 64;
 /// The journal is damaged, or has a format that this version does not know.
 pub const EXIT_DAMAGED: u8 = 65;
-/// The daemon is not running.
+/// The daemon is not running, or central IT's broker cannot be reached (sysexits.h,
+/// `EX_UNAVAILABLE`).
 pub const EXIT_NO_DAEMON: u8 = 69;
 /// `check` was run by a user who may not read the configuration (sysexits.h, `EX_NOPERM`).
 pub const EXIT_NO_PERMISSION: u8 = 77;
@@ -56,6 +59,9 @@ pub enum CommandError {
     /// The configuration has faults.
     #[error("{0}")]
     Config(String),
+    /// Central IT's broker cannot be reached.
+    #[error("{0}")]
+    Unavailable(String),
     #[error("{0}")]
     Failed(String),
     /// The arguments are right, and the daemon refuses the stored content that they name.
@@ -105,9 +111,8 @@ impl CommandError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Client(ClientError::NotRunning { .. } | ClientError::NoSocket(_)) => {
-                EXIT_NO_DAEMON
-            }
+            Self::Client(ClientError::NotRunning { .. } | ClientError::NoSocket(_))
+            | Self::Unavailable(_) => EXIT_NO_DAEMON,
             Self::Usage(_) => EXIT_USAGE,
             Self::Config(_) => EXIT_CONFIG,
             Self::Client(ClientError::Refused { refusal, .. }) if refusal.journal_damaged => {

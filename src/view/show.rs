@@ -3,14 +3,14 @@
 //!
 //! It contains no secrets, only the paths of files with secrets. A password in a URL is left out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::Value;
 
 use crate::capture::texts::tag;
 use crate::config::{
-    Api, Broker, Capture, Check, Config, Control, Documents, Journal, Listen, Log, Negative, Odoo,
-    Orders, Over, Per, Stock, Under,
+    Api, Broker, Capture, Check, Config, Control, Documents, Fleet, FleetBroker, Journal, Listen,
+    Log, Negative, Odoo, Orders, Over, Per, Stock, Under,
 };
 
 /// A key of a section and its value. `Err`: the key is not set; the text says what applies then.
@@ -39,6 +39,7 @@ pub fn show(config: &Config) -> String {
     section(&mut out, "journal", &journal_keys(&config.journal));
     section(&mut out, "control", &control_keys(&config.control));
     section(&mut out, "log", &log_keys(&config.log));
+    section(&mut out, "fleet", &fleet_keys(&config.fleet));
     out
 }
 
@@ -233,6 +234,41 @@ fn log_keys(log: &Log) -> [Key; 2] {
     ]
 }
 
+fn fleet_keys(fleet: &Fleet) -> [Key; 13] {
+    let broker = fleet.broker.as_ref();
+    let of_broker = |key: fn(&FleetBroker) -> Option<&PathBuf>| {
+        file(broker.and_then(key).map(PathBuf::as_path))
+    };
+    let username = broker.and_then(|broker| broker.username.as_deref());
+    [
+        (
+            "broker",
+            set(broker.map(|broker| text(&without_password(&broker.url)))),
+        ),
+        ("ca", of_broker(|broker| broker.ca.as_ref())),
+        (
+            "client_cert",
+            of_broker(|broker| broker.client_cert.as_ref()),
+        ),
+        ("client_key", of_broker(|broker| broker.client_key.as_ref())),
+        ("username", set(username.map(text))),
+        (
+            "password_file",
+            of_broker(|broker| broker.password_file.as_ref()),
+        ),
+        ("url", set(fleet.url.as_deref().map(text))),
+        ("poll_s", whole(fleet.poll_s)),
+        (
+            "group",
+            set(fleet.group.as_ref().map(|group| text(group.as_str()))),
+        ),
+        ("watch_s", whole(fleet.watch_s)),
+        ("quiet_s", whole(fleet.quiet_s)),
+        ("quiet_max_s", whole(fleet.quiet_max_s)),
+        ("drift_s", whole(fleet.drift_s)),
+    ]
+}
+
 fn without_password(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
@@ -292,6 +328,11 @@ mod tests {
             metrics = "127.0.0.1:9464"
             [journal]
             budget = "2 GiB"
+            [fleet]
+            broker = "mqtts://it.example"
+            username = "ams1"
+            url = "https://it.example/{site}.bundle"
+            watch_s = 60
             [stock]
             closed_until = "2026-10-31"
             [capture]

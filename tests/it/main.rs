@@ -7,6 +7,7 @@ mod control;
 mod crash;
 mod damage;
 mod demo;
+mod fleet_commands;
 mod floor;
 mod floor_families;
 mod flows;

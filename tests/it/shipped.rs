@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use stockrelay::config::{
-    self, Broker, Capture, Config, Control, Documents, Journal, Listen, Log, Odoo, Orders, Stock,
-    known_keys,
+    self, Broker, Capture, Config, Control, Documents, Fleet, FleetBroker, Journal, Listen, Log,
+    Odoo, Orders, Stock, known_keys,
 };
 use stockrelay::decode::profile::Profile;
 use stockrelay::event::Name;
@@ -42,6 +42,7 @@ fn defaults() -> Config {
             metrics: None,
         },
         log: Log::default(),
+        fleet: Fleet::default(),
     }
 }
 
@@ -58,6 +59,7 @@ fn sample_uncommented() -> String {
     let is_key = |line: &str| {
         let name = line.split(" = ").next().unwrap_or_default();
         line.starts_with("[mqtt")
+            || line.starts_with("[fleet")
             || line.contains(" = ") && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
     };
     sample
@@ -90,6 +92,22 @@ fn the_sample_names_every_key_and_its_comments_are_valid_too() {
             keep_alive_s: 30,
             packet_bytes_max: 1_048_576,
         })
+    );
+    assert_eq!(
+        config.fleet,
+        Fleet {
+            broker: Some(FleetBroker {
+                url: "mqtts://it.example:8883".to_owned(),
+                ca: below("it-ca.pem"),
+                client_cert: below("it-client.pem"),
+                client_key: below("it-client.key"),
+                username: Some("site1".to_owned()),
+                password_file: below("it.password"),
+            }),
+            url: Some("https://it.example/stockrelay/nl.bundle".to_owned()),
+            group: Name::new("nl").ok(),
+            ..Fleet::default()
+        }
     );
 
     let table: toml::Table = sample_uncommented().parse().unwrap();

@@ -5,9 +5,7 @@
 //! the faults. Two settings cause a warning: devices without passwords, and a password on a
 //! connection without TLS.
 
-use std::path::PathBuf;
-
-use super::{is_loopback, url};
+use crate::config::rules::{BrokerKeys, both_or_neither, check_broker, url};
 use crate::config::typed_values::Reader;
 use crate::config::{Broker, Listen};
 
@@ -97,57 +95,18 @@ pub(super) fn broker(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<
     if !reader.has("mqtt.broker") {
         return None;
     }
-    both_or_neither(
-        reader,
-        ("mqtt.broker.client_cert", broker.client_cert.as_ref()),
-        ("mqtt.broker.client_key", broker.client_key.as_ref()),
-    );
-    if broker.password_file.is_some() && broker.username.is_none() {
-        reader.fault(
-            "mqtt.broker.password_file",
-            "a password without a user name",
-            "password_file together with mqtt.broker.username: MQTT 3.1.1 allows no password without a user name",
-        );
-    }
+    let keys = BrokerKeys {
+        url: "mqtt.broker.url",
+        username: "mqtt.broker.username",
+        password_file: "mqtt.broker.password_file",
+        ca: "mqtt.broker.ca",
+        client_cert: "mqtt.broker.client_cert",
+        client_key: "mqtt.broker.client_key",
+    };
+    check_broker(reader, warnings, &keys, url.as_ref());
     let url = url?;
-    if url.scheme() == "mqtt" {
-        let tls_only = [
-            ("mqtt.broker.ca", &broker.ca),
-            ("mqtt.broker.client_cert", &broker.client_cert),
-        ];
-        for (key, _) in tls_only.iter().filter(|(_, path)| path.is_some()) {
-            reader.fault(
-                key,
-                "certificates for a connection without TLS",
-                "certificates together with a mqtts:// address in mqtt.broker.url",
-            );
-        }
-        if broker.password_file.is_some() && !is_loopback(&url) {
-            warnings.push(format!(
-                "mqtt.broker.url is mqtt:// to {}: others on the network can read the password; use mqtts://",
-                url.host_str().unwrap_or_default()
-            ));
-        }
-    }
     Some(Broker {
         url: url.as_str().trim_end_matches('/').to_owned(),
         ..broker
     })
-}
-
-fn both_or_neither(
-    reader: &mut Reader,
-    (one, one_path): (&str, Option<&PathBuf>),
-    (other, other_path): (&str, Option<&PathBuf>),
-) {
-    let (key, lacks) = match (one_path, other_path) {
-        (Some(_), None) => (one, other),
-        (None, Some(_)) => (other, one),
-        _ => return,
-    };
-    reader.fault(
-        key,
-        format!("it without {lacks}"),
-        format!("both {one} and {other}, or neither"),
-    );
 }

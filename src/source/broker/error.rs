@@ -4,6 +4,7 @@ use rumqttc::mqttbytes::Error as PacketError;
 use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
 
 use super::CONNECT_TIMEOUT_S;
+use super::options::SettingNames;
 
 /// Whether a packet from the broker cannot be read. rumqttc reports a broken connection as such an
 /// error, too.
@@ -15,12 +16,21 @@ pub fn is_malformed(error: &ConnectionError) -> bool {
 }
 
 /// Describes the error for a person, and what to do.
-pub fn describe(error: &ConnectionError, broker: &str) -> String {
+pub fn describe(error: &ConnectionError, broker: &str, names: &SettingNames) -> String {
+    let SettingNames {
+        client,
+        url,
+        username,
+        password_file,
+        ca,
+        packet_bytes_max,
+        ..
+    } = names;
     let text = error.to_string();
     if text.contains("InvalidContentType") {
         // rustls reports that the first bytes are not a TLS record.
         return format!(
-            "the server at {broker} does not use TLS: set mqtt.broker.url to mqtt://..., or to the TLS port of the broker"
+            "the server at {broker} does not use TLS: set {url} to mqtt://..., or to the TLS port of the broker"
         );
     }
     match error {
@@ -28,29 +38,27 @@ pub fn describe(error: &ConnectionError, broker: &str) -> String {
             PacketError::PayloadSizeLimitExceeded(bytes),
         )) => {
             format!(
-                "the broker sent a message of {bytes} bytes, which is larger than mqtt.broker.packet_bytes_max: raise that limit"
+                "the broker sent a message of {bytes} bytes, which is larger than {packet_bytes_max}: raise that limit"
             )
         }
         ConnectionError::ConnectionRefused(
             ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
         ) => {
-            format!(
-                "the broker {broker} refuses the gateway: check mqtt.broker.username and mqtt.broker.password_file"
-            )
+            format!("the broker {broker} refuses {client}: check {username} and {password_file}")
         }
         ConnectionError::MqttState(StateError::Deserialization(PacketError::Io(error))) => {
             format!("the connection to the broker {broker} broke: {error}")
         }
         ConnectionError::Tls(error) => {
             format!(
-                "TLS with the broker {broker} failed: {error}; check the host in mqtt.broker.url and mqtt.broker.ca"
+                "TLS with the broker {broker} failed: {error}; check the host in {url} and {ca}"
             )
         }
         ConnectionError::NetworkTimeout => format!(
-            "the broker {broker} did not answer within {CONNECT_TIMEOUT_S} s: check mqtt.broker.url and the network"
+            "the broker {broker} did not answer within {CONNECT_TIMEOUT_S} s: check {url} and the network"
         ),
         ConnectionError::Io(error) => format!(
-            "cannot connect to the broker {broker}: {error}; check that it runs, and host and port in mqtt.broker.url"
+            "cannot connect to the broker {broker}: {error}; check that it runs, and host and port in {url}"
         ),
         _ => format!("broker {broker}: {text}"),
     }

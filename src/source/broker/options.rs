@@ -1,4 +1,5 @@
-//! Builds rumqttc's options from the configuration.
+//! Builds rumqttc's options for the gateway's client of `[mqtt.broker]`, and for any [`Account`] at
+//! a broker.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,19 +24,64 @@ const PASSWORD_BYTES_MAX: usize = 4_096;
 /// way, so that a broker which acknowledges out of order never meets a number that is still in use.
 const PACKET_IDS: u16 = 8_192;
 
+/// A broker, and how a client logs in there.
+#[derive(Clone, Copy)]
+pub struct Account<'a> {
+    pub url: &'a str,
+    pub username: Option<&'a str>,
+    pub password_file: Option<&'a Path>,
+    pub ca: Option<&'a Path>,
+    pub client_cert: Option<&'a Path>,
+    pub client_key: Option<&'a Path>,
+    pub names: &'static SettingNames,
+}
+
+/// How messages name the client and its settings.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SettingNames {
+    /// Such as "the gateway".
+    pub client: &'static str,
+    pub url: &'static str,
+    pub username: &'static str,
+    pub password_file: &'static str,
+    pub ca: &'static str,
+    pub client_cert: &'static str,
+    pub client_key: &'static str,
+    pub packet_bytes_max: &'static str,
+}
+
+/// The keys of `[mqtt.broker]`.
+pub const BROKER_KEYS: SettingNames = SettingNames {
+    client: "the gateway",
+    url: "mqtt.broker.url",
+    username: "mqtt.broker.username",
+    password_file: "mqtt.broker.password_file",
+    ca: "mqtt.broker.ca",
+    client_cert: "mqtt.broker.client_cert",
+    client_key: "mqtt.broker.client_key",
+    packet_bytes_max: "mqtt.broker.packet_bytes_max",
+};
+
 /// Why there is no client: a fault of the configuration.
 #[derive(Debug, Error)]
 pub enum BrokerError {
     #[error("mqtt.broker.devices: {0}")]
     Devices(#[from] DevicesError),
-    #[error("mqtt.broker.url is not mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")]
-    Url,
-    #[error("mqtt.broker.password_file: cannot read {}: {error}", .path.display())]
-    Password { path: PathBuf, error: io::Error },
-    #[error("mqtt.broker.password_file: {} is empty or longer than {PASSWORD_BYTES_MAX} bytes: it holds the password, alone", .0.display())]
-    PasswordSize(PathBuf),
-    #[error("mqtt.broker.ca: {0}")]
-    Ca(#[from] tls::ClientTlsError),
+    #[error("{key} is not mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")]
+    Url { key: &'static str },
+    #[error("{key}: cannot read {}: {error}", .path.display())]
+    Password {
+        key: &'static str,
+        path: PathBuf,
+        error: io::Error,
+    },
+    #[error("{key}: {} is empty or longer than {PASSWORD_BYTES_MAX} bytes: it holds the password, alone", .path.display())]
+    PasswordSize { key: &'static str, path: PathBuf },
+    #[error("{key}: {error}")]
+    Ca {
+        key: &'static str,
+        error: tls::ClientTlsError,
+    },
     #[error("{key}: {}: {why}; name a PEM file", .path.display())]
     Certificate {
         key: &'static str,
@@ -44,37 +90,28 @@ pub enum BrokerError {
     },
 }
 
+/// Builds the options of the gateway's client.
 pub(super) fn options(config: &config::Broker, site: &Name) -> Result<MqttOptions, BrokerError> {
-    let url = Url::parse(&config.url).map_err(|_| BrokerError::Url)?;
-    let host = url.host_str().filter(|host| !host.is_empty());
-    let (host, tls) = match (host, url.scheme()) {
-        (Some(host), "mqtt") => (host, false),
-        (Some(host), "mqtts") => (host, true),
-        _ => return Err(BrokerError::Url),
-    };
-    let port = url.port().unwrap_or(if tls { 8883 } else { 1883 });
     let client_id = match &config.client_id {
         Some(id) => id.clone(),
         None => format!("stockrelay-{site}"),
     };
-    let mut options = MqttOptions::new(client_id, host, port);
+    let account = Account {
+        url: &config.url,
+        username: config.username.as_deref(),
+        password_file: config.password_file.as_deref(),
+        ca: config.ca.as_deref(),
+        client_cert: config.client_cert.as_deref(),
+        client_key: config.client_key.as_deref(),
+        names: &BROKER_KEYS,
+    };
+    let mut options = account.options(client_id)?;
     options
         .set_clean_session(false)
         .set_manual_acks(true)
         .set_keep_alive(Duration::from_secs(config.keep_alive_s.into()))
         .set_inflight(PACKET_IDS)
         .set_max_packet_size(config.packet_bytes_max, config.packet_bytes_max);
-    if let Some(username) = &config.username {
-        let password = match &config.password_file {
-            Some(path) => read_password(path)?,
-            None => String::new(),
-        };
-        options.set_credentials(username, password);
-    }
-    if tls {
-        let client = tls_config(config)?;
-        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(client)));
-    }
     Ok(options)
 }
 
@@ -96,36 +133,70 @@ pub(super) fn hash_credentials(config: &config::Broker) -> blake3::Hash {
     hasher.finalize()
 }
 
-fn read_password(path: &Path) -> Result<String, BrokerError> {
-    let text = fs::read_to_string(path).map_err(|error| BrokerError::Password {
-        path: path.to_owned(),
-        error,
-    })?;
-    let password = text.trim();
-    if password.is_empty() || password.len() > PASSWORD_BYTES_MAX {
-        return Err(BrokerError::PasswordSize(path.to_owned()));
+impl Account<'_> {
+    /// Builds a client's options: address, TLS and login. Reads the files that the account names.
+    pub fn options(&self, client_id: String) -> Result<MqttOptions, BrokerError> {
+        let key = self.names.url;
+        let url = Url::parse(self.url).map_err(|_| BrokerError::Url { key })?;
+        let host = url.host_str().filter(|host| !host.is_empty());
+        let (host, tls) = match (host, url.scheme()) {
+            (Some(host), "mqtt") => (host, false),
+            (Some(host), "mqtts") => (host, true),
+            _ => return Err(BrokerError::Url { key }),
+        };
+        let port = url.port().unwrap_or(if tls { 8883 } else { 1883 });
+        let mut options = MqttOptions::new(client_id, host, port);
+        if let Some(username) = self.username {
+            let password = match self.password_file {
+                Some(path) => read_password(path, self.names.password_file)?,
+                None => String::new(),
+            };
+            options.set_credentials(username, password);
+        }
+        if tls {
+            let client = self.tls_config()?;
+            options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(client)));
+        }
+        Ok(options)
     }
-    Ok(password.to_owned())
+
+    fn tls_config(&self) -> Result<Arc<rustls::ClientConfig>, BrokerError> {
+        let names = self.names;
+        let client = tls::client_config(self.ca);
+        let mut client = client.map_err(|error| BrokerError::Ca {
+            key: names.ca,
+            error,
+        })?;
+        if let (Some(cert), Some(key)) = (self.client_cert, self.client_key) {
+            let fault = |key, path: &Path, why: String| BrokerError::Certificate {
+                key,
+                path: path.to_owned(),
+                why,
+            };
+            let cert_fault = |why| fault(names.client_cert, cert, why);
+            let key_fault = |why| fault(names.client_key, key, why);
+            let chain = CertificateDer::pem_file_iter(cert)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .map_err(|error| cert_fault(error.to_string()))?;
+            let private =
+                PrivateKeyDer::from_pem_file(key).map_err(|error| key_fault(error.to_string()))?;
+            let certified = CertifiedKey::from_der(chain, private, client.crypto_provider())
+                .map_err(|error| cert_fault(error.to_string()))?;
+            client.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certified));
+        }
+        Ok(Arc::new(client))
+    }
 }
 
-fn tls_config(config: &config::Broker) -> Result<Arc<rustls::ClientConfig>, BrokerError> {
-    let mut client = tls::client_config(config.ca.as_deref())?;
-    if let (Some(cert), Some(key)) = (&config.client_cert, &config.client_key) {
-        let fault = |key, path: &Path, why: String| BrokerError::Certificate {
-            key,
-            path: path.to_owned(),
-            why,
-        };
-        let cert_fault = |why| fault("mqtt.broker.client_cert", cert, why);
-        let key_fault = |why| fault("mqtt.broker.client_key", key, why);
-        let chain = CertificateDer::pem_file_iter(cert)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| cert_fault(error.to_string()))?;
-        let private =
-            PrivateKeyDer::from_pem_file(key).map_err(|error| key_fault(error.to_string()))?;
-        let certified = CertifiedKey::from_der(chain, private, client.crypto_provider())
-            .map_err(|error| cert_fault(error.to_string()))?;
-        client.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certified));
+fn read_password(path: &Path, key: &'static str) -> Result<String, BrokerError> {
+    let path = path.to_owned();
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) => return Err(BrokerError::Password { key, path, error }),
+    };
+    let password = text.trim();
+    if password.is_empty() || password.len() > PASSWORD_BYTES_MAX {
+        return Err(BrokerError::PasswordSize { key, path });
     }
-    Ok(Arc::new(client))
+    Ok(password.to_owned())
 }

@@ -22,6 +22,8 @@ use crate::fleet::{Bundle, BundleError};
 use crate::view::cli::ConfigCommand;
 use crate::view::show::show;
 
+pub(super) use signer::open_key;
+
 /// The process in which a command runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Process<'a> {
@@ -79,18 +81,18 @@ fn load(process: &Process) -> Result<config::Loaded, CommandError> {
     clippy::needless_pass_by_value,
     reason = "for `map_err`, and for texts that are made for it"
 )]
-fn failed(error: impl ToString) -> CommandError {
+pub(super) fn failed(error: impl ToString) -> CommandError {
     CommandError::Failed(error.to_string())
 }
 
 /// The error of a bundle, with its code.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn refused(error: BundleError) -> CommandError {
+pub(super) fn refused(error: BundleError) -> CommandError {
     CommandError::Failed(format!("{}: {error}", error.code()))
 }
 
 /// Reads a bundle, at most one byte more than the largest.
-fn read_file(file: &Path) -> Result<Bytes, CommandError> {
+pub(super) fn read_file(file: &Path) -> Result<Bytes, CommandError> {
     let mut bytes = Vec::new();
     let read = fs::File::open(file)
         .and_then(|opened| opened.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
@@ -109,7 +111,7 @@ fn read_bundle(file: &Path) -> Result<Bundle, CommandError> {
 }
 
 /// Writes a file as a whole or not at all. An existing file is replaced.
-fn write_file(file: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+pub(super) fn write_file(file: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     let directory = file
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());

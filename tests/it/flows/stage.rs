@@ -65,6 +65,7 @@ impl Stage {
                 metrics: None,
             },
             log: config::Log::default(),
+            fleet: config::Fleet::default(),
         };
         Self {
             target,

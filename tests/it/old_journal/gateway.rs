@@ -101,6 +101,7 @@ impl Gateway {
                 metrics: None,
             },
             log: config::Log::default(),
+            fleet: config::Fleet::default(),
         };
         Self {
             dir,

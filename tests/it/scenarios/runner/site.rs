@@ -47,6 +47,7 @@ pub fn config(script: &Script, link: &Link, target: &Target, data: &TempDir) -> 
             metrics: None,
         },
         log: config::Log::default(),
+        fleet: config::Fleet::default(),
     }
 }
 
