@@ -1,7 +1,7 @@
 //! Applies a new configuration to the running daemon: all of it, or nothing.
 //!
 //! Comes in: a configuration, read from its files. Everything that can fail comes first: the check
-//! as at the start, other addresses, certificates and lists ([`Plan`]). Then each part gets its
+//! as at the start, other addresses, certificates and lists (`Plan`). Then each part gets its
 //! section. Goes out: the keys that changed, or every fault at once.
 //!
 //! **Guarantee:** sources accept readings all the time. A connected device stays connected unless
