@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Api, Broker, Capture, Check, Config, Documents, Language, Listen, Negative, Odoo, Orders, Over,
-    Per, Stock, Under,
+    Api, Broker, Capture, Check, Config, Documents, Fleet, FleetBroker, Language, Listen, Negative,
+    Odoo, Orders, Over, Per, Stock, Under,
 };
+use crate::event::Name;
 
 /// The value of each key that the gateway knows. Null: the key has no value.
 pub type Values = BTreeMap<&'static str, Value>;
@@ -48,6 +49,7 @@ pub fn values(config: &Config) -> Values {
     values.extend(listen(config.listen.as_ref()));
     values.extend(broker(config.broker.as_ref()));
     values.extend(odoo(&config.odoo));
+    values.extend(fleet(&config.fleet));
     values.extend(documents(&config.documents));
     values.extend(orders(&config.orders));
     values.extend(stock(&config.stock));
@@ -145,6 +147,32 @@ fn broker(broker: Option<&Broker>) -> Values {
             "mqtt.broker.packet_bytes_max",
             set(&|it| json!(it.packet_bytes_max)),
         ),
+    ])
+}
+
+fn fleet(fleet: &Fleet) -> Values {
+    let set =
+        |value: &dyn Fn(&FleetBroker) -> Value| fleet.broker.as_ref().map_or(Value::Null, value);
+    Values::from([
+        ("fleet.broker", set(&|it| json!(it.url))),
+        ("fleet.username", set(&|it| json!(it.username))),
+        (
+            "fleet.password_file",
+            set(&|it| path(it.password_file.as_ref())),
+        ),
+        ("fleet.ca", set(&|it| path(it.ca.as_ref()))),
+        (
+            "fleet.client_cert",
+            set(&|it| path(it.client_cert.as_ref())),
+        ),
+        ("fleet.client_key", set(&|it| path(it.client_key.as_ref()))),
+        ("fleet.url", json!(fleet.url)),
+        ("fleet.poll_s", json!(fleet.poll_s)),
+        ("fleet.group", json!(fleet.group.as_ref().map(Name::as_str))),
+        ("fleet.watch_s", json!(fleet.watch_s)),
+        ("fleet.quiet_s", json!(fleet.quiet_s)),
+        ("fleet.quiet_max_s", json!(fleet.quiet_max_s)),
+        ("fleet.drift_s", json!(fleet.drift_s)),
     ])
 }
 

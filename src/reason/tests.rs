@@ -234,11 +234,13 @@ fn a_strict_check_turns_readings_away_for_what_the_table_says() {
 }
 
 /// Sources with a text that is equal to a code and means something else.
-const OTHER_MEANING: [(&str, &str); 8] = [
+const OTHER_MEANING: [(&str, &str); 10] = [
     ("capture/texts.rs", "names of texts for devices"),
     ("flow/display_text.rs", "names of texts for devices"),
     ("catalog/floor.rs", "a key of the catalog's file"),
     ("document.rs", "states of documents"),
+    ("fleet/archive.rs", "a code for bundles"),
+    ("fleet/record.rs", "a code for bundles"),
     ("view/metrics.rs", "states of documents"),
     ("view/control/query.rs", "states of documents"),
     ("view/commands/status.rs", "states of documents"),
