@@ -11,7 +11,7 @@
 //! MQTT does not mark the end of the retained messages. The client asks with QoS 0, so that the
 //! broker sends them in one go, and then asks for a second subscription: what the broker sends
 //! before that answer belongs to the first. For brokers that send retained messages later it then
-//! waits until none came for [`QUIET`].
+//! waits until none came for `QUIET`.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //!
 //! **In**: the address with size and SHA-256, which nobody signed. **Out**: bytes with that size
 //! and SHA-256; nothing else of them is checked. A server that is slow, endless, redirecting or
-//! lying costs at most [`WAIT_MAX`] and the announced bytes.
+//! lying costs at most `WAIT_MAX` and the announced bytes.
 
 use std::path::Path;
 use std::time::Duration;

@@ -227,7 +227,7 @@ Examples:
   stockrelay fleet push autumn.bundle --trust trust.toml
   stockrelay fleet watch 42 --max-failed 0.05 --sign anna.key
   stockrelay fleet stop 42 --reason \"wrong database\" --sign anna.key")]
-    Fleet(FleetArgs),
+    Fleet(Box<FleetArgs>),
 }
 
 #[derive(Debug, Clone, Args)]
