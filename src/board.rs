@@ -12,7 +12,7 @@ use crate::clock;
 use crate::event::{Name, SourceKind};
 
 /// The text of the alarm about documents that are parked as `moved-unscanned`.
-pub const MOVED_UNSCANNED: &str = "Odoo moved goods that no device scanned, because a user changed a picking while the gateway validated it. Run `stockrelay parked list --code moved-unscanned`, and reverse in Odoo the goods that did not move.";
+pub const MOVED_UNSCANNED: &str = "Odoo moved goods that no device scanned, because a user changed a picking while the gateway validated it. Run `stockrelay parked list --code moved-unscanned`, reverse in Odoo the goods that did not move, and then retry the documents: `stockrelay parked retry --code moved-unscanned`.";
 
 /// The limit of devices; beyond it, the device whose last message is oldest is removed.
 pub const DEVICES_MAX: usize = 10_000;

@@ -34,13 +34,14 @@ pub enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heals {
     No,
-    /// Odoo's master data resolves the document.
+    /// It tries the document again after Odoo's master data resolves it.
     MasterData,
-    /// More goods are posted for the order that the document validates.
+    /// It tries the document again after another document for the same order is posted.
     Goods,
-    /// Odoo has no open pick of the counted product and bin any more.
+    /// It tries the count again after Odoo has no open pick of its product and bin any more.
     Picks,
-    /// The gateway knows the device's clock again.
+    /// It tries the document again, or replaces it by one with true times, after it knows the
+    /// device's clock again.
     Clock,
 }
 

@@ -21,6 +21,7 @@
 mod backoff;
 mod desired_messages;
 mod error;
+mod ignored;
 mod link;
 mod options;
 mod outbox;
@@ -51,6 +52,7 @@ use crate::event::{Channel, Name, Rejection, SourceKind, astray_code};
 use crate::{clock, config};
 use backoff::{Backoff, random};
 use error::is_malformed;
+use ignored::Ignored;
 use link::Link;
 use topic::Topic;
 use worker::{BrokerDelivery, Presence};
@@ -66,8 +68,6 @@ const DRAIN: Duration = Duration::from_secs(3);
 const LIST_EVERY: Duration = Duration::from_secs(1);
 /// A connection that lasted for this time was a good one.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
-/// The shortest time between two log lines about ignored messages.
-const IGNORED_LOG: Duration = Duration::from_secs(10);
 
 /// Whether the daemon can read the password and the certificates.
 pub fn check(config: &config::Broker, site: &Name) -> Result<(), BrokerError> {
@@ -479,28 +479,5 @@ fn reject_astray(device: Name, channel: Option<Channel>, publish: &Publish) -> R
         ),
         payload: publish.payload.to_vec(),
         cut: false,
-    }
-}
-
-/// Logs ignored messages, but not each of them.
-#[derive(Default)]
-struct Ignored {
-    logged: Option<Instant>,
-    since: u64,
-}
-
-impl Ignored {
-    fn log(&mut self, what: &str, why: &str) {
-        self.since += 1;
-        let now = clock::instant();
-        if self
-            .logged
-            .is_none_or(|at| now.duration_since(at) >= IGNORED_LOG)
-        {
-            let what: String = what.chars().take(100).collect();
-            tracing::warn!(?what, messages = self.since, "ignored {why}");
-            self.logged = Some(now);
-            self.since = 0;
-        }
     }
 }

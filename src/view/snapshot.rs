@@ -49,7 +49,9 @@ pub struct Status {
     pub config: ConfigView,
 }
 
-/// Counts since the journal was created; pruning does not lower them.
+/// Counts of events and readings. Pruning lowers none of them. `stored`, `duplicates`, `rejected`
+/// and `posted` count since the journal was created; `open`, `waiting`, `sending` and `parked`
+/// count what is in that state now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCounts {
     pub stored: u64,

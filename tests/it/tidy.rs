@@ -413,3 +413,23 @@ fn a_written_prefix_is_found() {
     (claims.unwrap().whole).push_str("\nlet key = format!(\"claimed/{line}\");");
     assert_eq!(written_prefixes(&all), ["forward/claims: claimed/"]);
 }
+
+#[test]
+fn no_source_file_is_longer_than_500_lines() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut long = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let lines = fs::read_to_string(&path).unwrap().lines().count();
+                if lines > 500 {
+                    long.push((path, lines));
+                }
+            }
+        }
+    }
+    assert!(long.is_empty(), "split {long:?}");
+}

@@ -95,7 +95,8 @@ impl Watch {
         self.last.max(seen)
     }
 
-    /// Returns, once for each change, whether the journal must store the clock.
+    /// Returns whether the clock has changed since the last call, so that the journal must store or
+    /// delete it.
     pub fn take_news(&mut self) -> bool {
         std::mem::take(&mut self.has_news)
     }

@@ -5,14 +5,17 @@
 //! and displays touches only its own device. The locks over all devices and over all retained
 //! messages are held only for short steps.
 
+mod device;
+
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
+pub use self::device::FrontDoorDevice;
 use super::connect::Will;
 use super::message::Content;
 use super::retained::{Retained, RetainedFull};
@@ -37,24 +40,6 @@ pub struct Hub {
     retained: Mutex<Retained>,
     /// Bytes that wait in all sessions.
     queued: Arc<AtomicUsize>,
-}
-
-/// A device that has at least one session.
-#[derive(Debug)]
-pub struct FrontDoorDevice {
-    pub name: Name,
-    pub topics: Topics,
-    receipts: AnswersOf,
-    displays: AnswersOf,
-    sessions: Mutex<Vec<Arc<Session>>>,
-}
-
-/// A channel on which the gateway answers.
-#[derive(Debug)]
-struct AnswersOf {
-    topic: Arc<str>,
-    /// Whether a client has subscribed: otherwise no message is built.
-    wanted: AtomicBool,
 }
 
 /// The session that a connection requests.
@@ -451,62 +436,6 @@ impl Hub {
                 };
                 session.offer_retained(&offer, qos);
             }
-        }
-    }
-}
-
-impl FrontDoorDevice {
-    fn new(site: &Name, name: Name) -> Self {
-        let topics = Topics::new(site, &name);
-        Self {
-            receipts: AnswersOf::new(&topics, "receipt"),
-            displays: AnswersOf::new(&topics, "display"),
-            topics,
-            name,
-            sessions: Mutex::default(),
-        }
-    }
-
-    fn offer(&self, channel: &str, content: Content, supersedes: bool, now: Instant) -> Offer {
-        Offer {
-            topic: if channel == "receipt" {
-                Arc::clone(&self.receipts.topic)
-            } else {
-                self.topics.topic(channel).into()
-            },
-            content,
-            supersedes,
-            now,
-        }
-    }
-
-    fn sessions(&self) -> MutexGuard<'_, Vec<Arc<Session>>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn wants_receipts(&self) -> bool {
-        self.receipts.wanted.load(Ordering::Relaxed)
-    }
-
-    pub fn wants_displays(&self) -> bool {
-        self.displays.wanted.load(Ordering::Relaxed)
-    }
-
-    /// To be called after subscriptions changed.
-    pub fn note_wanted(&self) {
-        let sessions = self.sessions();
-        for answers in [&self.receipts, &self.displays] {
-            let wanted = sessions.iter().any(|session| session.wants(&answers.topic));
-            answers.wanted.store(wanted, Ordering::Relaxed);
-        }
-    }
-}
-
-impl AnswersOf {
-    fn new(topics: &Topics, channel: &str) -> Self {
-        Self {
-            topic: topics.topic(channel).into(),
-            wanted: AtomicBool::new(false),
         }
     }
 }

@@ -60,7 +60,8 @@ impl Session {
         self.enqueue(&mut state, message, missed_max, changes);
     }
 
-    /// A retained message is the current one: earlier waiting messages of its topic are obsolete.
+    /// Drops the waiting messages of a topic, because the gateway now sends a retained message of
+    /// its own that replaces them. A retained message of a device drops nothing.
     fn supersede(&self, state: &mut SessionState, topic: &str, changes: &mut Vec<SideChange>) {
         if !state.queue.iter().any(|message| &*message.topic == topic) {
             return;
