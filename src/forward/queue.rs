@@ -107,7 +107,8 @@ pub struct Queue {
     /// How many documents were discarded, and parked, when the gateway last found nothing more to
     /// withdraw from Odoo.
     pub withdrawn: Option<(u64, u64)>,
-    /// When the gateway last looked at documents with doubtful clocks.
+    /// How many clocks were stored, and documents parked, when the gateway last looked at documents
+    /// with doubtful clocks. It looks again when one of these numbers has changed.
     pub doubts: Option<doubtful_clocks::Looked>,
 }
 

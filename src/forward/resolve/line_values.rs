@@ -74,7 +74,7 @@ fn serial_quantity(
         return None;
     }
     let message = format!(
-        "serial number {serial} of {} can have a quantity of 1 only, and {} were scanned: edit the quantity",
+        "serial number {serial} of {} can have a quantity of 1 only, and {} were scanned: edit the quantity to 1, or give each piece its own serial number",
         product.name,
         quantity.normalize()
     );
