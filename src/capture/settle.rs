@@ -16,8 +16,8 @@ use crate::journal::{EventDocument, Journal, JournalError};
 
 impl Capture {
     /// Recalls the journal's newest events: after a start, before anything is received; when the
-    /// copy has Odoo's orders for the first time; and when a reload switches the check on. Reads the
-    /// disk.
+    /// copy has Odoo's orders for the first time; and when a reload switches the check on. Reads
+    /// the disk.
     pub fn recall(&self) {
         if let Some(journal) = self.0.journal.clone()
             && self.rules().config.check != Check::Off

@@ -1,7 +1,7 @@
 //! Bundles and stops that come in.
 //!
-//! **In**: a verified bundle, a verified stop, a person's rollback. **Out**: the pending bundle, the
-//! stored stop, or the load of the earlier configuration; or the answer why nothing changed.
+//! **In**: a verified bundle, a verified stop, a person's rollback. **Out**: the pending bundle,
+//! the stored stop, or the load of the earlier configuration; or the answer why nothing changed.
 
 use super::{Action, Answer, Machine, OfferedBundle, RejectedOffer, Step, WallClock};
 use crate::fleet::record::{

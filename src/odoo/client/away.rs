@@ -141,8 +141,8 @@ pub(super) fn not_odoo(url: &str, failure: Failure) -> Failure {
 }
 
 impl Client {
-    /// Asks Odoo for its version, which needs no key. Fails if no answer comes within `limit`, or if
-    /// the answer is an error.
+    /// Asks Odoo for its version, which needs no key. Fails if no answer comes within `limit`, or
+    /// if the answer is an error.
     pub async fn ping(&mut self, limit: Duration) -> Result<(), Failure> {
         match timeout(limit, self.version()).await {
             Ok(version) => version.map(drop),
