@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -100,6 +101,24 @@ impl<S: Storage> FleetStart<S> {
         self.machine.record().running()
     }
 
+    /// Whether the configuration that runs is a bundle that is not confirmed yet.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.machine.record().applied().is_some()
+    }
+
+    /// The changes of trusted keys.
+    #[must_use]
+    pub fn links(&self) -> Vec<Bytes> {
+        self.disk.links()
+    }
+
+    /// What is known before the agent runs.
+    #[must_use]
+    pub fn status(&self) -> FleetStatus {
+        FleetStatus::of(&self.machine)
+    }
+
     /// The folder with the files of [`Self::running`]. `None`: the local files alone.
     #[must_use]
     pub fn running_folder(&self) -> Option<PathBuf> {
@@ -162,16 +181,9 @@ impl<S: Storage, T: Site> Agent<S, T> {
             changes_odoo: false,
         });
         FleetStatus {
-            running: self.machine.loaded().unwrap_or_else(|| record.running()),
-            confirmed: record.confirmed.clone(),
             pending: record.pending.clone().or(held),
-            next: record.next.clone(),
-            last: record.last.clone(),
-            stop: record.stop.clone(),
-            highest: record.highest,
-            rejected: self.machine.rejected().cloned(),
-            history: record.history.clone(),
             alarms,
+            ..FleetStatus::of(&self.machine)
         }
     }
 
@@ -224,7 +236,10 @@ impl<S: Storage, T: Site> Agent<S, T> {
             self.held.take_if(|(held, _)| is_older(held));
             let kept = files.clone();
             let stored = self
-                .on_disk(move |disk| disk.store(id, &kept.bundle, &kept.files))
+                .on_disk(move |disk| {
+                    disk.store(id, &kept.bundle, &kept.files)?;
+                    kept.link.iter().try_for_each(|link| disk.store_link(link))
+                })
                 .await;
             if let Err(error) = stored {
                 self.hold(files);
