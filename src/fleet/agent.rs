@@ -78,21 +78,37 @@ impl<S: Storage> FleetStart<S> {
     /// ([`Self::running`]). The process calls it before it reads the files of a bundle, so that a
     /// bundle with which it cannot run ends after two starts. It writes to the disk, and blocks.
     pub fn open(storage: S, clock: WallClock, times: FleetTimes) -> Result<Self, DiskError> {
-        let (mut disk, record) = FleetDisk::open(storage)?;
+        let (disk, record) = FleetDisk::open(storage)?;
         let mut machine = Machine::new(record.clone(), times);
         let delayed = machine.step(clock, Input::Started).actions;
-        let mut recorded = Some(record);
-        if recorded.as_ref() != Some(machine.record()) {
-            // A start must not fail because the disk is full: the agent writes the record later.
-            let written = disk.write_record(machine.record());
-            recorded = written.is_ok().then(|| machine.record().clone());
-        }
-        Ok(Self {
+        let mut start = Self {
             disk,
             machine,
-            recorded,
+            recorded: Some(record),
             delayed,
-        })
+        };
+        start.write();
+        Ok(start)
+    }
+
+    /// The process cannot start with [`Self::running`]. A watched bundle is rolled back, and
+    /// [`Self::running`] changes.
+    pub fn cannot_load(&mut self, clock: WallClock, why: String) {
+        let set = self.running();
+        let result = Err(why);
+        let step = self.machine.step(clock, Input::Loaded { set, result });
+        self.delayed.extend(step.actions);
+        self.write();
+    }
+
+    /// Writes the record if it changed. A start must not fail because the disk is full: the agent
+    /// writes the record later.
+    fn write(&mut self) {
+        if self.recorded.as_ref() == Some(self.machine.record()) {
+            return;
+        }
+        let written = self.disk.write_record(self.machine.record());
+        self.recorded = written.is_ok().then(|| self.machine.record().clone());
     }
 
     /// The configuration with which the process must start.

@@ -4,6 +4,7 @@
 //! record                      what the gateway knows about bundles
 //! bundles/SERIAL-HASH.bundle  as received
 //! sets/SERIAL-HASH/           the files for this site, unpacked
+//! lock                        locked by the process that uses the folder
 //! trust/VERSION               the link of each change of trusted keys
 //! ```
 //!
@@ -15,7 +16,7 @@
 //! cut the power after each.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ const RECORD: &str = "record";
 const BUNDLES: &str = "bundles";
 const SETS: &str = "sets";
 const TRUST: &str = "trust";
+const LOCK: &str = "lock";
 /// What is not complete yet, or no longer, ends with one of these.
 const NEW: &str = ".new";
 const OLD: &str = ".old";
@@ -312,6 +314,8 @@ fn check_path(path: &str) -> io::Result<()> {
 #[derive(Debug)]
 pub struct FolderStorage {
     root: PathBuf,
+    /// Locked: a second process must not count as a start.
+    lock: Option<File>,
 }
 
 impl FolderStorage {
@@ -319,8 +323,20 @@ impl FolderStorage {
     pub fn create(data_dir: &Path) -> io::Result<Self> {
         let mut storage = Self {
             root: data_dir.join(FOLDER),
+            lock: None,
         };
         storage.create_folder("")?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(storage.place(LOCK))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::Error(error) => error,
+            TryLockError::WouldBlock => io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "another process of stockrelay uses the directory",
+            ),
+        })?;
+        storage.lock = Some(lock);
         File::open(data_dir)?.sync_all()?;
         Ok(storage)
     }
