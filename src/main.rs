@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     let code = runtime.block_on(async {
         match checker {
             Some((whose, credentials)) => check(&cli, whose, &credentials).await,
-            None => run(&cli).await,
+            None => Box::pin(run(&cli)).await,
         }
     });
     let code = code.unwrap_or_else(|code| code);
@@ -85,7 +85,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
                 config: cli.config.clone(),
                 environment: environment(),
             };
-            life::run(beginning, files).await
+            Box::pin(life::run(beginning, files)).await
         }
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo(args).await,

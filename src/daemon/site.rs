@@ -63,7 +63,7 @@ impl Counts {
         }
         let parked = totals.parked.documents;
         let before = self.rejected.replace(totals.rejected);
-        // What was there at the start is no news.
+        // The first observation has nothing to compare with.
         if let Some(before) = before {
             self.refused += totals.rejected.saturating_sub(before);
             self.refused += parked.saturating_sub(self.parked);

@@ -1,7 +1,6 @@
 //! Bundles on a gateway that runs as a process: applied, watched, confirmed, rolled back, refused.
 //! Whatever comes in, the gateway runs with its configuration before or with the new one.
 
-use std::path::PathBuf;
 use std::process::{Child, Command, Output};
 use std::time::Duration;
 
@@ -131,12 +130,6 @@ impl Gateway {
         sign_bundle(&unsigned, &self.key.signer).unwrap().into()
     }
 
-    fn write(&self, bundle: &Bytes) -> PathBuf {
-        let path = self.site.path("the.bundle");
-        std::fs::write(&path, bundle).unwrap();
-        path
-    }
-
     fn run(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_stockrelay"))
             .args(["--config", "config.toml"])
@@ -147,8 +140,8 @@ impl Gateway {
     }
 
     /// Returns the exit code and everything that the command printed.
-    async fn apply(&self, bundle: &Bytes, more: &[&str]) -> (i32, String) {
-        self.write(bundle);
+    fn apply(&self, bundle: &Bytes, more: &[&str]) -> (i32, String) {
+        std::fs::write(self.site.path("the.bundle"), bundle).unwrap();
         let arguments = [&["config", "apply", "the.bundle"], more].concat();
         let output = tokio::task::block_in_place(|| self.run(&arguments));
         let text = [output.stdout, output.stderr].concat();
@@ -178,7 +171,7 @@ async fn a_good_bundle_is_confirmed_and_outlives_a_reload_and_a_restart() {
         (&"files".into(), &Value::Null)
     );
     let bundle = gateway.bundle(7, "ams1", &[STRICT]);
-    let (code, text) = gateway.apply(&bundle, &[]).await;
+    let (code, text) = gateway.apply(&bundle, &[]);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("bundle 7 is watching"), "{text}");
     assert!(text.contains("bundle 7 is confirmed"), "{text}");
@@ -211,7 +204,7 @@ async fn a_good_bundle_is_confirmed_and_outlives_a_reload_and_a_restart() {
     assert_eq!(gateway.config().await["serial"], 7);
 
     // The same bundle once more is no fault.
-    let (code, text) = gateway.apply(&bundle, &[]).await;
+    let (code, text) = gateway.apply(&bundle, &[]);
     assert_eq!(code, 0, "{text}");
     let output = gateway.run(&["config", "rollback"]);
     assert!(output.status.success(), "{output:?}");
@@ -239,7 +232,7 @@ async fn a_bundle_with_a_wrong_database_is_rolled_back_with_the_reason() {
     );
     let bundle = gateway.bundle(8, "ams1", &[wrong]);
     let begun = clock::instant();
-    let (code, text) = gateway.apply(&bundle, &[]).await;
+    let (code, text) = gateway.apply(&bundle, &[]);
     println!("rolled back after {:?}: {text}", begun.elapsed());
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("bundle 8 is rolled-back: "), "{text}");
@@ -251,10 +244,10 @@ async fn a_bundle_with_a_wrong_database_is_rolled_back_with_the_reason() {
         .await;
     assert_eq!(gateway.config().await["hash"], before["hash"]);
     // It is not tried again, unless a person wants it.
-    let (code, text) = gateway.apply(&bundle, &[]).await;
+    let (code, text) = gateway.apply(&bundle, &[]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("--again"), "{text}");
-    let (code, text) = gateway.apply(&bundle, &["--again", "--no-wait"]).await;
+    let (code, text) = gateway.apply(&bundle, &["--again", "--no-wait"]);
     assert_eq!(code, 0, "{text}");
     gateway.until_state("watching").await;
     assert_eq!(gateway.until_ended(8).await["outcome"], "rolled-back");
@@ -264,7 +257,7 @@ async fn a_bundle_with_a_wrong_database_is_rolled_back_with_the_reason() {
 async fn a_kill_continues_the_watch_and_two_kills_roll_back() {
     let mut gateway = Gateway::start(5).await;
     let bundle = gateway.bundle(1, "ams1", &[STRICT]);
-    let (code, text) = gateway.apply(&bundle, &["--no-wait"]).await;
+    let (code, text) = gateway.apply(&bundle, &["--no-wait"]);
     assert_eq!(code, 0, "{text}");
     gateway.until_state("watching").await;
     gateway.kill().await;
@@ -274,7 +267,7 @@ async fn a_kill_continues_the_watch_and_two_kills_roll_back() {
 
     let other = ("config.d/50-capture.toml", "capture.check = \"off\"\n");
     let bundle = gateway.bundle(2, "ams1", &[other]);
-    gateway.apply(&bundle, &["--no-wait"]).await;
+    gateway.apply(&bundle, &["--no-wait"]);
     gateway.until_state("watching").await;
     assert_eq!(gateway.value("capture.check").await["value"], "off");
     gateway.kill().await;
@@ -291,13 +284,11 @@ async fn a_kill_continues_the_watch_and_two_kills_roll_back() {
 async fn what_must_not_be_applied_is_refused_and_the_gateway_runs_as_before() {
     let gateway = Gateway::start(1).await;
     let good = gateway.bundle(5, "ams1", &[STRICT]);
-    assert_eq!(gateway.apply(&good, &[]).await.0, 0);
+    assert_eq!(gateway.apply(&good, &[]).0, 0);
     let before = gateway.config().await;
 
     let invalid = [("config.d/50.toml", "capture.check = \"sometimes\"\n")];
-    let (code, text) = gateway
-        .apply(&gateway.bundle(6, "ams1", &invalid), &[])
-        .await;
+    let (code, text) = gateway.apply(&gateway.bundle(6, "ams1", &invalid), &[]);
     assert_eq!(code, 1, "{text}");
     let last = gateway.until_ended(6).await;
     assert_eq!(last["outcome"], "refused", "{last}");
@@ -367,7 +358,7 @@ async fn what_must_not_be_applied_is_refused_and_the_gateway_runs_as_before() {
 async fn a_damaged_record_leaves_the_local_files_and_an_alarm() {
     let mut gateway = Gateway::start(1).await;
     let good = gateway.bundle(5, "ams1", &[STRICT]);
-    assert_eq!(gateway.apply(&good, &[]).await.0, 0);
+    assert_eq!(gateway.apply(&good, &[]).0, 0);
     gateway.signal(Signal::TERM);
     gateway.child.wait().unwrap();
     gateway.site.write("data/fleet/record", "nothing");
