@@ -69,7 +69,8 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
 }
 
 /// Describes the configuration that runs: the beginning of its hash, its origin, and the pending
-/// bundle, or the last one that was not confirmed. `since` is the text between them. `None`: the daemon does not say.
+/// bundle, or the last one if it was not confirmed. `since` is the text between them. `None`: the
+/// daemon does not say.
 #[must_use]
 pub fn describe_config(config: &ConfigView, since: impl Fn(Timestamp) -> String) -> Option<String> {
     let since = since(config.since?);
