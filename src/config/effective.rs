@@ -138,7 +138,7 @@ fn fleet(fleet: &Fleet) -> Values {
         ("fleet.poll_s", json!(fleet.poll_s)),
         (
             "fleet.group",
-            json!(fleet.group.as_ref().map(|group| group.as_str())),
+            json!(fleet.group.as_ref().map(crate::event::Name::as_str)),
         ),
         ("fleet.watch_s", json!(fleet.watch_s)),
         ("fleet.quiet_s", json!(fleet.quiet_s)),
