@@ -310,6 +310,11 @@ impl Board {
         self.live().open_unused = count;
     }
 
+    #[must_use]
+    pub fn has_alarm(&self, code: &str) -> bool {
+        self.live().alarms.contains_key(code)
+    }
+
     /// Raises an alarm, or clears it with `None`.
     pub fn alarm(&self, code: &str, sentence: Option<String>) {
         let mut live = self.live();

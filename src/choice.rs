@@ -5,11 +5,21 @@
 //! or the exit code. So a new file in `config.d` that does not parse, or that names a missing file,
 //! does not stop a site.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::channel::desired::DesiredConfig;
+use crate::clock;
 use crate::config::last::{self, Last, NoLast};
-use crate::config::{self, ConfigError, Loaded};
+use crate::config::{self, ConfigError, Ground, Loaded};
+use crate::event::Name;
+use crate::fleet::agent::FleetStart;
+use crate::fleet::disk::FolderStorage;
+use crate::fleet::local::LocalFiles;
+use crate::fleet::machine::WallClock;
+use crate::fleet::record::ConfigSet;
+use crate::fleet::watch::FleetTimes;
 use crate::opens::{self, Fault};
 
 /// Why the written configuration is not used.
@@ -121,8 +131,148 @@ pub fn otherwise(written: &Loaded, faults: &[Fault], running: Option<i32>) -> Ot
     }
 }
 
-/// The configuration to start with.
-pub fn choose(
+/// The configuration to start with, and the state of bundles.
+#[derive(Debug)]
+pub struct Beginning {
+    pub loaded: Loaded,
+    /// `Some`: `loaded` is the last configuration that ran.
+    pub instead: Option<Instead>,
+    /// The configurations for floor devices.
+    pub floor: BTreeMap<Name, DesiredConfig>,
+    /// `None`: this process takes no bundles, because of [`Self::fleet_fault`].
+    pub fleet: Option<FleetBeginning>,
+    pub fleet_fault: Option<String>,
+}
+
+/// The state of bundles at the start.
+#[derive(Debug)]
+pub struct FleetBeginning {
+    pub start: FleetStart<FolderStorage>,
+    pub files: LocalFiles,
+    pub fleet: config::Fleet,
+    /// The configuration that [`Beginning::loaded`] is.
+    pub set: ConfigSet,
+}
+
+/// Chooses the configuration to start with. A bundle that is being watched and cannot be loaded is
+/// rolled back here. A confirmed one that cannot be loaded leaves the local files, until a later
+/// attempt of the agent.
+pub fn begin(path: &Path, environment: &[(String, String)]) -> Result<Beginning, NoChoice> {
+    let of_files = |first: Option<Chosen>, fleet, fleet_fault| {
+        let (loaded, instead) = match first {
+            Some(chosen) => chosen,
+            None => choose(path, environment)?,
+        };
+        Ok(Beginning {
+            loaded,
+            instead,
+            floor: BTreeMap::new(),
+            fleet,
+            fleet_fault,
+        })
+    };
+    let Some(ground) = find_ground(path, environment) else {
+        return of_files(None, None, None);
+    };
+    let mut first = None;
+    if !ground.data_dir.exists() {
+        // There is no bundle. The directory is created only if the process can start.
+        first = Some(choose(path, environment)?);
+        // A failure is the fault of the next step.
+        drop(std::fs::create_dir_all(&ground.data_dir));
+    }
+    let mut start = match open_fleet(&ground) {
+        Ok(start) => start,
+        Err(fault) => return of_files(first, None, Some(fault)),
+    };
+    let files = LocalFiles {
+        main: path.to_owned(),
+        environment: environment.to_vec(),
+        site: ground.site,
+        group: ground.fleet.group.clone(),
+    };
+    let begun = |start, set| FleetBeginning {
+        start,
+        files: files.clone(),
+        fleet: ground.fleet.clone(),
+        set,
+    };
+    while let Some(folder) = start.running_folder() {
+        let set = start.running();
+        match read_with(&files, &folder) {
+            Ok((loaded, floor)) => {
+                return Ok(Beginning {
+                    loaded,
+                    instead: None,
+                    floor,
+                    fleet: Some(begun(start, set)),
+                    fleet_fault: None,
+                });
+            }
+            Err(why) => start.cannot_load(unjudged(), why),
+        }
+        if start.running() == set {
+            break;
+        }
+    }
+    of_files(first, Some(begun(start, ConfigSet::Files)), None)
+}
+
+type Chosen = (Loaded, Option<Instead>);
+type WithFloor = (Loaded, BTreeMap<Name, DesiredConfig>);
+
+/// Reads the local files with those of a bundle, and opens what they name.
+fn read_with(files: &LocalFiles, folder: &Path) -> Result<WithFloor, String> {
+    let local = files
+        .read(Some(folder))
+        .map_err(|faults| faults.join("; "))?;
+    let faults = opens::faults(&local.loaded.config, None);
+    if faults.is_empty() {
+        return Ok((local.loaded, local.floor));
+    }
+    let texts: Vec<_> = faults.into_iter().map(|fault| fault.text).collect();
+    Err(texts.join("; "))
+}
+
+/// The time before the daemon judges its clock.
+fn unjudged() -> WallClock {
+    WallClock {
+        now: clock::now(),
+        is_trusted: false,
+    }
+}
+
+/// Reads the keys that no bundle sets, from the last configuration if the files have a fault.
+fn find_ground(path: &Path, environment: &[(String, String)]) -> Option<Ground> {
+    let of_last = |last: Last| Ground {
+        site: last.loaded.config.site,
+        data_dir: last.loaded.config.data_dir,
+        fleet: last.loaded.config.fleet,
+    };
+    let read = config::load_ground(path, environment).ok();
+    read.or_else(|| last::find(path, environment).ok().map(of_last))
+}
+
+fn open_fleet(ground: &Ground) -> Result<FleetStart<FolderStorage>, String> {
+    let storage = FolderStorage::create(&ground.data_dir).map_err(|error| {
+        format!(
+            "The gateway takes no configuration bundles, because it cannot open {}: {error}. Correct the directory, and restart.",
+            ground.data_dir.display()
+        )
+    })?;
+    let seconds = std::time::Duration::from_secs;
+    let times = FleetTimes {
+        watch: seconds(ground.fleet.watch_s),
+        quiet: seconds(ground.fleet.quiet_s),
+        quiet_max: seconds(ground.fleet.quiet_max_s),
+    };
+    FleetStart::open(storage, unjudged(), times).map_err(|error| {
+        format!("The gateway runs with its local files, and takes no configuration bundles: {error}. Then restart.")
+    })
+}
+
+/// Chooses among the local files and the last configuration that ran.
+fn choose(
     path: &Path,
     environment: &[(String, String)],
 ) -> Result<(Loaded, Option<Instead>), NoChoice> {

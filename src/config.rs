@@ -22,7 +22,9 @@ pub use fault::{ConfigError, Fault, MISSING};
 pub use fleet::{Fleet, FleetBroker};
 pub use lot_pattern::LotPattern;
 pub use overlay::Overlay;
-pub use read::{Loaded, known_keys, known_places, load, load_fleet, load_with};
+pub use read::{
+    Ground, Loaded, known_keys, known_places, load, load_fleet, load_ground, load_with,
+};
 
 use jiff::tz::TimeZone;
 

@@ -5,8 +5,10 @@
 //! process must exit.
 
 mod assembling;
+pub mod fleet_view;
 mod housekeeping;
 pub mod reload;
+pub mod site;
 mod sources;
 mod trust;
 
@@ -26,6 +28,7 @@ use crate::choice::Unusable;
 use crate::config::Config;
 use crate::config::last::FILE as LAST_CONFIG;
 use crate::decode::profiles::Profiles;
+use crate::fleet::reception::Reception;
 use crate::flow;
 use crate::forward::Forwarder;
 use crate::journal::{
@@ -113,6 +116,16 @@ impl Daemon {
         origin: impl Fn(&str) -> Option<String>,
         reloads: Option<Reloads>,
     ) -> Result<Self, StartError> {
+        Self::start_with_fleet(config, origin, reloads, None).await
+    }
+
+    /// As [`Self::start_with`]. `reception` takes the bundles of the control API.
+    pub async fn start_with_fleet(
+        config: Config,
+        origin: impl Fn(&str) -> Option<String>,
+        reloads: Option<Reloads>,
+        reception: Option<Reception>,
+    ) -> Result<Self, StartError> {
         tls::install_provider();
         check(&config).await?;
         let board = Board::new();
@@ -129,6 +142,9 @@ impl Daemon {
             .with_effective(effective.subscribe());
         if let Some(reloads) = reloads {
             control = control.with_reloads(reloads);
+        }
+        if let Some(reception) = reception {
+            control = control.with_reception(reception);
         }
         let capture = start_capture(&config, copy.subscribe(), &journal).await?;
         let (clock_times, heard) = ClockTimes::new();

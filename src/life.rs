@@ -1,15 +1,19 @@
 //! The daemon's life: start the log, build, report readiness, run, reload, drain with a deadline.
 
+mod bundles;
+
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use stockrelay::choice::Instead;
+use stockrelay::choice::Beginning;
 use stockrelay::config::{Loaded, Log, last};
 use stockrelay::daemon::Daemon;
+use stockrelay::daemon::fleet_view::FLEET_ALARM;
 use stockrelay::daemon::reload::CONFIG_ALARM;
-use stockrelay::reload::{Reloads, Request};
+use stockrelay::fleet::reception::Reception;
+use stockrelay::reload::{ReloadError, Reloaded, Reloads, Request};
 use stockrelay::view::commands::{EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -17,6 +21,8 @@ use tracing::{error, info, warn};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{Layer, Registry, reload};
+
+use bundles::{Bundles, News, Waiting};
 
 /// How long draining may take. The rest is sent after the next start: nothing is lost.
 const DRAIN: Duration = Duration::from_millis(8_500);
@@ -30,9 +36,15 @@ pub struct Files {
     pub environment: Vec<(String, String)>,
 }
 
-/// Runs the daemon until a signal or a failure. `instead`: why `loaded` is the last configuration
-/// that ran, and not the one that is written.
-pub async fn run(loaded: Loaded, instead: Option<Instead>, files: Files) -> Result<u8, u8> {
+/// Runs the daemon until a signal or a failure.
+pub async fn run(beginning: Beginning, files: Files) -> Result<u8, u8> {
+    let Beginning {
+        loaded,
+        instead,
+        floor,
+        fleet,
+        fleet_fault,
+    } = beginning;
     let log = Logging::start(&loaded.config.log)?;
     let mut signals = Signals::new().map_err(|error| {
         error!(%error, "cannot listen for signals");
@@ -47,7 +59,15 @@ pub async fn run(loaded: Loaded, instead: Option<Instead>, files: Files) -> Resu
         warn!("{warning}");
     }
     let (reloads, requests) = Reloads::new();
-    let mut daemon = start(&loaded, reloads).await?;
+    let waiting = fleet.map(Waiting::new);
+    let reception = waiting.as_ref().map(|waiting| waiting.reception.clone());
+    let mut daemon = start(&loaded, reloads, reception).await?;
+    daemon.set_floor(floor);
+    if let Some(fault) = &fleet_fault {
+        error!("{fault}");
+    }
+    daemon.board().alarm(FLEET_ALARM, fleet_fault);
+    let mut bundles = waiting.map(|waiting| waiting.run(&daemon));
     if let Some(instead) = &instead {
         daemon.board().alarm(CONFIG_ALARM, Some(instead.alarm()));
     } else {
@@ -56,13 +76,17 @@ pub async fn run(loaded: Loaded, instead: Option<Instead>, files: Files) -> Resu
             warn!("{change}");
         }
         daemon.board().alarm(SITE_ALARM, change);
-        store_configuration(loaded, &files).await;
+        note(loaded, &mut bundles, &files).await;
     }
     notify(&[NotifyState::Ready]);
     tokio::spawn(keep_watchdog_quiet());
 
-    let failure = serve(&mut daemon, &mut signals, requests, (&files, &log)).await;
+    let shown = (&files, &log);
+    let failure = serve(&mut daemon, &mut bundles, &mut signals, requests, shown).await;
     notify(&[NotifyState::Stopping]);
+    if let Some(bundles) = bundles {
+        bundles.stop(failure.is_none()).await;
+    }
     if let Some(why) = &failure {
         error!("a part of the daemon has stopped, so the daemon stops: {why}");
     }
@@ -96,6 +120,7 @@ pub async fn run(loaded: Loaded, instead: Option<Instead>, files: Files) -> Resu
 /// Serves until a signal to stop. `Some`: why the daemon cannot continue.
 async fn serve(
     daemon: &mut Daemon,
+    bundles: &mut Option<Bundles>,
     signals: &mut Signals,
     mut requests: mpsc::Receiver<Request>,
     (files, log): (&Files, &Logging),
@@ -106,6 +131,12 @@ async fn serve(
             failure = daemon.failed() => return Some(failure),
             is_stop = signals.wait() => if is_stop { return None },
             Some(request) = requests.recv() => waiting.push(request),
+            news = Bundles::next(bundles) => {
+                tokio::select! {
+                    () = take_news(daemon, bundles, news, (files, log)) => continue,
+                    () = signals.wait_for_stop() => return None,
+                }
+            }
         }
         // They all wait for a reload that begins after their request.
         waiting.extend(std::iter::from_fn(|| requests.try_recv().ok()));
@@ -115,16 +146,8 @@ async fn serve(
         ];
         notify(&begin.into_iter().flatten().collect::<Vec<_>>());
         let outcome = tokio::select! {
-            outcome = daemon.reload_files(&files.config, &files.environment) => outcome,
+            outcome = reload(daemon, bundles, (files, log)) => outcome,
             () = signals.wait_for_stop() => return None,
-        };
-        let outcome = match outcome {
-            Ok((loaded, reloaded)) => {
-                log.set(&loaded.config.log);
-                store_configuration(loaded, files).await;
-                Ok(reloaded)
-            }
-            Err(error) => Err(error),
         };
         notify(&[NotifyState::Ready]);
         for request in waiting {
@@ -134,9 +157,68 @@ async fn serve(
     }
 }
 
-async fn start(loaded: &Loaded, reloads: Reloads) -> Result<Daemon, u8> {
+/// Does what the agent of bundles asks for.
+async fn take_news(
+    daemon: &mut Daemon,
+    bundles: &mut Option<Bundles>,
+    news: News,
+    (files, log): (&Files, &Logging),
+) {
+    let Some(bundles) = bundles else { return };
+    match news {
+        News::Load(request) => {
+            if let Some(section) = bundles.load(daemon, request).await {
+                log.set(&section);
+            }
+        }
+        News::Status => bundles.show(daemon),
+    }
+    if let Some(loaded) = bundles.take_confirmed() {
+        store_configuration(loaded, files).await;
+    }
+}
+
+/// Reads the configuration files again, with those of the bundle that runs.
+async fn reload(
+    daemon: &mut Daemon,
+    bundles: &mut Option<Bundles>,
+    (files, log): (&Files, &Logging),
+) -> Result<Reloaded, ReloadError> {
+    if let Some(bundles) = bundles {
+        let (section, reloaded) = bundles.reload(daemon).await?;
+        log.set(&section);
+        if let Some(loaded) = bundles.take_confirmed() {
+            store_configuration(loaded, files).await;
+        }
+        return Ok(reloaded);
+    }
+    let (loaded, reloaded) = daemon
+        .reload_files(&files.config, &files.environment)
+        .await?;
+    log.set(&loaded.config.log);
+    store_configuration(loaded, files).await;
+    Ok(reloaded)
+}
+
+/// Stores the configuration with which the process started, at the latest when it is confirmed.
+async fn note(loaded: Loaded, bundles: &mut Option<Bundles>, files: &Files) {
+    let Some(bundles) = bundles else {
+        return store_configuration(loaded, files).await;
+    };
+    bundles.keep(loaded);
+    if let Some(loaded) = bundles.take_confirmed() {
+        store_configuration(loaded, files).await;
+    }
+}
+
+async fn start(
+    loaded: &Loaded,
+    reloads: Reloads,
+    reception: Option<Reception>,
+) -> Result<Daemon, u8> {
     let origin = |key: &str| loaded.origin(key);
-    let started = Daemon::start_with(loaded.config.clone(), origin, Some(reloads)).await;
+    let config = loaded.config.clone();
+    let started = Daemon::start_with_fleet(config, origin, Some(reloads), reception).await;
     started.map_err(|error| {
         error!("{error:#}");
         if error.is_damage() {

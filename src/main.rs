@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     let code = runtime.block_on(async {
         match checker {
             Some((whose, credentials)) => check(&cli, whose, &credentials).await,
-            None => run(&cli).await,
+            None => Box::pin(run(&cli)).await,
         }
     });
     let code = code.unwrap_or_else(|code| code);
@@ -72,8 +72,8 @@ fn main() -> ExitCode {
 async fn run(cli: &Cli) -> Result<u8, u8> {
     match &cli.command {
         Command::Run => {
-            let chosen = choice::choose(&cli.config, &environment());
-            let (loaded, instead) = chosen.map_err(|none| {
+            let chosen = choice::begin(&cli.config, &environment());
+            let beginning = chosen.map_err(|none| {
                 say(&none.to_string());
                 if none.may_end_better {
                     EXIT_FAILED
@@ -85,7 +85,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
                 config: cli.config.clone(),
                 environment: environment(),
             };
-            life::run(loaded, instead, files).await
+            Box::pin(life::run(beginning, files)).await
         }
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo(args).await,
@@ -97,6 +97,12 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
         Command::Config {
             command: ConfigCommand::Reload { json },
         } => reload(&socket(cli)?, *json).await,
+        Command::Config {
+            command:
+                command @ (ConfigCommand::Apply(_)
+                | ConfigCommand::Rollback
+                | ConfigCommand::History { .. }),
+        } => bundles(command, &socket(cli)?).await,
         Command::Config { command } => configuration(command, &cli.config),
         Command::Fleet(args) => fleet(args, &cli.config).await,
         Command::Profile { command } => profile(cli, command).await,
@@ -264,6 +270,16 @@ async fn reload(socket: &Path, json: bool) -> Result<u8, u8> {
     done.and(flushed).map(|()| EXIT_DONE).map_err(|error| {
         say(&error.to_string());
         error.exit_code()
+    })
+}
+
+/// Runs the commands about bundles that need the daemon.
+async fn bundles(command: &ConfigCommand, socket: &Path) -> Result<u8, u8> {
+    let (client, mut out) = (Client::new(socket), io::stdout());
+    report(match command {
+        ConfigCommand::Apply(args) => commands::apply(&client, args, &mut out).await,
+        ConfigCommand::History { json } => commands::history(&client, *json, &mut out).await,
+        _ => commands::roll_back(&client, &mut out).await,
     })
 }
 

@@ -3,6 +3,8 @@
 //! Comes in: requests of the control API ([`Reloads`]). Goes out: each request, to the task that
 //! owns the daemon. `daemon/reload.rs` carries the reload out.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -92,6 +94,14 @@ pub fn refuse_change(loaded: &Loaded, key: &str, running: &str, found: &str) -> 
 #[derive(Debug)]
 pub struct Request {
     pub reply: oneshot::Sender<Result<Reloaded, ReloadError>>,
+}
+
+/// A request to load the local files with those of a bundle.
+#[derive(Debug)]
+pub struct SetRequest {
+    /// The folder of the bundle's files. `None`: the local files alone.
+    pub set: Option<PathBuf>,
+    pub reply: oneshot::Sender<Result<(), String>>,
 }
 
 /// The sender of requests; cheap to clone.

@@ -21,13 +21,14 @@ pub(super) const DATA_DIR: &str = "/var/lib/stockrelay";
 /// The file of the last good configuration, in `data_dir`.
 pub(super) const LAST_CONFIG: &str = "last-config.toml";
 /// The files that the gateway creates in `data_dir`.
-const DATA_FILES: [&str; 7] = [
+const DATA_FILES: [&str; 8] = [
     "journal.redb",
     "journal.ballast",
     "lock",
     "odoo-copy.redb",
     "last-devices.toml",
     "last-scanners.toml",
+    "fleet",
     LAST_CONFIG,
 ];
 const CONTROL_SOCKET: &str = "/run/stockrelay/control.sock";
@@ -127,7 +128,7 @@ fn takes_path_of_data(socket: &Path, data_dir: &Path) -> bool {
     data_dir.starts_with(socket) || DATA_FILES.iter().any(|name| is_file(name))
 }
 
-fn site(reader: &mut Reader) -> Option<Name> {
+pub(super) fn site(reader: &mut Reader) -> Option<Name> {
     let faults = reader.faults.len();
     let site = reader.parse_key("site", NAME_ACCEPTED, |text| Name::new(text).ok());
     if site.is_none() && reader.faults.len() == faults {

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use super::fault::ConfigError;
 use super::overlay::{Link, Overlay};
 use super::{Config, Fleet, fleet, typed_values, written};
+use crate::event::Name;
 
 /// A configuration, its warnings and its files.
 #[derive(Debug)]
@@ -64,6 +65,38 @@ pub fn load_with(
     written::read_environment(environment, &mut written);
     let loaded = interpret(main, written, files)?;
     Ok(Loaded { links, ..loaded })
+}
+
+/// The keys that no bundle may set. The gateway reads them before it knows its bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ground {
+    pub site: Name,
+    pub data_dir: PathBuf,
+    pub fleet: Fleet,
+}
+
+/// Reads the keys that no bundle may set. Faults of other keys do not matter here: a bundle may
+/// bring what the local files lack.
+pub fn load_ground(path: &Path, environment: &[(String, String)]) -> Result<Ground, ConfigError> {
+    let (_, mut written) = written::read_files(path)?;
+    written::read_environment(environment, &mut written);
+    written.retain(|key, _| {
+        key == "site" || key == "data_dir" || key == "fleet" || key.starts_with("fleet.")
+    });
+    let directory = written::directory(&written::absolute(path));
+    let mut reader = typed_values::Reader::new(directory, written);
+    let site = super::known_keys::site(&mut reader);
+    let data_dir = reader.path("data_dir");
+    let fleet = fleet::read(&mut reader, &mut Vec::new(), site.as_ref());
+    reader.refuse_unknown();
+    match site {
+        Some(site) if reader.faults.is_empty() => Ok(Ground {
+            site,
+            data_dir: data_dir.unwrap_or_else(|| super::known_keys::DATA_DIR.into()),
+            fleet,
+        }),
+        _ => Err(ConfigError::Faults(reader.faults)),
+    }
 }
 
 /// Reads `[fleet]` alone: on central IT's machines a configuration file may have nothing else.

@@ -7,6 +7,7 @@
 //! **Guarantee:** sources accept readings all the time. A connected device stays connected unless
 //! its own access has changed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +17,10 @@ use tokio::sync::{oneshot, watch};
 use super::sources::{BrokerHandle, RunningSources, Switch};
 use super::{Daemon, FRESH_REFRESHES};
 use crate::capture::Capture;
+use crate::channel::desired::DesiredConfig;
 use crate::clock;
 use crate::config::{self, Check, Config, Loaded, effective};
+use crate::event::Name;
 use crate::forward::{Rules, Settings};
 use crate::journal::Namespace;
 use crate::opens;
@@ -34,9 +37,15 @@ pub const CONFIG_ALARM: &str = "configuration";
 /// How long a source that the configuration no longer has may take to end.
 const END_MAX: Duration = Duration::from_secs(10);
 /// The keys that change only when no document is being sent.
-const TARGET_KEYS: [&str; 3] = ["odoo.url", "odoo.database", "odoo.warehouse"];
-/// The keys that belong to the open journal.
-const RESTART_KEYS: [&str; 1] = ["journal.cache_bytes"];
+pub(super) const TARGET_KEYS: [&str; 3] = ["odoo.url", "odoo.database", "odoo.warehouse"];
+/// The keys that belong to the open journal, and to the rollout of a bundle.
+const RESTART_KEYS: [&str; 5] = [
+    "journal.cache_bytes",
+    "fleet.group",
+    "fleet.watch_s",
+    "fleet.quiet_s",
+    "fleet.quiet_max_s",
+];
 
 /// The configuration that runs, and the way to each part that a reload changes.
 #[derive(Debug)]
@@ -112,10 +121,16 @@ impl Daemon {
 
     /// Applies a configuration. A fault is logged, and raises an alarm until a later reload.
     pub async fn reload(&mut self, new: &Loaded) -> Result<Reloaded, ReloadError> {
-        let plan = match self.plan(new).await {
-            Ok(plan) => plan,
-            Err(faults) => return Err(self.refuse(ReloadError { faults })),
-        };
+        match self.apply(new).await {
+            Ok(reloaded) => Ok(reloaded),
+            Err(error) => Err(self.refuse(error)),
+        }
+    }
+
+    /// Applies a configuration, all of it or nothing. A fault raises no alarm.
+    pub async fn apply(&mut self, new: &Loaded) -> Result<Reloaded, ReloadError> {
+        let plan = self.plan(new).await;
+        let plan = plan.map_err(|faults| ReloadError { faults })?;
         for warning in &new.warnings {
             tracing::warn!("{warning}");
         }
@@ -140,7 +155,22 @@ impl Daemon {
         })
     }
 
-    fn refuse(&self, error: ReloadError) -> ReloadError {
+    /// Sets the configurations for floor devices, and how long one may differ.
+    pub fn set_floor(&self, configs: BTreeMap<Name, DesiredConfig>) {
+        let floor = self.running.intake.floor_devices();
+        let drift_s = self.running.config.fleet.drift_s;
+        floor.set_drift_after(Duration::from_secs(drift_s));
+        floor.replace(configs);
+    }
+
+    /// The configuration that runs, with each value.
+    #[must_use]
+    pub fn effective(&self) -> watch::Receiver<EffectiveView> {
+        self.running.effective.subscribe()
+    }
+
+    /// Logs the faults of a configuration that is not used, and raises the alarm.
+    pub fn refuse(&self, error: ReloadError) -> ReloadError {
         for fault in &error.faults {
             tracing::error!("the configuration is not reloaded: {fault}");
         }

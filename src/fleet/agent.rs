@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -77,27 +78,61 @@ impl<S: Storage> FleetStart<S> {
     /// ([`Self::running`]). The process calls it before it reads the files of a bundle, so that a
     /// bundle with which it cannot run ends after two starts. It writes to the disk, and blocks.
     pub fn open(storage: S, clock: WallClock, times: FleetTimes) -> Result<Self, DiskError> {
-        let (mut disk, record) = FleetDisk::open(storage)?;
+        let (disk, record) = FleetDisk::open(storage)?;
         let mut machine = Machine::new(record.clone(), times);
         let delayed = machine.step(clock, Input::Started).actions;
-        let mut recorded = Some(record);
-        if recorded.as_ref() != Some(machine.record()) {
-            // A start must not fail because the disk is full: the agent writes the record later.
-            let written = disk.write_record(machine.record());
-            recorded = written.is_ok().then(|| machine.record().clone());
-        }
-        Ok(Self {
+        let mut start = Self {
             disk,
             machine,
-            recorded,
+            recorded: Some(record),
             delayed,
-        })
+        };
+        start.write();
+        Ok(start)
+    }
+
+    /// The process cannot start with [`Self::running`]. A watched bundle is rolled back, and
+    /// [`Self::running`] changes.
+    pub fn cannot_load(&mut self, clock: WallClock, why: String) {
+        let set = self.running();
+        let result = Err(why);
+        let step = self.machine.step(clock, Input::Loaded { set, result });
+        self.delayed.extend(step.actions);
+        self.write();
+    }
+
+    /// Writes the record if it changed. A start must not fail because the disk is full: the agent
+    /// writes the record later.
+    fn write(&mut self) {
+        if self.recorded.as_ref() == Some(self.machine.record()) {
+            return;
+        }
+        let written = self.disk.write_record(self.machine.record());
+        self.recorded = written.is_ok().then(|| self.machine.record().clone());
     }
 
     /// The configuration with which the process must start.
     #[must_use]
     pub fn running(&self) -> ConfigSet {
         self.machine.record().running()
+    }
+
+    /// Whether the configuration that runs is a bundle that is not confirmed yet.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.machine.record().applied().is_some()
+    }
+
+    /// The changes of trusted keys.
+    #[must_use]
+    pub fn links(&self) -> Vec<Bytes> {
+        self.disk.links()
+    }
+
+    /// What is known before the agent runs.
+    #[must_use]
+    pub fn status(&self) -> FleetStatus {
+        FleetStatus::of(&self.machine)
     }
 
     /// The folder with the files of [`Self::running`]. `None`: the local files alone.
@@ -162,16 +197,9 @@ impl<S: Storage, T: Site> Agent<S, T> {
             changes_odoo: false,
         });
         FleetStatus {
-            running: self.machine.loaded().unwrap_or_else(|| record.running()),
-            confirmed: record.confirmed.clone(),
             pending: record.pending.clone().or(held),
-            next: record.next.clone(),
-            last: record.last.clone(),
-            stop: record.stop.clone(),
-            highest: record.highest,
-            rejected: self.machine.rejected().cloned(),
-            history: record.history.clone(),
             alarms,
+            ..FleetStatus::of(&self.machine)
         }
     }
 
@@ -224,7 +252,10 @@ impl<S: Storage, T: Site> Agent<S, T> {
             self.held.take_if(|(held, _)| is_older(held));
             let kept = files.clone();
             let stored = self
-                .on_disk(move |disk| disk.store(id, &kept.bundle, &kept.files))
+                .on_disk(move |disk| {
+                    disk.store(id, &kept.bundle, &kept.files)?;
+                    kept.link.iter().try_for_each(|link| disk.store_link(link))
+                })
                 .await;
             if let Err(error) = stored {
                 self.hold(files);

@@ -4,6 +4,8 @@
 //! record                      what the gateway knows about bundles
 //! bundles/SERIAL-HASH.bundle  as received
 //! sets/SERIAL-HASH/           the files for this site, unpacked
+//! lock                        locked by the process that uses the folder
+//! trust/VERSION               the link of each change of trusted keys
 //! ```
 //!
 //! **In**: a record, a bundle and its files. **Out**: the same, durable when the function returns.
@@ -14,7 +16,7 @@
 //! cut the power after each.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::chain::Link;
 use super::record::{BundleId, FleetRecord};
 use super::stored;
 
@@ -30,6 +33,8 @@ pub const FOLDER: &str = "fleet";
 const RECORD: &str = "record";
 const BUNDLES: &str = "bundles";
 const SETS: &str = "sets";
+const TRUST: &str = "trust";
+const LOCK: &str = "lock";
 /// What is not complete yet, or no longer, ends with one of these.
 const NEW: &str = ".new";
 const OLD: &str = ".old";
@@ -146,6 +151,27 @@ impl<S: Storage> FleetDisk<S> {
         stored.inspect_err(|_| self.give_up(&new))
     }
 
+    /// Stores a change of trusted keys, unless it is stored already.
+    pub fn store_link(&mut self, link: &Link) -> Result<(), DiskError> {
+        self.run(TRUST, Storage::create_folder)?;
+        self.run("", Storage::sync)?;
+        let name = link.version.to_string();
+        if self.has(TRUST, &name)? {
+            return self.run(TRUST, Storage::sync);
+        }
+        self.replace(TRUST, &name, &link.bytes)
+    }
+
+    /// Reads the changes of trusted keys. One that cannot be read has no effect.
+    #[must_use]
+    pub fn links(&self) -> Vec<Bytes> {
+        let names = self.storage.list(TRUST).unwrap_or_default();
+        let is_link = |name: &&String| name.bytes().all(|byte| byte.is_ascii_digit());
+        let read = |name: &String| self.storage.read(&format!("{TRUST}/{name}")).ok();
+        let read = names.iter().filter(is_link).filter_map(read);
+        read.map(Bytes::from).collect()
+    }
+
     /// Removes everything that the record does not need.
     pub fn clean_up(&mut self, needed: &BTreeSet<BundleId>) -> Result<(), DiskError> {
         let bundles: BTreeSet<String> = needed.iter().map(|id| format!("{id}.bundle")).collect();
@@ -242,6 +268,15 @@ impl<S: Storage> FleetDisk<S> {
     }
 }
 
+/// Returns the file of the bundle whose files are in the folder `set`.
+#[must_use]
+pub fn bundle_of_set(set: &Path) -> PathBuf {
+    let mut name = set.file_name().unwrap_or_default().to_owned();
+    name.push(".bundle");
+    let root = set.parent().and_then(Path::parent);
+    root.unwrap_or(Path::new("")).join(BUNDLES).join(name)
+}
+
 fn bundle_path(id: BundleId) -> String {
     format!("{BUNDLES}/{id}.bundle")
 }
@@ -279,6 +314,8 @@ fn check_path(path: &str) -> io::Result<()> {
 #[derive(Debug)]
 pub struct FolderStorage {
     root: PathBuf,
+    /// Locked: a second process must not count as a start.
+    lock: Option<File>,
 }
 
 impl FolderStorage {
@@ -286,8 +323,20 @@ impl FolderStorage {
     pub fn create(data_dir: &Path) -> io::Result<Self> {
         let mut storage = Self {
             root: data_dir.join(FOLDER),
+            lock: None,
         };
         storage.create_folder("")?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(storage.place(LOCK))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::Error(error) => error,
+            TryLockError::WouldBlock => io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "another process of stockrelay uses the directory",
+            ),
+        })?;
+        storage.lock = Some(lock);
         File::open(data_dir)?.sync_all()?;
         Ok(storage)
     }

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use super::chain::Link;
 use super::disk::DiskError;
-use super::machine::{Answer, OfferedBundle, RejectedOffer};
+use super::machine::{Answer, Machine, OfferedBundle, RejectedOffer};
 use super::record::{
     BundleId, ConfigSet, ConfirmedBundle, HistoryEntry, LastOutcome, PendingBundle, StopOrder,
 };
@@ -25,6 +26,8 @@ pub struct OfferedFiles {
     pub bundle: Bytes,
     /// Path and content.
     pub files: Vec<(String, Bytes)>,
+    /// The change of trusted keys. `None`: the bundle does not change them.
+    pub link: Option<Link>,
 }
 
 /// What views and reports show.
@@ -41,6 +44,25 @@ pub struct FleetStatus {
     pub rejected: Option<RejectedOffer>,
     pub history: VecDeque<HistoryEntry>,
     pub alarms: BTreeMap<&'static str, String>,
+}
+
+impl FleetStatus {
+    /// The status without alarms.
+    pub(super) fn of(machine: &Machine) -> Self {
+        let record = machine.record();
+        Self {
+            running: machine.loaded().unwrap_or_else(|| record.running()),
+            confirmed: record.confirmed.clone(),
+            pending: record.pending.clone(),
+            next: record.next.clone(),
+            last: record.last.clone(),
+            stop: record.stop.clone(),
+            highest: record.highest,
+            rejected: machine.rejected().cloned(),
+            history: record.history.clone(),
+            alarms: BTreeMap::new(),
+        }
+    }
 }
 
 /// What others want from the agent.

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -76,6 +76,15 @@ impl Client {
     ) -> Result<T, ClientError> {
         self.request(Method::POST, path, Body::from(body.to_string()))
             .await
+    }
+
+    /// Sends a file, such as a bundle.
+    pub async fn post_bytes<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        bytes: Bytes,
+    ) -> Result<T, ClientError> {
+        self.request(Method::POST, path, Body::from(bytes)).await
     }
 
     async fn request<T: DeserializeOwned>(

@@ -1,6 +1,7 @@
 //! The commands that query a running daemon. Each sends one request or a few, then prints a table
 //! for people, or one JSON object per line.
 
+mod apply;
 mod config;
 mod fleet;
 mod lists;
@@ -17,6 +18,7 @@ use std::io::{self, Write};
 use super::client::{Client, ClientError};
 use crate::reason::{Code, CodeSet};
 
+pub use apply::{apply, history, roll_back};
 pub use config::{Process, config};
 pub use fleet::fleet;
 pub use lists::{documents, events};

@@ -3,9 +3,10 @@
 //! Requests come in from the commands, the terminal UI and scripts; answers are JSON. They are read
 //! from the journal in short transactions, from the board and from the copy of Odoo's data. Only
 //! `decide`, `edit` and `settle` change anything, through the journal's inbox; `configuration` has
-//! the daemon reload its configuration.
+//! the daemon reload its configuration, and `bundles` hands bundles to the agent.
 //! `docs/control-api.md` is the reference.
 
+mod bundles;
 mod configuration;
 mod decide;
 mod edit;
@@ -40,6 +41,8 @@ use crate::config;
 use crate::decode::PAYLOAD_BYTES_MAX;
 use crate::decode::profiles::Profiles;
 use crate::event::Name;
+use crate::fleet::archive::BYTES_MAX;
+use crate::fleet::reception::Reception;
 use crate::journal::Journal;
 use crate::listener;
 use crate::reload::Reloads;
@@ -168,6 +171,13 @@ impl Control {
         self
     }
 
+    /// Sets the receiver of bundles.
+    #[must_use]
+    pub fn with_reception(mut self, reception: Reception) -> Self {
+        self.gateway.reception = Some(reception);
+        self
+    }
+
     /// Sets the effective configuration, with the origin of each value.
     #[must_use]
     pub fn with_effective(mut self, effective: watch::Receiver<EffectiveView>) -> Self {
@@ -282,6 +292,12 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         .route("/v1/config", get(configuration::show))
         .route("/v1/config/effective", get(configuration::effective))
         .route("/v1/config/reload", post(configuration::reload))
+        .route(
+            "/v1/config/bundle",
+            post(bundles::offer).layer(DefaultBodyLimit::max(BYTES_MAX)),
+        )
+        .route("/v1/config/rollback", post(bundles::roll_back))
+        .route("/v1/config/history", get(bundles::history))
         .fallback(problem::unknown_path)
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

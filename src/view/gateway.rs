@@ -12,6 +12,7 @@ use crate::catalog::Catalog;
 use crate::config::{Config, effective};
 use crate::decode::profiles::Profiles;
 use crate::event::Name;
+use crate::fleet::reception::Reception;
 use crate::journal::{Journal, JournalError};
 use crate::reload::Reloads;
 
@@ -66,6 +67,8 @@ pub struct Gateway {
     pub(super) copies: Option<watch::Receiver<Option<Catalog>>>,
     /// Takes requests to reload the configuration. `None`: nobody carries them out.
     pub(super) reloads: Option<Reloads>,
+    /// Takes bundles. `None`: this process takes none.
+    pub(super) reception: Option<Reception>,
     /// The effective configuration. `None` only in tests.
     pub(super) effective: Option<watch::Receiver<EffectiveView>>,
     /// One permit for each open stream.
@@ -85,6 +88,7 @@ impl Gateway {
             profiles: Profiles::default(),
             copies: None,
             reloads: None,
+            reception: None,
             effective: None,
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             statuses: Arc::new(Semaphore::new(STATUSES_MAX)),

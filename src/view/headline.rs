@@ -69,7 +69,8 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
 }
 
 /// Describes the configuration that runs: the beginning of its hash, its origin, and the pending
-/// bundle. `since` is the text between them. `None`: the daemon does not say.
+/// bundle, or the last one if it was not confirmed. `since` is the text between them. `None`: the
+/// daemon does not say.
 #[must_use]
 pub fn describe_config(config: &ConfigView, since: impl Fn(Timestamp) -> String) -> Option<String> {
     let since = since(config.since?);
@@ -79,9 +80,12 @@ pub fn describe_config(config: &ConfigView, since: impl Fn(Timestamp) -> String)
         (ConfigOrigin::Bundle, None) => "a bundle".to_owned(),
         (ConfigOrigin::Files, _) => "files".to_owned(),
     };
-    let pending = config.pending.as_ref().map_or(String::new(), |pending| {
-        format!("; bundle {} is {}", pending.serial, plain(&pending.state))
-    });
+    let state = |serial: u64, state: &str| format!("; bundle {serial} is {}", plain(state));
+    let pending = match (&config.pending, &config.last) {
+        (Some(pending), _) => state(pending.serial, &pending.state),
+        (None, Some(last)) if last.outcome != "confirmed" => state(last.serial, &last.outcome),
+        (None, _) => String::new(),
+    };
     Some(format!("{} from {origin} {since}{pending}", plain(&hash)))
 }
 

@@ -17,8 +17,8 @@ use crate::event::{Action, Field, Name, Recorded, RejectedNumber, Seq};
 use crate::journal::{AuditRecord, Entry, Rejected, Repeats};
 
 pub use answers::{
-    Dismissed, DocumentDetail, DocumentPage, EventPage, Refusal, RejectedPage, Resent, Retried,
-    Trace,
+    BundleAnswer, ConfigHistory, ConfigHistoryEntry, Dismissed, DocumentDetail, DocumentPage,
+    EventPage, Refusal, RejectedPage, Resent, Retried, Trace,
 };
 
 /// The most that lists show of a rejected reading's payload, in bytes.

@@ -1,5 +1,6 @@
 //! One integration binary, a module a subject.
 
+mod apply;
 mod broker;
 mod bundle;
 mod commands;

@@ -5,7 +5,7 @@ mod effects;
 mod odoo;
 mod process;
 mod refused;
-mod site;
+pub mod site;
 mod sources;
 
 use std::time::Duration;

@@ -56,6 +56,8 @@ fn a_record_is_read_as_it_was_written() {
     assert_eq!(first, FleetRecord::default());
     disk.store(id(42), b"bundle", &files(42)).unwrap();
     disk.write_record(&record(42)).unwrap();
+    assert!(FolderStorage::create(dir.path()).is_err(), "it is in use");
+    drop(disk);
     let (disk, again) = open();
     assert_eq!(again, record(42));
     assert_eq!(fs::read(disk.bundle(id(42))).unwrap(), b"bundle");

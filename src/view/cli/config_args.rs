@@ -44,6 +44,34 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Hand a bundle to the running daemon, and wait until it is confirmed
+    #[command(after_help = "\
+The daemon verifies the bundle with its own trust.toml, checks it against this gateway, applies it when its time has come and nothing is being scanned, and watches it. It returns to the configuration before if the gateway is worse with it.
+
+Exit code 0 if the bundle is confirmed, 1 if it is refused or rolled back. An interrupted command stops nothing.
+
+Examples:
+  stockrelay config apply /media/usb/autumn.bundle
+  stockrelay config apply autumn.bundle --no-wait
+  stockrelay config apply autumn.bundle --again    after the gateway rolled it back")]
+    Apply(ApplyArgs),
+    /// Return to the configuration that was confirmed before
+    #[command(after_help = "\
+A bundle that is being watched is rolled back. Otherwise the gateway returns from the confirmed bundle to the one before it, or to the local files.
+
+Example:
+  stockrelay config rollback")]
+    Rollback,
+    /// List how the bundles of this gateway ended: when, who, the outcome and its reason
+    #[command(after_help = "\
+Examples:
+  stockrelay config history
+  stockrelay config history --json | jq '.history[0]'")]
+    History {
+        /// Print the JSON answer of the control API
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a key that signs bundles: NAME.key (secret) and NAME.pub, minisign's files
     #[command(defer(without_config))]
     #[command(after_help = "\
@@ -114,6 +142,18 @@ Example:
         #[arg(value_name = "NEW")]
         new: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The bundle
+    pub file: PathBuf,
+    /// Return once the bundle waits for its time or a quiet moment
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Try a bundle again that was rolled back here
+    #[arg(long)]
+    pub again: bool,
 }
 
 #[derive(Debug, Args)]

@@ -67,7 +67,10 @@ pub fn config(
         ConfigCommand::Verify { file, trust } => inspect::verify(file, trust, process.now, out),
         ConfigCommand::Inspect { file } => inspect::inspect(file, out),
         // `main` asks the daemon.
-        ConfigCommand::Reload { .. } => Ok(EXIT_DONE),
+        ConfigCommand::Reload { .. }
+        | ConfigCommand::Apply(_)
+        | ConfigCommand::Rollback
+        | ConfigCommand::History { .. } => Ok(EXIT_DONE),
         ConfigCommand::Diff { old, new } => difference::diff(old, new.as_deref(), out),
     }
 }

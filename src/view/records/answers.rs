@@ -1,5 +1,6 @@
 //! The answers of the control API: pages, a document with its history, a trace, a refusal.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{DocumentView, EventView, RejectedView, RepeatsView, StepView};
@@ -139,4 +140,33 @@ pub struct Refusal {
     /// All faults of a configuration, a text for each. `error` has them, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
+}
+
+/// The answer to a bundle or a rollback that the gateway took in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleAnswer {
+    /// Whether something changed. False: the gateway had the bundle already.
+    #[serde(rename = "new")]
+    pub is_new: bool,
+    /// Why nothing changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// The answer of `GET /v1/config/history`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigHistory {
+    /// The newest first.
+    pub history: Vec<ConfigHistoryEntry>,
+}
+
+/// How a bundle ended on this gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigHistoryEntry {
+    pub at: Timestamp,
+    /// The person, or the way that the bundle came.
+    pub by: String,
+    pub serial: u64,
+    pub outcome: String,
+    pub reason: String,
 }

@@ -197,6 +197,7 @@ pub fn offer(serial: u64) -> OfferedFiles {
         offered: offered(serial),
         bundle: Bytes::from(format!("bundle {serial}")),
         files: vec![file("config.d/50.toml"), file("devices.toml")],
+        link: None,
     }
 }
 

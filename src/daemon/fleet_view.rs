@@ -1,0 +1,58 @@
+//! Shows the state of bundles: in the status, and as alarms.
+//!
+//! **In**: a [`FleetStatus`] of the agent. **Out**: its part of the board.
+
+use crate::board::{Board, ConfigOrigin, LastView, PendingView};
+use crate::fleet::orders::FleetStatus;
+use crate::fleet::record::{ConfigSet, PendingBundle};
+
+/// The alarms of the agent.
+const ALARMS: [&str; 4] = [
+    "bundle-expired",
+    "bundle-not-loaded",
+    "bundle-rejected",
+    "fleet-disk",
+];
+/// The alarm while the process takes no bundles.
+pub const FLEET_ALARM: &str = "fleet-record";
+
+/// Shows a status.
+pub fn show(board: &Board, status: &FleetStatus) {
+    let running = status.running.bundle();
+    let of_pending = (status.pending.as_ref())
+        .filter(|pending| Some(pending.facts.id) == running)
+        .map(|pending| (pending.facts.name.clone(), pending.facts.expires));
+    let of_confirmed = (status.confirmed.as_ref())
+        .filter(|confirmed| Some(confirmed.id) == running)
+        .map(|confirmed| (confirmed.name.clone(), confirmed.expires));
+    let (name, expires) = of_pending.or(of_confirmed).unzip();
+    board.config(|view| {
+        view.serial = running.map(|id| id.serial);
+        view.origin = match status.running {
+            ConfigSet::Files => ConfigOrigin::Files,
+            ConfigSet::Bundle(_) => ConfigOrigin::Bundle,
+        };
+        view.name = name;
+        view.expires = expires;
+        view.pending = status.pending.as_ref().map(pending_view);
+        view.last = status.last.as_ref().map(|last| LastView {
+            serial: last.id.serial,
+            outcome: last.outcome.name().to_owned(),
+            reason: Some(last.reason.clone()),
+            at: last.at,
+        });
+    });
+    for code in ALARMS {
+        board.alarm(code, status.alarms.get(code).cloned());
+    }
+}
+
+fn pending_view(pending: &PendingBundle) -> PendingView {
+    PendingView {
+        serial: pending.facts.id.serial,
+        state: pending.state.name().to_owned(),
+        since: pending.since,
+        until: pending.until,
+        reason: pending.reason.clone(),
+    }
+}

@@ -1,0 +1,239 @@
+//! The gateway as the agent of bundles sees it: its clock, its state, its check, its load.
+//!
+//! **In**: the board, the totals of the journal, the folder of a bundle's files. **Out**: an
+//! [`Observation`] each second, the faults of a bundle at this gateway, and requests to the task
+//! that owns the daemon, which loads the files.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::reload::TARGET_KEYS;
+use crate::board::{Board, Link, Live};
+use crate::clock;
+use crate::fleet::agent::{Site, SiteCheck};
+use crate::fleet::local::{LocalConfig, LocalFiles};
+use crate::fleet::machine::WallClock;
+use crate::fleet::watch::Observation;
+use crate::journal::{Journal, Totals};
+use crate::opens;
+use crate::reload::{SetRequest, describe_unopened};
+use crate::view::control::EffectiveView;
+
+const HOUR: Duration = Duration::from_hours(1);
+/// How often the counter of refused readings is noted for the rate of the last hour.
+const NOTE_EVERY: Duration = Duration::from_mins(1);
+
+/// This gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    pub board: Board,
+    pub journal: Journal,
+    pub files: LocalFiles,
+    /// The configuration that runs.
+    pub effective: watch::Receiver<EffectiveView>,
+    pub loads: mpsc::Sender<SetRequest>,
+    /// Whether the centre's broker is connected. `None`: the configuration has none.
+    pub centre: Option<watch::Receiver<bool>>,
+    pub counts: Mutex<Counts>,
+}
+
+/// What is counted between two observations.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// The readings at the observation before, and when the last one came.
+    readings: Option<u64>,
+    last_reading: Option<Instant>,
+    rejected: Option<u64>,
+    parked: u64,
+    refused: u64,
+    /// `refused` at past times, the oldest first.
+    noted: VecDeque<(Instant, u64)>,
+}
+
+impl Counts {
+    fn observe(&mut self, totals: &Totals, now: Instant) {
+        let readings = totals.stored + totals.duplicates + totals.rejected;
+        let before = self.readings.replace(readings);
+        if before.is_some_and(|before| before != readings) {
+            self.last_reading = Some(now);
+        }
+        let parked = totals.parked.documents;
+        let before = self.rejected.replace(totals.rejected);
+        // The first observation has nothing to compare with.
+        if let Some(before) = before {
+            self.refused += totals.rejected.saturating_sub(before);
+            self.refused += parked.saturating_sub(self.parked);
+        }
+        self.parked = parked;
+        let is_due = |(at, _): &(Instant, u64)| now.duration_since(*at) >= NOTE_EVERY;
+        if self.noted.back().is_none_or(is_due) {
+            self.noted.push_back((now, self.refused));
+        }
+        let is_old = |(at, _): &(Instant, u64)| now.duration_since(*at) > HOUR;
+        while self.noted.front().is_some_and(is_old) {
+            self.noted.pop_front();
+        }
+    }
+
+    fn refused_last_hour(&self) -> u64 {
+        let first = self.noted.front().map_or(0, |(_, refused)| *refused);
+        self.refused.saturating_sub(first)
+    }
+}
+
+fn observe(live: Live, counts: &Counts, centre: Option<bool>, now: Instant) -> Observation {
+    let odoo = live.odoo;
+    let why = || odoo.detail.unwrap_or_else(|| "no detail".to_owned());
+    Observation {
+        odoo_held: (odoo.link == Link::Held).then(why),
+        sources: (live.sources.into_iter())
+            .map(|(name, view)| (name, view.state == "up"))
+            .collect(),
+        devices: (live.devices.into_iter())
+            .filter(|(_, view)| view.online)
+            .map(|(name, _)| name.to_string())
+            .collect(),
+        centre,
+        refused: counts.refused,
+        refused_last_hour: counts.refused_last_hour(),
+        quiet: counts.last_reading.map(|last| now.duration_since(last)),
+        // The forwarder changes to another Odoo between two batches only, and waits for it.
+        is_sending: false,
+    }
+}
+
+impl Site for Gateway {
+    fn clock(&self) -> WallClock {
+        WallClock {
+            now: clock::now(),
+            // Housekeeping judges the clock each second.
+            is_trusted: !self.board.has_alarm("clock"),
+        }
+    }
+
+    fn observe(&self) -> Observation {
+        let now = clock::instant();
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.observe(&self.journal.totals(), now);
+        let centre = self.centre.as_ref().map(|centre| *centre.borrow());
+        observe(self.board.snapshot(), &counts, centre, now)
+    }
+
+    async fn check(&self, set: &Path) -> SiteCheck {
+        let (files, set) = (self.files.clone(), set.to_owned());
+        let pid = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
+        let check = move || {
+            let LocalConfig { loaded, .. } = files.read(Some(&set))?;
+            let faults = describe_unopened(&loaded, &opens::unopened(&loaded.config, pid));
+            if faults.is_empty() {
+                Ok(EffectiveView::of(&loaded.config, |_| None))
+            } else {
+                Err(faults)
+            }
+        };
+        let checked = tokio::task::spawn_blocking(check).await;
+        match checked.unwrap_or_else(|error| Err(vec![error.to_string()])) {
+            Ok(wanted) => {
+                let running = self.effective.borrow();
+                let is_other = |key: &&str| {
+                    let value =
+                        |view: &EffectiveView| view.keys.get(*key).map(|key| key.value.clone());
+                    value(&running) != value(&wanted)
+                };
+                SiteCheck {
+                    faults: Vec::new(),
+                    changes_odoo: TARGET_KEYS.iter().any(is_other),
+                }
+            }
+            Err(faults) => SiteCheck {
+                faults,
+                changes_odoo: false,
+            },
+        }
+    }
+
+    async fn load(&self, set: Option<&Path>) -> Result<(), String> {
+        let (reply, answer) = oneshot::channel();
+        let set = set.map(Path::to_owned);
+        if self.loads.send(SetRequest { set, reply }).await.is_ok()
+            && let Ok(result) = answer.await
+        {
+            return result;
+        }
+        // The daemon stops: that says nothing about the files. The process ends, and its next start
+        // loads them.
+        std::future::pending().await
+    }
+
+    /// The forwarder waits by itself.
+    fn pause_sending(&self, _: bool) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::{DeviceView, SourceView};
+    use crate::event::Name;
+    use crate::journal::StateTotals;
+
+    fn totals(stored: u64, rejected: u64, parked: u64) -> Totals {
+        Totals {
+            stored,
+            rejected,
+            parked: StateTotals {
+                documents: parked,
+                ..StateTotals::default()
+            },
+            ..Totals::default()
+        }
+    }
+
+    #[test]
+    fn only_what_is_refused_since_the_start_counts_and_for_an_hour() {
+        let (mut counts, start) = (Counts::default(), clock::instant());
+        counts.observe(&totals(10, 100, 7), start);
+        assert_eq!((counts.refused, counts.last_reading), (0, None));
+        let later = start + Duration::from_secs(1);
+        counts.observe(&totals(11, 102, 8), later);
+        assert_eq!((counts.refused, counts.refused_last_hour()), (3, 3));
+        assert_eq!(counts.last_reading, Some(later));
+        // A person settles the document: nothing is taken back.
+        counts.observe(&totals(11, 102, 7), later);
+        assert_eq!(counts.refused, 3);
+        for minute in 1..=62 {
+            counts.observe(&totals(11, 102, 7), later + NOTE_EVERY * minute);
+        }
+        assert_eq!((counts.refused, counts.refused_last_hour()), (3, 0));
+    }
+
+    #[test]
+    fn the_board_becomes_an_observation() {
+        let mut live = Live::default();
+        let source = |state: &str| SourceView {
+            state: state.to_owned(),
+            ..SourceView::default()
+        };
+        live.sources.insert("listen".to_owned(), source("up"));
+        live.sources.insert("broker".to_owned(), source("starting"));
+        let device = |online| DeviceView {
+            online,
+            ..DeviceView::default()
+        };
+        live.devices
+            .insert(Name::new("pda-1").unwrap(), device(true));
+        live.devices
+            .insert(Name::new("pda-2").unwrap(), device(false));
+        live.odoo.link = Link::Held;
+        live.odoo.detail = Some("wrong database".to_owned());
+        let seen = observe(live, &Counts::default(), Some(true), clock::instant());
+        assert_eq!(seen.odoo_held.as_deref(), Some("wrong database"));
+        let sources = [("broker".to_owned(), false), ("listen".to_owned(), true)];
+        assert_eq!(seen.sources, sources.into());
+        assert_eq!(seen.devices, ["pda-1".to_owned()].into());
+        assert_eq!((seen.centre, seen.quiet), (Some(true), None));
+    }
+}

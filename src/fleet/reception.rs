@@ -1,0 +1,236 @@
+//! Takes in bundles and stops, whichever way they come: verifies them, and hands them to the agent.
+//!
+//! **In**: bytes, and the way that they came. **Out**: the agent's answer, which is on disk when it
+//! comes. A bundle that does not verify is noted in the status, and has no other effect.
+//!
+//! The installed trust.toml is read for each message, so that a person who corrects it needs no
+//! restart.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use semver::Version;
+use tokio::sync::watch;
+
+use super::bundle::{self, Verified};
+use super::chain;
+use super::error::BundleError;
+use super::machine::{Answer, OfferedBundle};
+use super::manifest::Due;
+use super::orders::{FleetOrder, FleetOrders, FleetStatus, OfferedFiles, OrderError};
+use super::record::{BundleFacts, BundleId, ManifestHash, RingDue, StopOrder};
+use super::site_set::SiteSet;
+use super::stop;
+use super::trust::Trust;
+use crate::event::Name;
+
+/// The file of trusted keys, beside the configuration file.
+pub const TRUST_FILE: &str = "trust.toml";
+
+/// The door for bundles; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reception(Arc<Inner>);
+
+/// For whom bundles are, and by which keys.
+#[derive(Debug)]
+pub struct Gate {
+    /// The installed trust.toml.
+    pub trust: PathBuf,
+    /// The user of this process, who may own trust.toml.
+    pub user: u32,
+    pub site: Name,
+    pub group: Option<Name>,
+    /// The links of the chain of trusted keys that are on disk.
+    pub links: Vec<Bytes>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    gate: Gate,
+    links: Mutex<Vec<Bytes>>,
+    orders: FleetOrders,
+    status: watch::Receiver<FleetStatus>,
+}
+
+impl Reception {
+    #[must_use]
+    pub fn new(mut gate: Gate, orders: FleetOrders, status: watch::Receiver<FleetStatus>) -> Self {
+        let links = Mutex::new(std::mem::take(&mut gate.links));
+        Self(Arc::new(Inner {
+            gate,
+            links,
+            orders,
+            status,
+        }))
+    }
+
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<FleetStatus> {
+        self.0.status.clone()
+    }
+
+    /// Takes in a bundle. `by`: the way that it came, or the person. `is_again`: a person wants a
+    /// bundle that was rolled back to be tried again.
+    pub async fn take_bundle(
+        &self,
+        bytes: Bytes,
+        by: &str,
+        is_again: bool,
+    ) -> Result<Answer, OrderError> {
+        let (inner, sender) = (Arc::clone(&self.0), by.to_owned());
+        let verified = on_thread(move || inner.verify_bundle(bytes, sender, is_again)).await;
+        let offered = match verified {
+            Ok(offered) => offered,
+            Err(reason) => return self.reject(reason, by).await,
+        };
+        let link = offered.link.clone();
+        let answer = self
+            .0
+            .orders
+            .send(FleetOrder::Offer(Box::new(offered)))
+            .await?;
+        // Known: the link is on disk since the bundle came first.
+        if answer == Answer::Done
+            && let Some(link) = link
+        {
+            self.0.links().push(link.bytes.into());
+        }
+        Ok(answer)
+    }
+
+    /// Takes in a stop or a resumption.
+    pub async fn take_stop(&self, bytes: Bytes, by: &str) -> Result<Answer, OrderError> {
+        let inner = Arc::clone(&self.0);
+        match on_thread(move || inner.verify_stop(&bytes)).await {
+            Ok(stop) => self.0.orders.send(FleetOrder::Stop(stop)).await,
+            Err(reason) => self.reject(reason, by).await,
+        }
+    }
+
+    /// A person rolls back.
+    pub async fn roll_back(&self, by: &str) -> Result<Answer, OrderError> {
+        let by = by.to_owned();
+        self.0.orders.send(FleetOrder::RollBack { by }).await
+    }
+
+    /// Notes something that cannot be used.
+    pub async fn reject(&self, reason: String, by: &str) -> Result<Answer, OrderError> {
+        let by = by.to_owned();
+        self.0
+            .orders
+            .send(FleetOrder::Rejected { reason, by })
+            .await
+    }
+}
+
+impl Inner {
+    fn links(&self) -> std::sync::MutexGuard<'_, Vec<Bytes>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The keys that are trusted now.
+    fn trust(&self) -> Result<Trust, String> {
+        let installed = Trust::read_installed(&self.gate.trust, self.gate.user);
+        let installed = installed.map_err(|error| error.to_string())?;
+        let links = self.links().clone();
+        let (trust, broken) = chain::follow(installed, &links);
+        if let Some(error) = broken {
+            tracing::warn!(
+                "bundles: a change of trusted keys that the gateway stored has no effect: {error}"
+            );
+        }
+        Ok(trust)
+    }
+
+    fn verify_bundle(
+        &self,
+        bytes: Bytes,
+        by: String,
+        is_again: bool,
+    ) -> Result<OfferedFiles, String> {
+        let trust = self.trust()?;
+        let verified = bundle::verify(&bytes, &trust);
+        let verified = verified.map_err(|error| format!("{}: {error}", error.code()))?;
+        Ok(self.offer(verified, bytes, by, is_again))
+    }
+
+    fn verify_stop(&self, bytes: &Bytes) -> Result<StopOrder, String> {
+        let trust = self.trust()?;
+        let stop = stop::verify(bytes, &trust);
+        let stop = stop.map_err(|error| format!("{}: {error}", error.code()))?;
+        Ok(StopOrder {
+            count: stop.count,
+            serial: stop.serial,
+            is_stopped: stop.stop,
+            reason: stop.reason,
+            by: stop.by,
+        })
+    }
+
+    fn offer(&self, verified: Verified, bytes: Bytes, by: String, is_again: bool) -> OfferedFiles {
+        let (site, group) = (&self.gate.site, self.gate.group.as_ref());
+        let link = verified.link();
+        let bundle = verified.bundle;
+        let manifest = &bundle.manifest;
+        let ring = manifest.ring(site, group);
+        let unsupported = self.unsupported(manifest.requires.as_ref(), ring.is_none());
+        let set = SiteSet::of(&bundle, site, group);
+        let facts = BundleFacts {
+            id: BundleId {
+                serial: manifest.serial,
+                manifest: ManifestHash(bundle.hash()),
+            },
+            name: manifest.name.clone(),
+            not_before: manifest.not_before,
+            expires: manifest.expires,
+            ring: RingDue {
+                number: ring.map_or(0, |ring| u32::try_from(ring + 1).unwrap_or(u32::MAX)),
+                due: ring.and_then(|ring| match manifest.due(ring) {
+                    Due::AtOnce => None,
+                    Due::At(due) => Some(due),
+                }),
+            },
+            by,
+        };
+        OfferedFiles {
+            offered: OfferedBundle {
+                facts,
+                is_for_site: manifest.is_for(site, group),
+                unsupported,
+                is_again,
+            },
+            bundle: bytes,
+            files: (set.files.into_iter())
+                .map(|(path, file)| (path, file.bytes))
+                .collect(),
+            link,
+        }
+    }
+
+    /// Why this gateway cannot use a bundle.
+    fn unsupported(
+        &self,
+        requires: Option<&semver::VersionReq>,
+        has_no_ring: bool,
+    ) -> Option<String> {
+        let (site, group) = (self.gate.site.clone(), self.gate.group.clone());
+        if has_no_ring {
+            return Some(BundleError::NoRing { site, group }.to_string());
+        }
+        let version = Version::parse(env!("CARGO_PKG_VERSION")).ok()?;
+        let requires = requires?;
+        (!requires.matches(&version)).then(|| {
+            let requires = requires.clone();
+            BundleError::OtherVersion { requires, version }.to_string()
+        })
+    }
+}
+
+/// Verifying reads and hashes up to 16 MiB: not on a thread that serves.
+async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(error.to_string()))
+}

@@ -1,0 +1,163 @@
+//! `stockrelay config apply`, `rollback` and `history`: hand a bundle to the daemon, watch it, and
+//! return to the configuration before.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::config::{read_file, refused};
+use super::{Client, CommandError, EXIT_DONE, EXIT_FAILED, json_line};
+use crate::board::{ConfigView, LastView, PendingView};
+use crate::clock;
+use crate::fleet::Bundle;
+use crate::view::cli::ApplyArgs;
+use crate::view::client::ClientError;
+use crate::view::records::{BundleAnswer, ConfigHistory};
+use crate::view::table::plain;
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a daemon may be away while its bundle is watched: it may restart.
+const AWAY_MAX: Duration = Duration::from_mins(2);
+
+/// Applies a bundle. The exit code is 0 once it is confirmed (with `--no-wait`: once it waits for
+/// its time or a quiet moment), and 1 if it is refused or rolled back.
+pub async fn apply(
+    client: &Client,
+    args: &ApplyArgs,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    let bytes = read_file(&args.file)?;
+    let serial = Bundle::read(&bytes).map_err(refused)?.manifest.serial;
+    let before: ConfigView = client.get("/v1/config").await?;
+    let path = if args.again {
+        "/v1/config/bundle?again=true"
+    } else {
+        "/v1/config/bundle"
+    };
+    let answer: BundleAnswer = client.post_bytes(path, bytes).await?;
+    if let Some(detail) = &answer.detail {
+        writeln!(out, "{}", plain(detail))?;
+    }
+    let waiting = Waiting {
+        serial,
+        // The outcome of an earlier try is none of this one.
+        old: answer.is_new.then_some(before.last).flatten(),
+        until_staged: args.no_wait,
+    };
+    waiting.run(client, out).await
+}
+
+struct Waiting {
+    serial: u64,
+    old: Option<LastView>,
+    until_staged: bool,
+}
+
+/// What the configuration says about the bundle.
+enum Seen {
+    Pending(PendingView),
+    Ended(LastView),
+    /// A newer bundle came first.
+    Superseded(u64),
+    Nothing,
+}
+
+impl Waiting {
+    async fn run(&self, client: &Client, out: &mut dyn Write) -> Result<u8, CommandError> {
+        let (mut shown, mut seen_at) = (None, clock::instant());
+        loop {
+            let config = match client.get::<ConfigView>("/v1/config").await {
+                Ok(config) => config,
+                Err(ClientError::Refused { .. }) => return Ok(EXIT_FAILED),
+                Err(error) if seen_at.elapsed() > AWAY_MAX => return Err(error.into()),
+                Err(_) => {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                    continue;
+                }
+            };
+            seen_at = clock::instant();
+            match self.look(config) {
+                Seen::Ended(last) => return self.end(&last, out),
+                Seen::Superseded(newer) => {
+                    let serial = self.serial;
+                    writeln!(
+                        out,
+                        "bundle {serial} is not applied: bundle {newer} came after it"
+                    )?;
+                    return Ok(EXIT_FAILED);
+                }
+                Seen::Pending(pending) => {
+                    let (state, reason) = (pending.state, pending.reason);
+                    let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+                    let line = format!("bundle {} is {state}{reason}", self.serial);
+                    if shown.as_ref() != Some(&line) {
+                        writeln!(out, "{}", plain(&line))?;
+                        out.flush()?;
+                    }
+                    shown = Some(line);
+                    let is_early = ["fetched", "verified", "checked"].contains(&state.as_str());
+                    if self.until_staged && !is_early {
+                        return Ok(EXIT_DONE);
+                    }
+                }
+                Seen::Nothing => {}
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn look(&self, config: ConfigView) -> Seen {
+        let last = config.last.filter(|last| Some(last) != self.old.as_ref());
+        match (config.pending, last) {
+            (Some(pending), _) if pending.serial == self.serial => Seen::Pending(pending),
+            (_, Some(last)) if last.serial == self.serial => Seen::Ended(last),
+            (Some(pending), _) if pending.serial > self.serial => Seen::Superseded(pending.serial),
+            (_, Some(last)) if last.serial > self.serial => Seen::Superseded(last.serial),
+            _ => Seen::Nothing,
+        }
+    }
+
+    fn end(&self, last: &LastView, out: &mut dyn Write) -> Result<u8, CommandError> {
+        let reason = last.reason.clone().unwrap_or_default();
+        let line = format!("bundle {} is {}: {reason}", self.serial, last.outcome);
+        writeln!(out, "{}", plain(&line))?;
+        Ok(match last.outcome.as_str() {
+            "confirmed" => EXIT_DONE,
+            _ => EXIT_FAILED,
+        })
+    }
+}
+
+/// Returns to the configuration that was confirmed before.
+pub async fn roll_back(client: &Client, out: &mut dyn Write) -> Result<u8, CommandError> {
+    let body = serde_json::json!({});
+    let _: BundleAnswer = client.post("/v1/config/rollback", &body).await?;
+    writeln!(
+        out,
+        "The gateway returns to the configuration before; `stockrelay status` shows which one runs."
+    )?;
+    Ok(EXIT_DONE)
+}
+
+/// Lists how bundles ended.
+pub async fn history(client: &Client, json: bool, out: &mut dyn Write) -> Result<u8, CommandError> {
+    let answer: ConfigHistory = client.get("/v1/config/history").await?;
+    if json {
+        json_line(out, &answer)?;
+        return Ok(EXIT_DONE);
+    }
+    if answer.history.is_empty() {
+        writeln!(out, "No bundle has ended on this gateway yet.")?;
+    }
+    for entry in &answer.history {
+        let line = format!(
+            "{}  bundle {}  {}  {}  {}",
+            entry.at.strftime("%Y-%m-%d %H:%M:%SZ"),
+            entry.serial,
+            entry.outcome,
+            entry.by,
+            entry.reason
+        );
+        writeln!(out, "{}", plain(&line))?;
+    }
+    Ok(EXIT_DONE)
+}
