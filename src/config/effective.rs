@@ -49,7 +49,6 @@ pub fn values(config: &Config) -> Values {
     values.extend(listen(config.listen.as_ref()));
     values.extend(broker(config.broker.as_ref()));
     values.extend(odoo(&config.odoo));
-    values.extend(fleet(&config.fleet));
     values.extend(documents(&config.documents));
     values.extend(orders(&config.orders));
     values.extend(stock(&config.stock));
@@ -117,35 +116,6 @@ fn listen(listen: Option<&Listen>) -> Values {
         ),
         ("mqtt.listen.rate_per_s", set(&|it| json!(it.rate_per_s))),
         ("mqtt.listen.missed_max", set(&|it| json!(it.missed_max))),
-    ])
-}
-
-fn fleet(fleet: &Fleet) -> Values {
-    let broker = fleet.broker.as_ref();
-    let set = |value: &dyn Fn(&FleetBroker) -> Value| broker.map_or(Value::Null, value);
-    Values::from([
-        ("fleet.broker", set(&|it| json!(it.url))),
-        ("fleet.ca", set(&|it| path(it.ca.as_ref()))),
-        (
-            "fleet.client_cert",
-            set(&|it| path(it.client_cert.as_ref())),
-        ),
-        ("fleet.client_key", set(&|it| path(it.client_key.as_ref()))),
-        ("fleet.username", set(&|it| json!(it.username))),
-        (
-            "fleet.password_file",
-            set(&|it| path(it.password_file.as_ref())),
-        ),
-        ("fleet.url", json!(fleet.url)),
-        ("fleet.poll_s", json!(fleet.poll_s)),
-        (
-            "fleet.group",
-            json!(fleet.group.as_ref().map(crate::event::Name::as_str)),
-        ),
-        ("fleet.watch_s", json!(fleet.watch_s)),
-        ("fleet.quiet_s", json!(fleet.quiet_s)),
-        ("fleet.quiet_max_s", json!(fleet.quiet_max_s)),
-        ("fleet.drift_s", json!(fleet.drift_s)),
     ])
 }
 
