@@ -50,6 +50,10 @@ async fn no_event_is_lost_and_none_is_late_through_100_reloads() {
     let before = site.target.quantity(product, bin).await;
     let device = Device::connect(site.address(), "pda-1").await;
     let publishing = tokio::spawn(device.publish_all(EVENTS, EVERY));
+    // The same without reloads: how much the machine itself delays, beside the other tests.
+    let quiet = Site::start("", "").await;
+    let other = Device::connect(quiet.address(), "pda-1").await;
+    let publishing_quiet = tokio::spawn(other.publish_all(EVENTS, EVERY));
     let mut reloads = 0;
     let mut changed = 0;
     while reloads < RELOADS || !publishing.is_finished() {
@@ -59,11 +63,17 @@ async fn no_event_is_lost_and_none_is_late_through_100_reloads() {
         tokio::time::sleep(EVERY * 5).await;
     }
     let longest = publishing.await.unwrap();
+    let longest_quiet = publishing_quiet.await.unwrap();
+    quiet.stop().await;
     println!(
-        "{reloads} reloads of {changed} keys, {EVENTS} events, the longest PUBACK took {longest:?}"
+        "{reloads} reloads of {changed} keys, {EVENTS} events, the longest PUBACK took {longest:?}; without reloads {longest_quiet:?}"
     );
     assert!(changed > 20, "{changed}");
-    assert!(longest < Duration::from_secs(1), "{longest:?}");
+    let limit = Duration::from_secs(1) + longest_quiet;
+    assert!(
+        longest < limit,
+        "{longest:?}, without reloads {longest_quiet:?}"
+    );
     // The last documents are sealed and sent.
     site.reload("").await;
     site.until_posted(EVENTS.into()).await;

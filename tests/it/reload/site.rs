@@ -1,6 +1,6 @@
 //! A gateway in this process that is configured by files, its Odoo, and a device made of bytes.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use crate::free_address::free_address;
 use crate::scenarios::target::Target;
 
 /// Longer than anything here takes; a test that needs it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    free_address().port()
 }
 
 pub struct Site {
