@@ -91,6 +91,17 @@ impl StartError {
     }
 }
 
+/// What a start may bring besides the configuration.
+#[derive(Debug, Default)]
+pub struct StartOptions {
+    /// Shows what was found before the start.
+    pub board: Board,
+    /// Takes requests of the control API to reload.
+    pub reloads: Option<Reloads>,
+    /// Takes bundles of the control API.
+    pub reception: Option<Reception>,
+}
+
 /// A running gateway.
 #[derive(Debug)]
 pub struct Daemon {
@@ -104,31 +115,25 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// As [`Self::start_with`], without the origins of the values and without requests to reload.
+    /// As [`Self::start_with`], without the origins of the values and with the default options.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        Self::start_with(config, |_| None, None).await
+        Self::start_with(config, |_| None, StartOptions::default()).await
     }
 
     /// Opens and binds everything, in the order in which it is cheap to fail, and starts it.
-    /// `origin` answers what sets a key. `reloads` takes requests of the control API.
+    /// `origin` answers what sets a key.
     pub async fn start_with(
         config: Config,
         origin: impl Fn(&str) -> Option<String>,
-        reloads: Option<Reloads>,
+        options: StartOptions,
     ) -> Result<Self, StartError> {
-        Self::start_with_fleet(config, origin, reloads, None).await
-    }
-
-    /// As [`Self::start_with`]. `reception` takes the bundles of the control API.
-    pub async fn start_with_fleet(
-        config: Config,
-        origin: impl Fn(&str) -> Option<String>,
-        reloads: Option<Reloads>,
-        reception: Option<Reception>,
-    ) -> Result<Self, StartError> {
+        let StartOptions {
+            board,
+            reloads,
+            reception,
+        } = options;
         tls::install_provider();
         check(&config).await?;
-        let board = Board::new();
         let (journal, writer) = open_journal(&config).await?;
         flow::Driver::store_first_cursor(&journal).await?;
         let copy = watch::Sender::new(open_last_copy(&config).await?);
@@ -184,10 +189,9 @@ impl Daemon {
         };
         run(&mut parts, "forward", forwarder.run(cancel.clone()));
         let served = control.handle();
-        run(&mut parts, "control", control.run(cancel.clone()));
         let keeping = housekeeping::run(journal.clone(), board.clone(), cancel.clone());
         run(&mut parts, "housekeeping", keeping);
-        let daemon = Self {
+        let mut daemon = Self {
             totals: journal.watch(),
             journal,
             board,
@@ -206,6 +210,9 @@ impl Daemon {
             },
         };
         daemon.show_config(&daemon.running.config, origin);
+        // The first answer of the control API has everything that the start found.
+        let serving = control.run(daemon.cancel.clone());
+        run(&mut daemon.parts, "control", serving);
         Ok(daemon)
     }
 

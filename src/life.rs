@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use stockrelay::choice::Beginning;
+use stockrelay::board::Board;
+use stockrelay::choice::{Beginning, Instead};
 use stockrelay::config::{Loaded, Log, last};
-use stockrelay::daemon::Daemon;
 use stockrelay::daemon::fleet_view::FLEET_ALARM;
 use stockrelay::daemon::reload::CONFIG_ALARM;
-use stockrelay::fleet::reception::Reception;
+use stockrelay::daemon::{Daemon, StartOptions};
 use stockrelay::reload::{ReloadError, Reloaded, Reloads, Request};
 use stockrelay::view::commands::{EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -51,31 +51,26 @@ pub async fn run(beginning: Beginning, files: Files) -> Result<u8, u8> {
         EXIT_FAILED
     })?;
     info!(version = env!("CARGO_PKG_VERSION"), site = %loaded.config.site, "stockrelay starts");
-    if let Some(instead) = &instead {
-        error!("{}", instead.why);
-        error!("{}", instead.alarm());
-    }
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
     let (reloads, requests) = Reloads::new();
     let waiting = fleet.map(Waiting::new);
     let reception = waiting.as_ref().map(|waiting| waiting.reception.clone());
-    let mut daemon = start(&loaded, reloads, reception).await?;
-    daemon.set_floor(floor);
-    if let Some(fault) = &fleet_fault {
-        error!("{fault}");
+    let board = Board::new();
+    show_beginning(&board, &loaded, instead.as_ref(), fleet_fault);
+    if let Some(waiting) = &waiting {
+        waiting.show(&board);
     }
-    daemon.board().alarm(FLEET_ALARM, fleet_fault);
+    let options = StartOptions {
+        board,
+        reloads: Some(reloads),
+        reception,
+    };
+    let mut daemon = start(&loaded, options).await?;
+    daemon.set_floor(floor);
     let mut bundles = waiting.map(|waiting| waiting.run(&daemon));
-    if let Some(instead) = &instead {
-        daemon.board().alarm(CONFIG_ALARM, Some(instead.alarm()));
-    } else {
-        let change = last::site_change(&loaded);
-        if let Some(change) = &change {
-            warn!("{change}");
-        }
-        daemon.board().alarm(SITE_ALARM, change);
+    if instead.is_none() {
         note(loaded, &mut bundles, &files).await;
     }
     notify(&[NotifyState::Ready]);
@@ -211,14 +206,31 @@ async fn note(loaded: Loaded, bundles: &mut Option<Bundles>, files: &Files) {
     }
 }
 
-async fn start(
+/// Logs and shows, as alarms, the faults that were found before the start.
+fn show_beginning(
+    board: &Board,
     loaded: &Loaded,
-    reloads: Reloads,
-    reception: Option<Reception>,
-) -> Result<Daemon, u8> {
+    instead: Option<&Instead>,
+    fleet_fault: Option<String>,
+) {
+    if let Some(instead) = instead {
+        error!("{}", instead.why);
+        error!("{}", instead.alarm());
+        board.alarm(CONFIG_ALARM, Some(instead.alarm()));
+    } else if let Some(change) = last::site_change(loaded) {
+        warn!("{change}");
+        board.alarm(SITE_ALARM, Some(change));
+    }
+    if let Some(fault) = fleet_fault {
+        error!("{fault}");
+        board.alarm(FLEET_ALARM, Some(fault));
+    }
+}
+
+async fn start(loaded: &Loaded, options: StartOptions) -> Result<Daemon, u8> {
     let origin = |key: &str| loaded.origin(key);
     let config = loaded.config.clone();
-    let started = Daemon::start_with_fleet(config, origin, Some(reloads), reception).await;
+    let started = Daemon::start_with(config, origin, options).await;
     started.map_err(|error| {
         error!("{error:#}");
         if error.is_damage() {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::process::geteuid;
+use stockrelay::board::Board;
 use stockrelay::choice::FleetBeginning;
 use stockrelay::config::Loaded;
 use stockrelay::daemon::Daemon;
@@ -65,6 +66,11 @@ impl Waiting {
         }
     }
 
+    /// Shows the state of bundles before there is a daemon.
+    pub fn show(&self, board: &Board) {
+        fleet_view::show(board, &self.status.borrow());
+    }
+
     /// Starts the agent of a daemon that runs.
     pub fn run(self, daemon: &Daemon) -> Bundles {
         let (loads, requests) = mpsc::channel(1);
@@ -85,7 +91,6 @@ impl Waiting {
             agent.loaded(set, Ok(())).await;
             agent.run(self.received, self.status, cancel).await;
         });
-        fleet_view::show(daemon.board(), &status.borrow());
         Bundles {
             files: self.files,
             requests,

@@ -9,7 +9,7 @@ use rumqttc::QoS;
 use rumqttc::mqttbytes::v4::{Connect, Login, Packet, Publish, Subscribe};
 use stockrelay::clock;
 use stockrelay::config;
-use stockrelay::daemon::Daemon;
+use stockrelay::daemon::{Daemon, StartOptions};
 use stockrelay::demo::odoo::Version;
 use stockrelay::demo::odoo::seed::{bin_barcode, product_barcode};
 use stockrelay::reload::{ReloadError, Reloaded};
@@ -68,7 +68,8 @@ impl Site {
     pub async fn open(mut self) -> Self {
         let loaded = config::load(&self.path("config.toml"), &[]).unwrap();
         let origin = |key: &str| loaded.origin(key);
-        let daemon = Daemon::start_with(loaded.config.clone(), origin, None).await;
+        let daemon =
+            Daemon::start_with(loaded.config.clone(), origin, StartOptions::default()).await;
         self.daemon = Some(daemon.unwrap());
         self
     }
