@@ -91,7 +91,7 @@ impl StartError {
     }
 }
 
-/// What a start may bring besides the configuration.
+/// What a start may bring in addition to the configuration.
 #[derive(Debug, Default)]
 pub struct StartOptions {
     /// Shows what was found before the start.
