@@ -231,6 +231,8 @@ impl Hands {
             Command::Ping => return Ok(Input::Ping(self.ping().await)),
             _ => {}
         }
+        // Before anything changes the state of these documents.
+        self.queue.note_stopped().await?;
         let now = self.now();
         let (Some(client), Some(site)) = (&mut self.client, &self.site) else {
             return Err(Failure::wait("the gateway has not probed Odoo yet").into());

@@ -99,6 +99,8 @@ pub struct Queue {
     pub open_picks: BTreeSet<DocumentNumber>,
     /// Documents with abandoned calls; `None` before the gateway has read them.
     pub late: Option<LateCalls>,
+    /// Whether the list has the documents that were being sent when the last process stopped.
+    pub are_stopped_noted: bool,
     /// After its start, the gateway first takes the sends that the last process did not finish.
     /// This is the number of the last one that it has taken. `None`: it has taken all of them.
     pub recovered: Option<DocumentNumber>,
@@ -155,6 +157,7 @@ impl Queue {
             book: None,
             open_picks: BTreeSet::new(),
             late: None,
+            are_stopped_noted: false,
             recovered: Some(DocumentNumber::ZERO),
             healed: DocumentNumber::ZERO,
             withdrawn: None,

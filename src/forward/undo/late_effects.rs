@@ -47,10 +47,10 @@ impl Queue {
         Ok(self.late.insert(late))
     }
 
-    /// Calls about documents that were being sent when the process stopped may still be running in
-    /// Odoo, too.
-    async fn note_stopped(&mut self) -> Result<(), Interrupted> {
-        if self.late.is_some() {
+    /// Notes, once after the start, the documents that were being sent when the last process
+    /// stopped: Odoo may still be carrying out their calls.
+    pub async fn note_stopped(&mut self) -> Result<(), Interrupted> {
+        if self.are_stopped_noted {
             return Ok(());
         }
         let (mut numbers, mut after) = (Vec::new(), DocumentNumber::ZERO);
@@ -62,7 +62,9 @@ impl Queue {
             numbers.extend(page.iter().map(|entry| entry.document.number));
         }
         let changes = self.late()?.note(&numbers, clock::now());
-        self.store_side_values(changes).await
+        self.store_side_values(changes).await?;
+        self.are_stopped_noted = true;
+        Ok(())
     }
 
     /// Looks at each document whose abandoned call cannot be running any more. Returns a sentence
@@ -73,7 +75,6 @@ impl Queue {
         ground: Ground<'_>,
         late_s: u64,
     ) -> Result<Option<String>, Interrupted> {
-        self.note_stopped().await?;
         let limit = SignedDuration::from_secs(late_s.cast_signed());
         let (mut after, mut sentence) = (DocumentNumber::ZERO, None);
         while let Some(number) = self.late()?.due(clock::now(), limit, after) {
@@ -305,4 +306,93 @@ async fn is_there_again(
         OrderStep::Finish(outcome) => matches!(outcome, Outcome::Overtaken { .. }),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::channel::Outlets;
+    use crate::config;
+    use crate::document::{Document, DocumentKey, Line};
+    use crate::event::{Action, Event, Goods, Measures, Name, Seq, SourceKind};
+    use crate::forward::queue::changes::change;
+    use crate::journal::Journal;
+
+    const ONE: DocumentNumber = DocumentNumber::new(1);
+
+    fn scan() -> Event {
+        Event {
+            device: Name::new("pda").unwrap(),
+            id: "e1".to_owned(),
+            id_derived: false,
+            source: SourceKind::Listen,
+            at: Timestamp::UNIX_EPOCH,
+            received: Timestamp::UNIX_EPOCH,
+            measures: Measures::new(),
+            operator: None,
+            flags: Vec::new(),
+            action: Action::Scan {
+                code: "400".to_owned(),
+                symbology: None,
+            },
+        }
+    }
+
+    fn document() -> Document {
+        let line = Line {
+            goods: Goods {
+                product: "400".to_owned(),
+                quantity: 1.into(),
+                ..Goods::default()
+            },
+            events: vec![Seq::new(1)],
+        };
+        Document {
+            number: ONE,
+            key: DocumentKey([1; 16]),
+            purpose: Purpose::Transfer,
+            group: "pda".to_owned(),
+            lines: vec![line],
+            occurred: Timestamp::UNIX_EPOCH,
+            sealed: Timestamp::UNIX_EPOCH,
+            events: vec![Seq::new(1)],
+            corrects: None,
+            times: Vec::new(),
+            flags: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_that_ran_at_the_stop_are_noted_although_the_list_was_read_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
+        let inbox = journal.inbox();
+        inbox.append(vec![Ok(scan())]).await.unwrap();
+        let settled = Seq::new(1);
+        let sealing = inbox.seal_and_store(vec![document()], Vec::new(), 0, settled, Vec::new());
+        sealing.await.unwrap();
+        let entry = journal.document(ONE).unwrap().unwrap();
+        let sending = change(&entry, State::Sending, String::new());
+        assert_eq!(inbox.change(vec![sending]).await.unwrap(), [true]);
+        let new = || {
+            Queue::new(
+                journal.clone(),
+                Outlets::default(),
+                CancellationToken::new(),
+            )
+        };
+        let mut queue = new();
+        assert!(!queue.late().unwrap().holds(ONE));
+        queue.note_stopped().await.unwrap();
+        assert!(queue.late().unwrap().holds(ONE));
+        assert!(new().late().unwrap().holds(ONE), "it is not on disk");
+        // Once only: what has been decided is not noted again.
+        let removed = queue.late().unwrap().remove(ONE);
+        queue.store_side_values(removed).await.unwrap();
+        queue.note_stopped().await.unwrap();
+        assert!(!queue.late().unwrap().holds(ONE));
+    }
 }
