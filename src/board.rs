@@ -59,6 +59,52 @@ pub struct Live {
     /// The configuration that runs.
     #[serde(default)]
     pub config: ConfigView,
+    /// The ways to central IT.
+    #[serde(default)]
+    pub fleet: FleetView,
+}
+
+/// The ways to central IT. `None`: the configuration does not have it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FleetView {
+    pub broker: Option<WayView>,
+    pub url: Option<WayView>,
+}
+
+/// A way to central IT.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayView {
+    /// `up`, `down`, `starting`.
+    pub state: String,
+    /// When the way entered the state.
+    pub since: Timestamp,
+    /// Why it is down, or what does not work while it is up.
+    pub detail: Option<String>,
+    /// What the gateway answered to the newest message.
+    pub last: Option<String>,
+}
+
+impl FleetView {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.broker.is_none() && self.url.is_none()
+    }
+}
+
+/// The part of the live state that central IT gets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// SHA-256 of the effective configuration.
+    pub hash: String,
+    /// When the bundle that runs expires.
+    pub bundle_expires: Option<Timestamp>,
+    pub odoo: Link,
+    /// The number of devices that drift.
+    pub drift: u64,
+    /// The codes of the raised alarms.
+    pub alarms: Vec<String>,
+    pub is_source_down: bool,
 }
 
 /// The configuration that runs, and the bundles that are about to run or ran last.
@@ -229,6 +275,24 @@ impl Board {
     #[must_use]
     pub fn snapshot(&self) -> Live {
         self.live().clone()
+    }
+
+    /// As [`Self::snapshot`], for central IT alone: without a copy of all devices.
+    #[must_use]
+    pub fn summarize(&self) -> Summary {
+        let live = self.live();
+        Summary {
+            hash: live.config.hash.clone(),
+            bundle_expires: live.config.expires,
+            odoo: live.odoo.link.clone(),
+            drift: live.drift.len() as u64,
+            alarms: live.alarms.keys().cloned().collect(),
+            is_source_down: live.sources.values().any(SourceView::is_down),
+        }
+    }
+
+    pub fn fleet(&self, view: FleetView) {
+        self.live().fleet = view;
     }
 
     pub fn source(&self, kind: SourceKind, change: impl FnOnce(&mut SourceView)) {

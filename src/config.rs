@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use fault::{ConfigError, Fault, MISSING};
-pub use fleet::{Fleet, FleetBroker};
+pub use fleet::{Fleet, FleetBroker, FleetTls};
 pub use lot_pattern::LotPattern;
 pub use overlay::Overlay;
 pub use read::{

@@ -5,6 +5,7 @@
 //! process must exit.
 
 mod assembling;
+mod centre;
 pub mod fleet_view;
 mod housekeeping;
 pub mod reload;
@@ -45,6 +46,7 @@ use crate::source::scanners::list::ScannersError;
 use crate::tls;
 use crate::view::control::{Control, ControlError, EffectiveView};
 use assembling::Assembling;
+use centre::Here;
 use reload::Running;
 use sources::Starting;
 
@@ -148,7 +150,7 @@ impl Daemon {
         if let Some(reloads) = reloads {
             control = control.with_reloads(reloads);
         }
-        if let Some(reception) = reception {
+        if let Some(reception) = reception.clone() {
             control = control.with_reception(reception);
         }
         let capture = start_capture(&config, copy.subscribe(), &journal).await?;
@@ -188,6 +190,20 @@ impl Daemon {
             copy,
         };
         run(&mut parts, "forward", forwarder.run(cancel.clone()));
+        let link = read_link_settings(&config).await?;
+        let (link, settings_of_link) = watch::channel(link);
+        let here = Here {
+            site: config.site.clone(),
+            group: config.fleet.group.clone(),
+            data_dir: config.data_dir.clone(),
+            board: board.clone(),
+            journal: journal.clone(),
+            reception,
+            settings: settings_of_link,
+        };
+        let (is_connected, centre) = watch::channel(config.fleet.broker.as_ref().map(|_| false));
+        let linking = centre::run(here.into(), is_connected, cancel.clone());
+        run(&mut parts, "fleet", linking);
         let served = control.handle();
         let keeping = housekeeping::run(journal.clone(), board.clone(), cancel.clone());
         run(&mut parts, "housekeeping", keeping);
@@ -207,6 +223,8 @@ impl Daemon {
                 documents,
                 effective,
                 control: served,
+                link,
+                centre,
             },
         };
         daemon.show_config(&daemon.running.config, origin);
@@ -235,6 +253,12 @@ impl Daemon {
     #[must_use]
     pub fn board(&self) -> &Board {
         &self.board
+    }
+
+    /// Whether central IT's broker is connected; `None` while the configuration has none.
+    #[must_use]
+    pub fn centre(&self) -> watch::Receiver<Option<bool>> {
+        self.running.centre.clone()
     }
 
     /// The damage of the journal's file that a part met first; `None` while no part met any.
@@ -291,6 +315,13 @@ async fn check(config: &Config) -> Result<(), StartError> {
     } else {
         Err(StartError::Opens(Unusable::Opens(faults)))
     }
+}
+
+async fn read_link_settings(config: &Config) -> Result<centre::Settings, StartError> {
+    let config = config.clone();
+    tokio::task::spawn_blocking(move || centre::Settings::of(&config))
+        .await
+        .map_err(|error| StartError::Broke(error.to_string()))
 }
 
 async fn start_capture(

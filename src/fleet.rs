@@ -8,18 +8,23 @@
 //! bytes ─ stop ▸ Stop
 //! Verified ─▶ agent ─ machine ▸ record, actions ─▶ disk, then check, load, watch
 //!
+//! central IT's broker, web server ─ centre ▸ reception ▸ bundle, stop
+//! FleetStatus ─ own_report ▸ report ─ centre ▸ central IT's broker
+//!
 //! central IT's broker ─ desk ─ topics ▸ report ▸ heard ─ rollout ▸ continue, stop, or ended
 //! ```
 //!
 //! Pure, except for `build` (reads a directory), `trust` (reads trust.toml), `site_set` (writes the
 //! files of a site), `disk` (writes the record and the bundles), `agent` (the task that runs all of
-//! it on a gateway), `desk` (a client of the broker) and `download` (a client of a web server).
+//! it on a gateway), `centre` (the gateway's client of the broker and the web server), `desk` (a
+//! client of the broker) and `download` (a client of a web server).
 
 pub mod admit;
 pub mod agent;
 pub mod archive;
 pub mod build;
 pub mod bundle;
+pub mod centre;
 mod chain;
 mod content;
 pub mod desk;
@@ -35,6 +40,7 @@ pub mod local;
 pub mod machine;
 pub mod manifest;
 pub mod orders;
+pub mod own_report;
 mod parts;
 pub mod reception;
 pub mod record;

@@ -12,9 +12,13 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::odoo::key;
+use crate::source::broker::{Account, FLEET_KEYS, client_tls};
 use crate::source::scanners::list::Scanner;
 use crate::source::{LastLists, broker, devices, front_door, scanners};
 use crate::tls;
+
+/// The key of the entry of central IT's broker.
+pub const FLEET_BROKER: &str = "fleet.broker";
 
 /// The effect of an entry's fault on the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +89,7 @@ pub fn open_all(config: &Config, running: Option<i32>) -> Vec<Opened> {
         );
         list.push(make_optional(opened));
     }
+    list.extend(open_fleet(config).map(make_optional));
     let file = config.scanners.as_deref();
     for scanner in file
         .and_then(|file| scanners::list::read(file).ok())
@@ -180,6 +185,26 @@ fn open_broker(config: &Config, list: &mut Vec<Opened>) {
     if let (Some(file), false) = (&broker.devices, is_listed) {
         list.push(device_list("mqtt.broker.devices", file, config));
     }
+}
+
+/// Reads the files of `[fleet]`. `None`: the section names no server. The gateway runs without
+/// the link, and a bundle for it must not depend on the link.
+#[must_use]
+pub fn open_fleet(config: &Config) -> Option<Opened> {
+    let fleet = &config.fleet;
+    let files = [&fleet.tls.ca, &fleet.tls.client_cert, &fleet.tls.client_key];
+    let files = files.into_iter().flatten().map(AsRef::as_ref);
+    if let Some(server) = &fleet.broker {
+        let files: Vec<&Path> = files.chain(server.password_file.as_deref()).collect();
+        let read = Account::of_fleet(server).options(String::new()).map(drop);
+        return Some(entry(FLEET_BROKER, &server.url, check_files(&files, read)));
+    }
+    let url = fleet.url.as_ref()?;
+    let files: Vec<&Path> = files.collect();
+    let tls = &fleet.tls;
+    let certificate = (tls.client_cert.as_deref(), tls.client_key.as_deref());
+    let read = client_tls(tls.ca.as_deref(), certificate, &FLEET_KEYS).map(drop);
+    Some(entry("fleet.url", url, check_files(&files, read)))
 }
 
 fn entry(key: &'static str, what: &impl ToString, opened: Result<(), Fault>) -> Opened {

@@ -156,6 +156,19 @@ pub fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig, ClientTlsE
         .with_no_client_auth())
 }
 
+/// When the chain of certificates in a PEM file expires: the earliest time of its certificates. `None`: the file
+/// cannot be read.
+#[must_use]
+pub fn expiry(file: &Path) -> Option<Timestamp> {
+    let chain = CertificateDer::pem_file_iter(file).ok()?;
+    let expiries = chain.filter_map(|certificate| {
+        let certificate = certificate.ok()?;
+        let (_, certificate) = x509_parser::parse_x509_certificate(&certificate).ok()?;
+        Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
+    });
+    expiries.min()
+}
+
 /// The device that a verified client certificate names: its CN, or else its first DNS name.
 #[must_use]
 pub fn device_name(certificate: &CertificateDer<'_>) -> Option<String> {

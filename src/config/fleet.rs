@@ -17,6 +17,8 @@ pub struct Fleet {
     pub broker: Option<FleetBroker>,
     /// The address of a bundle. `{site}` and `{group}` are replaced already.
     pub url: Option<String>,
+    /// The files for TLS with the broker and with web servers.
+    pub tls: FleetTls,
     /// How often the address is polled, in seconds. Default 900; 1 to 86,400.
     pub poll_s: u64,
     /// The group of this site.
@@ -31,6 +33,16 @@ pub struct Fleet {
     /// How long the configuration of a floor device may differ from the wanted one, in seconds.
     /// Default 3,600; 1 to 2,592,000.
     pub drift_s: u64,
+}
+
+/// The files for TLS with central IT's servers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FleetTls {
+    /// PEM of the authorities to trust in addition to the system's.
+    pub ca: Option<PathBuf>,
+    /// PEM chain and key of the client certificate; both or neither.
+    pub client_cert: Option<PathBuf>,
+    pub client_key: Option<PathBuf>,
 }
 
 /// Central IT's broker, and how a client logs in there.
@@ -60,6 +72,7 @@ impl Default for Fleet {
         Self {
             broker: None,
             url: None,
+            tls: FleetTls::default(),
             poll_s: 900,
             group: None,
             watch_s: 300,
@@ -72,7 +85,7 @@ impl Default for Fleet {
 
 /// Reads the section. `site`: `None` if it is missing or has a fault.
 pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>, site: Option<&Name>) -> Fleet {
-    let broker = broker(reader, warnings);
+    let (broker, tls) = broker(reader, warnings);
     let default = Fleet::default();
     let written = reader.text("fleet.url", 2_048);
     let poll_s = reader.integer("fleet.poll_s", 1..=86_400, default.poll_s);
@@ -90,6 +103,7 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>, site: Option
     Fleet {
         broker,
         url,
+        tls,
         poll_s,
         group,
         watch_s: reader.integer("fleet.watch_s", 1..=86_400, default.watch_s),
@@ -99,7 +113,7 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>, site: Option
     }
 }
 
-fn broker(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<FleetBroker> {
+fn broker(reader: &mut Reader, warnings: &mut Vec<String>) -> (Option<FleetBroker>, FleetTls) {
     let keys = BrokerKeys {
         url: "fleet.broker",
         username: "fleet.username",
@@ -118,11 +132,16 @@ fn broker(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<FleetBroker
         password_file: reader.path(keys.password_file),
     };
     check_broker(reader, warnings, &keys, url.as_ref());
-    let url = url?;
-    Some(FleetBroker {
+    let tls = FleetTls {
+        ca: broker.ca.clone(),
+        client_cert: broker.client_cert.clone(),
+        client_key: broker.client_key.clone(),
+    };
+    let broker = url.map(|url| FleetBroker {
         url: url.as_str().trim_end_matches('/').to_owned(),
         ..broker
-    })
+    });
+    (broker, tls)
 }
 
 /// Replaces `{site}` and `{group}` in the address of the bundle, and checks it. The address is

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use super::centre;
 use super::sources::{BrokerHandle, RunningSources, Switch};
 use super::{Daemon, FRESH_REFRESHES};
 use crate::capture::Capture;
@@ -58,6 +59,10 @@ pub struct Running {
     pub documents: watch::Sender<config::Documents>,
     pub effective: watch::Sender<EffectiveView>,
     pub control: ControlHandle,
+    /// The link to central IT.
+    pub link: watch::Sender<centre::Settings>,
+    /// Whether central IT's broker is connected. `None`: the configuration has none.
+    pub centre: watch::Receiver<Option<bool>>,
 }
 
 /// Everything that a reload needs: from here on nothing can fail.
@@ -68,6 +73,7 @@ struct Plan {
     control: ControlChange,
     door: DoorPlan,
     broker: BrokerPlan,
+    link: centre::Settings,
 }
 
 enum DoorPlan {
@@ -197,16 +203,22 @@ impl Daemon {
         let running = &self.running;
         let mut faults = refuse_changes(&running.config, new);
         let (config, pid) = (new.config.clone(), own_pid());
+        let is_other_link = !centre::is_same_link(&running.config.fleet, &config.fleet);
         let read = tokio::task::spawn_blocking(move || {
-            let unopened = opens::unopened(&config, pid);
+            let mut unopened = opens::unopened(&config, pid);
+            if is_other_link {
+                let link = opens::open_fleet(&config);
+                unopened.extend(link.filter(|link| link.fault.is_some()));
+            }
             let file = device_file(&config);
             let devices = ReadList::read(file).map_err(|error| error.to_string());
             let scanners = ScannerList::read(config.scanners.as_deref());
             let scanners = scanners.map_err(|error| error.to_string());
-            (unopened, devices, scanners, settings(&config))
+            let link = centre::Settings::of(&config);
+            (unopened, devices, scanners, (settings(&config), link))
         });
         let read = read.await.map_err(|error| vec![error.to_string()])?;
-        let (unopened, devices, scanners, settings) = read;
+        let (unopened, devices, scanners, (settings, link)) = read;
         faults.extend(describe_unopened(new, &unopened));
         if !faults.is_empty() {
             return Err(faults);
@@ -232,6 +244,7 @@ impl Daemon {
             control,
             door,
             broker,
+            link,
         })
     }
 
@@ -310,6 +323,11 @@ impl Daemon {
             running.intake.profiles().set_devices([].into());
             capture.set_devices([].into());
         }
+        running.link.send_if_modified(|link| {
+            let is_other = *link != plan.link;
+            *link = plan.link;
+            is_other
+        });
         self.switch_door(plan.door, &plan.devices).await;
         self.switch_broker(plan.broker, &plan.devices).await;
         self.running.control.switch(plan.control).await;

@@ -37,7 +37,7 @@ pub struct Gateway {
     pub effective: watch::Receiver<EffectiveView>,
     pub loads: mpsc::Sender<SetRequest>,
     /// Whether the centre's broker is connected. `None`: the configuration has none.
-    pub centre: Option<watch::Receiver<bool>>,
+    pub centre: watch::Receiver<Option<bool>>,
     pub counts: Mutex<Counts>,
 }
 
@@ -119,7 +119,7 @@ impl Site for Gateway {
         let now = clock::instant();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.observe(&self.journal.totals(), now);
-        let centre = self.centre.as_ref().map(|centre| *centre.borrow());
+        let centre = *self.centre.borrow();
         observe(self.board.snapshot(), &counts, centre, now)
     }
 

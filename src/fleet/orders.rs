@@ -46,6 +46,24 @@ pub struct FleetStatus {
     pub alarms: BTreeMap<&'static str, String>,
 }
 
+impl Default for FleetStatus {
+    /// The local files run, and no bundle is known.
+    fn default() -> Self {
+        Self {
+            running: ConfigSet::Files,
+            confirmed: None,
+            pending: None,
+            next: None,
+            last: None,
+            stop: None,
+            highest: None,
+            rejected: None,
+            history: VecDeque::new(),
+            alarms: BTreeMap::new(),
+        }
+    }
+}
+
 impl FleetStatus {
     /// The status without alarms.
     pub(super) fn of(machine: &Machine) -> Self {

@@ -25,6 +25,9 @@ use super::stop;
 use super::trust::Trust;
 use crate::event::Name;
 
+/// The names of the ways on which published bundles come, for the record and the history.
+pub const BY_BROKER: &str = "broker";
+pub const BY_URL: &str = "fleet.url";
 /// The file of trusted keys, beside the configuration file.
 pub const TRUST_FILE: &str = "trust.toml";
 
@@ -84,6 +87,12 @@ impl Reception {
             Ok(offered) => offered,
             Err(reason) => return self.reject(reason, by).await,
         };
+        // All gateways receive the bundle for a few: that is nothing to reject.
+        let is_published = by == BY_BROKER || by == BY_URL;
+        if is_published && !offered.offered.is_for_site {
+            let serial = offered.offered.facts.id.serial;
+            return Ok(Answer::Known(format!("bundle {serial} is for other sites")));
+        }
         let link = offered.link.clone();
         let answer = self
             .0

@@ -81,7 +81,7 @@ impl Waiting {
             files: self.files.clone(),
             effective: daemon.effective(),
             loads,
-            centre: None,
+            centre: daemon.centre(),
             counts: Counts::default().into(),
         };
         let mut agent = Agent::new(self.start, site.into());

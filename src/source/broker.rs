@@ -33,14 +33,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, Incoming, Outgoing, Publish,
+    AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOptions, Outgoing, Publish,
     SubscribeReasonCode,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use error::describe;
-pub use options::{Account, BROKER_KEYS, BrokerError, SettingNames};
+pub use backoff::{Backoff, random};
+pub use error::{describe, find_oversize, is_malformed};
+pub use options::{
+    Account, BROKER_KEYS, BrokerError, FLEET_KEYS, SettingNames, client_tls, hash_files,
+};
 
 use super::Intake;
 use super::devices::{DeviceList, Told};
@@ -50,8 +53,6 @@ use crate::channel::identity::ReadingId;
 use crate::channel::{Outbound, Reading};
 use crate::event::{Channel, Name, Rejection, SourceKind, astray_code};
 use crate::{clock, config};
-use backoff::{Backoff, random};
-use error::is_malformed;
 use ignored::Ignored;
 use link::Link;
 use topic::Topic;
@@ -77,13 +78,23 @@ pub fn check(config: &config::Broker, site: &Name) -> Result<(), BrokerError> {
 /// Hashes the files with the password and the certificates: a renewed one needs a new link.
 #[must_use]
 pub fn hash_credentials(config: &config::Broker) -> blake3::Hash {
-    options::hash_credentials(config)
+    hash_files([
+        config.password_file.as_deref(),
+        config.ca.as_deref(),
+        config.client_cert.as_deref(),
+        config.client_key.as_deref(),
+    ])
 }
 
 /// Logs in at the broker once, with a client id of its own: the session of a gateway that runs
 /// stays as it is. The error is in the words of the source's status.
 pub async fn log_in(config: &config::Broker, site: &Name) -> Result<(), String> {
-    let mut options = options::options(config, site).map_err(|error| error.to_string())?;
+    let options = options::options(config, site).map_err(|error| error.to_string())?;
+    log_in_with(options, &BROKER_KEYS).await
+}
+
+/// Logs in once with these options, and a client id of its own.
+pub async fn log_in_with(mut options: MqttOptions, names: &SettingNames) -> Result<(), String> {
     options
         .set_client_id(format!("{}-check", options.client_id()))
         .set_clean_session(true);
@@ -96,7 +107,7 @@ pub async fn log_in(config: &config::Broker, site: &Name) -> Result<(), String> 
         match eventloop.poll().await {
             Ok(Event::Incoming(Incoming::ConnAck(_))) => break,
             Ok(_) => {}
-            Err(error) => return Err(describe(&error, &format!("{host}:{port}"), &BROKER_KEYS)),
+            Err(error) => return Err(describe(&error, &format!("{host}:{port}"), names)),
         }
     }
     // Disconnects, if the broker is still connected.

@@ -27,6 +27,7 @@ use crate::choice::Otherwise;
 use crate::config::{self, Config};
 use crate::event::Name;
 use crate::opens::{Effect, Opened};
+use crate::source::broker::{Account, FLEET_KEYS};
 use crate::source::{broker, devices, front_door};
 
 /// A clock that shows an earlier year was never set: this version is from this year.
@@ -253,6 +254,22 @@ pub async fn broker(config: &config::Broker, site: &Name) -> Finding {
     match broker::log_in(config, site).await {
         Ok(()) => Finding::ok(format!(
             "the MQTT broker {} accepts the gateway",
+            config.url
+        )),
+        Err(why) => Finding::warn(why, effect(Effect::Without)),
+    }
+}
+
+/// Checks whether central IT's broker accepts the gateway.
+pub async fn centre(config: &config::FleetBroker, site: &Name) -> Finding {
+    let options = Account::of_fleet(config).options(format!("stockrelay-fleet-{site}"));
+    let logged_in = match options {
+        Ok(options) => broker::log_in_with(options, &FLEET_KEYS).await,
+        Err(error) => Err(error.to_string()),
+    };
+    match logged_in {
+        Ok(()) => Finding::ok(format!(
+            "central IT's broker {} accepts the gateway",
             config.url
         )),
         Err(why) => Finding::warn(why, effect(Effect::Without)),

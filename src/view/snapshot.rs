@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use crate::board::{Board, ConfigView, DeviceView, DriftView, Live, OdooView, SourceView};
+use crate::board::{
+    Board, ConfigView, DeviceView, DriftView, FleetView, Live, OdooView, SourceView,
+};
 use crate::clock;
 use crate::document::DocumentNumber;
 use crate::event::{Name, RejectedNumber, Seq, SourceKind};
@@ -47,6 +49,9 @@ pub struct Status {
     /// The configuration that runs.
     #[serde(default)]
     pub config: ConfigView,
+    /// The ways to central IT.
+    #[serde(default, skip_serializing_if = "FleetView::is_empty")]
+    pub fleet: FleetView,
 }
 
 /// Counts of events and readings. Pruning lowers none of them. `stored`, `duplicates`, `rejected`
@@ -246,6 +251,7 @@ impl Status {
             unfinished: live.unfinished,
             alarms,
             config: live.config,
+            fleet: live.fleet,
         }
     }
 

@@ -17,7 +17,11 @@ impl Machine {
             Answer::Refused(reason) => {
                 return self.reject(clock, Some(id.serial), reason, &offered.facts.by);
             }
-            known @ Answer::Known(_) => return Step::answer(known),
+            known @ Answer::Known(_) => {
+                // What comes is in order again.
+                self.live.rejected = None;
+                return Step::answer(known);
+            }
         }
         self.record.highest = Some(id);
         self.live.rejected = None;

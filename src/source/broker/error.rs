@@ -8,11 +8,23 @@ use super::options::SettingNames;
 
 /// Whether a packet from the broker cannot be read. rumqttc reports a broken connection as such an
 /// error, too.
+#[must_use]
 pub fn is_malformed(error: &ConnectionError) -> bool {
     matches!(
         error,
         ConnectionError::MqttState(StateError::Deserialization(inner)) if !matches!(inner, PacketError::Io(_))
     )
+}
+
+/// The size of a message that is larger than the client accepts. `None`: another error.
+#[must_use]
+pub fn find_oversize(error: &ConnectionError) -> Option<usize> {
+    match error {
+        ConnectionError::MqttState(StateError::Deserialization(
+            PacketError::PayloadSizeLimitExceeded(bytes),
+        )) => Some(*bytes),
+        _ => None,
+    }
 }
 
 /// Describes the error for a person, and what to do.

@@ -62,6 +62,18 @@ pub const BROKER_KEYS: SettingNames = SettingNames {
     packet_bytes_max: "mqtt.broker.packet_bytes_max",
 };
 
+/// The keys of `[fleet]`.
+pub const FLEET_KEYS: SettingNames = SettingNames {
+    client: "the gateway",
+    url: "fleet.broker",
+    username: "fleet.username",
+    password_file: "fleet.password_file",
+    ca: "fleet.ca",
+    client_cert: "fleet.client_cert",
+    client_key: "fleet.client_key",
+    packet_bytes_max: "the largest bundle",
+};
+
 /// Why there is no client: a fault of the configuration.
 #[derive(Debug, Error)]
 pub enum BrokerError {
@@ -116,16 +128,11 @@ pub(super) fn options(config: &config::Broker, site: &Name) -> Result<MqttOption
 }
 
 /// Hashes the files with the password and the certificates: a renewed one is a change.
-pub(super) fn hash_credentials(config: &config::Broker) -> blake3::Hash {
+#[must_use]
+pub fn hash_files(files: [Option<&Path>; 4]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
-    let files = [
-        &config.password_file,
-        &config.ca,
-        &config.client_cert,
-        &config.client_key,
-    ];
     for file in files {
-        let content = file.as_ref().and_then(|file| fs::read(file).ok());
+        let content = file.and_then(|file| fs::read(file).ok());
         let content = content.unwrap_or_default();
         hasher.update(&content.len().to_le_bytes());
         hasher.update(&content);
@@ -133,7 +140,21 @@ pub(super) fn hash_credentials(config: &config::Broker) -> blake3::Hash {
     hasher.finalize()
 }
 
-impl Account<'_> {
+impl<'a> Account<'a> {
+    /// The account of a gateway at central IT's broker.
+    #[must_use]
+    pub fn of_fleet(broker: &'a config::FleetBroker) -> Self {
+        Self {
+            url: &broker.url,
+            username: broker.username.as_deref(),
+            password_file: broker.password_file.as_deref(),
+            ca: broker.ca.as_deref(),
+            client_cert: broker.client_cert.as_deref(),
+            client_key: broker.client_key.as_deref(),
+            names: &FLEET_KEYS,
+        }
+    }
+
     /// Builds a client's options: address, TLS and login. Reads the files that the account names.
     pub fn options(&self, client_id: String) -> Result<MqttOptions, BrokerError> {
         let key = self.names.url;
@@ -154,38 +175,44 @@ impl Account<'_> {
             options.set_credentials(username, password);
         }
         if tls {
-            let client = self.tls_config()?;
+            let certificate = (self.client_cert, self.client_key);
+            let client = Arc::new(client_tls(self.ca, certificate, self.names)?);
             options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(client)));
         }
         Ok(options)
     }
+}
 
-    fn tls_config(&self) -> Result<Arc<rustls::ClientConfig>, BrokerError> {
-        let names = self.names;
-        let client = tls::client_config(self.ca);
-        let mut client = client.map_err(|error| BrokerError::Ca {
-            key: names.ca,
-            error,
-        })?;
-        if let (Some(cert), Some(key)) = (self.client_cert, self.client_key) {
-            let fault = |key, path: &Path, why: String| BrokerError::Certificate {
-                key,
-                path: path.to_owned(),
-                why,
-            };
-            let cert_fault = |why| fault(names.client_cert, cert, why);
-            let key_fault = |why| fault(names.client_key, key, why);
-            let chain = CertificateDer::pem_file_iter(cert)
-                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| cert_fault(error.to_string()))?;
-            let private =
-                PrivateKeyDer::from_pem_file(key).map_err(|error| key_fault(error.to_string()))?;
-            let certified = CertifiedKey::from_der(chain, private, client.crypto_provider())
-                .map_err(|error| cert_fault(error.to_string()))?;
-            client.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certified));
-        }
-        Ok(Arc::new(client))
+/// Builds the TLS side of a client: the authorities to trust in addition to the system's, and the
+/// client certificate, if both its files are named.
+pub fn client_tls(
+    ca: Option<&Path>,
+    (client_cert, client_key): (Option<&Path>, Option<&Path>),
+    names: &SettingNames,
+) -> Result<rustls::ClientConfig, BrokerError> {
+    let client = tls::client_config(ca);
+    let mut client = client.map_err(|error| BrokerError::Ca {
+        key: names.ca,
+        error,
+    })?;
+    if let (Some(cert), Some(key)) = (client_cert, client_key) {
+        let fault = |key, path: &Path, why: String| BrokerError::Certificate {
+            key,
+            path: path.to_owned(),
+            why,
+        };
+        let cert_fault = |why| fault(names.client_cert, cert, why);
+        let key_fault = |why| fault(names.client_key, key, why);
+        let chain = CertificateDer::pem_file_iter(cert)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| cert_fault(error.to_string()))?;
+        let private =
+            PrivateKeyDer::from_pem_file(key).map_err(|error| key_fault(error.to_string()))?;
+        let certified = CertifiedKey::from_der(chain, private, client.crypto_provider())
+            .map_err(|error| cert_fault(error.to_string()))?;
+        client.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certified));
     }
+    Ok(client)
 }
 
 fn read_password(path: &Path, key: &'static str) -> Result<String, BrokerError> {

@@ -45,15 +45,21 @@ pub async fn gateway(
     findings.extend(last::site_change(loaded).map(|what| Finding::warn(what, "")));
     let opened = opens::open_all(config, running);
     let faults = opens::preventing(&opened);
-    let reads_broker = opened
-        .iter()
-        .all(|opened| opened.key != "mqtt.broker" || opened.fault.is_none());
+    let is_read = |key: &str| {
+        let mut entries = opened.iter().filter(|opened| opened.key == key);
+        entries.all(|opened| opened.fault.is_none())
+    };
+    let (reads_broker, reads_fleet) = (is_read("mqtt.broker"), is_read(opens::FLEET_BROKER));
     findings.extend(super::machine(config, opened, credentials, clock::now()));
     let of_run = (!faults.is_empty()).then(|| choice::otherwise(loaded, &faults, running));
     findings.extend(of_run.iter().flat_map(super::otherwise));
     if let (Some(broker), true) = (&config.broker, reads_broker) {
         say(&format!("checking the MQTT broker at {}", broker.url));
         findings.push(super::broker(broker, &config.site).await);
+    }
+    if let (Some(broker), true) = (&config.fleet.broker, reads_fleet) {
+        say(&format!("checking central IT's broker at {}", broker.url));
+        findings.push(super::centre(broker, &config.site).await);
     }
     let journal = super::journal(&config.data_dir);
     let is_damaged = matches!(journal, Some((_, true)));

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 
 use super::{Client, Done, json_line};
-use crate::board::Link;
+use crate::board::{FleetView, Link};
 use crate::clock;
 use crate::view::headline::{describe_config, headline};
 use crate::view::snapshot::{Devices, EventCounts, Status};
@@ -113,6 +113,7 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
     if let Some(config) = describe_config(&status.config, since) {
         writeln!(out, "config     {config}")?;
     }
+    write_fleet(&status.fleet, out)?;
     for sentence in status.alarms.values() {
         writeln!(out, "ALARM      {}", plain(sentence))?;
     }
@@ -128,6 +129,19 @@ fn write_devices(devices: &Devices, out: &mut dyn Write) -> io::Result<()> {
             out,
             "           drift: {drift} without the desired configuration"
         )?;
+    }
+    Ok(())
+}
+
+fn write_fleet(fleet: &FleetView, out: &mut dyn Write) -> io::Result<()> {
+    let ways = [("broker", &fleet.broker), ("address", &fleet.url)];
+    for (name, way) in ways {
+        let Some(way) = way else { continue };
+        let (state, since) = (plain(&way.state), time(way.since));
+        writeln!(out, "central IT {name} {state} since {since}")?;
+        for text in [&way.detail, &way.last].into_iter().flatten() {
+            writeln!(out, "           {}", plain(text))?;
+        }
     }
     Ok(())
 }
