@@ -15,14 +15,14 @@ use stockrelay::view::client::{Client, ClientError};
 use crate::process::command;
 use crate::reload::site::{PATIENCE, Site};
 
-const STRICT: (&str, &str) = ("config.d/50-capture.toml", "capture.check = \"strict\"\n");
+pub const STRICT: (&str, &str) = ("config.d/50-capture.toml", "capture.check = \"strict\"\n");
 
-struct Key {
-    signer: Signer,
+pub struct Key {
+    pub signer: Signer,
     entry: String,
 }
 
-fn key(name: &str) -> Key {
+pub fn key(name: &str) -> Key {
     let new = make_key(None).unwrap();
     let entry = format!(
         "[[key]]\nid = \"{}\"\npublic = \"{}\"\nname = \"{name}\"\n",
@@ -35,16 +35,21 @@ fn key(name: &str) -> Key {
     }
 }
 
-struct Gateway {
-    site: Site,
+pub struct Gateway {
+    pub site: Site,
     child: Child,
-    key: Key,
+    pub key: Key,
 }
 
 impl Gateway {
     /// Starts a gateway that trusts one key.
-    async fn start(watch_s: u64) -> Self {
-        let extra = format!("[fleet]\nwatch_s = {watch_s}\nquiet_s = 0\n");
+    pub async fn start(watch_s: u64) -> Self {
+        Self::start_with(watch_s, "").await
+    }
+
+    /// `fleet`: further keys of `[fleet]`.
+    pub async fn start_with(watch_s: u64, fleet: &str) -> Self {
+        let extra = format!("[fleet]\nwatch_s = {watch_s}\nquiet_s = 0\n{fleet}\n");
         let site = Site::build("", &extra).await;
         let key = key("anna");
         site.write("trust.toml", &format!("threshold = 1\n{}", key.entry));
@@ -56,27 +61,27 @@ impl Gateway {
         gateway
     }
 
-    async fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.child.wait().unwrap();
         self.child = command(self.site.dir.path()).spawn().unwrap();
         self.until("it answers", |_| true).await;
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
     }
 
-    async fn kill(&mut self) {
+    pub async fn kill(&mut self) {
         self.signal(Signal::KILL);
         self.restart().await;
     }
 
-    fn client(&self) -> Client {
+    pub fn client(&self) -> Client {
         Client::new(&self.site.path("control.sock"))
     }
 
-    async fn until(&self, what: &str, so: impl Fn(&Value) -> bool) -> Value {
+    pub async fn until(&self, what: &str, so: impl Fn(&Value) -> bool) -> Value {
         let begun = clock::instant();
         loop {
             let answer = self.client().get::<Value>("/v1/status").await;
@@ -88,18 +93,18 @@ impl Gateway {
         }
     }
 
-    async fn config(&self) -> Value {
+    pub async fn config(&self) -> Value {
         self.client().get("/v1/config").await.unwrap()
     }
 
-    async fn until_state(&self, state: &str) {
+    pub async fn until_state(&self, state: &str) {
         self.until(state, |status| {
             status["config"]["pending"]["state"] == state
         })
         .await;
     }
 
-    async fn until_ended(&self, serial: u64) -> Value {
+    pub async fn until_ended(&self, serial: u64) -> Value {
         let status = self.until("the outcome", |status| {
             let config = &status["config"];
             config["last"]["serial"] == serial && config["pending"].is_null()
@@ -107,13 +112,22 @@ impl Gateway {
         status.await["config"]["last"].clone()
     }
 
-    async fn post(&self, bundle: Bytes) -> Result<Value, ClientError> {
+    /// Waits for the alarm about something that was rejected.
+    pub async fn until_rejected(&self, reason: &str) {
+        self.until(reason, |status| {
+            let alarm = status["alarms"]["bundle-rejected"].as_str();
+            alarm.is_some_and(|alarm| alarm.contains(reason))
+        })
+        .await;
+    }
+
+    pub async fn post(&self, bundle: Bytes) -> Result<Value, ClientError> {
         let client = self.client();
         client.post_bytes("/v1/config/bundle", bundle).await
     }
 
     /// Makes a bundle that this gateway trusts. `targets`: the sites.
-    fn bundle(&self, serial: u64, targets: &str, files: &[(&str, &str)]) -> Bytes {
+    pub fn bundle(&self, serial: u64, targets: &str, files: &[(&str, &str)]) -> Bytes {
         let dir = tempfile::tempdir().unwrap();
         let manifest = format!(
             "format = 1\nserial = {serial}\nname = \"bundle {serial}\"\n\
@@ -130,7 +144,7 @@ impl Gateway {
         sign_bundle(&unsigned, &self.key.signer).unwrap().into()
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub fn run(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_stockrelay"))
             .args(["--config", "config.toml"])
             .args(arguments)
@@ -140,7 +154,7 @@ impl Gateway {
     }
 
     /// Returns the exit code and everything that the command printed.
-    fn apply(&self, bundle: &Bytes, more: &[&str]) -> (i32, String) {
+    pub fn apply(&self, bundle: &Bytes, more: &[&str]) -> (i32, String) {
         std::fs::write(self.site.path("the.bundle"), bundle).unwrap();
         let arguments = [&["config", "apply", "the.bundle"], more].concat();
         let output = tokio::task::block_in_place(|| self.run(&arguments));
@@ -149,7 +163,7 @@ impl Gateway {
         (output.status.code().unwrap(), text)
     }
 
-    async fn value(&self, key: &str) -> Value {
+    pub async fn value(&self, key: &str) -> Value {
         let effective: Value = self.client().get("/v1/config/effective").await.unwrap();
         effective["keys"][key].clone()
     }

@@ -9,6 +9,7 @@ mod crash;
 mod damage;
 mod demo;
 mod fleet_commands;
+mod fleet_delivery;
 mod floor;
 mod floor_families;
 mod flows;

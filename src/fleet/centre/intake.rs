@@ -36,7 +36,7 @@ pub async fn take_messages<S: CentreSite>(
             () = wait_until(seen.until()) => {
                 seen.forget();
                 // Full: the broker is asked anyway.
-                drop(again.try_send(topic));
+                let _ = again.try_send(topic);
                 continue;
             }
         };
@@ -61,7 +61,7 @@ pub async fn take_messages<S: CentreSite>(
             Outcome::Failed => {
                 seen.forget();
                 sleep(pace.next()).await;
-                drop(again.try_send(topic));
+                let _ = again.try_send(topic);
             }
         }
     }
