@@ -126,10 +126,8 @@ pub struct Here {
 }
 
 impl Here {
-    fn without_bundles() -> Result<Answer, OrderError> {
-        Ok(Answer::Refused(
-            "this gateway takes no bundles: see its alarms".to_owned(),
-        ))
+    fn without_bundles() -> Answer {
+        Answer::Refused("this gateway takes no bundles: see its alarms".to_owned())
     }
 }
 
@@ -137,21 +135,21 @@ impl CentreSite for Here {
     async fn take_bundle(&self, bytes: Bytes, by: &str) -> Result<Answer, OrderError> {
         match &self.reception {
             Some(reception) => reception.take_bundle(bytes, by, false).await,
-            None => Self::without_bundles(),
+            None => Ok(Self::without_bundles()),
         }
     }
 
     async fn take_stop(&self, bytes: Bytes, by: &str) -> Result<Answer, OrderError> {
         match &self.reception {
             Some(reception) => reception.take_stop(bytes, by).await,
-            None => Self::without_bundles(),
+            None => Ok(Self::without_bundles()),
         }
     }
 
     async fn reject(&self, reason: String, by: &str) -> Result<Answer, OrderError> {
         match &self.reception {
             Some(reception) => reception.reject(reason, by).await,
-            None => Self::without_bundles(),
+            None => Ok(Self::without_bundles()),
         }
     }
 
@@ -170,7 +168,7 @@ impl CentreSite for Here {
             own_report::describe(&self.site, self.group.as_ref(), &status, clock::now());
         let summary = self.board.summarize();
         report.running.hash = summary.hash;
-        report.odoo = describe_odoo(&summary.odoo).to_owned();
+        describe_odoo(&summary.odoo).clone_into(&mut report.odoo);
         report.drift = summary.drift;
         report.alarms = summary.alarms;
         if summary.is_source_down {

@@ -127,7 +127,7 @@ pub struct Tempo {
     /// by then; the time doubles up to `again_max`.
     pub again_min: Duration,
     pub again_max: Duration,
-    /// How often the polled address is downloaded although its ETag is the same.
+    /// How often the polled address is downloaded although its `ETag` is the same.
     pub etag_max: Duration,
     /// How long a topic with a message that is too large is left out.
     pub oversize: Duration,

@@ -26,7 +26,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest pause between two parts of the answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const REDIRECTS_MAX: usize = 3;
-/// The longest ETag that is used, in bytes.
+/// The longest `ETag` that is used, in bytes.
 const ETAG_BYTES_MAX: usize = 256;
 
 #[derive(Debug, Error)]
@@ -75,7 +75,7 @@ pub struct WebFiles<'a> {
 /// The answer of a web server.
 #[derive(Debug)]
 pub enum Fetched {
-    /// The bundle is the one with this ETag.
+    /// The bundle is the one with this `ETag`.
     NotModified,
     Body {
         bytes: Bytes,
@@ -95,10 +95,10 @@ impl Web {
     /// Reads the files.
     pub fn new(files: WebFiles<'_>) -> Result<Self, DownloadError> {
         let certificate = (files.client_cert, files.client_key);
-        Self::with_tls(client_tls(files.ca, certificate, &FLEET_KEYS)?)
+        Self::with_tls(&client_tls(files.ca, certificate, &FLEET_KEYS)?)
     }
 
-    fn with_tls(tls: rustls::ClientConfig) -> Result<Self, DownloadError> {
+    fn with_tls(tls: &rustls::ClientConfig) -> Result<Self, DownloadError> {
         let build = |is_secure| {
             let client = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
@@ -138,7 +138,7 @@ impl Web {
         }
     }
 
-    /// Asks for the bundle at an address, unless it still has this ETag. `http://` is accepted: the
+    /// Asks for the bundle at an address, unless it still has this `ETag`. `http://` is accepted: the
     /// configuration allows it only to this machine.
     pub async fn poll(&self, url: &str, etag: Option<&str>) -> Result<Fetched, DownloadError> {
         let url = Url::parse(url).map_err(|_| DownloadError::NotHttps)?;
@@ -195,7 +195,7 @@ impl Web {
 
 /// Downloads the bundle. `ca`: authorities to trust in addition to the system's.
 pub async fn download(address: &BundleAddress, ca: Option<&Path>) -> Result<Bytes, DownloadError> {
-    let web = Web::with_tls(tls::client_config(ca)?)?;
+    let web = Web::with_tls(&tls::client_config(ca)?)?;
     web.download(address).await
 }
 

@@ -177,14 +177,16 @@ mod tests {
 
     #[test]
     fn a_rejected_offer_is_no_outcome_of_the_bundle_that_runs() {
-        let mut status = FleetStatus::default();
-        status.running = ConfigSet::Bundle(id(42));
-        status.last = Some(LastOutcome {
-            id: id(42),
-            outcome: BundleOutcome::Confirmed,
-            reason: String::new(),
-            at: now(),
-        });
+        let mut status = FleetStatus {
+            running: ConfigSet::Bundle(id(42)),
+            last: Some(LastOutcome {
+                id: id(42),
+                outcome: BundleOutcome::Confirmed,
+                reason: String::new(),
+                at: now(),
+            }),
+            ..FleetStatus::default()
+        };
         for (rejected_serial, reported) in [(None, 0), (Some(42), 0), (Some(41), 41)] {
             status.rejected = Some(rejected(rejected_serial));
             let report = describe_status(&status);

@@ -18,6 +18,7 @@ use crate::free_address::free_address;
 use crate::{commands, process};
 
 mod breakages;
+mod centre_files;
 
 use breakages::{Breakage, Run};
 
@@ -187,6 +188,7 @@ fn complaints(status: &Value) -> Vec<String> {
         }
     }
     said.extend(text(&status["odoo"]["detail"]));
+    said.extend(text(&status["fleet"]["broker"]["detail"]));
     said
 }
 
@@ -220,11 +222,7 @@ async fn check_and_run_are_content_with_a_gateway_that_is_in_order() {
 #[test]
 fn each_key_that_names_a_file_a_directory_a_port_or_a_host_is_broken_here() {
     let broken: BTreeSet<_> = breakages::all().iter().map(|of| of.key).collect();
-    // The daemon opens those of `[fleet]` with its link to central IT.
-    let is_opened = |key: &&str| !key.starts_with("fleet.");
-    let places: BTreeSet<_> = (config::known_places().into_iter())
-        .filter(is_opened)
-        .collect();
+    let places: BTreeSet<_> = config::known_places().into_iter().collect();
     assert_eq!(broken, places);
 }
 

@@ -122,8 +122,8 @@ impl<'a, S: CentreSite> Link<'a, S> {
     async fn build(&self, build: &BuildOptions) -> Result<MqttOptions, String> {
         let site = &self.shared.options.site;
         let (build, id) = (build.clone(), format!("stockrelay-fleet-{site}"));
-        let built = tokio::task::spawn_blocking(move || build(id)).await;
-        let mut options = built.unwrap_or_else(|error| Err(error.to_string()))?;
+        let made = tokio::task::spawn_blocking(move || build(id)).await;
+        let mut options = made.unwrap_or_else(|error| Err(error.to_string()))?;
         let will = LastWill::new(
             online_topic(site),
             online_json(false),

@@ -13,9 +13,16 @@ pub struct Backoff {
     next: Duration,
 }
 
-impl Backoff {
-    pub fn new() -> Self {
+impl Default for Backoff {
+    fn default() -> Self {
         Self { next: BACKOFF_MIN }
+    }
+}
+
+impl Backoff {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
     pub fn next(&mut self, random: u16) -> Duration {
@@ -26,6 +33,7 @@ impl Backoff {
 }
 
 /// Chance enough to spread reconnects: the standard library seeds its hash maps with it.
+#[must_use]
 pub fn random() -> u16 {
     let bytes = RandomState::new().build_hasher().finish().to_le_bytes();
     u16::from_le_bytes([bytes[0], bytes[1]])

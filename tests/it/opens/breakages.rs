@@ -31,7 +31,7 @@ use Run::{Ends1, Ends64, Fails, Holds, Warns};
 #[expect(dead_code, reason = "held until it is dropped")]
 pub struct Held(Option<TcpListener>, Option<SerialStream>);
 
-type Break = Box<dyn Fn(&Place) -> Held>;
+pub type Break = Box<dyn Fn(&Place) -> Held>;
 
 pub struct Breakage {
     pub key: &'static str,
@@ -43,7 +43,7 @@ pub struct Breakage {
     pub is_unprivileged: bool,
 }
 
-fn of(key: &'static str, word: &'static str, run: Run, break_it: Break) -> Breakage {
+pub fn of(key: &'static str, word: &'static str, run: Run, break_it: Break) -> Breakage {
     Breakage {
         key,
         word,
@@ -53,25 +53,25 @@ fn of(key: &'static str, word: &'static str, run: Run, break_it: Break) -> Break
     }
 }
 
-fn by_user(breakage: Breakage) -> Breakage {
+pub fn by_user(breakage: Breakage) -> Breakage {
     Breakage {
         is_unprivileged: true,
         ..breakage
     }
 }
 
-fn change(break_it: impl Fn(&Place) + 'static) -> Break {
+pub fn change(break_it: impl Fn(&Place) + 'static) -> Break {
     Box::new(move |place| {
         break_it(place);
         Held::default()
     })
 }
 
-fn remove(name: &'static str) -> Break {
+pub fn remove(name: &'static str) -> Break {
     change(move |place| fs::remove_file(place.path(name)).unwrap())
 }
 
-fn write(name: &'static str, text: &'static str) -> Break {
+pub fn write(name: &'static str, text: &'static str) -> Break {
     change(move |place| {
         drop(fs::remove_file(place.path(name)));
         fs::write(place.path(name), text).unwrap();
@@ -87,14 +87,14 @@ fn configure(from: &'static str, to: &'static str) -> Break {
     })
 }
 
-fn both(one: Break, other: Break) -> Break {
+pub fn both(one: Break, other: Break) -> Break {
     Box::new(move |place| {
         one(place);
         other(place)
     })
 }
 
-fn no_right(name: &'static str) -> Break {
+pub fn no_right(name: &'static str) -> Break {
     change(move |place| {
         let path = place.path(name).canonicalize().unwrap();
         fs::set_permissions(path, PermissionsExt::from_mode(0o000)).unwrap();
@@ -102,7 +102,7 @@ fn no_right(name: &'static str) -> Break {
 }
 
 /// A key that belongs to no certificate here.
-fn other_key(name: &'static str) -> Break {
+pub fn other_key(name: &'static str) -> Break {
     change(move |place| {
         let key = rcgen::KeyPair::generate().unwrap();
         fs::write(place.path(name), key.serialize_pem()).unwrap();
@@ -118,6 +118,7 @@ pub fn all() -> Vec<Breakage> {
     all.extend(of_listen());
     all.extend(of_the_broker());
     all.extend(of_scanners());
+    all.extend(super::centre_files::all());
     all
 }
 
