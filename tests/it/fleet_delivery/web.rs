@@ -61,7 +61,7 @@ impl Answer {
         }
     }
 
-    /// A whole answer to a request with the same ETag, too.
+    /// A whole answer to a request with the same `ETag`, too.
     pub fn ignoring_etag(self) -> Self {
         Self {
             has_body_always: true,
@@ -195,7 +195,8 @@ async fn serve(
     {
         let mut counts = counts.lock().unwrap();
         counts.requests += 1;
-        counts.path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        path.clone_into(&mut counts.path);
         if is_same {
             counts.not_modified += 1;
         } else if answer.status == "200 OK" {
