@@ -46,7 +46,7 @@ use crate::source::scanners::list::ScannersError;
 use crate::tls;
 use crate::view::control::{Control, ControlError, EffectiveView};
 use assembling::Assembling;
-use centre::Here;
+use centre::{Here, LinkHandle, Settings};
 use reload::Running;
 use sources::Starting;
 
@@ -190,20 +190,8 @@ impl Daemon {
             copy,
         };
         run(&mut parts, "forward", forwarder.run(cancel.clone()));
-        let link = read_link_settings(&config).await?;
-        let (link, settings_of_link) = watch::channel(link);
-        let here = Here {
-            site: config.site.clone(),
-            group: config.fleet.group.clone(),
-            data_dir: config.data_dir.clone(),
-            board: board.clone(),
-            journal: journal.clone(),
-            reception,
-            settings: settings_of_link,
-        };
-        let (is_connected, centre) = watch::channel(config.fleet.broker.as_ref().map(|_| false));
-        let linking = centre::run(here.into(), is_connected, cancel.clone());
-        run(&mut parts, "fleet", linking);
+        let link = start_link(&config, &journal, &board, reception, &mut parts, &cancel);
+        let link = link.await?;
         let served = control.handle();
         let keeping = housekeeping::run(journal.clone(), board.clone(), cancel.clone());
         run(&mut parts, "housekeeping", keeping);
@@ -224,7 +212,6 @@ impl Daemon {
                 effective,
                 control: served,
                 link,
-                centre,
             },
         };
         daemon.show_config(&daemon.running.config, origin);
@@ -258,7 +245,7 @@ impl Daemon {
     /// Whether central IT's broker is connected; `None` while the configuration has none.
     #[must_use]
     pub fn centre(&self) -> watch::Receiver<Option<bool>> {
-        self.running.centre.clone()
+        self.running.link.is_connected.clone()
     }
 
     /// The damage of the journal's file that a part met first; `None` while no part met any.
@@ -317,11 +304,37 @@ async fn check(config: &Config) -> Result<(), StartError> {
     }
 }
 
-async fn read_link_settings(config: &Config) -> Result<centre::Settings, StartError> {
-    let config = config.clone();
-    tokio::task::spawn_blocking(move || centre::Settings::of(&config))
+/// Starts the link to central IT, which may have no server.
+async fn start_link(
+    config: &Config,
+    journal: &Journal,
+    board: &Board,
+    reception: Option<Reception>,
+    parts: &mut JoinSet<&'static str>,
+    cancel: &CancellationToken,
+) -> Result<LinkHandle, StartError> {
+    let read = config.clone();
+    let settings = tokio::task::spawn_blocking(move || Settings::of(&read))
         .await
-        .map_err(|error| StartError::Broke(error.to_string()))
+        .map_err(|error| StartError::Broke(error.to_string()))?;
+    let (settings, of_link) = watch::channel(settings);
+    let here = Here {
+        site: config.site.clone(),
+        group: config.fleet.group.clone(),
+        data_dir: config.data_dir.clone(),
+        board: board.clone(),
+        journal: journal.clone(),
+        reception,
+        settings: of_link,
+    };
+    let broker = config.fleet.broker.as_ref();
+    let (connected, is_connected) = watch::channel(broker.map(|_| false));
+    let linking = centre::run(here.into(), connected, cancel.clone());
+    run(parts, "fleet", linking);
+    Ok(LinkHandle {
+        settings,
+        is_connected,
+    })
 }
 
 async fn start_capture(

@@ -156,8 +156,8 @@ pub fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig, ClientTlsE
         .with_no_client_auth())
 }
 
-/// When the chain of certificates in a PEM file expires: the earliest time of its certificates. `None`: the file
-/// cannot be read.
+/// When the chain of certificates in a PEM file expires: the earliest time of its certificates.
+/// `None`: the file cannot be read.
 #[must_use]
 pub fn expiry(file: &Path) -> Option<Timestamp> {
     let chain = CertificateDer::pem_file_iter(file).ok()?;

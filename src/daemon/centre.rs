@@ -96,6 +96,14 @@ impl Settings {
     }
 }
 
+/// The running link.
+#[derive(Debug)]
+pub struct LinkHandle {
+    pub settings: watch::Sender<Settings>,
+    /// Whether central IT's broker is connected. `None`: the configuration has none.
+    pub is_connected: watch::Receiver<Option<bool>>,
+}
+
 /// Whether the keys of the link are the same.
 #[must_use]
 pub fn is_same_link(one: &Fleet, other: &Fleet) -> bool {
@@ -231,7 +239,7 @@ pub async fn run(here: Arc<Here>, centre: watch::Sender<Option<bool>>, cancel: C
             centre: centre.clone(),
             poll: Duration::from_secs(present.fleet.poll_s),
         };
-        let running = Running::start(&here, &present.fleet);
+        let running = RunningLink::start(&here, &present.fleet);
         let end = running.watch(&shown, &present, &mut settings, &cancel);
         if let Some(fault) = end.await {
             tracing::error!("the link to central IT failed, and is started again: {fault}");
@@ -244,19 +252,19 @@ pub async fn run(here: Arc<Here>, centre: watch::Sender<Option<bool>>, cancel: C
 }
 
 /// A link that runs on a task of its own, so that a fault of ours in it ends nothing else.
-struct Running {
+struct RunningLink {
     task: JoinHandle<()>,
     states: watch::Receiver<CentreState>,
     own: CancellationToken,
 }
 
-impl Drop for Running {
+impl Drop for RunningLink {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Running {
+impl RunningLink {
     fn start(here: &Arc<Here>, fleet: &Fleet) -> Self {
         let own = CancellationToken::new();
         let (sender, states) = watch::channel(CentreState::default());

@@ -59,10 +59,7 @@ pub struct Running {
     pub documents: watch::Sender<config::Documents>,
     pub effective: watch::Sender<EffectiveView>,
     pub control: ControlHandle,
-    /// The link to central IT.
-    pub link: watch::Sender<centre::Settings>,
-    /// Whether central IT's broker is connected. `None`: the configuration has none.
-    pub centre: watch::Receiver<Option<bool>>,
+    pub link: centre::LinkHandle,
 }
 
 /// Everything that a reload needs: from here on nothing can fail.
@@ -323,7 +320,7 @@ impl Daemon {
             running.intake.profiles().set_devices([].into());
             capture.set_devices([].into());
         }
-        running.link.send_if_modified(|link| {
+        running.link.settings.send_if_modified(|link| {
             let is_other = *link != plan.link;
             *link = plan.link;
             is_other

@@ -1,7 +1,7 @@
 //! The way from central IT to a gateway, and back: bundles and stops come, reports go.
 //!
-//! **In**: retained messages of central IT's broker, and a web address that is polled. **Out**: each
-//! bundle and stop to [`CentreSite`], reports to the broker, and a [`CentreState`] for views.
+//! **In**: retained messages of central IT's broker, and a web address that is polled. **Out**:
+//! each bundle and stop to [`CentreSite`], reports to the broker, and a [`CentreState`] for views.
 //!
 //! **Guarantees**: nothing here decides about a bundle, so the sender may be anybody. At most three
 //! messages wait (a newer one on a topic replaces the one before), one is verified and one is
@@ -332,7 +332,7 @@ pub async fn run<S: CentreSite>(
     let (again, asked) = mpsc::channel(Topic::ALL.len());
     let link = async {
         if has_broker {
-            link::Link::new(&shared, asked).run(&cancel).await;
+            link::BrokerLink::new(&shared, asked).run(&cancel).await;
         } else {
             cancel.cancelled().await;
         }
@@ -355,13 +355,13 @@ fn chance(longest: Duration) -> Duration {
 
 /// Doubles a wait up to a limit, and shortens what is waited by up to a half, by chance.
 #[derive(Debug, Clone, Copy)]
-struct Wait {
+struct DoublingPause {
     next: Duration,
     min: Duration,
     max: Duration,
 }
 
-impl Wait {
+impl DoublingPause {
     fn new(min: Duration, max: Duration) -> Self {
         let max = max.max(min);
         Self {

@@ -133,7 +133,7 @@ mod tests {
     fn rejected(serial: Option<u64>) -> RejectedOffer {
         RejectedOffer {
             serial,
-            reason: "unknown-key: nobody knows it".to_owned(),
+            reason: "unknown-key: no trusted key".to_owned(),
             by: "broker".to_owned(),
             at: now(),
         }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use stockrelay::config::{
-    self, Broker, Capture, Config, Control, Documents, Fleet, FleetBroker, Journal, Listen, Log,
-    Odoo, Orders, Stock, known_keys,
+    self, Broker, Capture, Config, Control, Documents, Fleet, FleetBroker, FleetTls, Journal,
+    Listen, Log, Odoo, Orders, Stock, known_keys,
 };
 use stockrelay::decode::profile::Profile;
 use stockrelay::event::Name;
@@ -105,6 +105,11 @@ fn the_sample_names_every_key_and_its_comments_are_valid_too() {
                 password_file: below("it.password"),
             }),
             url: Some("https://it.example/stockrelay/nl.bundle".to_owned()),
+            tls: FleetTls {
+                ca: below("it-ca.pem"),
+                client_cert: below("it-client.pem"),
+                client_key: below("it-client.key"),
+            },
             group: Name::new("nl").ok(),
             ..Fleet::default()
         }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::intake::wait_until;
 use super::seen::{Seen, hash};
-use super::{CentreSite, Shared, Topic, Wait, Way, chance};
+use super::{CentreSite, DoublingPause, Shared, Topic, Way, chance};
 use crate::fleet::download::{DownloadError, Fetched, Web, WebFiles};
 use crate::fleet::machine::Answer;
 use crate::fleet::topics::BundleAddress;
@@ -22,7 +22,7 @@ const TOPICS: [Topic; 2] = [Topic::Group, Topic::Bundle];
 struct Job {
     address: BundleAddress,
     due: Instant,
-    wait: Wait,
+    wait: DoublingPause,
     /// The failure that the gateway knows.
     failure: Option<String>,
 }
@@ -31,7 +31,7 @@ struct Job {
 struct Poll {
     url: String,
     due: Instant,
-    wait: Wait,
+    wait: DoublingPause,
     /// Of the last answer that was complete and judged.
     etag: Option<String>,
     downloaded: Option<Instant>,
@@ -72,7 +72,7 @@ impl Poll {
         Self {
             url,
             due: Instant::now() + chance(poll.min(tempo.spread)),
-            wait: Wait::new(min, poll.max(tempo.retry_max)),
+            wait: DoublingPause::new(min, poll.max(tempo.retry_max)),
             etag: None,
             downloaded: None,
             seen: Seen::new(tempo),
@@ -87,7 +87,7 @@ impl<S: CentreSite> Fetcher<'_, S> {
         self.jobs[place] = address.map(|address| Job {
             address,
             due: Instant::now() + chance(tempo.spread),
-            wait: Wait::new(tempo.retry_min, tempo.retry_max),
+            wait: DoublingPause::new(tempo.retry_min, tempo.retry_max),
             failure: None,
         });
     }

@@ -8,11 +8,11 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::seen::{Seen, hash};
-use super::{CentreSite, Shared, Topic, Wait, Way};
+use super::{CentreSite, DoublingPause, Shared, Topic, Way};
 use crate::fleet::machine::Answer;
 use crate::fleet::topics::{Announced, BundleAddress};
 
-/// What became of a message.
+/// The outcome of a message.
 enum Outcome {
     /// The same message has no further effect.
     Accepted,
@@ -29,7 +29,7 @@ pub async fn take_messages<S: CentreSite>(
 ) {
     let tempo = &shared.options.tempo;
     let mut seen = Seen::new(tempo);
-    let mut pace = Wait::new(tempo.retry_min, tempo.refused_max);
+    let mut pace = DoublingPause::new(tempo.retry_min, tempo.refused_max);
     loop {
         let payload = tokio::select! {
             payload = shared.letters[topic.index()].take() => payload,

@@ -5,8 +5,8 @@
 //! the last will withdraws it) and for the gateway itself.
 //!
 //! Each connection has a client of its own: nothing of one connection goes over into the next. The
-//! topics are subscribed one after the other, so that a message that is too large can be told from
-//! the others: its topic is then left out for a while.
+//! topics are subscribed one after the other, so that the topic of a message that is too large is
+//! known: the topic is then left out for a while.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ const BURST: u32 = 8;
 /// How often one further message is read.
 const MESSAGE_EVERY: Duration = Duration::from_millis(500);
 
-pub struct Link<'a, S> {
+pub struct BrokerLink<'a, S> {
     shared: &'a Shared<S>,
     /// Topics whose retained message is wanted again.
     asked: mpsc::Receiver<Topic>,
@@ -67,7 +67,7 @@ enum End {
     },
 }
 
-impl<'a, S: CentreSite> Link<'a, S> {
+impl<'a, S: CentreSite> BrokerLink<'a, S> {
     pub fn new(shared: &'a Shared<S>, asked: mpsc::Receiver<Topic>) -> Self {
         Self {
             shared,
@@ -157,9 +157,9 @@ impl<'a, S: CentreSite> Link<'a, S> {
         let mut session = Session::new(self, client);
         let error = loop {
             match session.next(&mut eventloop, cancel).await {
-                Step::Event(event) => session.handle(event),
-                Step::Lost(error) => break error,
-                Step::Cancelled => {
+                SessionStep::Event(event) => session.handle(event),
+                SessionStep::Lost(error) => break error,
+                SessionStep::Cancelled => {
                     let client = session.connected.map(|_| session.client);
                     if let Some(client) = client {
                         self.leave(&client, &mut eventloop).await;
@@ -219,7 +219,7 @@ impl<'a, S: CentreSite> Link<'a, S> {
     }
 }
 
-enum Step {
+enum SessionStep {
     Event(Event),
     Lost(ConnectionError),
     Cancelled,
@@ -227,7 +227,7 @@ enum Step {
 
 /// One connection.
 struct Session<'a, 'b, S> {
-    link: &'a mut Link<'b, S>,
+    link: &'a mut BrokerLink<'b, S>,
     client: AsyncClient,
     connected: Option<std::time::Instant>,
     /// Topics that are not subscribed yet.
@@ -245,7 +245,7 @@ struct Session<'a, 'b, S> {
 }
 
 impl<'a, 'b, S: CentreSite> Session<'a, 'b, S> {
-    fn new(link: &'a mut Link<'b, S>, client: AsyncClient) -> Self {
+    fn new(link: &'a mut BrokerLink<'b, S>, client: AsyncClient) -> Self {
         let now = Instant::now();
         let is_open = |topic: &Topic| {
             let is_left_out = link.left_out[topic.index()].is_some_and(|until| until > now);
@@ -268,10 +268,10 @@ impl<'a, 'b, S: CentreSite> Session<'a, 'b, S> {
 
     /// Waits for the next event, and does what is due meanwhile. The client is polled to the end:
     /// no half of a packet is lost.
-    async fn next(&mut self, eventloop: &mut EventLoop, cancel: &CancellationToken) -> Step {
+    async fn next(&mut self, eventloop: &mut EventLoop, cancel: &CancellationToken) -> SessionStep {
         if self.allowance.0 == 0 {
             tokio::select! {
-                () = cancel.cancelled() => return Step::Cancelled,
+                () = cancel.cancelled() => return SessionStep::Cancelled,
                 () = sleep(MESSAGE_EVERY) => {}
             }
         }
@@ -283,10 +283,10 @@ impl<'a, 'b, S: CentreSite> Session<'a, 'b, S> {
             let may_report = is_connected && self.unacknowledged < UNACKNOWLEDGED_MAX;
             let (next_topic, left_out) = (self.next_topic, self.next_left_out());
             tokio::select! {
-                () = cancel.cancelled() => return Step::Cancelled,
+                () = cancel.cancelled() => return SessionStep::Cancelled,
                 event = &mut poll => return match event {
-                    Ok(event) => Step::Event(event),
-                    Err(error) => Step::Lost(error),
+                    Ok(event) => SessionStep::Event(event),
+                    Err(error) => SessionStep::Lost(error),
                 },
                 report = shared.reports.take(), if may_report => self.report(report),
                 Some(topic) = self.link.asked.recv() => self.ask_again(topic),

@@ -7,14 +7,14 @@
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Tempo, Wait};
+use super::{DoublingPause, Tempo};
 
 #[derive(Debug)]
 pub struct Seen {
     /// The hash of the newest message.
     hash: Option<blake3::Hash>,
     state: State,
-    again: Wait,
+    again: DoublingPause,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Seen {
         Self {
             hash: None,
             state: State::New,
-            again: Wait::new(tempo.again_min, tempo.again_max),
+            again: DoublingPause::new(tempo.again_min, tempo.again_max),
         }
     }
 

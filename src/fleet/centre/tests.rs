@@ -356,7 +356,7 @@ async fn an_address_with_a_known_serial_is_not_downloaded() {
 #[test]
 fn waits_double_up_to_a_limit_and_begin_again() {
     let seconds = Duration::from_secs;
-    let mut wait = Wait::new(seconds(2), seconds(10));
+    let mut wait = DoublingPause::new(seconds(2), seconds(10));
     for longest in [2, 4, 8, 10, 10] {
         let next = wait.next();
         assert!(
