@@ -5,6 +5,7 @@
 //! process must exit.
 
 mod assembling;
+pub mod expiry;
 pub mod fleet_view;
 mod housekeeping;
 pub mod reload;

@@ -156,6 +156,16 @@ pub fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig, ClientTlsE
         .with_no_client_auth())
 }
 
+/// When the first certificate of a PEM file expires: that of its owner. `None`: the file cannot be
+/// read, or has none.
+#[must_use]
+pub fn read_expiry(file: &Path) -> Option<Timestamp> {
+    let certificate = CertificateDer::pem_file_iter(file).ok()?.next()?.ok()?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(&certificate).ok()?;
+    let seconds = certificate.validity().not_after.timestamp();
+    Timestamp::from_second(seconds).ok()
+}
+
 /// The device that a verified client certificate names: its CN, or else its first DNS name.
 #[must_use]
 pub fn device_name(certificate: &CertificateDer<'_>) -> Option<String> {
