@@ -1,7 +1,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use super::*;
 use crate::fleet::disk::FolderStorage;
@@ -142,34 +141,4 @@ fn only_the_gateway_decrypts_its_secrets() {
             Err(SecretError::NoRecipient(_))
         ));
     }
-}
-
-#[test]
-#[ignore = "needs age: apt-get install age"]
-fn files_of_age_and_of_the_gateway_are_the_same() {
-    let dir = tempfile::tempdir().unwrap();
-    let (key, file) = on_disk(dir.path());
-    let key = ready(key);
-    let age = |arguments: &[&str], input: &[u8]| {
-        let mut child = Command::new("age")
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        io::Write::write_all(&mut child.stdin.take().unwrap(), input).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "age {arguments:?}");
-        output.stdout
-    };
-    for more in [&["-r"][..], &["-a", "-r"]] {
-        let encrypted = age(&[more, &[key.recipient()]].concat(), b"secret");
-        assert_eq!(key.decrypt(&encrypted).unwrap().expose_secret(), b"secret");
-    }
-    let encrypted = encrypt(key.recipient(), b"secret").unwrap();
-    let decrypted = age(&["-d", "-i", file.to_str().unwrap()], &encrypted);
-    assert_eq!(decrypted, b"secret");
-    // A file with a passphrase is for a person. `age -p` needs a terminal, so it is not made here.
-    let made = Command::new("age-keygen").output().unwrap().stdout;
-    assert!(parse(made.into()).is_ok());
 }
