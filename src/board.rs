@@ -188,8 +188,8 @@ pub struct OdooView {
     pub retry_at: Option<Timestamp>,
     /// When the copy of master data was last refreshed.
     pub copy_refreshed: Option<Timestamp>,
-    /// When the first of the valid API keys of the gateway's user expires. `None`: no key expires, or
-    /// the gateway has not read that yet.
+    /// When the first of the valid API keys of the gateway's user expires. `None`: no key expires,
+    /// or the gateway has not read that yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_expires: Option<Timestamp>,
 }

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Pure, except for `build` (reads a directory), `trust` (reads trust.toml), `site_set` (writes the
-//! files of a site), `disk` (writes the record and the bundles), `identity` and `secrets` (the
-//! gateway's key, and what it decrypts), `agent` (the task that runs all of it on a gateway), `desk`
+//! files of a site), `disk` (writes the record and the bundles), `identity` (the gateway's key),
+//! `secrets` (writes what it decrypts), `agent` (the task that runs all of it on a gateway), `desk`
 //! (a client of the broker) and `download` (a client of a web server).
 
 pub mod admit;

@@ -1,12 +1,12 @@
 //! The secrets of a bundle for this gateway: decrypted beside the other files of its set.
 //!
 //! ```text
-//! secrets/odoo-api-key.age in the bundle ─ the gateway's key ▸ sets/SERIAL-HASH/secrets/odoo-api-key
+//! secrets/NAME.age in the bundle ─ the gateway's key ▸ sets/SERIAL-HASH/secrets/NAME
 //! ```
 //!
-//! **In**: the encrypted files of a site, and the gateway's key. **Out**: the plain files, with mode
-//! 0600, or a fault for each that cannot be decrypted. They are on disk when [`unpack`] returns. A
-//! set keeps its own secrets, so a rollback returns to those before.
+//! **In**: the encrypted files of a site, and the gateway's key. **Out**: the plain files, with
+//! mode 0600, or a fault for each that cannot be decrypted. They are on disk when [`unpack`]
+//! returns. A set keeps its own secrets, so a rollback returns to those before.
 //!
 //! A file in the set that was decrypted before counts even if the key is lost: its set belongs to
 //! one manifest, which has the hash of the encrypted file.
