@@ -36,6 +36,8 @@ const BUNDLES: &str = "bundles";
 const SETS: &str = "sets";
 const TRUST: &str = "trust";
 const LOCK: &str = "lock";
+/// The rights of the group and of other users in the mode of a file.
+const OTHERS: u32 = 0o077;
 /// What is not complete yet, or no longer, ends with one of these.
 const NEW: &str = ".new";
 const OLD: &str = ".old";
@@ -360,7 +362,8 @@ impl Storage for FolderStorage {
     }
 
     fn is_private(&self, path: &str) -> io::Result<bool> {
-        Ok(fs::metadata(self.place(path))?.mode() & 0o077 == 0)
+        let mode = fs::metadata(self.place(path))?.mode();
+        Ok(mode & OTHERS == 0)
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {

@@ -74,7 +74,7 @@ impl GatewayKey {
             Err(error) => Err(format!(
                 "cannot read it: {error}. Correct its owner and mode, and restart"
             )),
-            Ok(bytes) => check_private(storage).and_then(|()| parse(bytes.into())),
+            Ok(bytes) => check_private(storage).and_then(|()| parse(&bytes.into())),
         };
         match opened {
             Ok(key) => Self::Ready(key.into()),
@@ -96,7 +96,7 @@ impl GatewayKey {
             }
             _ => error.to_string(),
         })?;
-        parse(bytes.into())
+        parse(&bytes.into())
     }
 
     /// The public half. `None`: the gateway has no key.
@@ -172,7 +172,7 @@ fn check_private(storage: &impl Storage) -> Result<(), String> {
     }
 }
 
-fn parse(bytes: SecretSlice<u8>) -> Result<SecretKey, String> {
+fn parse(bytes: &SecretSlice<u8>) -> Result<SecretKey, String> {
     let text = str::from_utf8(bytes.expose_secret()).unwrap_or_default();
     let mut lines = (text.lines()).filter(|line| !line.is_empty() && !line.starts_with('#'));
     match (lines.next().map(str::parse), lines.next()) {

@@ -30,18 +30,18 @@ impl Office {
         fs::create_dir_all(self.path(PATH).parent().unwrap()).unwrap();
         Gateway { key, recipient }
     }
+}
 
-    /// Runs a command with this standard input.
-    fn feed(&self, mut command: Command, input: &[u8]) -> Ended {
-        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        // A command that does not read its input closes it.
-        drop(child.stdin.take().unwrap().write_all(input));
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        let code = output.status.code().unwrap();
-        (code, text(output.stdout), text(output.stderr))
-    }
+/// Runs a command with this standard input.
+fn feed(mut command: Command, input: &[u8]) -> Ended {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    // A command that does not read its input closes it.
+    drop(child.stdin.take().unwrap().write_all(input));
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let code = output.status.code().unwrap();
+    (code, text(output.stdout), text(output.stderr))
 }
 
 impl Gateway {
@@ -70,7 +70,7 @@ fn a_secret_comes_from_a_file_or_standard_input_and_is_listed_by_the_check() {
     );
     gateway.decrypts(&office.path(PATH), b"a-new-key\n");
     let command = office.command(&[&["encrypt"][..], &to].concat());
-    let (code, _, stderr) = office.feed(command, b"typed");
+    let (code, _, stderr) = feed(command, b"typed");
     assert_eq!(code, 0, "{stderr}");
     gateway.decrypts(&office.path(PATH), b"typed");
 
@@ -156,7 +156,7 @@ fn files_of_age_and_of_the_commands_are_the_same() {
             .args(more)
             .args(["-r", &gateway.recipient, "-o", PATH]);
         command.current_dir(&office.dir);
-        let (code, _, stderr) = office.feed(command, b"a-new-key\n");
+        let (code, _, stderr) = feed(command, b"a-new-key\n");
         assert_eq!(code, 0, "{stderr}");
         gateway.decrypts(&office.path(PATH), b"a-new-key\n");
         office.signed(&["anna"]);
