@@ -97,8 +97,6 @@ impl FleetView {
 pub struct Summary {
     /// SHA-256 of the effective configuration.
     pub hash: String,
-    /// When the bundle that runs expires.
-    pub bundle_expires: Option<Timestamp>,
     pub odoo: Link,
     /// The number of devices that drift.
     pub drift: u64,
@@ -234,6 +232,10 @@ pub struct OdooView {
     pub retry_at: Option<Timestamp>,
     /// When the copy of master data was last refreshed.
     pub copy_refreshed: Option<Timestamp>,
+    /// When the first of the valid API keys of the gateway's user expires. `None`: no key expires,
+    /// or the gateway has not read that yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_expires: Option<Timestamp>,
 }
 
 impl OdooView {
@@ -283,7 +285,6 @@ impl Board {
         let live = self.live();
         Summary {
             hash: live.config.hash.clone(),
-            bundle_expires: live.config.expires,
             odoo: live.odoo.link.clone(),
             drift: live.drift.len() as u64,
             alarms: live.alarms.keys().cloned().collect(),

@@ -16,6 +16,7 @@ use crate::config::{self, ConfigError, Ground, Loaded};
 use crate::event::Name;
 use crate::fleet::agent::FleetStart;
 use crate::fleet::disk::FolderStorage;
+use crate::fleet::identity::GatewayKey;
 use crate::fleet::local::LocalFiles;
 use crate::fleet::machine::WallClock;
 use crate::fleet::record::ConfigSet;
@@ -181,8 +182,8 @@ pub fn begin(path: &Path, environment: &[(String, String)]) -> Result<Beginning,
         // A failure is the fault of the next step.
         drop(std::fs::create_dir_all(&ground.data_dir));
     }
-    let mut start = match open_fleet(&ground) {
-        Ok(start) => start,
+    let (mut start, key) = match open_fleet(&ground) {
+        Ok(opened) => opened,
         Err(fault) => return of_files(first, None, Some(fault)),
     };
     let files = LocalFiles {
@@ -190,6 +191,7 @@ pub fn begin(path: &Path, environment: &[(String, String)]) -> Result<Beginning,
         environment: environment.to_vec(),
         site: ground.site,
         group: ground.fleet.group.clone(),
+        key,
     };
     let begun = |start, set| FleetBeginning {
         start,
@@ -253,22 +255,25 @@ fn find_ground(path: &Path, environment: &[(String, String)]) -> Option<Ground> 
     read.or_else(|| last::find(path, environment).ok().map(of_last))
 }
 
-fn open_fleet(ground: &Ground) -> Result<FleetStart<FolderStorage>, String> {
-    let storage = FolderStorage::create(&ground.data_dir).map_err(|error| {
+fn open_fleet(ground: &Ground) -> Result<(FleetStart<FolderStorage>, GatewayKey), String> {
+    let mut storage = FolderStorage::create(&ground.data_dir).map_err(|error| {
         format!(
             "The gateway takes no configuration bundles, because it cannot open {}: {error}. Correct the directory, and restart.",
             ground.data_dir.display()
         )
     })?;
+    let key = GatewayKey::open(&mut storage);
     let seconds = std::time::Duration::from_secs;
     let times = FleetTimes {
         watch: seconds(ground.fleet.watch_s),
         quiet: seconds(ground.fleet.quiet_s),
         quiet_max: seconds(ground.fleet.quiet_max_s),
     };
-    FleetStart::open(storage, unjudged(), times).map_err(|error| {
+    let start = FleetStart::open(storage, unjudged(), times);
+    let start = start.map_err(|error| {
         format!("The gateway runs with its local files, and takes no configuration bundles: {error}. Then restart.")
-    })
+    })?;
+    Ok((start, key))
 }
 
 /// Chooses among the local files and the last configuration that ran.

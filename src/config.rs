@@ -21,7 +21,7 @@ use std::path::PathBuf;
 pub use fault::{ConfigError, Fault, MISSING};
 pub use fleet::{Fleet, FleetBroker, FleetTls};
 pub use lot_pattern::LotPattern;
-pub use overlay::Overlay;
+pub use overlay::{Overlay, SECRETS, SECRETS_FOLDER, secret_key};
 pub use read::{
     Ground, Loaded, known_keys, known_places, load, load_fleet, load_ground, load_with,
 };

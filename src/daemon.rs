@@ -6,6 +6,7 @@
 
 mod assembling;
 mod centre;
+pub mod expiry;
 pub mod fleet_view;
 mod housekeeping;
 pub mod reload;

@@ -15,9 +15,10 @@
 //! ```
 //!
 //! Pure, except for `build` (reads a directory), `trust` (reads trust.toml), `site_set` (writes the
-//! files of a site), `disk` (writes the record and the bundles), `agent` (the task that runs all of
-//! it on a gateway), `centre` (the gateway's client of the broker and the web server), `desk` (a
-//! client of the broker) and `download` (a client of a web server).
+//! files of a site), `disk` (writes the record and the bundles), `identity` (the gateway's key),
+//! `secrets` (writes what it decrypts), `agent` (the task that runs all of it on a gateway),
+//! `centre` (the gateway's client of the broker and the web server), `desk` (a client of the
+//! broker) and `download` (a client of a web server).
 
 pub mod admit;
 pub mod agent;
@@ -33,6 +34,7 @@ pub mod download;
 mod error;
 pub mod floor;
 pub mod heard;
+pub mod identity;
 mod key_id;
 mod keys;
 pub mod layout;
@@ -48,6 +50,7 @@ pub mod report;
 pub mod rollout;
 #[cfg(test)]
 mod samples;
+pub mod secrets;
 pub mod signing;
 pub mod site_check;
 pub mod site_set;

@@ -159,7 +159,7 @@ pub fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig, ClientTlsE
 /// When the chain of certificates in a PEM file expires: the earliest time of its certificates.
 /// `None`: the file cannot be read.
 #[must_use]
-pub fn expiry(file: &Path) -> Option<Timestamp> {
+pub fn read_expiry(file: &Path) -> Option<Timestamp> {
     let chain = CertificateDer::pem_file_iter(file).ok()?;
     let expiries = chain.filter_map(|certificate| {
         let certificate = certificate.ok()?;

@@ -50,6 +50,11 @@ pub struct Refresh {
 }
 
 impl Refresh {
+    /// Has the expiry of API keys read again: the gateway logs in with another key.
+    pub fn forget_keys(&mut self) {
+        self.floor.forget_keys();
+    }
+
     /// Refreshes the catalog; returns whether records of [`Kind::ALL`] changed. Stock, orders and
     /// names do not count.
     pub async fn run(

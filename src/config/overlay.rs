@@ -9,12 +9,14 @@
 //! DIRECTORY/scanners.toml        the same
 //! DIRECTORY/scanner-profiles/    the bundle's profiles: `decode::profiles` reads them first
 //! DIRECTORY/local                a link to the directory of the local configuration
+//! DIRECTORY/secrets/NAME         a decrypted secret: the key of NAME in [`SECRETS`] points to it
 //! ```
 
 use std::path::{Path, PathBuf};
 
 use toml::Value;
 
+use super::fault::Fault;
 use super::written::{self, Map, Origin, Written};
 
 /// The name of the link to the directory of the local configuration.
@@ -24,6 +26,29 @@ pub const PROFILES: &str = "scanner-profiles";
 /// The files of the lists.
 pub const DEVICES: &str = "devices.toml";
 pub const SCANNERS: &str = "scanners.toml";
+
+/// The directory of the decrypted secrets.
+pub const SECRETS_FOLDER: &str = "secrets";
+/// The secrets that a bundle may bring for one gateway: the name, and the key of the file that it
+/// replaces.
+pub const SECRETS: [(&str, &str); 9] = [
+    ("odoo-api-key", "odoo.api_key_file"),
+    ("odoo-ca", "odoo.ca"),
+    ("mqtt-broker-password", "mqtt.broker.password_file"),
+    ("mqtt-broker-ca", "mqtt.broker.ca"),
+    ("mqtt-broker-client-cert", "mqtt.broker.client_cert"),
+    ("mqtt-broker-client-key", "mqtt.broker.client_key"),
+    ("mqtt-listen-tls-cert", "mqtt.listen.tls_cert"),
+    ("mqtt-listen-tls-key", "mqtt.listen.tls_key"),
+    ("mqtt-listen-client-ca", "mqtt.listen.client_ca"),
+];
+
+/// Returns the key of the file that a secret replaces. `None`: a bundle has no such secret.
+#[must_use]
+pub fn secret_key(name: &str) -> Option<&'static str> {
+    let found = SECRETS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, key)| *key)
+}
 
 /// The files of a bundle for one gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +63,8 @@ pub struct Overlay {
     pub devices: Option<String>,
     pub scanners: Option<String>,
     pub has_profiles: bool,
+    /// The secrets of the bundle: the name, and the path in the bundle.
+    pub secrets: Vec<(String, String)>,
 }
 
 /// A symbolic link to create in the directory, and its target.
@@ -78,6 +105,53 @@ impl Overlay {
             &mut links,
         );
         links
+    }
+
+    /// Points the keys of the secrets into the directory. `all` are the keys with those of the
+    /// environment. Returns a fault for each secret whose section the gateway does not have: a
+    /// secret must not open a front door or a link.
+    pub(super) fn point_secrets(&self, map: &mut Map, all: &Map) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for (name, path) in &self.secrets {
+            let Some(key) = secret_key(name) else {
+                continue;
+            };
+            let origin = Origin::Bundle(self.serial, path.clone(), None);
+            let section = key.rsplit_once('.').map_or(key, |(section, _)| section);
+            let start = format!("{section}.");
+            if !all
+                .keys()
+                .any(|key| key == section || key.starts_with(&start))
+            {
+                faults.push(Fault {
+                    key: key.to_owned(),
+                    found: format!("the secret {name}, and no [{section}]"),
+                    accepted: format!(
+                        "a configuration with [{section}], or a bundle without the secret"
+                    ),
+                    origin: Some(origin.to_string()),
+                });
+                continue;
+            }
+            let file = self.directory.join(SECRETS_FOLDER).join(name);
+            let value = Value::String(file.to_string_lossy().into_owned());
+            map.insert(key.to_owned(), Written { value, origin });
+        }
+        faults
+    }
+
+    /// Describes the secrets that have no effect, because the environment sets their keys.
+    pub(super) fn list_unused(&self, map: &Map) -> Vec<String> {
+        let unused = self.secrets.iter().filter_map(|(name, path)| {
+            let key = secret_key(name)?;
+            match &map.get(key)?.origin {
+                origin @ Origin::Variable(_) => Some(format!(
+                    "{path} has no effect, because {origin} sets {key}: remove the variable"
+                )),
+                _ => None,
+            }
+        });
+        unused.collect()
     }
 
     /// Points the keys of one list into the directory.

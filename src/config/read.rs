@@ -55,16 +55,28 @@ pub fn load_with(
 ) -> Result<Loaded, ConfigError> {
     let (files, mut written) = written::read_files(path)?;
     let main = written::absolute(path);
-    let mut links = Vec::new();
+    let (mut links, mut faults) = (Vec::new(), Vec::new());
     if let Some(overlay) = overlay {
         written::read_bundle(overlay.serial, &overlay.parts, &mut written)?;
         let mut all = written.clone();
         written::read_environment(environment, &mut all);
         links = overlay.point(&main, &mut written, &all);
+        faults = overlay.point_secrets(&mut written, &all);
     }
     written::read_environment(environment, &mut written);
-    let loaded = interpret(main, written, files)?;
-    Ok(Loaded { links, ..loaded })
+    let unused = overlay.map_or_else(Vec::new, |overlay| overlay.list_unused(&written));
+    match interpret(main, written, files) {
+        Ok(mut loaded) if faults.is_empty() => {
+            loaded.warnings.extend(unused);
+            Ok(Loaded { links, ..loaded })
+        }
+        Err(ConfigError::Faults(more)) => {
+            faults.extend(more);
+            Err(ConfigError::Faults(faults))
+        }
+        Ok(_) => Err(ConfigError::Faults(faults)),
+        Err(missing) => Err(missing),
+    }
 }
 
 /// The keys that no bundle may set. The gateway reads them before it knows its bundle.

@@ -5,7 +5,6 @@
 //!
 //! The gateway works without the link: no fault of it, nor of what comes over it, ends the daemon.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::expiry;
 use crate::board::{Board, FleetView, Link, WayView};
 use crate::clock;
 use crate::config::{Config, Fleet};
@@ -31,7 +31,6 @@ use crate::fleet::reception::Reception;
 use crate::fleet::report::Report;
 use crate::journal::Journal;
 use crate::source::broker::{Account, hash_files};
-use crate::tls;
 use crate::view::snapshot::SOURCE_DOWN;
 
 /// The alarms: central IT's broker, and the polled address.
@@ -56,7 +55,7 @@ pub struct Settings {
     /// The hash of the password and the certificates.
     credentials: blake3::Hash,
     /// Certificates whose expiry is reported.
-    certificates: BTreeMap<&'static str, PathBuf>,
+    certificates: Vec<(&'static str, PathBuf)>,
 }
 
 impl Settings {
@@ -64,13 +63,6 @@ impl Settings {
     #[must_use]
     pub fn of(config: &Config) -> Self {
         let fleet = config.fleet.clone();
-        let listen = config.listen.as_ref().and_then(|it| it.tls_cert.clone());
-        let broker = config.broker.as_ref().and_then(|it| it.client_cert.clone());
-        let certificates = [
-            ("tls_cert", listen),
-            ("broker_client_cert", broker),
-            ("client_cert", fleet.tls.client_cert.clone()),
-        ];
         let tls = &fleet.tls;
         let password = fleet
             .broker
@@ -83,9 +75,7 @@ impl Settings {
                 tls.client_key.as_deref(),
                 password,
             ]),
-            certificates: (certificates.into_iter())
-                .filter_map(|(name, file)| Some((name, file?)))
-                .collect(),
+            certificates: expiry::certificates(config),
             fleet,
         }
     }
@@ -182,26 +172,22 @@ impl CentreSite for Here {
         if summary.is_source_down {
             report.alarms.push(SOURCE_DOWN.to_owned());
         }
+        report.recipient = self.reception.as_ref().and_then(Reception::recipient);
         report.parked = self.journal.totals().parked.documents;
         report
     }
 
     async fn measure(&self) -> Measures {
         let (journal, data_dir) = (self.journal.clone(), self.data_dir.clone());
-        let certificates = self.settings.borrow().certificates.clone();
-        let bundle = self.board.summarize().bundle_expires;
-        let measure = move || {
-            let mut expires = BTreeMap::new();
-            expires.extend(bundle.map(|at| ("bundle".to_owned(), at)));
-            for (name, file) in certificates {
-                expires.extend(tls::expiry(&file).map(|at| (name.to_owned(), at)));
-            }
-            Measures {
-                clock_offset_ms: None,
-                disk_free_bytes: free_bytes(&data_dir),
-                oldest_waiting_s: oldest_waiting_s(&journal, clock::now()),
-                expires,
-            }
+        let (board, certificates) = (
+            self.board.clone(),
+            self.settings.borrow().certificates.clone(),
+        );
+        let measure = move || Measures {
+            clock_offset_ms: None,
+            disk_free_bytes: free_bytes(&data_dir),
+            oldest_waiting_s: oldest_waiting_s(&journal, clock::now()),
+            expires: expiry::find_expiries(&board, &certificates),
         };
         let measured = tokio::task::spawn_blocking(measure).await;
         measured.unwrap_or_default()

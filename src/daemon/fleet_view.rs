@@ -16,6 +16,9 @@ const ALARMS: [&str; 4] = [
 /// The alarm while the process takes no bundles.
 pub const FLEET_ALARM: &str = "fleet-record";
 
+/// The alarm while the gateway cannot decrypt secrets.
+pub const KEY_ALARM: &str = "fleet-identity";
+
 /// Shows a status.
 pub fn show(board: &Board, status: &FleetStatus) {
     let running = status.running.bundle();

@@ -8,7 +8,7 @@
 //! its own access has changed.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -274,9 +274,17 @@ impl Daemon {
             return Ok(BrokerPlan::None);
         };
         let credentials = broker::hash_credentials(wanted);
-        let link = |broker: &config::Broker| config::Broker {
-            devices: None,
-            ..broker.clone()
+        let link = |broker: &config::Broker| {
+            // A bundle brings the same secrets under other paths: `credentials` is their content.
+            let is_set = |file: &Option<PathBuf>| file.as_ref().map(|_| PathBuf::new());
+            config::Broker {
+                devices: None,
+                password_file: is_set(&broker.password_file),
+                ca: is_set(&broker.ca),
+                client_cert: is_set(&broker.client_cert),
+                client_key: is_set(&broker.client_key),
+                ..broker.clone()
+            }
         };
         let is_same = running.config.broker.as_ref().map(link) == Some(link(wanted));
         let present = running.sources.broker.as_ref();

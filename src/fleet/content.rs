@@ -15,8 +15,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::key_id::{ENCRYPTED_KEY, PLAIN_KEY};
 use super::keys::line_of;
-use super::layout::{self, Placed, Use};
-use crate::config::Fault;
+use super::layout::{self, Placed, SECRET_BYTES_MAX, Use};
+use crate::config::{Fault, SECRETS, secret_key};
 
 /// Keys that a bundle must not set, with all keys below them: they keep the gateway in reach.
 const FORBIDDEN: [&str; 4] = ["site", "data_dir", "control", "fleet"];
@@ -44,6 +44,9 @@ const AGE: [&[u8]; 2] = [
     b"age-encryption.org/v1\n",
     b"-----BEGIN AGE ENCRYPTED FILE-----",
 ];
+/// The largest encrypted file, in bytes: as text it is a third larger, and the header has room for
+/// other recipients.
+const AGE_BYTES_MAX: usize = 2 * SECRET_BYTES_MAX;
 const HASH: &str = "$argon2id$";
 
 /// The cause of a fault.
@@ -115,17 +118,7 @@ impl FileCheck<'_> {
 
     fn check(&mut self, placed: &Placed, bytes: &[u8]) {
         if placed.used == Use::Secret {
-            if !AGE.iter().any(|start| bytes.starts_with(start)) {
-                let accepted = "a file encrypted with age to the recipient that the gateway reports: age -r age1...";
-                self.fault(
-                    Cause::Secret,
-                    "",
-                    None,
-                    "a secret that is not encrypted",
-                    accepted,
-                );
-            }
-            return;
+            return self.check_secret(placed, bytes);
         }
         let Ok(text) = str::from_utf8(bytes) else {
             self.fault(
@@ -142,6 +135,27 @@ impl FileCheck<'_> {
             self.check_json(text);
         } else {
             self.check_toml(placed, text);
+        }
+    }
+
+    /// Only the gateway can decrypt a secret: this checks its name, its size and its form.
+    fn check_secret(&mut self, placed: &Placed, bytes: &[u8]) {
+        let name = layout::secret_name(placed.path).unwrap_or_default();
+        if secret_key(name).is_none() {
+            let names = SECRETS.map(|(name, _)| format!("{name}.age"));
+            let found = "a secret that no gateway uses";
+            self.fault(Cause::Secret, "", None, found, &names.join(", "));
+        }
+        if !AGE.iter().any(|start| bytes.starts_with(start)) {
+            let accepted = "a file encrypted with age to the recipient that the gateway reports: age -r age1...";
+            let found = "a secret that is not encrypted";
+            self.fault(Cause::Secret, "", None, found, accepted);
+        }
+        if bytes.len() > AGE_BYTES_MAX {
+            let found = format!("{} bytes", bytes.len());
+            let accepted =
+                format!("at most {AGE_BYTES_MAX} bytes: a password, a key or a certificate");
+            self.fault(Cause::Secret, "", None, &found, &accepted);
         }
     }
 

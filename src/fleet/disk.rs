@@ -3,7 +3,8 @@
 //! ```text
 //! record                      what the gateway knows about bundles
 //! bundles/SERIAL-HASH.bundle  as received
-//! sets/SERIAL-HASH/           the files for this site, unpacked
+//! sets/SERIAL-HASH/           the files for this site, unpacked; its secrets, decrypted
+//! identity.key                the key to which secrets for this gateway are encrypted
 //! lock                        locked by the process that uses the folder
 //! trust/VERSION               the link of each change of trusted keys
 //! ```
@@ -18,7 +19,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -35,6 +36,8 @@ const BUNDLES: &str = "bundles";
 const SETS: &str = "sets";
 const TRUST: &str = "trust";
 const LOCK: &str = "lock";
+/// The rights of the group and of other users in the mode of a file.
+const OTHERS: u32 = 0o077;
 /// What is not complete yet, or no longer, ends with one of these.
 const NEW: &str = ".new";
 const OLD: &str = ".old";
@@ -44,6 +47,8 @@ const HASH_BYTES: usize = blake3::OUT_LEN;
 /// The files below `data_dir/fleet/`. Paths are relative to it, with `/` between their parts.
 pub trait Storage: Send + 'static {
     fn read(&self, path: &str) -> io::Result<Vec<u8>>;
+    /// Whether only this user can read a file.
+    fn is_private(&self, path: &str) -> io::Result<bool>;
     /// The names in a folder.
     fn list(&self, folder: &str) -> io::Result<Vec<String>>;
     /// Creates a folder, unless it exists.
@@ -340,11 +345,25 @@ impl FolderStorage {
         File::open(data_dir)?.sync_all()?;
         Ok(storage)
     }
+
+    /// A folder that exists, without a lock: that of a bundle's files.
+    #[must_use]
+    pub fn inside(folder: &Path) -> Self {
+        Self {
+            root: folder.to_owned(),
+            lock: None,
+        }
+    }
 }
 
 impl Storage for FolderStorage {
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         fs::read(self.place(path))
+    }
+
+    fn is_private(&self, path: &str) -> io::Result<bool> {
+        let mode = fs::metadata(self.place(path))?.mode();
+        Ok(mode & OTHERS == 0)
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {

@@ -13,6 +13,8 @@ pub const PROFILES: &str = "scanner-profiles/";
 pub const FLOOR: &str = "floor/";
 pub const FLOOR_VALUES: &str = "floor/values.toml";
 const SECRETS: &str = "secrets/";
+/// The largest secret, in bytes before it is encrypted: a certificate chain is far smaller.
+pub const SECRET_BYTES_MAX: usize = 64 << 10;
 
 /// For whom a file is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

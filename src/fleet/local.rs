@@ -1,15 +1,17 @@
 //! The configuration of this gateway: its own files, with those of a bundle on its disk.
 //!
 //! **In**: the folder of a bundle's files for this gateway, or none. **Out**: the effective
-//! configuration and the configurations for floor devices, or every fault. Nothing but links in the
-//! bundle's folder is written.
+//! configuration and the configurations for floor devices, or every fault. Nothing but links and
+//! decrypted secrets in the bundle's folder is written.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::bundle::Bundle;
-use super::disk::bundle_of_set;
+use super::disk::{FolderStorage, bundle_of_set};
+use super::identity::GatewayKey;
+use super::secrets;
 use super::site_check;
 use super::site_set::SiteSet;
 use crate::channel::desired::DesiredConfig;
@@ -24,6 +26,8 @@ pub struct LocalFiles {
     pub environment: Vec<(String, String)>,
     pub site: Name,
     pub group: Option<Name>,
+    /// Decrypts the secrets of a bundle.
+    pub key: GatewayKey,
 }
 
 /// A configuration without a fault.
@@ -50,6 +54,10 @@ impl LocalFiles {
         };
         let one = |fault: String| vec![fault];
         let files = self.open(folder).map_err(one)?;
+        let faults = secrets::unpack(&files, &self.key, &mut FolderStorage::inside(folder));
+        if !faults.is_empty() {
+            return Err(faults);
+        }
         let checked = site_check::check(&files, folder, &self.main, &self.environment);
         let checked = checked.map_err(|error| {
             one(format!(

@@ -4,6 +4,7 @@
 //! order, and a [`FleetStatus`] for views and reports.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -19,15 +20,23 @@ use super::record::{
 const ORDERS_MAX: usize = 16;
 
 /// A bundle whose signatures and hashes are verified, and its files for this site.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct OfferedFiles {
     pub offered: OfferedBundle,
     /// The bytes of the bundle, as received.
     pub bundle: Bytes,
-    /// Path and content.
+    /// Path and content; some are secrets.
     pub files: Vec<(String, Bytes)>,
     /// The change of trusted keys. `None`: the bundle does not change them.
     pub link: Option<Link>,
+}
+
+impl fmt::Debug for OfferedFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OfferedFiles")
+            .field("offered", &self.offered)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What views and reports show.

@@ -16,10 +16,12 @@ use tokio::sync::watch;
 use super::bundle::{self, Verified};
 use super::chain;
 use super::error::BundleError;
+use super::identity::GatewayKey;
 use super::machine::{Answer, OfferedBundle};
 use super::manifest::Due;
 use super::orders::{FleetOrder, FleetOrders, FleetStatus, OfferedFiles, OrderError};
 use super::record::{BundleFacts, BundleId, ManifestHash, RingDue, StopOrder};
+use super::secrets;
 use super::site_set::SiteSet;
 use super::stop;
 use super::trust::Trust;
@@ -44,6 +46,8 @@ pub struct Gate {
     pub user: u32,
     pub site: Name,
     pub group: Option<Name>,
+    /// Decrypts the secrets for this gateway.
+    pub key: GatewayKey,
     /// The links of the chain of trusted keys that are on disk.
     pub links: Vec<Bytes>,
 }
@@ -71,6 +75,12 @@ impl Reception {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<FleetStatus> {
         self.0.status.clone()
+    }
+
+    /// The public key to which secrets for this gateway are encrypted.
+    #[must_use]
+    pub fn recipient(&self) -> Option<String> {
+        self.0.gate.key.recipient().map(str::to_owned)
     }
 
     /// Takes in a bundle. `by`: the way that it came, or the person. `is_again`: a person wants a
@@ -185,6 +195,7 @@ impl Inner {
         let ring = manifest.ring(site, group);
         let unsupported = self.unsupported(manifest.requires.as_ref(), ring.is_none());
         let set = SiteSet::of(&bundle, site, group);
+        let secrets = secrets::decrypt(&set, &self.gate.key);
         let facts = BundleFacts {
             id: BundleId {
                 serial: manifest.serial,
@@ -212,6 +223,7 @@ impl Inner {
             bundle: bytes,
             files: (set.files.into_iter())
                 .map(|(path, file)| (path, file.bytes))
+                .chain(secrets)
                 .collect(),
             link,
         }

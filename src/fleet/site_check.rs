@@ -40,13 +40,18 @@ pub struct Credential {
     pub key: &'static str,
     /// `None`: the systemd credential `odoo-api-key`.
     pub file: Option<PathBuf>,
+    /// The encrypted file of the bundle that becomes [`Self::file`]. `None`: the gateway's own
+    /// files have it.
+    pub secret: Option<String>,
 }
 
 impl Credential {
-    /// Whether its file does not exist on this machine. `None`: only the service can tell.
+    /// Whether its file does not exist on this machine, and the bundle does not bring it. `None`:
+    /// only the service can tell.
     #[must_use]
     pub fn is_missing(&self) -> Option<bool> {
-        self.file.as_ref().map(|file| !file.exists())
+        let file = self.file.as_ref()?;
+        Some(self.secret.is_none() && !file.exists())
     }
 }
 
@@ -84,6 +89,7 @@ pub fn check(
             checked.warnings.extend(warnings);
             checked.floor = filled.configs;
             checked.credentials = list_credentials(&loaded.config);
+            name_secrets(&mut checked.credentials, set, directory);
             checked.loaded = Some(loaded);
         }
         Err(ConfigError::Faults(faults)) => {
@@ -165,6 +171,16 @@ fn name_files(fault: &str, set: &SiteSet, directory: &Path) -> String {
     text
 }
 
+/// Finds the credentials that the bundle brings.
+fn name_secrets(credentials: &mut [Credential], set: &SiteSet, directory: &Path) {
+    for credential in credentials {
+        let folder = directory.join(config::SECRETS_FOLDER);
+        let name = (credential.file.as_ref()).and_then(|file| file.strip_prefix(folder).ok());
+        let name = name.and_then(Path::to_str);
+        credential.secret = name.map(|name| set.secret_origin(name));
+    }
+}
+
 /// Lists the secrets and certificates that a configuration names.
 #[must_use]
 pub fn list_credentials(config: &Config) -> Vec<Credential> {
@@ -174,6 +190,7 @@ pub fn list_credentials(config: &Config) -> Vec<Credential> {
         list.extend(file.map(|file| Credential {
             key,
             file: Some(file),
+            secret: None,
         }));
     };
     if let Some(listen) = &config.listen {
@@ -193,6 +210,7 @@ pub fn list_credentials(config: &Config) -> Vec<Credential> {
         list.push(Credential {
             key: "odoo.api_key_file",
             file: None,
+            secret: None,
         });
     }
     list

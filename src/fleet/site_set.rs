@@ -93,11 +93,21 @@ impl SiteSet {
             devices: origin(Use::Devices),
             scanners: origin(Use::Scanners),
             has_profiles: of(Use::Profile).next().is_some(),
+            secrets: (self.secrets.keys())
+                .map(|name| (name.clone(), self.secret_origin(name)))
+                .collect(),
         }
     }
 
-    /// Writes the files into `directory`, which must not exist. Secrets are not written. All is on
-    /// disk when this returns, except for the entry of `directory` in its parent.
+    /// The path of a secret in the archive.
+    #[must_use]
+    pub fn secret_origin(&self, name: &str) -> String {
+        format!("files/sites/{}/secrets/{name}.age", self.site)
+    }
+
+    /// Writes the files into `directory`, which must not exist. [`super::secrets`] writes
+    /// the secrets. All is on disk when this returns, except for the entry of `directory` in its
+    /// parent.
     pub fn unpack(&self, directory: &Path) -> io::Result<()> {
         make_directory(directory)?;
         for (path, file) in &self.files {

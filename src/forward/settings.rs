@@ -132,6 +132,7 @@ impl Hands {
     fn reconnect(&mut self, machine: &mut Machine) {
         self.client = None;
         self.has_rights = false;
+        self.refresh.forget_keys();
         machine.probe_again();
     }
 

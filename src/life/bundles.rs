@@ -12,7 +12,7 @@ use stockrelay::board::Board;
 use stockrelay::choice::FleetBeginning;
 use stockrelay::config::Loaded;
 use stockrelay::daemon::Daemon;
-use stockrelay::daemon::fleet_view;
+use stockrelay::daemon::fleet_view::{self, KEY_ALARM};
 use stockrelay::daemon::reload::CONFIG_ALARM;
 use stockrelay::daemon::site::{Counts, Gateway};
 use stockrelay::fleet::agent::{Agent, FleetStart};
@@ -53,6 +53,7 @@ impl Waiting {
             user: geteuid().as_raw(),
             site: files.site.clone(),
             group: files.group.clone(),
+            key: files.key.clone(),
             links: start.links(),
         };
         let reception = Reception::new(gate, orders, status.subscribe());
@@ -69,6 +70,11 @@ impl Waiting {
     /// Shows the state of bundles before there is a daemon.
     pub fn show(&self, board: &Board) {
         fleet_view::show(board, &self.status.borrow());
+        let alarm = self.files.key.alarm();
+        if let Some(alarm) = &alarm {
+            tracing::error!("{alarm}");
+        }
+        board.alarm(KEY_ALARM, alarm);
     }
 
     /// Starts the agent of a daemon that runs.

@@ -1,6 +1,8 @@
 //! Bundles on a gateway that runs as a process: applied, watched, confirmed, rolled back, refused.
 //! Whatever comes in, the gateway runs with its configuration before or with the new one.
 
+mod secrets;
+
 use std::process::{Child, Command, Output};
 use std::time::Duration;
 
@@ -127,7 +129,7 @@ impl Gateway {
     }
 
     /// Makes a bundle that this gateway trusts. `targets`: the sites.
-    pub fn bundle(&self, serial: u64, targets: &str, files: &[(&str, &str)]) -> Bytes {
+    pub fn bundle(&self, serial: u64, targets: &str, files: &[(&str, impl AsRef<[u8]>)]) -> Bytes {
         let dir = tempfile::tempdir().unwrap();
         let manifest = format!(
             "format = 1\nserial = {serial}\nname = \"bundle {serial}\"\n\

@@ -2,6 +2,7 @@
 //! minisign. Every bad bundle is refused with the code of its cause.
 
 mod refused;
+mod secret;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

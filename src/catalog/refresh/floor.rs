@@ -84,6 +84,11 @@ impl Part {
 }
 
 impl Floor {
+    /// Has the expiry of API keys read again: the gateway logs in with another key.
+    pub fn forget_keys(&mut self) {
+        self.keys = Part::default();
+    }
+
     pub async fn run(
         &mut self,
         odoo: &mut Client,
@@ -122,7 +127,10 @@ impl Floor {
             self.keys.full = Some(now);
             let done = match odoo.api_keys().await {
                 Ok(keys) => {
-                    board.alarm(ALARM_KEY, expiry(&keys, clock::now()));
+                    let now = clock::now();
+                    let first = first_expiry(&keys, now);
+                    board.odoo(|view| view.key_expires = first.map(|(at, _)| at));
+                    board.alarm(ALARM_KEY, first.and_then(|first| warn_of(first, now)));
                     Ok(())
                 }
                 Err(failure) => Err(failure.into()),
@@ -304,24 +312,27 @@ impl Floor {
     }
 }
 
-/// The alarm text if a key of the gateway's user expires soon. Odoo does not tell which key the
-/// gateway uses, so the text names the valid key that expires first.
-fn expiry(keys: &[ApiKey], now: Timestamp) -> Option<String> {
+/// The valid key of the gateway's user that expires first. Odoo does not tell which key the gateway
+/// uses.
+fn first_expiry(keys: &[ApiKey], now: Timestamp) -> Option<(Timestamp, &ApiKey)> {
     let expires = |key: &ApiKey| {
         let text = key.expiration_date.as_deref()?;
         let at = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
         let at = at.to_zoned(TimeZone::UTC).ok()?.timestamp();
         (at > now).then_some(at)
     };
-    let (at, key) = keys
-        .iter()
+    keys.iter()
         .filter_map(|key| Some((expires(key)?, key)))
-        .min_by_key(|(at, _)| *at)?;
+        .min_by_key(|(at, _)| *at)
+}
+
+/// The alarm text if the key expires soon.
+fn warn_of((at, key): (Timestamp, &ApiKey), now: Timestamp) -> Option<String> {
     let soon = at.duration_since(now) <= EXPIRY_WARNING;
     let named = key.name.as_deref().unwrap_or_default();
     soon.then(|| {
         format!(
-            "The API key {named:?} of the gateway's user in Odoo expires on {}. Create a new key. Write it into odoo.api_key_file; the gateway needs no restart. Or write it into /etc/credstore/odoo-api-key and restart the service.",
+            "The API key {named:?} of the gateway's user in Odoo expires on {}. Create a new key, and delete this one. Write the new key into odoo.api_key_file; the gateway needs no restart. Or write it into /etc/credstore/odoo-api-key and restart the service. Or have central IT send it in a bundle.",
             at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d")
         )
     })
@@ -461,11 +472,18 @@ mod tests {
         let later = key("script", Some("2026-12-07 08:01:00"));
         let over = key("old", Some("2026-11-22 08:00:00"));
         let never = key("eternal", None);
-        let sentence = expiry(&[later.clone(), over.clone(), never.clone(), soon], now).unwrap();
+        let expiry = |keys: &[ApiKey]| first_expiry(keys, now).and_then(|key| warn_of(key, now));
+        let sentence = expiry(&[later.clone(), over.clone(), never.clone(), soon]).unwrap();
         assert!(
             sentence.contains("\"gateway\"") && sentence.contains("2026-12-07"),
             "{sentence}"
         );
-        assert_eq!(expiry(&[later, over, never], now), None);
+        assert_eq!(expiry(&[later.clone(), over.clone(), never.clone()]), None);
+        let (at, key) = first_expiry(&[never.clone(), over.clone(), later.clone()], now)
+            .map(|(at, key)| (at, key.name.clone()))
+            .unwrap();
+        assert_eq!(at.to_string(), "2026-12-07T08:01:00Z");
+        assert_eq!(key.as_deref(), Some("script"));
+        assert_eq!(first_expiry(&[never, over], now), None);
     }
 }

@@ -118,6 +118,32 @@ fn secrets_are_refused_and_never_shown() {
 }
 
 #[test]
+fn a_secret_has_a_known_name_and_a_limited_size() {
+    let head = "age-encryption.org/v1\n";
+    refuses(
+        "sites/ams1/secrets/odoo_api_key.age",
+        head,
+        Cause::Secret,
+        "found a secret that no gateway uses; accepted is odoo-api-key.age, odoo-ca.age, ",
+    );
+    let large = format!("{head}{}", "x".repeat(AGE_BYTES_MAX));
+    refuses(
+        "sites/ams1/secrets/odoo-api-key.age",
+        &large,
+        Cause::Secret,
+        "accepted is at most 131072 bytes",
+    );
+    let known: std::collections::BTreeSet<_> = crate::config::known_places().into_iter().collect();
+    for (name, key) in SECRETS {
+        assert!(known.contains(key), "{key}");
+        let stem = key.trim_end_matches("_file");
+        assert_eq!(stem.replace(['.', '_'], "-"), name);
+        let path = format!("sites/ams1/secrets/{name}.age");
+        assert!(faults(&path, head).is_empty(), "{path}");
+    }
+}
+
+#[test]
 fn hashes_names_of_files_placeholders_and_encrypted_secrets_are_accepted() {
     for (path, text) in [
         (

@@ -22,6 +22,7 @@ fn files(serial: u64) -> Vec<(String, Bytes)> {
         file("config.d/50-capture.toml"),
         file("scanner-profiles/a/b.toml"),
         file("devices.toml"),
+        file("secrets/odoo-api-key"),
     ]
 }
 

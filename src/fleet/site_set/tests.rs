@@ -101,7 +101,7 @@ fn a_sites_file_replaces_the_groups_and_the_groups_the_common_one() {
         ("sites/ams1/config.d/3.toml", "# site"),
         ("sites/ams2/config.d/1.toml", "# other site"),
         ("sites/ams1/secrets/odoo-api-key.age", AGE),
-        ("sites/ams2/secrets/other.age", AGE),
+        ("sites/ams2/secrets/odoo-ca.age", AGE),
     ]);
     let files: Vec<_> = (set.files.iter())
         .map(|(path, file)| (path.as_str(), file.origin.as_str(), &file.bytes[..]))
@@ -166,6 +166,85 @@ fn the_bundle_overrides_local_files_and_the_environment_overrides_the_bundle() {
         "variable STOCKRELAY_CAPTURE__CHECK"
     );
     assert!(origin("odoo.late_commit_s").ends_with("config.d/99.toml:2"));
+}
+
+#[test]
+fn a_secret_replaces_the_file_of_its_key_unless_the_environment_names_one() {
+    let secret = ("sites/ams1/secrets/odoo-api-key.age", AGE);
+    let both = ("config.d/10.toml", "odoo.api_key_file = \"other.key\"\n");
+    let site = Site::new(&[MAIN], &[secret, both]);
+    let loaded = site.load();
+    assert_eq!(
+        loaded.config.odoo.api_key_file,
+        Some(site.unpacked().join("secrets/odoo-api-key"))
+    );
+    assert_eq!(
+        loaded.origin("odoo.api_key_file").unwrap(),
+        "bundle 42, files/sites/ams1/secrets/odoo-api-key.age"
+    );
+    assert_eq!(loaded.warnings, [""; 0]);
+    let key = [("STOCKRELAY_ODOO__API_KEY_FILE", "/run/key")];
+    let loaded = site.try_load(&key).unwrap();
+    assert_eq!(loaded.config.odoo.api_key_file, Some("/run/key".into()));
+    let warning = loaded.warnings.first().unwrap();
+    assert!(
+        warning.contains("odoo-api-key.age has no effect")
+            && warning.contains("STOCKRELAY_ODOO__API_KEY_FILE"),
+        "{warning}"
+    );
+    // The site without the bundle has its own key.
+    let without = Site::new(&[MAIN], &[both]).load();
+    assert!(
+        without
+            .config
+            .odoo
+            .api_key_file
+            .unwrap()
+            .ends_with("other.key")
+    );
+}
+
+#[test]
+fn a_secret_opens_no_link_that_the_gateway_does_not_have() {
+    let secrets = [
+        ("sites/ams1/secrets/mqtt-broker-password.age", AGE),
+        ("config.d/10.toml", "odoo.refresh_s = 0\n"),
+    ];
+    let faults = Site::new(&[MAIN], &secrets).try_load(&[]).unwrap_err();
+    for part in [
+        "bundle 42, files/sites/ams1/secrets/mqtt-broker-password.age: mqtt.broker.password_file: found the secret mqtt-broker-password, and no [mqtt.broker]",
+        "odoo.refresh_s",
+    ] {
+        assert!(faults.contains(part), "{part}\n{faults}");
+    }
+    let site = Site::new(&[MAIN], &secrets[..1]);
+    let broker = [
+        ("STOCKRELAY_MQTT__BROKER__URL", "mqtt://broker.example"),
+        ("STOCKRELAY_MQTT__BROKER__USERNAME", "ams1"),
+        ("STOCKRELAY_MQTT__BROKER__DEVICES", "devices.toml"),
+    ];
+    let loaded = site.try_load(&broker).unwrap();
+    assert_eq!(
+        loaded.config.broker.unwrap().password_file,
+        Some(site.unpacked().join("secrets/mqtt-broker-password"))
+    );
+}
+
+#[test]
+fn a_check_lists_the_credentials_of_the_bundle() {
+    let site = Site::new(&[MAIN], &[("sites/ams1/secrets/odoo-api-key.age", AGE)]);
+    let main = site.dir.path().join("config.toml");
+    let checked = site_check::check(&site.set, &site.unpacked(), &main, &[]).unwrap();
+    assert_eq!(checked.faults, [""; 0]);
+    let credential = checked.credentials.first().unwrap();
+    assert_eq!(
+        (credential.key, credential.secret.as_deref()),
+        (
+            "odoo.api_key_file",
+            Some("files/sites/ams1/secrets/odoo-api-key.age")
+        )
+    );
+    assert_eq!(credential.is_missing(), Some(false));
 }
 
 #[test]

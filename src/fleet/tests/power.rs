@@ -256,6 +256,10 @@ impl Storage for PowerDisk {
         }
     }
 
+    fn is_private(&self, path: &str) -> io::Result<bool> {
+        self.read(path).map(|_| true)
+    }
+
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
         let inner = self.inner();
         let node = inner.find(folder).ok_or(io::ErrorKind::NotFound)?;

@@ -72,6 +72,23 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Print the recipient of this gateway, to which central IT encrypts its secrets
+    #[command(defer(without_socket))]
+    #[command(after_help = "\
+The daemon makes the gateway's key at its first start. The command reads it in data_dir, as root or as the daemon's user, and prints only its public half. `stockrelay fleet show SITE` prints the same from the report.
+
+Example:
+  stockrelay config recipient")]
+    Recipient,
+    /// Encrypt a secret to one gateway, as NAME.age for a bundle
+    #[command(defer(without_config))]
+    #[command(after_help = "\
+Put the file into files/sites/SITE/secrets of the bundle. NAME is odoo-api-key, odoo-ca, mqtt-broker-password, mqtt-broker-ca, mqtt-broker-client-cert, mqtt-broker-client-key, mqtt-listen-tls-cert, mqtt-listen-tls-key or mqtt-listen-client-ca. Without FILE the command reads standard input; a terminal asks for the secret. `age -r RECIPIENT -o NAME.age FILE` does the same.
+
+Examples:
+  stockrelay config encrypt odoo.key --to age1... -o odoo-api-key.age
+  pass show odoo/ams1 | stockrelay config encrypt --to age1... -o files/sites/ams1/secrets/odoo-api-key.age")]
+    Encrypt(EncryptArgs),
     /// Make a key that signs bundles: NAME.key (secret) and NAME.pub, minisign's files
     #[command(defer(without_config))]
     #[command(after_help = "\
@@ -154,6 +171,18 @@ pub struct ApplyArgs {
     /// Try a bundle again that was rolled back here
     #[arg(long)]
     pub again: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct EncryptArgs {
+    /// The file with the secret; without it, standard input
+    pub file: Option<PathBuf>,
+    /// The recipient of the gateway, as its report or `config recipient` shows it
+    #[arg(long, value_name = "RECIPIENT")]
+    pub to: String,
+    /// The file to write: NAME.age; an existing file is replaced
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -72,7 +72,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   stockrelay fleet show ams1
-  stockrelay fleet show ams1 --json | jq .expires")]
+  stockrelay fleet show ams1 --json | jq .report.expires")]
     Show {
         /// The site of the gateway
         site: Name,

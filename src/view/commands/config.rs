@@ -3,6 +3,7 @@
 
 mod difference;
 mod inspect;
+mod secret;
 mod signer;
 mod site;
 
@@ -46,6 +47,8 @@ pub fn config(
             writeln!(out, "{}", show(&loaded.config).trim_end())?;
             Ok(EXIT_DONE)
         }
+        ConfigCommand::Recipient => secret::recipient(process, out),
+        ConfigCommand::Encrypt(args) => secret::encrypt(args, out),
         ConfigCommand::Check(args) => site::check(args, process, out),
         ConfigCommand::Keygen(args) => signer::keygen(args, out),
         ConfigCommand::Bundle { directory, output } => {

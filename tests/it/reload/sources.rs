@@ -130,17 +130,22 @@ async fn only_scanners_with_another_entry_are_restarted() {
 #[ignore = "needs mosquitto: apt-get install mosquitto, then cargo test -- --ignored broker"]
 async fn the_link_to_a_broker_is_new_only_if_its_keys_changed() {
     let mosquitto = Mosquitto::plain().await;
-    let broker = |keep_alive_s: u16| {
+    let broker_with = |password_file: &str, keep_alive_s: u16| {
         format!(
-            "mqtt.broker.url = \"mqtt://127.0.0.1:{}\"\nmqtt.broker.keep_alive_s = {keep_alive_s}\n",
+            "mqtt.broker.url = \"mqtt://127.0.0.1:{}\"\nmqtt.broker.keep_alive_s = {keep_alive_s}\n\
+             mqtt.broker.username = \"ams1\"\nmqtt.broker.password_file = \"{password_file}\"\n",
             mosquitto.port
         )
     };
+    let broker = |keep_alive_s| broker_with("one", keep_alive_s);
     let links = || {
         let log = std::fs::read_to_string(mosquitto.dir.path().join("log")).unwrap();
         log.matches("as stockrelay-ams1").count()
     };
     let mut site = Site::start("", "").await;
+    for (file, password) in [("one", "secret"), ("same", "secret"), ("other", "changed")] {
+        site.write(file, password);
+    }
     site.reload(&broker(30)).await;
     let up = |daemon: &stockrelay::daemon::Daemon| {
         let live = daemon.board().snapshot();
@@ -175,11 +180,19 @@ async fn the_link_to_a_broker_is_new_only_if_its_keys_changed() {
         .await;
     publish("2").await;
     site.until_posted(2).await;
-    assert_eq!(links(), 1, "the same link");
-    site.reload(&broker(60)).await;
+    // A bundle brings the same secrets in another directory.
+    site.reload(&broker_with("same", 30)).await;
     publish("3").await;
     site.until_posted(3).await;
+    assert_eq!(links(), 1, "the same link");
+    site.reload(&broker_with("other", 30)).await;
+    publish("4").await;
+    site.until_posted(4).await;
     assert_eq!(links(), 2, "a new link");
+    site.reload(&broker(60)).await;
+    publish("5").await;
+    site.until_posted(5).await;
+    assert_eq!(links(), 3, "a new link");
 
     site.reload("").await;
     let begun = clock::instant();

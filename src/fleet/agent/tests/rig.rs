@@ -196,7 +196,11 @@ pub fn offer(serial: u64) -> OfferedFiles {
     OfferedFiles {
         offered: offered(serial),
         bundle: Bytes::from(format!("bundle {serial}")),
-        files: vec![file("config.d/50.toml"), file("devices.toml")],
+        files: vec![
+            file("config.d/50.toml"),
+            file("devices.toml"),
+            file("secrets/odoo-api-key"),
+        ],
         link: None,
     }
 }

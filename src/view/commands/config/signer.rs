@@ -156,7 +156,7 @@ fn ask_twice() -> Result<SecretString, CommandError> {
     }
 }
 
-fn ask(prompt: &str) -> Result<SecretString, CommandError> {
+pub(super) fn ask(prompt: &str) -> Result<SecretString, CommandError> {
     if !io::stdin().is_terminal() {
         return Err(CommandError::Usage(
             "the key needs a password, and this is no terminal: name a file with --password-file FILE".to_owned(),

@@ -120,9 +120,10 @@ fn report(checked: &Checked, on_gateway: bool, out: &mut dyn Write) -> Result<u8
 }
 
 fn name(credential: &Credential) -> String {
-    match &credential.file {
-        Some(file) => format!("{} = {}", credential.key, file.display()),
-        None => format!("{}: the systemd credential odoo-api-key", credential.key),
+    match (&credential.secret, &credential.file) {
+        (Some(secret), _) => format!("{}: {secret} of the bundle", credential.key),
+        (None, Some(file)) => format!("{} = {}", credential.key, file.display()),
+        (None, None) => format!("{}: the systemd credential odoo-api-key", credential.key),
     }
 }
 

@@ -1,0 +1,81 @@
+//! `config encrypt` and `config recipient`: secrets for one gateway.
+//!
+//! The secret comes from a file, standard input or the terminal, never from an argument.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read, Write};
+use std::path::Path;
+
+use secrecy::{ExposeSecret as _, SecretSlice};
+
+use super::{Process, failed, signer, write_file};
+use crate::config::{self, SECRETS, secret_key};
+use crate::fleet::disk::FOLDER;
+use crate::fleet::identity::{self, GatewayKey};
+use crate::fleet::layout::SECRET_BYTES_MAX;
+use crate::view::cli::EncryptArgs;
+use crate::view::commands::{CommandError, EXIT_DONE};
+
+/// Prints the recipient of the gateway that the configuration file describes.
+pub fn recipient(process: &Process, out: &mut dyn Write) -> Result<u8, CommandError> {
+    let ground = config::load_ground(process.config, process.environment);
+    let ground = ground.map_err(|error| CommandError::Config(error.to_string()))?;
+    let file = ground.data_dir.join(FOLDER).join(identity::FILE);
+    let key = GatewayKey::read(&file);
+    let key = key.map_err(|why| failed(format!("{}: {why}", file.display())))?;
+    writeln!(out, "{}", key.recipient())?;
+    Ok(EXIT_DONE)
+}
+
+/// Encrypts a secret.
+pub fn encrypt(args: &EncryptArgs, out: &mut dyn Write) -> Result<u8, CommandError> {
+    let key = check_name(&args.output)?;
+    let secret = read_secret(args.file.as_deref())?;
+    let encrypted = identity::encrypt(&args.to, secret.expose_secret()).map_err(failed)?;
+    write_file(&args.output, &encrypted)?;
+    let shown = args.output.display();
+    writeln!(
+        out,
+        "{shown} replaces the file of {key} at the gateway of {}; put it into files/sites/SITE/secrets of a bundle",
+        args.to
+    )?;
+    Ok(EXIT_DONE)
+}
+
+/// Finds the configuration key of the secret in the name of its file.
+fn check_name(output: &Path) -> Result<&'static str, CommandError> {
+    let name = output.file_name().and_then(|name| name.to_str());
+    let name = name.and_then(|name| name.strip_suffix(".age"));
+    name.and_then(secret_key).ok_or_else(|| {
+        let names = SECRETS.map(|(name, _)| format!("{name}.age")).join(", ");
+        CommandError::Usage(format!(
+            "{} is no secret that a gateway uses: name the file {names}",
+            output.display()
+        ))
+    })
+}
+
+fn read_secret(file: Option<&Path>) -> Result<SecretSlice<u8>, CommandError> {
+    let Some(file) = file else {
+        if io::stdin().is_terminal() {
+            let typed = signer::ask("Secret: ")?;
+            return Ok(typed.expose_secret().as_bytes().to_vec().into());
+        }
+        return read(io::stdin()).map_err(|error| failed(format!("standard input: {error}")));
+    };
+    let opened = File::open(file).and_then(read);
+    opened.map_err(|error| {
+        failed(format!(
+            "{} cannot be read: {error}; name the file of the secret",
+            file.display()
+        ))
+    })
+}
+
+/// Reads at most one byte more than the largest secret has.
+fn read(from: impl Read) -> io::Result<SecretSlice<u8>> {
+    let mut bytes = Vec::with_capacity(SECRET_BYTES_MAX + 1);
+    from.take(SECRET_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes.into())
+}
