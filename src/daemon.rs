@@ -213,6 +213,7 @@ impl Daemon {
         // The first answer of the control API has everything that the start found.
         let serving = control.run(daemon.cancel.clone());
         run(&mut daemon.parts, "control", serving);
+        daemon.set_drift_after();
         Ok(daemon)
     }
 

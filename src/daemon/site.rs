@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::reload::TARGET_KEYS;
 use crate::board::{Board, Link, Live};
 use crate::clock;
 use crate::fleet::agent::{Site, SiteCheck};
@@ -20,7 +19,7 @@ use crate::fleet::machine::WallClock;
 use crate::fleet::watch::Observation;
 use crate::journal::{Journal, Totals};
 use crate::opens;
-use crate::reload::{SetRequest, describe_unopened};
+use crate::reload::{SetRequest, TARGET_KEYS, describe_unopened};
 use crate::view::control::EffectiveView;
 
 const HOUR: Duration = Duration::from_hours(1);

@@ -25,14 +25,15 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use super::chain::Link;
-use super::record::{BundleId, FleetRecord};
+use super::record::{BundleId, ConfigSet, FleetRecord};
 use super::stored;
 
 /// The folder in `data_dir`.
 pub const FOLDER: &str = "fleet";
 const RECORD: &str = "record";
 const BUNDLES: &str = "bundles";
-const SETS: &str = "sets";
+/// The folder below it with the unpacked files of each bundle.
+pub const SETS: &str = "sets";
 const TRUST: &str = "trust";
 const LOCK: &str = "lock";
 /// What is not complete yet, or no longer, ends with one of these.
@@ -266,6 +267,25 @@ impl<S: Storage> FleetDisk<S> {
     ) -> Result<(), DiskError> {
         work(&mut self.storage, path).map_err(|error| fault(&self.storage, path, error))
     }
+}
+
+/// Finds the configuration with which a process would start, and the folder of its files. Another
+/// process may use the folder meanwhile: nothing is locked or written.
+pub fn find_running(data_dir: &Path) -> Result<(ConfigSet, Option<PathBuf>), String> {
+    let root = data_dir.join(FOLDER);
+    let path = root.join(RECORD);
+    let shown = path.display();
+    let record = match fs::read(&path) {
+        Ok(bytes) => read_record(&bytes).map_err(|why| format!("cannot read {shown}: {why}"))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => FleetRecord::default(),
+        Err(error) => {
+            let remedy = "run the command as root, or as the daemon's user";
+            return Err(format!("cannot read {shown}: {error}; {remedy}"));
+        }
+    };
+    let running = record.running();
+    let folder = running.bundle().map(|id| root.join(SETS).join(id.to_string()));
+    Ok((running, folder))
 }
 
 /// Returns the file of the bundle whose files are in the folder `set`.

@@ -38,13 +38,8 @@ impl LocalFiles {
     /// Reads the local files with those of a bundle, whose folder is `set`; `None`: alone.
     pub fn read(&self, set: Option<&Path>) -> Result<LocalConfig, Vec<String>> {
         let Some(folder) = set else {
-            let loaded =
-                config::load(&self.main, &self.environment).map_err(|error| match error {
-                    ConfigError::Faults(faults) => faults.iter().map(ToString::to_string).collect(),
-                    missing @ ConfigError::Missing(_) => vec![missing.to_string()],
-                })?;
             return Ok(LocalConfig {
-                loaded,
+                loaded: self.load(None)?,
                 floor: BTreeMap::new(),
             });
         };
@@ -66,8 +61,22 @@ impl LocalFiles {
         }
     }
 
+    /// Reads the local files with those of a bundle, whose folder is `set`; `None`: alone. The
+    /// lists and profiles are not checked, and nothing is written.
+    pub fn load(&self, set: Option<&Path>) -> Result<Loaded, Vec<String>> {
+        let overlay = match set {
+            Some(folder) => {
+                let files = self.open(folder).map_err(|fault| vec![fault])?;
+                Some(files.overlay(folder))
+            }
+            None => None,
+        };
+        let loaded = config::load_with(&self.main, &self.environment, overlay.as_ref());
+        loaded.map_err(list_faults)
+    }
+
     /// Opens the bundle of a folder, and compares its files with those in the folder.
-    fn open(&self, folder: &Path) -> Result<SiteSet, String> {
+    pub fn open(&self, folder: &Path) -> Result<SiteSet, String> {
         let path = bundle_of_set(folder);
         let bytes = fs::read(&path).map_err(|error| {
             format!(
@@ -88,5 +97,12 @@ impl LocalFiles {
             ));
         }
         Ok(files)
+    }
+}
+
+fn list_faults(error: ConfigError) -> Vec<String> {
+    match error {
+        ConfigError::Faults(faults) => faults.iter().map(ToString::to_string).collect(),
+        missing @ ConfigError::Missing(_) => vec![missing.to_string()],
     }
 }

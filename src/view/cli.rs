@@ -207,7 +207,7 @@ Examples:
     /// Show, check or reload the configuration; make, sign and check bundles for many gateways
     #[command(after_help = "\
 Examples:
-  stockrelay config show                                       the configuration with all defaults
+  stockrelay config show                                       each key, its value and its origin
   stockrelay config check                                      faults and warnings of this gateway's files
   stockrelay config reload                                     the daemon reads its files again
   stockrelay config bundle autumn -o autumn.bundle             a bundle from the directory autumn
@@ -390,8 +390,9 @@ mod tests {
             ("check", "configsocket"),
             ("profile test", "configsocket"),
             ("run", "config"),
-            ("config show", "config"),
+            ("config show", "configsocket"),
             ("config check", "config"),
+            ("config sign", ""),
             ("devices hash", "config"),
             ("fleet status", "config"),
             ("fleet watch", "config"),
