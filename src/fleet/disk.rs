@@ -284,7 +284,9 @@ pub fn find_running(data_dir: &Path) -> Result<(ConfigSet, Option<PathBuf>), Str
         }
     };
     let running = record.running();
-    let folder = running.bundle().map(|id| root.join(SETS).join(id.to_string()));
+    let folder = running
+        .bundle()
+        .map(|id| root.join(SETS).join(id.to_string()));
     Ok((running, folder))
 }
 

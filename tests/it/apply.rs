@@ -1,6 +1,12 @@
 //! Bundles on a gateway that runs as a process: applied, watched, confirmed, rolled back, refused.
 //! Whatever comes in, the gateway runs with its configuration before or with the new one.
 
+mod floor;
+mod here;
+mod interrupted;
+mod keys;
+mod limits;
+
 use std::process::{Child, Command, Output};
 use std::time::Duration;
 
@@ -35,6 +41,25 @@ fn key(name: &str) -> Key {
     }
 }
 
+/// Makes a bundle with one ring for all. `rest`: from `expires` to the targets.
+fn make(serial: u64, rest: &str, files: &[(&str, &str)], keys: &[&Key]) -> Bytes {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = format!(
+        "format = 1\nserial = {serial}\nname = \"bundle {serial}\"\n\
+         created = \"2026-01-01T00:00:00Z\"\n{rest}[[ring]]\nall = true\n"
+    );
+    std::fs::write(dir.path().join("manifest.toml"), manifest).unwrap();
+    for (path, text) in files {
+        let path = dir.path().join("files").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let unsigned = Bytes::from(build(dir.path()).unwrap());
+    keys.iter().fold(unsigned, |bytes, key| {
+        sign_bundle(&bytes, &key.signer).unwrap().into()
+    })
+}
+
 struct Gateway {
     site: Site,
     child: Child,
@@ -44,7 +69,12 @@ struct Gateway {
 impl Gateway {
     /// Starts a gateway that trusts one key.
     async fn start(watch_s: u64) -> Self {
-        let extra = format!("[fleet]\nwatch_s = {watch_s}\nquiet_s = 0\n");
+        Self::start_with(watch_s, "").await
+    }
+
+    /// `extra`: further keys of `[fleet]`, then further sections.
+    async fn start_with(watch_s: u64, extra: &str) -> Self {
+        let extra = format!("[fleet]\nwatch_s = {watch_s}\nquiet_s = 0\n{extra}");
         let site = Site::build("", &extra).await;
         let key = key("anna");
         site.write("trust.toml", &format!("threshold = 1\n{}", key.entry));
@@ -69,6 +99,12 @@ impl Gateway {
 
     async fn kill(&mut self) {
         self.signal(Signal::KILL);
+        self.restart().await;
+    }
+
+    /// Stops the process cleanly, and starts it again.
+    async fn stop_and_start(&mut self) {
+        self.signal(Signal::TERM);
         self.restart().await;
     }
 
@@ -114,20 +150,9 @@ impl Gateway {
 
     /// Makes a bundle that this gateway trusts. `targets`: the sites.
     fn bundle(&self, serial: u64, targets: &str, files: &[(&str, &str)]) -> Bytes {
-        let dir = tempfile::tempdir().unwrap();
-        let manifest = format!(
-            "format = 1\nserial = {serial}\nname = \"bundle {serial}\"\n\
-             created = \"2026-01-01T00:00:00Z\"\nexpires = \"2096-01-01T00:00:00Z\"\n\
-             [targets]\nsites = [\"{targets}\"]\n[[ring]]\nall = true\n"
-        );
-        std::fs::write(dir.path().join("manifest.toml"), manifest).unwrap();
-        for (path, text) in files {
-            let path = dir.path().join("files").join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let unsigned = Bytes::from(build(dir.path()).unwrap());
-        sign_bundle(&unsigned, &self.key.signer).unwrap().into()
+        let rest =
+            format!("expires = \"2096-01-01T00:00:00Z\"\n[targets]\nsites = [\"{targets}\"]\n");
+        make(serial, &rest, files, &[&self.key])
     }
 
     fn run(&self, arguments: &[&str]) -> Output {

@@ -157,10 +157,7 @@ fn the_bundle_overrides_local_files_and_the_environment_overrides_the_bundle() {
         origin("odoo.timeout_s"),
         "bundle 42, sites/ams1/config.d/20.toml:1"
     );
-    assert_eq!(
-        origin("odoo.refresh_s"),
-        "bundle 42, config.d/10.toml:1"
-    );
+    assert_eq!(origin("odoo.refresh_s"), "bundle 42, config.d/10.toml:1");
     assert_eq!(
         origin("capture.check"),
         "variable STOCKRELAY_CAPTURE__CHECK"

@@ -95,8 +95,8 @@ impl New {
         let checked = site_check::check(&set, &unpacked, process.config, &environment);
         let checked = checked.map_err(failed)?;
         let effective = checked.loaded.as_ref();
-        let effective = effective
-            .map(|loaded| EffectiveView::of(&loaded.config, |key| loaded.origin(key)));
+        let effective =
+            effective.map(|loaded| EffectiveView::of(&loaded.config, |key| loaded.origin(key)));
         Ok(Self {
             set,
             checked,
@@ -129,8 +129,7 @@ impl New {
                         format!("{file} of bundle {serial}")
                     });
                     let serial = self.set.serial;
-                    let of_new =
-                        after_file.map(|(_, file)| format!("{file} of bundle {serial}"));
+                    let of_new = after_file.map(|(_, file)| format!("{file} of bundle {serial}"));
                     (
                         of_old.unwrap_or_else(|| describe(key, before)),
                         of_new.unwrap_or_else(|| describe(key, &after.value)),
@@ -166,7 +165,10 @@ fn describe(key: &str, value: &Value) -> String {
 /// Splits the path of a file in the directory of a bundle: the directory's name below `root`, and
 /// the file. For the new bundle, `root` is the directory itself.
 fn find_file<'a>(value: &'a Value, root: &Path) -> Option<(&'a str, &'a str)> {
-    let below = Path::new(value.as_str()?).strip_prefix(root).ok()?.to_str()?;
+    let below = Path::new(value.as_str()?)
+        .strip_prefix(root)
+        .ok()?
+        .to_str()?;
     Some(below.split_once('/').unwrap_or(("", below)))
 }
 

@@ -50,9 +50,9 @@ pub async fn show(
     let files = running.name();
     match &running.shown {
         Some(shown) => {
-            let since = shown.since.map_or(String::new(), |since| {
-                format!(" since {}", time(since))
-            });
+            let since = shown
+                .since
+                .map_or(String::new(), |since| format!(" since {}", time(since)));
             writeln!(out, "# The daemon runs with {files}{since}.")?;
         }
         None => writeln!(out, "# The next start of the daemon reads {files}.")?,
@@ -62,10 +62,7 @@ pub async fn show(
 }
 
 /// Finds what runs on this gateway, or would run.
-pub async fn find(
-    client: Option<&Client>,
-    process: &Process<'_>,
-) -> Result<Running, CommandError> {
+pub async fn find(client: Option<&Client>, process: &Process<'_>) -> Result<Running, CommandError> {
     if let Some(client) = client {
         match client.get::<EffectiveView>("/v1/config/effective").await {
             Ok(effective) => {
