@@ -152,12 +152,13 @@ impl<S: Storage> FleetDisk<S> {
         stored.inspect_err(|_| self.give_up(&new))
     }
 
-    /// Stores a change of trusted keys, unless it is stored already.
+    /// Stores a change of trusted keys, unless it is stored already. A damaged file is replaced.
     pub fn store_link(&mut self, link: &Link) -> Result<(), DiskError> {
         self.run(TRUST, Storage::create_folder)?;
         self.run("", Storage::sync)?;
         let name = link.version.to_string();
-        if self.has(TRUST, &name)? {
+        let stored = self.storage.read(&format!("{TRUST}/{name}"));
+        if stored.is_ok_and(|stored| stored == link.bytes) {
             return self.run(TRUST, Storage::sync);
         }
         self.replace(TRUST, &name, &link.bytes)

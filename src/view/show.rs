@@ -130,8 +130,7 @@ mod tests {
         let line = |key: &str| shown.lines().find(|line| line.starts_with(key)).unwrap();
         let origin = |key: &str| line(key).split_once("  # ").unwrap().1.to_owned();
         let file = written.display();
-        assert_eq!(origin("watch_s"), format!("{file}:18"), "{shown}");
-        assert_eq!(origin("watch_s = 60"), format!("{file}:18"));
+        assert_eq!(origin("watch_s = 60"), format!("{file}:19"), "{shown}");
         assert_eq!(origin("poll_s"), "default");
         std::fs::write(&written, &shown).unwrap();
         let second = config::load(&written, &[]).unwrap();

@@ -266,7 +266,7 @@ async fn a_message_that_is_too_large_is_told_and_not_asked_for_without_pause() {
 }
 
 /// An authority, a certificate for the broker, and one for the gateway, as PEM files in `dir`.
-fn write_certificates(dir: &Path) {
+pub fn write_certificates(dir: &Path) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params
         .distinguished_name

@@ -115,18 +115,19 @@ async fn a_device_that_reports_another_version_drifts_after_drift_s() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn drift_s_holds_at_the_start_without_a_bundle() {
-    let gateway = Gateway::start_with(1, "drift_s = 1\n").await;
-    gateway
-        .until("it answers", |status| status["config"]["origin"] == "files")
-        .await;
+async fn drift_s_holds_from_the_start_without_a_bundle() {
+    let mut gateway = Gateway::start_with(1, "drift_s = 1\n").await;
+    std::fs::create_dir(gateway.site.path("floor")).unwrap();
+    let desired = r#"{"version": "a", "config": {}}"#;
+    gateway.site.write("floor/esp-1.json", desired);
+    let key = "mqtt.listen.device_config_dir = \"floor\"\n";
+    gateway.site.write("config.d/60.toml", key);
+    gateway.stop_and_start().await;
     let mut device = Device::connect(gateway.address(), "esp-1").await;
-    device
-        .publish("config/desired", r#"{"version": "a", "config": {}}"#)
-        .await;
-    device
-        .publish("config/reported", r#"{"version": "b", "error": null}"#)
-        .await;
+    let found = device.subscribe_to_retained("config/desired").await;
+    assert_eq!(found, desired);
+    let reported = r#"{"version": "b", "error": null}"#;
+    device.publish("config/reported", reported).await;
     gateway
         .until("the device drifts", |status| {
             status["devices"]["drift"] == 1

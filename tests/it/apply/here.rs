@@ -69,7 +69,8 @@ async fn each_value_is_shown_with_its_origin_with_and_without_the_daemon() {
         line.split_once("  # ").unwrap().1.to_owned()
     };
     assert_eq!(origin("check"), "bundle 7, config.d/50-capture.toml:1");
-    assert_eq!(origin("timeout_s"), "config.d/90.toml:1".to_owned());
+    let file = origin("timeout_s");
+    assert!(file.ends_with("/config.d/90.toml:1"), "{file}");
     assert_eq!(origin("batch_lines_max"), "default");
     // Nothing was counted as a start of the gateway.
     gateway.restart().await;

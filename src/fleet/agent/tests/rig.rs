@@ -343,9 +343,11 @@ impl Rig {
         if matches!(answer, Ok(Answer::Done)) && !self.disk.is_off() {
             self.site.world().stop = Some(stop.clone());
         }
+        let cuts = self.cuts;
         self.settle().await;
         // Without an answer, because the power went, it may be on disk.
-        if self.agent.machine.record().stop.as_ref() == Some(&stop) {
+        let is_stored = self.agent.machine.record().stop.as_ref() == Some(&stop);
+        if self.cuts > cuts && is_stored {
             self.site.world().stop = Some(stop);
         }
     }

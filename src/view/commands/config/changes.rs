@@ -61,9 +61,8 @@ pub async fn diff(
     if lines.is_empty() && new.checked.faults.is_empty() {
         lines.push("no difference".to_owned());
     }
-    let warnings = (new.checked.warnings.iter()).map(|warning| format!("warning: {warning}"));
     let faults = (new.checked.faults.iter()).map(|fault| format!("fault: {fault}"));
-    for line in lines.into_iter().chain(warnings).chain(faults) {
+    for line in lines.into_iter().chain(faults) {
         writeln!(out, "{}", plain(&line))?;
     }
     let is_usable = new.checked.faults.is_empty();

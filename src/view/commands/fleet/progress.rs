@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write};
+use std::ops::Range;
 
 use jiff::Timestamp;
 use ratatui::crossterm::terminal;
@@ -17,8 +18,13 @@ use crate::view::table::{Table, counted, plain, seconds_since, span, time};
 
 /// The failed gateways that the table names.
 const FAILED_MAX: usize = 8;
-/// The width of a terminal that does not report it.
-const WIDTH: usize = 100;
+/// Columns and rows of a terminal that does not report them.
+const SIZE: (u16, u16) = (100, 40);
+/// A terminal with fewer columns shows one count of failed gateways instead of a count for each
+/// kind of failure.
+const WIDE: usize = 96;
+/// The lines around the rings: bundle, headings, the remark about other rings, and the cursor.
+const LINES_AROUND: usize = 4;
 
 pub struct Progress {
     is_terminal: bool,
@@ -55,15 +61,16 @@ impl Progress {
         out: &mut (dyn Write + Send),
     ) {
         let shown = if self.is_terminal {
-            draw(manifest, rollout, now).and_then(|text| self.draw(&text, out))
+            let (columns, rows) = terminal::size().unwrap_or(SIZE);
+            let size = (usize::from(columns).max(20), usize::from(rows));
+            draw(manifest, rollout, now, size).and_then(|text| self.draw(&text, size.0, out))
         } else {
             self.print_changes(rollout, now, out)
         };
         drop(shown.and_then(|()| out.flush()));
     }
 
-    fn draw(&mut self, text: &str, out: &mut (dyn Write + Send)) -> io::Result<()> {
-        let width = terminal::size().map_or(WIDTH, |(width, _)| usize::from(width).max(20));
+    fn draw(&mut self, text: &str, width: usize, out: &mut (dyn Write + Send)) -> io::Result<()> {
         self.erase(out)?;
         for line in text.lines() {
             let line: String = line.chars().take(width).collect();
@@ -159,8 +166,13 @@ fn describe(site: &SiteFate) -> String {
     )
 }
 
-/// Draws the table of the rings, and the gateways that failed.
-fn draw(manifest: &Manifest, rollout: &Rollout, now: Timestamp) -> io::Result<String> {
+/// Draws the table of the rings, and the gateways that failed, for a terminal of this size.
+fn draw(
+    manifest: &Manifest,
+    rollout: &Rollout,
+    now: Timestamp,
+    (columns, rows): (usize, usize),
+) -> io::Result<String> {
     let mut out = Vec::new();
     writeln!(
         out,
@@ -169,52 +181,63 @@ fn draw(manifest: &Manifest, rollout: &Rollout, now: Timestamp) -> io::Result<St
         plain(&manifest.name),
         time(now)
     )?;
-    let mut table = Table::new(&[
-        "ring",
-        "due",
-        "sites",
-        "waiting",
-        "applied",
-        "confirmed",
-        "rolled-back",
-        "refused",
-        "silent",
-        "away",
-        "newer",
-    ]);
-    for (index, ring) in rollout.rings.iter().enumerate() {
+    let failed: Vec<_> = rollout.failed().collect();
+    let named = failed.len().min(FAILED_MAX);
+    let more = failed.len() - named;
+    let used = LINES_AROUND + named + usize::from(more > 0);
+    let shown = choose_rings(&rollout.rings, rows.saturating_sub(used).max(1));
+    draw_rings(&rollout.rings, &shown, now, columns).write(&mut out, true)?;
+    if shown.len() < rollout.rings.len() {
+        let (first, last) = (shown.start + 1, shown.end);
+        writeln!(out, "rings {first} to {last} of {}", rollout.rings.len())?;
+    }
+    for site in &failed[..named] {
+        writeln!(out, "{}", describe(site))?;
+    }
+    if more > 0 {
+        writeln!(out, "and {more} more: `stockrelay fleet status` lists all")?;
+    }
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// Chooses the rings to show, at most so many: the first one that is not done, with the one before.
+fn choose_rings(rings: &[RingCounts], most: usize) -> Range<usize> {
+    let is_done = |ring: &&RingCounts| ring.is_due && ring.waiting + ring.applied == 0;
+    let done = rings.iter().take_while(is_done).count();
+    let last = rings.len().saturating_sub(most);
+    let start = done.saturating_sub(1).min(last);
+    start..rings.len().min(start + most)
+}
+
+fn draw_rings(rings: &[RingCounts], shown: &Range<usize>, now: Timestamp, columns: usize) -> Table {
+    let is_wide = columns >= WIDE;
+    let failures: &[&str] = if is_wide {
+        &["rolled-back", "refused", "silent"]
+    } else {
+        &["failed"]
+    };
+    let start = ["ring", "due", "sites", "waiting", "applied", "confirmed"];
+    let mut table = Table::new(&[&start, failures, &["away", "newer"]].concat());
+    for index in shown.clone() {
+        let ring = &rings[index];
         let due = match ring.due {
             _ if ring.is_due => "now".to_owned(),
             Due::At(due) => format!("in {}", span(seconds_since(now, due))),
             Due::AtOnce => "now".to_owned(),
         };
-        let counts = [
-            ring.sites,
-            ring.waiting,
-            ring.applied,
-            ring.confirmed,
-            ring.rolled_back,
-            ring.refused,
-            ring.silent,
-            ring.away,
-            ring.newer,
-        ];
-        let counts = counts.map(|count| count.to_string());
+        let failures = if is_wide {
+            vec![ring.rolled_back, ring.refused, ring.silent]
+        } else {
+            vec![ring.failed()]
+        };
+        let counts = [ring.sites, ring.waiting, ring.applied, ring.confirmed];
+        let counts = (counts.into_iter())
+            .chain(failures)
+            .chain([ring.away, ring.newer])
+            .map(|count| count.to_string());
         table.row([(index + 1).to_string(), due].into_iter().chain(counts));
     }
-    table.write(&mut out, true)?;
-    let failed: Vec<_> = rollout.failed().collect();
-    for site in failed.iter().take(FAILED_MAX) {
-        writeln!(out, "{}", describe(site))?;
-    }
-    if let Some(more) = failed
-        .len()
-        .checked_sub(FAILED_MAX)
-        .filter(|more| *more > 0)
-    {
-        writeln!(out, "and {more} more: `stockrelay fleet status` lists all")?;
-    }
-    Ok(String::from_utf8_lossy(&out).into_owned())
+    table
 }
 
 #[cfg(test)]
@@ -289,6 +312,50 @@ mod tests {
         assert!(
             first.contains("a1 (ring 1) refused: odoo is held"),
             "{first}"
+        );
+    }
+
+    #[test]
+    fn a_small_terminal_shows_everything_that_matters() {
+        let rings = 40;
+        let mut text =
+            "format = 1\nserial = 42\nname = \"autumn\"\ncreated = \"2026-11-29T04:00:00Z\"\n\
+                        expires = \"2027-03-01T00:00:00Z\"\n[targets]\nall = true\n"
+                .to_owned();
+        for ring in 1..rings {
+            text += &format!("[[ring]]\nsites = [\"a{ring}\"]\nwait_s = 120\n");
+        }
+        text += "[[ring]]\nall = true\n";
+        let manifest = Manifest::parse_draft(&text).unwrap();
+        let names: Vec<_> = (1..=30).map(|ring| format!("a{ring}")).collect();
+        let state = |ring: usize| match ring {
+            5..15 => "refused",
+            20.. => "waiting",
+            _ => "confirmed",
+        };
+        let states = names.iter().enumerate();
+        let states: Vec<_> = states
+            .map(|(index, name)| (name.as_str(), state(index + 1)))
+            .collect();
+        let rollout = rollout(&manifest, &states);
+        let now = NOW.parse().unwrap();
+        let text = draw(&manifest, &rollout, now, (80, 24)).unwrap();
+        assert!(text.lines().count() < 24, "{text}");
+        for line in text.lines().take_while(|line| !line.starts_with("rings ")) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        assert!(
+            text.contains("and 2 more: `stockrelay fleet status`"),
+            "{text}"
+        );
+        let heading = text.lines().nth(1).unwrap();
+        let words = "ring due sites waiting applied confirmed failed away newer";
+        assert!(heading.split_whitespace().eq(words.split(' ')), "{heading}");
+        assert!(text.contains("\nrings 19 to 29 of 40\n"), "{text}");
+        let wide = draw(&manifest, &rollout, now, (120, 24)).unwrap();
+        assert!(
+            wide.contains("rolled-back") && wide.contains("silent"),
+            "{wide}"
         );
     }
 }
