@@ -38,8 +38,13 @@ impl LocalFiles {
     /// Reads the local files with those of a bundle, whose folder is `set`; `None`: alone.
     pub fn read(&self, set: Option<&Path>) -> Result<LocalConfig, Vec<String>> {
         let Some(folder) = set else {
+            let loaded =
+                config::load(&self.main, &self.environment).map_err(|error| match error {
+                    ConfigError::Faults(faults) => faults.iter().map(ToString::to_string).collect(),
+                    missing @ ConfigError::Missing(_) => vec![missing.to_string()],
+                })?;
             return Ok(LocalConfig {
-                loaded: self.load(None)?,
+                loaded,
                 floor: BTreeMap::new(),
             });
         };
@@ -61,48 +66,31 @@ impl LocalFiles {
         }
     }
 
-    /// Reads the local files with those of a bundle, whose folder is `set`; `None`: alone. The
-    /// lists and profiles are not checked, and nothing is written.
-    pub fn load(&self, set: Option<&Path>) -> Result<Loaded, Vec<String>> {
-        let overlay = match set {
-            Some(folder) => {
-                let files = self.open(folder).map_err(|fault| vec![fault])?;
-                Some(files.overlay(folder))
-            }
-            None => None,
-        };
-        let loaded = config::load_with(&self.main, &self.environment, overlay.as_ref());
-        loaded.map_err(list_faults)
-    }
-
-    /// Opens the bundle of a folder, and compares its files with those in the folder.
-    pub fn open(&self, folder: &Path) -> Result<SiteSet, String> {
-        let path = bundle_of_set(folder);
-        let bytes = fs::read(&path).map_err(|error| {
-            format!(
-                "{}: {error}; apply the bundle again, or a newer one",
-                path.display()
-            )
-        })?;
-        let bundle = Bundle::read(&bytes.into()).map_err(|error| error.to_string())?;
-        let files = SiteSet::of(&bundle, &self.site, self.group.as_ref());
-        for (name, file) in &files.files {
-            let unpacked = folder.join(name);
-            if fs::read(&unpacked).is_ok_and(|bytes| bytes == file.bytes) {
-                continue;
-            }
-            return Err(format!(
-                "{} is not the file of the bundle, because it is damaged or fleet.group has changed; apply a bundle with a higher serial",
-                unpacked.display()
-            ));
-        }
-        Ok(files)
+    fn open(&self, folder: &Path) -> Result<SiteSet, String> {
+        open(folder, &self.site, self.group.as_ref())
     }
 }
 
-fn list_faults(error: ConfigError) -> Vec<String> {
-    match error {
-        ConfigError::Faults(faults) => faults.iter().map(ToString::to_string).collect(),
-        missing @ ConfigError::Missing(_) => vec![missing.to_string()],
+/// Opens the bundle of a folder, and compares its files for this site with those in the folder.
+pub fn open(folder: &Path, site: &Name, group: Option<&Name>) -> Result<SiteSet, String> {
+    let path = bundle_of_set(folder);
+    let bytes = fs::read(&path).map_err(|error| {
+        format!(
+            "{}: {error}; apply the bundle again, or a newer one",
+            path.display()
+        )
+    })?;
+    let bundle = Bundle::read(&bytes.into()).map_err(|error| error.to_string())?;
+    let files = SiteSet::of(&bundle, site, group);
+    for (name, file) in &files.files {
+        let unpacked = folder.join(name);
+        if fs::read(&unpacked).is_ok_and(|bytes| bytes == file.bytes) {
+            continue;
+        }
+        return Err(format!(
+            "{} is not the file of the bundle, because it is damaged or fleet.group has changed; apply a bundle with a higher serial",
+            unpacked.display()
+        ));
     }
+    Ok(files)
 }

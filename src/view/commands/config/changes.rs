@@ -16,9 +16,8 @@ use super::running::{self, Running};
 use super::{Process, failed, read_bundle};
 use crate::config::{self, Ground};
 use crate::fleet::layout::Use;
-use crate::fleet::local::LocalFiles;
 use crate::fleet::site_check::{self, Checked};
-use crate::fleet::{Bundle, BundleError, SiteSet, disk};
+use crate::fleet::{Bundle, BundleError, SiteSet, disk, local};
 use crate::reload::{RESTART_KEYS, TARGET_KEYS};
 use crate::view::client::Client;
 use crate::view::commands::{CommandError, EXIT_CONFIG, EXIT_DONE};
@@ -53,7 +52,7 @@ pub async fn diff(
         file.display(),
         bundle.manifest.serial,
     )?;
-    let old = read_old(&ground, process)?;
+    let old = read_old(&ground)?;
     let mut lines = compare_files(old.as_ref(), &new.set, &running);
     if let Some(view) = &new.effective {
         lines.extend(new.compare_keys(&running.effective, view, &ground));
@@ -194,16 +193,10 @@ fn with_variables(
 }
 
 /// Reads the files of the bundle that runs. `None`: the local files run alone.
-fn read_old(ground: &Ground, process: &Process) -> Result<Option<SiteSet>, CommandError> {
+fn read_old(ground: &Ground) -> Result<Option<SiteSet>, CommandError> {
     let (_, folder) = disk::find_running(&ground.data_dir).map_err(failed)?;
-    let files = LocalFiles {
-        main: process.config.to_owned(),
-        environment: process.environment.to_vec(),
-        site: ground.site.clone(),
-        group: ground.fleet.group.clone(),
-    };
-    let opened = folder.map(|folder| files.open(&folder)).transpose();
-    opened.map_err(failed)
+    let open = |folder: PathBuf| local::open(&folder, &ground.site, ground.fleet.group.as_ref());
+    folder.map(open).transpose().map_err(failed)
 }
 
 /// Lists the files for this site that differ. The keys of `config.d` are compared as they take

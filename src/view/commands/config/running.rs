@@ -8,8 +8,7 @@ use std::io::Write;
 use super::{Process, failed, load};
 use crate::board::ConfigView;
 use crate::config;
-use crate::fleet::disk;
-use crate::fleet::local::LocalFiles;
+use crate::fleet::{disk, local};
 use crate::view::client::{Client, ClientError};
 use crate::view::commands::{CommandError, EXIT_DONE, json_line};
 use crate::view::control::EffectiveView;
@@ -90,16 +89,14 @@ fn find_offline(process: &Process) -> Result<Running, CommandError> {
     let (Some(bundle), Some(folder)) = (set.bundle(), folder) else {
         return Ok(of_files(&load(process)?, None));
     };
-    let files = LocalFiles {
-        main: process.config.to_owned(),
-        environment: process.environment.to_vec(),
-        site: ground.site,
-        group: ground.fleet.group,
+    let unusable = |why: String| {
+        let why = plain(&why);
+        CommandError::Config(format!("the gateway cannot use {set}: {why}"))
     };
-    let loaded = files.load(Some(&folder)).map_err(|faults| {
-        let faults = plain(&faults.join("; "));
-        CommandError::Config(format!("the gateway cannot use {set}: {faults}"))
-    })?;
+    let files = local::open(&folder, &ground.site, ground.fleet.group.as_ref());
+    let overlay = files.map_err(unusable)?.overlay(&folder);
+    let loaded = config::load_with(process.config, process.environment, Some(&overlay));
+    let loaded = loaded.map_err(|error| unusable(error.to_string()))?;
     Ok(of_files(&loaded, Some(bundle.serial)))
 }
 

@@ -71,21 +71,31 @@ impl Progress {
     }
 
     fn draw(&mut self, text: &str, width: usize, out: &mut (dyn Write + Send)) -> io::Result<()> {
-        self.erase(out)?;
-        for line in text.lines() {
-            let line: String = line.chars().take(width).collect();
-            writeln!(out, "{line}")?;
-            self.drawn += 1;
-        }
+        let lines = text.lines().map(|line| line.chars().take(width).collect());
+        self.replace(lines, out)?;
+        self.drawn = text.lines().count();
         Ok(())
     }
 
-    /// Removes the lines that are drawn.
-    fn erase(&mut self, out: &mut (dyn Write + Send)) -> io::Result<()> {
-        if self.drawn > 0 {
-            // The cursor goes up, and everything below it is erased (ECMA-48, CPL and ED).
-            write!(out, "\x1b[{}F\x1b[J", self.drawn)?;
-            self.drawn = 0;
+    /// Writes lines over those that are drawn. Each line is written before the rest of the old one
+    /// is erased: a terminal that is erased as a whole flickers, and may keep each frame in its
+    /// history.
+    fn replace(
+        &mut self,
+        lines: impl Iterator<Item = String>,
+        out: &mut (dyn Write + Send),
+    ) -> io::Result<()> {
+        // ECMA-48: CPL, EL and ED.
+        let drawn = std::mem::take(&mut self.drawn);
+        if drawn > 0 {
+            write!(out, "\x1b[{drawn}F")?;
+        }
+        for line in lines {
+            let erase = if drawn > 0 { "\x1b[K" } else { "" };
+            writeln!(out, "{line}{erase}")?;
+        }
+        if drawn > 0 {
+            write!(out, "\x1b[J")?;
         }
         Ok(())
     }
@@ -118,19 +128,21 @@ impl Progress {
             return;
         }
         text.clone_into(&mut self.last_note);
-        drop(self.erase(out).and_then(|()| write_line(text, out)));
+        let written = self.replace(std::iter::once(line(text)), out);
+        drop(written.and_then(|()| out.flush()));
     }
 
     /// Shows the last line. The table above it stays.
     pub fn end(&mut self, text: &str, out: &mut (dyn Write + Send)) {
         self.drawn = 0;
-        drop(write_line(text, out));
+        let written = writeln!(out, "{}", line(text));
+        drop(written.and_then(|()| out.flush()));
     }
 }
 
-fn write_line(text: &str, out: &mut (dyn Write + Send)) -> io::Result<()> {
-    writeln!(out, "{} {}", time(clock::now()), plain(text))?;
-    out.flush()
+/// A line with the time.
+fn line(text: &str) -> String {
+    format!("{} {}", time(clock::now()), plain(text))
 }
 
 /// Lists the counts of a ring in one line.
@@ -306,8 +318,12 @@ mod tests {
             progress.show(&manifest, &rollout, now, &mut out);
         }
         let text = String::from_utf8(out).unwrap();
-        let (first, second) = text.split_once("\x1b[5F\x1b[J").unwrap();
-        assert_eq!(first, second);
+        let (first, second) = text.split_once("\x1b[5F").unwrap();
+        assert_eq!(first.replace('\n', "\x1b[K\n") + "\x1b[J", second);
+        let mut note: Vec<u8> = Vec::new();
+        progress.note("connected again", &mut note);
+        let note = String::from_utf8(note).unwrap();
+        assert!(note.starts_with("\x1b[5F") && note.ends_with(" connected again\x1b[K\n\x1b[J"));
         assert!(first.contains("in 1:00:00"), "{first}");
         assert!(
             first.contains("a1 (ring 1) refused: odoo is held"),
