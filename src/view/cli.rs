@@ -368,9 +368,8 @@ mod tests {
     /// Splits a line as a shell does, up to its pipe, redirection, or remark after three spaces.
     fn split(line: &str) -> Vec<String> {
         let mut words = vec![String::new()];
-        let (mut quote, mut chars) = (None, line.chars().peekable());
-        let mut spaces = 0;
-        while let Some(c) = chars.next() {
+        let (mut quote, mut spaces) = (None, 0);
+        for c in line.chars() {
             let last = words.len() - 1;
             match (quote, c) {
                 (None, '|' | '<' | '>') => break,

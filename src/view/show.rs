@@ -23,10 +23,12 @@ pub fn show(view: &EffectiveView) -> String {
         if !name.is_empty() {
             let is_set = keys.iter().any(|(_, key)| !key.value.is_null());
             if !is_set {
-                out.push_str(&format!("\n# [{name}]: not set\n"));
+                let remark = format!("\n# [{name}]: not set\n");
+                out.push_str(&remark);
                 continue;
             }
-            out.push_str(&format!("\n[{name}]\n"));
+            let heading = format!("\n[{name}]\n");
+            out.push_str(&heading);
         }
         for (key, found) in keys {
             out.push_str(&line(name, key, found, site));

@@ -130,7 +130,11 @@ async fn a_bundle_is_compared_with_what_runs_here() {
     gateway.signal(Signal::TERM);
     gateway.child.wait().unwrap();
     assert_eq!(gateway.printed(&["config", "diff", "8.bundle"], 0), with);
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bundle_that_is_not_for_this_gateway_or_has_a_fault_here_is_not_compared() {
+    let gateway = Gateway::start(1).await;
     let bad = ("config.d/70.toml", "capture.check = \"sometimes\"\n");
     std::fs::write(
         gateway.site.path("9.bundle"),

@@ -84,6 +84,8 @@ async fn a_damaged_change_of_keys_leaves_the_installed_keys_and_the_running_bund
     assert_eq!(gateway.config().await["serial"], 31);
     assert_eq!(gateway.value("capture.check").await["value"], "strict");
     gateway.refuse(signed(32, &[&ben]), "unknown-key").await;
+    let remark = "A change of trusted keys in data_dir is damaged";
+    gateway.refuse(signed(32, &[&ben]), remark).await;
     // The way out: a bundle with the keys, signed by the old threshold and the new one.
     gateway.confirm(&make(33, REST, &files, &[&gateway.key, &ben]));
     gateway.confirm(&signed(34, &[&ben]));

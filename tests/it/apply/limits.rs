@@ -89,9 +89,10 @@ async fn a_full_disk_delays_a_bundle_and_the_gateway_runs_on() {
         .await;
     let (code, text) = gateway.apply(&small, &[]);
     assert_eq!(code, 0, "{text}");
-    let devices: String = (0..12_000)
+    let devices: Vec<_> = (0..12_000)
         .map(|number| format!("[devices.pda-{number}]\n"))
         .collect();
+    let devices = devices.concat();
     let off = ("config.d/50-capture.toml", "capture.check = \"off\"\n");
     let large = gateway.bundle(8, "ams1", &[off, ("devices.toml", &devices)]);
     let error = gateway.post(large).await.unwrap_err().to_string();

@@ -4,7 +4,7 @@
 //! daemon if it runs, else from the files). **Out**: the files for this site that differ, each key
 //! that differs with the time at which it takes effect, and every fault of the bundle here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -202,9 +202,8 @@ fn read_old(ground: &Ground) -> Result<Option<SiteSet>, CommandError> {
 /// Lists the files for this site that differ. The keys of `config.d` are compared as they take
 /// effect, so here each file has one line.
 fn compare_files(old: Option<&SiteSet>, new: &SiteSet, running: &Running) -> Vec<String> {
-    let old_files = old.map(|old| &old.files);
-    let none = Default::default();
-    let old_files = old_files.unwrap_or(&none);
+    let none = BTreeMap::new();
+    let old_files = old.map_or(&none, |old| &old.files);
     let paths: BTreeSet<&String> = old_files.keys().chain(new.files.keys()).collect();
     let mut lines = Vec::new();
     for path in paths {

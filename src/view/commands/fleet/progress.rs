@@ -339,7 +339,8 @@ mod tests {
                         expires = \"2027-03-01T00:00:00Z\"\n[targets]\nall = true\n"
                 .to_owned();
         for ring in 1..rings {
-            text += &format!("[[ring]]\nsites = [\"a{ring}\"]\nwait_s = 120\n");
+            let ring = format!("[[ring]]\nsites = [\"a{ring}\"]\nwait_s = 120\n");
+            text.push_str(&ring);
         }
         text += "[[ring]]\nall = true\n";
         let manifest = Manifest::parse_draft(&text).unwrap();
