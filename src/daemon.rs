@@ -216,6 +216,7 @@ impl Daemon {
             },
         };
         daemon.show_config(&daemon.running.config, origin);
+        daemon.set_drift_after();
         // The first answer of the control API has everything that the start found.
         let serving = control.run(daemon.cancel.clone());
         run(&mut daemon.parts, "control", serving);

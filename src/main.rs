@@ -103,7 +103,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
                 | ConfigCommand::Rollback
                 | ConfigCommand::History { .. }),
         } => bundles(command, &socket(cli)?).await,
-        Command::Config { command } => configuration(command, &cli.config),
+        Command::Config { command } => configuration(cli, command).await,
         Command::Fleet(args) => fleet(args, &cli.config).await,
         Command::Profile { command } => profile(cli, command).await,
         Command::Devices {
@@ -219,15 +219,22 @@ async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u
     })
 }
 
-fn configuration(command: &ConfigCommand, path: &Path) -> Result<u8, u8> {
+async fn configuration(cli: &Cli, command: &ConfigCommand) -> Result<u8, u8> {
     let environment = environment();
     let process = Process {
-        config: path,
+        config: &cli.config,
         environment: &environment,
         now: clock::now(),
     };
+    // A configuration with a fault may name no socket: the command shows the fault.
+    let client = match command {
+        ConfigCommand::Show { files: false, .. } | ConfigCommand::Diff { second: None, .. } => {
+            find_socket(cli).ok().map(|socket| Client::new(&socket))
+        }
+        _ => None,
+    };
     let mut out = BufWriter::new(io::stdout());
-    let done = commands::config(command, &process, &mut out);
+    let done = commands::config(command, &process, client.as_ref(), &mut out).await;
     let flushed = out.flush().map_err(CommandError::from);
     drop(out.into_parts());
     report(done.and_then(|code| flushed.map(|()| code)))
@@ -363,6 +370,13 @@ fn environment() -> Vec<(String, String)> {
 
 /// The control socket: from the arguments, from the configuration, or the default.
 fn socket(cli: &Cli) -> Result<PathBuf, u8> {
+    find_socket(cli).map_err(|error| {
+        say(&error.to_string());
+        EXIT_CONFIG
+    })
+}
+
+fn find_socket(cli: &Cli) -> Result<PathBuf, ConfigError> {
     if let Some(socket) = &cli.socket {
         return Ok(socket.clone());
     }
@@ -383,10 +397,7 @@ fn socket(cli: &Cli) -> Result<PathBuf, u8> {
     match (written, last) {
         (_, Some(last)) if UnixStream::connect(&last).is_ok() => Ok(last),
         (Ok(socket), _) | (Err(_), Some(socket)) => Ok(socket),
-        (Err(error), None) => {
-            say(&error.to_string());
-            Err(EXIT_CONFIG)
-        }
+        (Err(error), None) => Err(error),
     }
 }
 

@@ -14,6 +14,17 @@ use crate::opens::Opened;
 
 /// Requests that wait while a reload is in progress, at most.
 const REQUESTS_MAX: usize = 16;
+/// The keys that change only when no document is being sent.
+pub const TARGET_KEYS: [&str; 3] = ["odoo.url", "odoo.database", "odoo.warehouse"];
+/// The keys that belong to the open journal, and to the rollout of a bundle: they change at the
+/// next start.
+pub const RESTART_KEYS: [&str; 5] = [
+    "journal.cache_bytes",
+    "fleet.group",
+    "fleet.watch_s",
+    "fleet.quiet_s",
+    "fleet.quiet_max_s",
+];
 
 /// The outcome of a reload that was carried out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -45,8 +45,12 @@ impl std::fmt::Display for Origin {
         match self {
             Self::File(path, Some(line)) => write!(f, "{}:{line}", path.display()),
             Self::File(path, None) => write!(f, "{}", path.display()),
-            Self::Bundle(serial, path, Some(line)) => write!(f, "bundle {serial}, {path}:{line}"),
-            Self::Bundle(serial, path, None) => write!(f, "bundle {serial}, {path}"),
+            // As in the manifest: relative to `files/`.
+            Self::Bundle(serial, path, line) => {
+                let path = path.strip_prefix("files/").unwrap_or(path);
+                write!(f, "bundle {serial}, {path}")?;
+                line.map_or(Ok(()), |line| write!(f, ":{line}"))
+            }
             Self::Variable(name) => write!(f, "variable {name}"),
         }
     }

@@ -25,7 +25,9 @@ use crate::event::Name;
 use crate::forward::{Rules, Settings};
 use crate::journal::Namespace;
 use crate::opens;
-use crate::reload::{ReloadError, Reloaded, describe_unopened, refuse_change};
+use crate::reload::{
+    RESTART_KEYS, ReloadError, Reloaded, TARGET_KEYS, describe_unopened, refuse_change,
+};
 use crate::source::Intake;
 use crate::source::broker::{self, Broker};
 use crate::source::devices::{DeviceList, ReadList, Told};
@@ -37,16 +39,6 @@ use crate::view::control::{ControlChange, ControlHandle, EffectiveView};
 pub const CONFIG_ALARM: &str = "configuration";
 /// How long a source that the configuration no longer has may take to end.
 const END_MAX: Duration = Duration::from_secs(10);
-/// The keys that change only when no document is being sent.
-pub(super) const TARGET_KEYS: [&str; 3] = ["odoo.url", "odoo.database", "odoo.warehouse"];
-/// The keys that belong to the open journal, and to the rollout of a bundle.
-const RESTART_KEYS: [&str; 5] = [
-    "journal.cache_bytes",
-    "fleet.group",
-    "fleet.watch_s",
-    "fleet.quiet_s",
-    "fleet.quiet_max_s",
-];
 
 /// The configuration that runs, and the way to each part that a reload changes.
 #[derive(Debug)]
@@ -140,6 +132,7 @@ impl Daemon {
         let changed = effective::changed_keys(&self.running.config, &new.config);
         self.switch(plan, &new.config).await;
         self.show_config(&new.config, |key| new.origin(key));
+        self.set_drift_after();
         self.board.alarm(CONFIG_ALARM, None);
         tracing::info!(changed = changed.join(", "), "reloaded the configuration");
         let is_sending = self.journal.totals().sending.documents > 0;
@@ -158,12 +151,16 @@ impl Daemon {
         })
     }
 
-    /// Sets the configurations for floor devices, and how long one may differ.
+    /// Sets the configurations for floor devices.
     pub fn set_floor(&self, configs: BTreeMap<Name, DesiredConfig>) {
-        let floor = self.running.intake.floor_devices();
+        self.running.intake.floor_devices().replace(configs);
+    }
+
+    /// Sets how long the configuration of a floor device may differ from the wanted one.
+    pub(super) fn set_drift_after(&self) {
         let drift_s = self.running.config.fleet.drift_s;
+        let floor = self.running.intake.floor_devices();
         floor.set_drift_after(Duration::from_secs(drift_s));
-        floor.replace(configs);
     }
 
     /// The configuration that runs, with each value.

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::reload::TARGET_KEYS;
 use crate::board::{Board, Link, Live};
 use crate::clock;
 use crate::fleet::agent::{Site, SiteCheck};
@@ -20,7 +19,7 @@ use crate::fleet::machine::WallClock;
 use crate::fleet::watch::Observation;
 use crate::journal::{Journal, Totals};
 use crate::opens;
-use crate::reload::{SetRequest, describe_unopened};
+use crate::reload::{SetRequest, TARGET_KEYS, describe_unopened};
 use crate::view::control::EffectiveView;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -106,13 +105,18 @@ fn observe(live: Live, counts: &Counts, centre: Option<bool>, now: Instant) -> O
     }
 }
 
+/// The clock is not trusted while its alarm is on.
+fn wall_clock(board: &Board) -> WallClock {
+    WallClock {
+        now: clock::now(),
+        // Housekeeping judges the clock each second.
+        is_trusted: !board.has_alarm("clock"),
+    }
+}
+
 impl Site for Gateway {
     fn clock(&self) -> WallClock {
-        WallClock {
-            now: clock::now(),
-            // Housekeeping judges the clock each second.
-            is_trusted: !self.board.has_alarm("clock"),
-        }
+        wall_clock(&self.board)
     }
 
     fn observe(&self) -> Observation {
@@ -208,6 +212,17 @@ mod tests {
             counts.observe(&totals(11, 102, 7), later + NOTE_EVERY * minute);
         }
         assert_eq!((counts.refused, counts.refused_last_hour()), (3, 0));
+    }
+
+    #[test]
+    fn a_clock_with_an_alarm_is_not_trusted() {
+        let board = Board::new();
+        assert!(wall_clock(&board).is_trusted);
+        let sentence = "The clock of this gateway shows 1970-01-01T00:00:07Z, which is wrong";
+        board.alarm("clock", Some(sentence.to_owned()));
+        assert!(!wall_clock(&board).is_trusted);
+        board.alarm("clock", None);
+        assert!(wall_clock(&board).is_trusted);
     }
 
     #[test]

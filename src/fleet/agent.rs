@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::disk::{DiskError, FleetDisk, Storage};
@@ -214,10 +214,14 @@ impl<S: Storage, T: Site> Agent<S, T> {
     /// Observes the site, `passed` after the observation before.
     pub async fn tick(&mut self, passed: Duration) {
         self.since_store += passed;
-        if self.since_store >= STORE_EVERY
-            && let Some((held, _)) = self.held.take()
-        {
-            self.offer(held).await.ok();
+        if self.since_store >= STORE_EVERY {
+            if let Some((held, _)) = self.held.take() {
+                self.offer(held).await.ok();
+            } else if self.fault.is_some() {
+                // The record is written with the next step. What remains may be old files.
+                self.since_store = Duration::ZERO;
+                self.clean_up().await;
+            }
         }
         let observation = self.site.observe();
         let input = Input::Tick {
@@ -405,7 +409,8 @@ impl<S: Storage, T: Site> Agent<S, T> {
         result
     }
 
-    /// Serves orders and observes the site, until `stop`.
+    /// Serves orders and observes the site, until `stop`. A load in progress has no result any
+    /// more when the process stops: that is a clean stop, too.
     pub async fn run(
         mut self,
         mut orders: ReceivedOrders,
@@ -418,15 +423,7 @@ impl<S: Storage, T: Site> Agent<S, T> {
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                now = ticks.tick() => {
-                    self.tick(now.saturating_duration_since(before)).await;
-                    before = now;
-                }
-                Some((order, reply)) = orders.recv() => {
-                    let answer = self.serve(order).await.map_err(OrderError::Disk);
-                    // A caller that went away needs no answer.
-                    reply.send(answer).ok();
-                }
+                () = self.serve_next(&mut orders, &mut ticks, &mut before) => {}
             }
             let shown = self.status();
             status.send_if_modified(|known| {
@@ -436,6 +433,26 @@ impl<S: Storage, T: Site> Agent<S, T> {
             });
         }
         self.stop().await;
+    }
+
+    /// Serves the next order, or observes the site once.
+    async fn serve_next(
+        &mut self,
+        orders: &mut ReceivedOrders,
+        ticks: &mut Interval,
+        before: &mut Instant,
+    ) {
+        tokio::select! {
+            now = ticks.tick() => {
+                self.tick(now.saturating_duration_since(*before)).await;
+                *before = now;
+            }
+            Some((order, reply)) = orders.recv() => {
+                let answer = self.serve(order).await.map_err(OrderError::Disk);
+                // A caller that went away needs no answer.
+                reply.send(answer).ok();
+            }
+        }
     }
 }
 

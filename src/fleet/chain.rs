@@ -57,15 +57,17 @@ fn parse(text: &[u8]) -> Result<Trust, BundleError> {
 }
 
 /// Follows the links from the installed trust.toml. Links of a version that is not above the
-/// present one are left out. The error is of the first link that does not verify, with the trust
-/// up to there.
+/// present one are left out. A link that does not verify has no effect; the error is that of the
+/// first one.
 pub fn follow(installed: Trust, links: &[Bytes]) -> (Trust, Option<BundleError>) {
     let mut trust = installed;
-    let mut read = Vec::new();
+    let (mut read, mut broken) = (Vec::new(), None);
     for link in links {
         match open(link) {
             Ok(link) => read.push(link),
-            Err(error) => return (trust, Some(error)),
+            Err(error) => {
+                broken.get_or_insert(error);
+            }
         }
     }
     read.sort_by_key(|(version, _)| *version);
@@ -75,10 +77,12 @@ pub fn follow(installed: Trust, links: &[Bytes]) -> (Trust, Option<BundleError>)
         }
         match follow_one(&trust, &parts) {
             Ok(new) => trust = new,
-            Err(error) => return (trust, Some(error)),
+            Err(error) => {
+                broken.get_or_insert(error);
+            }
         }
     }
-    (trust, None)
+    (trust, broken)
 }
 
 /// Reads a link and the version of its trust.toml.

@@ -26,14 +26,15 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use super::chain::Link;
-use super::record::{BundleId, FleetRecord};
+use super::record::{BundleId, ConfigSet, FleetRecord};
 use super::stored;
 
 /// The folder in `data_dir`.
 pub const FOLDER: &str = "fleet";
 const RECORD: &str = "record";
 const BUNDLES: &str = "bundles";
-const SETS: &str = "sets";
+/// The folder below it with the unpacked files of each bundle.
+pub const SETS: &str = "sets";
 const TRUST: &str = "trust";
 const LOCK: &str = "lock";
 /// The rights of the group and of other users in the mode of a file.
@@ -156,12 +157,13 @@ impl<S: Storage> FleetDisk<S> {
         stored.inspect_err(|_| self.give_up(&new))
     }
 
-    /// Stores a change of trusted keys, unless it is stored already.
+    /// Stores a change of trusted keys, unless it is stored already. A damaged file is replaced.
     pub fn store_link(&mut self, link: &Link) -> Result<(), DiskError> {
         self.run(TRUST, Storage::create_folder)?;
         self.run("", Storage::sync)?;
         let name = link.version.to_string();
-        if self.has(TRUST, &name)? {
+        let stored = self.storage.read(&format!("{TRUST}/{name}"));
+        if stored.is_ok_and(|stored| stored == link.bytes) {
             return self.run(TRUST, Storage::sync);
         }
         self.replace(TRUST, &name, &link.bytes)
@@ -271,6 +273,27 @@ impl<S: Storage> FleetDisk<S> {
     ) -> Result<(), DiskError> {
         work(&mut self.storage, path).map_err(|error| fault(&self.storage, path, error))
     }
+}
+
+/// Finds the configuration with which a process would start, and the folder of its files. Another
+/// process may use the folder meanwhile: nothing is locked or written.
+pub fn find_running(data_dir: &Path) -> Result<(ConfigSet, Option<PathBuf>), String> {
+    let root = data_dir.join(FOLDER);
+    let path = root.join(RECORD);
+    let shown = path.display();
+    let record = match fs::read(&path) {
+        Ok(bytes) => read_record(&bytes).map_err(|why| format!("cannot read {shown}: {why}"))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => FleetRecord::default(),
+        Err(error) => {
+            let remedy = "run the command as root, or as the daemon's user";
+            return Err(format!("cannot read {shown}: {error}; {remedy}"));
+        }
+    };
+    let running = record.running();
+    let folder = running
+        .bundle()
+        .map(|id| root.join(SETS).join(id.to_string()));
+    Ok((running, folder))
 }
 
 /// Returns the file of the bundle whose files are in the folder `set`.

@@ -74,27 +74,31 @@ impl LocalFiles {
         }
     }
 
-    /// Opens the bundle of a folder, and compares its files with those in the folder.
     fn open(&self, folder: &Path) -> Result<SiteSet, String> {
-        let path = bundle_of_set(folder);
-        let bytes = fs::read(&path).map_err(|error| {
-            format!(
-                "{}: {error}; apply the bundle again, or a newer one",
-                path.display()
-            )
-        })?;
-        let bundle = Bundle::read(&bytes.into()).map_err(|error| error.to_string())?;
-        let files = SiteSet::of(&bundle, &self.site, self.group.as_ref());
-        for (name, file) in &files.files {
-            let unpacked = folder.join(name);
-            if fs::read(&unpacked).is_ok_and(|bytes| bytes == file.bytes) {
-                continue;
-            }
-            return Err(format!(
-                "{} is not the file of the bundle, because it is damaged or fleet.group has changed; apply a bundle with a higher serial",
-                unpacked.display()
-            ));
-        }
-        Ok(files)
+        open(folder, &self.site, self.group.as_ref())
     }
+}
+
+/// Opens the bundle of a folder, and compares its files for this site with those in the folder.
+pub fn open(folder: &Path, site: &Name, group: Option<&Name>) -> Result<SiteSet, String> {
+    let path = bundle_of_set(folder);
+    let bytes = fs::read(&path).map_err(|error| {
+        format!(
+            "{}: {error}; apply the bundle again, or a newer one",
+            path.display()
+        )
+    })?;
+    let bundle = Bundle::read(&bytes.into()).map_err(|error| error.to_string())?;
+    let files = SiteSet::of(&bundle, site, group);
+    for (name, file) in &files.files {
+        let unpacked = folder.join(name);
+        if fs::read(&unpacked).is_ok_and(|bytes| bytes == file.bytes) {
+            continue;
+        }
+        return Err(format!(
+            "{} is not the file of the bundle, because it is damaged or fleet.group has changed; apply a bundle with a higher serial",
+            unpacked.display()
+        ));
+    }
+    Ok(files)
 }

@@ -148,18 +148,21 @@ impl Inner {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The keys that are trusted now.
-    fn trust(&self) -> Result<Trust, String> {
+    /// The keys that are trusted now, and a remark about a change of keys that has no effect.
+    fn trust(&self) -> Result<(Trust, String), String> {
         let installed = Trust::read_installed(&self.gate.trust, self.gate.user);
         let installed = installed.map_err(|error| error.to_string())?;
         let links = self.links().clone();
         let (trust, broken) = chain::follow(installed, &links);
-        if let Some(error) = broken {
-            tracing::warn!(
-                "bundles: a change of trusted keys that the gateway stored has no effect: {error}"
-            );
+        let remark = broken.map_or(String::new(), |error| {
+            format!(
+                " A change of trusted keys in data_dir is damaged and has no effect ({error}): publish a bundle with a higher serial that brings trust.toml, signed by the keys before and after the change."
+            )
+        });
+        if !remark.is_empty() {
+            tracing::warn!("bundles:{remark}");
         }
-        Ok(trust)
+        Ok((trust, remark))
     }
 
     fn verify_bundle(
@@ -168,16 +171,16 @@ impl Inner {
         by: String,
         is_again: bool,
     ) -> Result<OfferedFiles, String> {
-        let trust = self.trust()?;
+        let (trust, remark) = self.trust()?;
         let verified = bundle::verify(&bytes, &trust);
-        let verified = verified.map_err(|error| format!("{}: {error}", error.code()))?;
+        let verified = verified.map_err(|error| format!("{}: {error}{remark}", error.code()))?;
         Ok(self.offer(verified, bytes, by, is_again))
     }
 
     fn verify_stop(&self, bytes: &Bytes) -> Result<StopOrder, String> {
-        let trust = self.trust()?;
+        let (trust, remark) = self.trust()?;
         let stop = stop::verify(bytes, &trust);
-        let stop = stop.map_err(|error| format!("{}: {error}", error.code()))?;
+        let stop = stop.map_err(|error| format!("{}: {error}{remark}", error.code()))?;
         Ok(StopOrder {
             count: stop.count,
             serial: stop.serial,

@@ -207,7 +207,7 @@ Examples:
     /// Show, check or reload the configuration; make, sign and check bundles for many gateways
     #[command(after_help = "\
 Examples:
-  stockrelay config show                                       the configuration with all defaults
+  stockrelay config show                                       each key, its value and its origin
   stockrelay config check                                      faults and warnings of this gateway's files
   stockrelay config reload                                     the daemon reads its files again
   stockrelay config bundle autumn -o autumn.bundle             a bundle from the directory autumn
@@ -365,6 +365,56 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Splits a line as a shell does, up to its pipe, redirection, or remark after three spaces.
+    fn split(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let (mut quote, mut spaces) = (None, 0);
+        for c in line.chars() {
+            let last = words.len() - 1;
+            match (quote, c) {
+                (None, '|' | '<' | '>') => break,
+                (None, '\'' | '"') => quote = Some(c),
+                (Some(open), close) if open == close => quote = None,
+                (None, ' ') => {
+                    spaces += 1;
+                    if spaces == 3 {
+                        break;
+                    }
+                    if !words[last].is_empty() {
+                        words.push(String::new());
+                    }
+                    continue;
+                }
+                _ => words[last].push(c),
+            }
+            spaces = 0;
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    #[test]
+    fn each_example_of_the_help_is_a_command() {
+        fn visit(command: &clap::Command, examples: &mut Vec<String>) {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let lines = help.lines().filter(|line| line.starts_with("  "));
+            let example = |line: &str| line.find("stockrelay ").map(|at| line[at..].to_owned());
+            examples.extend(lines.filter_map(example));
+            for command in command.get_subcommands() {
+                visit(command, examples);
+            }
+        }
+        let mut examples = Vec::new();
+        visit(&Cli::command(), &mut examples);
+        assert!(examples.len() > 60, "{}", examples.len());
+        for example in examples {
+            if let Err(error) = Cli::try_parse_from(split(&example)) {
+                panic!("{example}: {error}");
+            }
+        }
+    }
+
     #[test]
     fn help_shows_an_option_only_where_it_is_used_and_says_what_each_argument_is() {
         fn visit(command: &clap::Command, path: &str, shown: &mut BTreeMap<String, String>) {
@@ -390,8 +440,9 @@ mod tests {
             ("check", "configsocket"),
             ("profile test", "configsocket"),
             ("run", "config"),
-            ("config show", "config"),
+            ("config show", "configsocket"),
             ("config check", "config"),
+            ("config sign", ""),
             ("devices hash", "config"),
             ("fleet status", "config"),
             ("fleet watch", "config"),

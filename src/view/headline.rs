@@ -68,9 +68,8 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
     (mood, sentence)
 }
 
-/// Describes the configuration that runs: the beginning of its hash, its origin, and the pending
-/// bundle, or the last one if it was not confirmed. `since` is the text between them. `None`: the
-/// daemon does not say.
+/// Describes the configuration that runs: the beginning of its hash, and its origin. `since` is the
+/// text after them. `None`: the daemon does not say.
 #[must_use]
 pub fn describe_config(config: &ConfigView, since: impl Fn(Timestamp) -> String) -> Option<String> {
     let since = since(config.since?);
@@ -80,13 +79,25 @@ pub fn describe_config(config: &ConfigView, since: impl Fn(Timestamp) -> String)
         (ConfigOrigin::Bundle, None) => "a bundle".to_owned(),
         (ConfigOrigin::Files, _) => "files".to_owned(),
     };
-    let state = |serial: u64, state: &str| format!("; bundle {serial} is {}", plain(state));
-    let pending = match (&config.pending, &config.last) {
-        (Some(pending), _) => state(pending.serial, &pending.state),
-        (None, Some(last)) if last.outcome != "confirmed" => state(last.serial, &last.outcome),
-        (None, _) => String::new(),
+    Some(format!("{} from {origin} {since}", plain(&hash)))
+}
+
+/// Describes the pending bundle with its state and the reason, or the last one if it was not
+/// confirmed. `None`: there is neither.
+#[must_use]
+pub fn describe_bundle(config: &ConfigView) -> Option<String> {
+    let (serial, state, reason) = match (&config.pending, &config.last) {
+        (Some(pending), _) => (pending.serial, &pending.state, &pending.reason),
+        (None, Some(last)) if last.outcome != "confirmed" => {
+            (last.serial, &last.outcome, &last.reason)
+        }
+        (None, _) => return None,
     };
-    Some(format!("{} from {origin} {since}{pending}", plain(&hash)))
+    let reason = reason.as_ref().filter(|reason| !reason.is_empty());
+    let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+    // A reason may have several lines, one for each fault.
+    let text = format!("bundle {serial} is {state}{reason}");
+    Some(plain(&text.replace('\n', "; ")))
 }
 
 /// Describes the state of the gateway while the link to Odoo is up.
@@ -214,6 +225,7 @@ fn count_is(number: u64, thing: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::board::{LastView, PendingView};
 
     fn describe(change: impl FnOnce(&mut Status)) -> (Mood, String) {
         let mut status = Status::default();
@@ -327,6 +339,42 @@ mod tests {
         let need = unfinished(&[("count", 1)], |s| s.events.rejected_open = 1);
         let text = "1 rejected reading needs you; 1 device has started a count";
         assert_eq!(need, (Mood::Watch, text.to_owned()));
+    }
+
+    #[test]
+    fn a_bundle_has_its_state_and_the_reason() {
+        let at = "2026-11-23T08:02:14Z".parse().unwrap();
+        let mut config = ConfigView::default();
+        assert_eq!(describe_bundle(&config), None);
+        let last = |outcome: &str, reason: Option<&str>| LastView {
+            serial: 43,
+            outcome: outcome.to_owned(),
+            reason: reason.map(str::to_owned),
+            at,
+        };
+        config.last = Some(last("confirmed", Some("watched for 300 s")));
+        assert_eq!(describe_bundle(&config), None);
+        config.last = Some(last(
+            "rolled-back",
+            Some("the link to Odoo\nis held\x1b[0m"),
+        ));
+        let text = "bundle 43 is rolled-back: the link to Odoo; is held·[0m";
+        assert_eq!(describe_bundle(&config).as_deref(), Some(text));
+        config.pending = Some(PendingView {
+            serial: 44,
+            state: "waiting".to_owned(),
+            since: at,
+            until: None,
+            reason: Some("ring 2 is due at 2026-11-23T14:00:00Z".to_owned()),
+        });
+        let text = "bundle 44 is waiting: ring 2 is due at 2026-11-23T14:00:00Z";
+        assert_eq!(describe_bundle(&config).as_deref(), Some(text));
+        config.pending = None;
+        config.last = Some(last("refused", None));
+        assert_eq!(
+            describe_bundle(&config).as_deref(),
+            Some("bundle 43 is refused")
+        );
     }
 
     #[test]

@@ -311,8 +311,8 @@ fn a_bundle_is_checked_at_any_site_on_any_machine() {
     let (code, out, _) = office.run(&["check", "autumn.bundle", "--as", "ams1"]);
     assert_eq!(code, 64);
     for part in [
-        "fault: bundle 42, files/sites/ams1/config.d/70.toml:2: odoo.refresh_s: found \"soon\"",
-        "fault: bundle 42, files/sites/ams1/config.d/70.toml:3: odoo.new: found an unknown key",
+        "fault: bundle 42, sites/ams1/config.d/70.toml:2: odoo.refresh_s: found \"soon\"",
+        "fault: bundle 42, sites/ams1/config.d/70.toml:3: odoo.new: found an unknown key",
     ] {
         assert!(out.contains(part), "{part}\n{out}");
     }

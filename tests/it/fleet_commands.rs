@@ -1,5 +1,6 @@
 //! `stockrelay fleet` with a real mosquitto, and gateways whose reports are made up.
 
+mod desk;
 mod stops;
 
 use std::fs;

@@ -1,5 +1,6 @@
 //! What `stockrelay top` shows, frame by frame, in a small and a large terminal.
 
+mod bundles;
 mod fixtures;
 
 use self::fixtures::{app, at, document, many_faults, parked, press, rejected_with, well};

@@ -1,6 +1,7 @@
 //! The agent with a simulated site, a disk that fails, and power that goes.
 
 mod cuts;
+mod full;
 mod property;
 mod rig;
 
@@ -244,4 +245,30 @@ async fn the_task_serves_orders_shows_its_status_and_stops_cleanly() {
     assert_eq!(watch.unclean_starts, 0);
     assert_eq!(agent.status().stop, Some(stop(2, 41, true)));
     assert_eq!(agent.status().pending.unwrap().facts, facts(42));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_while_the_process_loads_is_clean() {
+    let rig = Rig::new().await;
+    rig.behave(42, Behaviour::Hangs);
+    let (site, disk) = (Arc::clone(&rig.site), rig.disk.clone());
+    let (orders, received) = FleetOrders::new();
+    let (sender, _status) = watch::channel(rig.agent.status());
+    let token = CancellationToken::new();
+    let task = tokio::spawn(rig.agent.run(received, sender, token.clone()));
+    orders
+        .send(FleetOrder::Offer(Box::new(offer(42))))
+        .await
+        .unwrap();
+    while site.world().loads.last() != Some(&Some(42)) {
+        tokio::time::sleep(TICK).await;
+    }
+    token.cancel();
+    let stopped = tokio::time::timeout(Duration::from_secs(10), task).await;
+    stopped.expect("the agent stops").unwrap();
+    let start = FleetStart::open(disk, site.clock(), TIMES).unwrap();
+    assert_eq!(start.running(), ConfigSet::Bundle(id(42)));
+    let agent = Agent::new(start, site);
+    let watch = agent.machine.record().watch.clone().unwrap();
+    assert_eq!(watch.unclean_starts, 0);
 }

@@ -155,12 +155,9 @@ fn the_bundle_overrides_local_files_and_the_environment_overrides_the_bundle() {
     let origin = |key| loaded.origin(key).unwrap();
     assert_eq!(
         origin("odoo.timeout_s"),
-        "bundle 42, files/sites/ams1/config.d/20.toml:1"
+        "bundle 42, sites/ams1/config.d/20.toml:1"
     );
-    assert_eq!(
-        origin("odoo.refresh_s"),
-        "bundle 42, files/config.d/10.toml:1"
-    );
+    assert_eq!(origin("odoo.refresh_s"), "bundle 42, config.d/10.toml:1");
     assert_eq!(
         origin("capture.check"),
         "variable STOCKRELAY_CAPTURE__CHECK"
@@ -258,9 +255,9 @@ fn a_fault_names_the_file_and_line_in_the_bundle() {
     );
     let faults = site.try_load(&[]).unwrap_err();
     for part in [
-        "bundle 42, files/groups/nl/config.d/1.toml:2: capture.check: found \"of\"",
-        "bundle 42, files/groups/nl/config.d/1.toml:4: odoo.refresh_s: found \"soon\"",
-        "bundle 42, files/groups/nl/config.d/1.toml:5: odoo.new: found an unknown key",
+        "bundle 42, groups/nl/config.d/1.toml:2: capture.check: found \"of\"",
+        "bundle 42, groups/nl/config.d/1.toml:4: odoo.refresh_s: found \"soon\"",
+        "bundle 42, groups/nl/config.d/1.toml:5: odoo.new: found an unknown key",
     ] {
         assert!(faults.contains(part), "{part}\n{faults}");
     }
@@ -277,7 +274,7 @@ fn the_bundles_list_replaces_the_local_one_whole() {
         .collect();
     assert_eq!(listed, [name("pda-2")]);
     let origin = site.load().origin("mqtt.listen.devices");
-    assert_eq!(origin.as_deref(), Some("bundle 42, files/devices.toml"));
+    assert_eq!(origin.as_deref(), Some("bundle 42, devices.toml"));
     // An environment that names a list is the gateway's own decision.
     let own = site
         .try_load(&[("STOCKRELAY_MQTT__LISTEN__DEVICES", "devices.toml")])

@@ -35,14 +35,20 @@ pub fn describe(error: &ConnectionError, broker: &str, names: &SettingNames) -> 
         username,
         password_file,
         ca,
+        client_cert,
+        client_key,
         packet_bytes_max,
-        ..
     } = names;
     let text = error.to_string();
     if text.contains("InvalidContentType") {
         // rustls reports that the first bytes are not a TLS record.
         return format!(
             "the server at {broker} does not use TLS: set {url} to mqtt://..., or to the TLS port of the broker"
+        );
+    }
+    if text.contains("CertificateRequired") || text.contains("certificate required") {
+        return format!(
+            "the broker {broker} asks for a client certificate: set {client_cert} and {client_key}"
         );
     }
     match error {

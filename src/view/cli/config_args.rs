@@ -9,25 +9,38 @@ use crate::event::Name;
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Print every key with its value in force, defaults included
-    #[command(defer(without_socket))]
+    /// Print every key with its value in force and its origin, defaults included
     #[command(after_help = "\
+A running daemon answers with the configuration that it uses. Without one, and with --files, the command reads the files, and the bundle that the next start loads. A bundle can set keys, so the files alone do not tell what runs.
+
+The origin of a value is a file with its line, a file of a bundle, an environment variable, or `default`. The output is TOML; passwords and keys are only named by their files.
+
 Examples:
+  stockrelay config show
   stockrelay config show | grep negative
-  stockrelay config show --config /etc/stockrelay/other.toml")]
-    Show,
+  stockrelay config show --json | jq .keys
+  stockrelay config show --files --config ./new.toml")]
+    Show {
+        /// Read the files, even if a daemon runs
+        #[arg(long)]
+        files: bool,
+        /// Print the JSON answer of the control API
+        #[arg(long)]
+        json: bool,
+    },
     /// Print every fault and warning of the configuration, or of a bundle at a site
     #[command(defer(without_socket))]
     #[command(after_help = "\
 Without FILE the command checks this gateway's own files and opens nothing that they name: `stockrelay check` also opens the files, directories and ports, and asks Odoo. With a bundle it checks what the gateway of SITE would read: the effective configuration, profiles and lists; and it lists the credentials that the gateway needs. The signatures do not matter: `config verify` checks them.
 
-Without the gateway's configuration (--config) the command assumes a site that sets only what has no default.
+Without the gateway's configuration (--config) the command assumes a site that sets only what has no default. On a gateway, --as and --group can be left out: its configuration has `site` and `fleet.group`.
 
 Exit code 0 without a fault, 64 with one.
 
 Examples:
   stockrelay config check --config ./new.toml
-  stockrelay config check autumn.bundle --as ams1 --group nl
+  stockrelay config check autumn.bundle                              on a gateway: as this site
+  stockrelay config check autumn.bundle --as ams1 --group nl         on any machine
   stockrelay config check autumn.bundle --as ams1 --config copy-of-ams1/config.toml")]
     Check(CheckArgs),
     /// Have the running daemon read its configuration again, without a restart
@@ -146,18 +159,22 @@ Example:
         /// The bundle
         file: PathBuf,
     },
-    /// Show what changes from one bundle to another, key by key
-    #[command(defer(without_config))]
+    /// Show the differences of two bundles, or what a bundle would change on this gateway
     #[command(after_help = "\
-Example:
-  stockrelay config diff summer.bundle autumn.bundle")]
+With two bundles, the command lists what changes from A to B, for all sites.
+
+With one bundle, it lists what changes on this gateway when the bundle replaces what runs: the files for its site, then each key with its value before and after, and when the change takes effect. A running daemon answers what runs; without one, the command reads the files and the bundle that the next start loads. Exit code 64 if this gateway cannot use the bundle: the command prints every fault.
+
+Examples:
+  stockrelay config diff summer.bundle autumn.bundle
+  stockrelay config diff /media/usb/autumn.bundle")]
     Diff {
-        /// The bundle before
-        #[arg(value_name = "OLD")]
-        old: PathBuf,
-        /// The bundle after
-        #[arg(value_name = "NEW")]
-        new: Option<PathBuf>,
+        /// A bundle
+        #[arg(value_name = "A")]
+        first: PathBuf,
+        /// The bundle after it
+        #[arg(value_name = "B")]
+        second: Option<PathBuf>,
     },
 }
 
@@ -189,10 +206,10 @@ pub struct EncryptArgs {
 pub struct CheckArgs {
     /// The bundle
     pub file: Option<PathBuf>,
-    /// The site at which the bundle is checked
+    /// The site at which the bundle is checked; by default the site of this gateway
     #[arg(long = "as", value_name = "SITE")]
     pub site: Option<Name>,
-    /// The group of the site
+    /// The group of the site; by default, for this gateway's own site, its fleet.group
     #[arg(long, value_name = "NAME", requires = "file")]
     pub group: Option<Name>,
 }

@@ -11,8 +11,9 @@ use crate::clock;
 use crate::fleet::Bundle;
 use crate::view::cli::ApplyArgs;
 use crate::view::client::ClientError;
+use crate::view::headline::{describe_bundle, describe_config};
 use crate::view::records::{BundleAnswer, ConfigHistory};
-use crate::view::table::plain;
+use crate::view::table::{plain, time};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a daemon may be away while its bundle is watched: it may restart.
@@ -138,12 +139,19 @@ pub async fn roll_back(client: &Client, out: &mut dyn Write) -> Result<u8, Comma
     Ok(EXIT_DONE)
 }
 
-/// Lists how bundles ended.
+/// Lists how bundles ended, after what runs and what is pending.
 pub async fn history(client: &Client, json: bool, out: &mut dyn Write) -> Result<u8, CommandError> {
     let answer: ConfigHistory = client.get("/v1/config/history").await?;
     if json {
         json_line(out, &answer)?;
         return Ok(EXIT_DONE);
+    }
+    let config: ConfigView = client.get("/v1/config").await?;
+    if let Some(runs) = describe_config(&config, |at| format!("since {}", time(at))) {
+        writeln!(out, "runs: {runs}")?;
+    }
+    if let Some(pending) = config.pending.as_ref().and(describe_bundle(&config)) {
+        writeln!(out, "pending: {pending}")?;
     }
     if answer.history.is_empty() {
         writeln!(out, "No bundle has ended on this gateway yet.")?;

@@ -1,8 +1,10 @@
 //! `stockrelay config`: shows and checks the configuration, and makes, signs and checks central
-//! IT's bundles. No command here needs a daemon.
+//! IT's bundles. No command here needs a daemon; `show` and `diff` ask it if it runs.
 
+mod changes;
 mod difference;
 mod inspect;
+mod running;
 mod secret;
 mod signer;
 mod site;
@@ -21,7 +23,7 @@ use crate::fleet::archive::BYTES_MAX;
 use crate::fleet::build;
 use crate::fleet::{Bundle, BundleError};
 use crate::view::cli::ConfigCommand;
-use crate::view::show::show;
+use crate::view::client::Client;
 
 pub(super) use signer::open_key;
 
@@ -35,17 +37,17 @@ pub struct Process<'a> {
     pub now: Timestamp,
 }
 
-/// Runs the command.
-pub fn config(
+/// Runs the command. `client` asks the daemon of this gateway. `None`: there is none to ask.
+pub async fn config(
     command: &ConfigCommand,
-    process: &Process,
+    process: &Process<'_>,
+    client: Option<&Client>,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
     match command {
-        ConfigCommand::Show => {
-            let loaded = load(process)?;
-            writeln!(out, "{}", show(&loaded.config).trim_end())?;
-            Ok(EXIT_DONE)
+        ConfigCommand::Show { files, json } => {
+            let client = client.filter(|_| !files);
+            running::show(client, process, *json, out).await
         }
         ConfigCommand::Recipient => secret::recipient(process, out),
         ConfigCommand::Encrypt(args) => secret::encrypt(args, out),
@@ -74,7 +76,10 @@ pub fn config(
         | ConfigCommand::Apply(_)
         | ConfigCommand::Rollback
         | ConfigCommand::History { .. } => Ok(EXIT_DONE),
-        ConfigCommand::Diff { old, new } => difference::diff(old, new.as_deref(), out),
+        ConfigCommand::Diff { first, second } => match second {
+            Some(second) => difference::diff(first, second, out),
+            None => changes::diff(first, client, process, out).await,
+        },
     }
 }
 

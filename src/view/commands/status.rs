@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Client, Done, json_line};
 use crate::board::{FleetView, Link};
 use crate::clock;
-use crate::view::headline::{describe_config, headline};
+use crate::view::headline::{describe_bundle, describe_config, headline};
 use crate::view::snapshot::{Devices, EventCounts, Status};
 use crate::view::table::{counted, grouped, plain, size, span, time};
 
@@ -112,6 +112,9 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
     let since = |at| format!("since {}", time(at));
     if let Some(config) = describe_config(&status.config, since) {
         writeln!(out, "config     {config}")?;
+        if let Some(bundle) = describe_bundle(&status.config) {
+            writeln!(out, "           {bundle}")?;
+        }
     }
     write_fleet(&status.fleet, out)?;
     for sentence in status.alarms.values() {
@@ -238,6 +241,7 @@ fn join_counts(parts: &[(u64, &str)], between: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::board::LastView;
     use crate::view::snapshot::Source;
 
     #[test]
@@ -288,6 +292,12 @@ mod tests {
         status.events.wrong_scans = 2;
         status.config.hash = "0123456789abcdef".to_owned();
         status.config.since = "2026-11-23T07:00:00Z".parse().ok();
+        status.config.last = Some(LastView {
+            serial: 43,
+            outcome: "rolled-back".to_owned(),
+            reason: Some("the link to Odoo is held".to_owned()),
+            at: "2026-11-23T07:00:00Z".parse().unwrap(),
+        });
         let mut out = Vec::new();
         write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
@@ -307,6 +317,7 @@ mod tests {
         source     mqtt.listen up, 3 devices
         devices    0 online of 0 known
         config     01234567 from files since 2026-11-23T07:00:00Z
+                   bundle 43 is rolled-back: the link to Odoo is held
         ALARM      Anyone may publish
         ");
     }

@@ -10,7 +10,7 @@ use super::keys::KEYS;
 use super::theme::{FAINT, HEADING, mark};
 use super::wrap::{rows_of, wrap_all};
 use super::{detail, devices, dialog, documents, help, link, parked, rates};
-use crate::view::headline::{Mood, describe_config, headline};
+use crate::view::headline::{Mood, describe_bundle, describe_config, headline};
 use crate::view::table::{plain, seconds_since, span};
 
 /// With at least this many rows, the three lists are shown one below the other; with fewer, only
@@ -32,8 +32,10 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
     let sentence_rows = rows_of(&sentence_lines, width, most.max(2)).max(2);
     let bottom_lines = bottom_lines(app, width);
     let bottom_rows = rows_of(&bottom_lines, width, most);
-    let [title, sentence, alarm, overview, lists, bottom] = Layout::vertical([
+    let bundle_line = bundle_line(app, width);
+    let [title, bundle, sentence, alarm, overview, lists, bottom] = Layout::vertical([
         Constraint::Length(1),
+        Constraint::Length(bundle_line.is_some().into()),
         Constraint::Length(sentence_rows),
         Constraint::Length(alarm_rows),
         Constraint::Length(OVERVIEW_ROWS),
@@ -42,6 +44,9 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
     ])
     .areas(frame.area());
     draw_title(frame, title, app);
+    if let Some(line) = bundle_line {
+        frame.render_widget(line, bundle);
+    }
     draw_wrapped(frame, sentence, &sentence_lines);
     if let Some(line) = alarm_line {
         draw_wrapped(frame, alarm, &[line]);
@@ -78,6 +83,20 @@ fn draw_title(frame: &mut Frame, area: Rect, app: &App) {
         None => format!("stockrelay {}", env!("CARGO_PKG_VERSION")),
     };
     frame.render_widget(Line::styled(title, FAINT), area);
+}
+
+/// The pending bundle, or the last one if it was not confirmed, cut to the width.
+fn bundle_line(app: &App, width: u16) -> Option<Line<'static>> {
+    let (Snapshot { status, .. }, _) = app.snapshot.as_ref()?;
+    let text = describe_bundle(&status.config)?;
+    let width = usize::from(width);
+    let text = if text.chars().count() > width {
+        let start: String = text.chars().take(width.saturating_sub(1)).collect();
+        start + "…"
+    } else {
+        text
+    };
+    Some(Line::styled(text, FAINT))
 }
 
 fn draw_wrapped(frame: &mut Frame, area: Rect, lines: &[Line<'_>]) {

@@ -33,6 +33,8 @@ pub enum Behaviour {
     CutsOff,
     /// The process dies 3 s after it has loaded the bundle.
     Crashes,
+    /// The load does not end.
+    Hangs,
 }
 
 #[derive(Debug)]
@@ -176,11 +178,17 @@ impl Site for FakeSite {
     }
 
     async fn load(&self, set: Option<&Path>) -> Result<(), String> {
-        let mut world = self.world();
-        if let Some(set) = set {
-            world.check_application(serial_of(set));
+        let (loaded, behaviour) = {
+            let mut world = self.world();
+            if let Some(set) = set {
+                world.check_application(serial_of(set));
+            }
+            (world.load(set), world.behaviour(set.map(serial_of)))
+        };
+        if behaviour == Behaviour::Hangs {
+            std::future::pending::<()>().await;
         }
-        world.load(set)
+        loaded
     }
 
     fn pause_sending(&self, is_paused: bool) {
@@ -337,9 +345,15 @@ impl Rig {
     pub async fn stop(&mut self, stop: StopOrder) {
         let answer = self.agent.serve(FleetOrder::Stop(stop.clone())).await;
         if matches!(answer, Ok(Answer::Done)) && !self.disk.is_off() {
+            self.site.world().stop = Some(stop.clone());
+        }
+        let cuts = self.cuts;
+        self.settle().await;
+        // Without an answer, because the power went, it may be on disk.
+        let is_stored = self.agent.machine.record().stop.as_ref() == Some(&stop);
+        if self.cuts > cuts && is_stored {
             self.site.world().stop = Some(stop);
         }
-        self.settle().await;
     }
 
     pub fn behave(&self, serial: u64, behaviour: Behaviour) {

@@ -17,11 +17,7 @@ use crate::view::table::plain;
 const VALUE_CHARS_MAX: usize = 100;
 
 /// Prints the differences of two bundles.
-pub fn diff(old: &Path, new: Option<&Path>, out: &mut dyn Write) -> Result<u8, CommandError> {
-    let Some(new) = new else {
-        let text = "name two bundles: stockrelay config diff OLD NEW";
-        return Err(CommandError::Usage(text.to_owned()));
-    };
+pub fn diff(old: &Path, new: &Path, out: &mut dyn Write) -> Result<u8, CommandError> {
     let lines = compare(&read_bundle(old)?, &read_bundle(new)?);
     if lines.is_empty() {
         writeln!(out, "no difference")?;
@@ -72,7 +68,8 @@ fn manifest(bundle: &Bundle) -> BTreeMap<String, String> {
     values
 }
 
-fn change(path: &str, before: &Bytes, after: &Bytes) -> Vec<String> {
+/// Lists the differences of one file, key by key if it is TOML.
+pub(super) fn change(path: &str, before: &Bytes, after: &Bytes) -> Vec<String> {
     if before == after {
         return Vec::new();
     }
@@ -120,7 +117,7 @@ fn changes(
 }
 
 /// The hash of a password is not shown.
-fn shorten(key: &str, value: &str) -> String {
+pub(super) fn shorten(key: &str, value: &str) -> String {
     if key.ends_with("password") {
         return "(a hash)".to_owned();
     }

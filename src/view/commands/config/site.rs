@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Process, failed, load, read_bundle};
+use crate::config;
 use crate::event::Name;
 use crate::fleet::site_check::{self, Checked, Credential};
 use crate::fleet::{Bundle, BundleError, SiteSet};
@@ -23,16 +24,14 @@ pub fn check(args: &CheckArgs, process: &Process, out: &mut dyn Write) -> Result
     let Some(file) = &args.file else {
         return check_local(args.site.as_ref(), process, out);
     };
-    let Some(site) = &args.site else {
-        let text = "name the site for which the bundle is checked: --as SITE";
-        return Err(CommandError::Usage(text.to_owned()));
-    };
+    let own = own_config(process.config).map_err(failed)?;
+    let (site, group) = choose_site(args, own.as_deref(), process)?;
+    let (site, group) = (&site, group.as_ref());
     let bundle = read_bundle(file)?;
     let directory = tempfile::tempdir().map_err(failed)?;
-    let own = own_config(process.config).map_err(failed)?;
     let manifest = &bundle.manifest;
-    if !manifest.is_for(site, args.group.as_ref()) {
-        let (site, group) = (site.clone(), args.group.clone());
+    if !manifest.is_for(site, group) {
+        let (site, group) = (site.clone(), group.cloned());
         return Err(super::refused(BundleError::OtherSite { site, group }));
     }
     writeln!(
@@ -40,10 +39,7 @@ pub fn check(args: &CheckArgs, process: &Process, out: &mut dyn Write) -> Result
         "{}: serial {} at site {site}{}, with {}",
         file.display(),
         manifest.serial,
-        args.group
-            .as_ref()
-            .map(|group| format!(", group {group}"))
-            .unwrap_or_default(),
+        group.map_or(String::new(), |group| format!(", group {group}")),
         own.as_ref().map_or_else(
             || "no configuration of a gateway (--config FILE names one)".to_owned(),
             |own| own.display().to_string()
@@ -51,13 +47,37 @@ pub fn check(args: &CheckArgs, process: &Process, out: &mut dyn Write) -> Result
     )?;
     let checked = check_bundle(
         &bundle,
-        (site, args.group.as_ref()),
+        (site, group),
         own.as_deref(),
         process,
         directory.path(),
     );
     let checked = checked.map_err(failed)?;
     report(&checked, own.is_some(), out)
+}
+
+/// Chooses the site and its group: the arguments, else those of the gateway's configuration.
+fn choose_site(
+    args: &CheckArgs,
+    own: Option<&Path>,
+    process: &Process,
+) -> Result<(Name, Option<Name>), CommandError> {
+    let ground = own.map(|own| config::load_ground(own, process.environment));
+    let (site, own) = match (&args.site, ground) {
+        (Some(site), ground) => {
+            // The group of another site is unknown.
+            let own = ground.and_then(Result::ok);
+            (site.clone(), own.filter(|own| own.site == *site))
+        }
+        (None, Some(Ok(ground))) => (ground.site.clone(), Some(ground)),
+        (None, Some(Err(error))) => return Err(CommandError::Config(error.to_string())),
+        (None, None) => {
+            let text = "name the site for which the bundle is checked: --as SITE, or its configuration with --config FILE";
+            return Err(CommandError::Usage(text.to_owned()));
+        }
+    };
+    let group = args.group.clone().or_else(|| own?.fleet.group);
+    Ok((site, group))
 }
 
 /// The gateway's configuration. `None`: the default file does not exist.

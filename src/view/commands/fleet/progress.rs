@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write};
+use std::ops::Range;
 
 use jiff::Timestamp;
 use ratatui::crossterm::terminal;
@@ -17,8 +18,13 @@ use crate::view::table::{Table, counted, plain, seconds_since, span, time};
 
 /// The failed gateways that the table names.
 const FAILED_MAX: usize = 8;
-/// The width of a terminal that does not report it.
-const WIDTH: usize = 100;
+/// Columns and rows of a terminal that does not report them.
+const SIZE: (u16, u16) = (100, 40);
+/// A terminal with fewer columns shows one count of failed gateways instead of a count for each
+/// kind of failure.
+const WIDE: usize = 96;
+/// The lines around the rings: bundle, headings, the remark about other rings, and the cursor.
+const LINES_AROUND: usize = 4;
 
 pub struct Progress {
     is_terminal: bool,
@@ -55,30 +61,41 @@ impl Progress {
         out: &mut (dyn Write + Send),
     ) {
         let shown = if self.is_terminal {
-            draw(manifest, rollout, now).and_then(|text| self.draw(&text, out))
+            let (columns, rows) = terminal::size().unwrap_or(SIZE);
+            let size = (usize::from(columns).max(20), usize::from(rows));
+            draw(manifest, rollout, now, size).and_then(|text| self.draw(&text, size.0, out))
         } else {
             self.print_changes(rollout, now, out)
         };
         drop(shown.and_then(|()| out.flush()));
     }
 
-    fn draw(&mut self, text: &str, out: &mut (dyn Write + Send)) -> io::Result<()> {
-        let width = terminal::size().map_or(WIDTH, |(width, _)| usize::from(width).max(20));
-        self.erase(out)?;
-        for line in text.lines() {
-            let line: String = line.chars().take(width).collect();
-            writeln!(out, "{line}")?;
-            self.drawn += 1;
-        }
+    fn draw(&mut self, text: &str, width: usize, out: &mut (dyn Write + Send)) -> io::Result<()> {
+        let lines = text.lines().map(|line| line.chars().take(width).collect());
+        self.replace(lines, out)?;
+        self.drawn = text.lines().count();
         Ok(())
     }
 
-    /// Removes the lines that are drawn.
-    fn erase(&mut self, out: &mut (dyn Write + Send)) -> io::Result<()> {
-        if self.drawn > 0 {
-            // The cursor goes up, and everything below it is erased (ECMA-48, CPL and ED).
-            write!(out, "\x1b[{}F\x1b[J", self.drawn)?;
-            self.drawn = 0;
+    /// Writes lines over those that are drawn. Each line is written before the rest of the old one
+    /// is erased: a terminal that is erased as a whole flickers, and may keep each frame in its
+    /// history.
+    fn replace(
+        &mut self,
+        lines: impl Iterator<Item = String>,
+        out: &mut (dyn Write + Send),
+    ) -> io::Result<()> {
+        // ECMA-48: CPL, EL and ED.
+        let drawn = std::mem::take(&mut self.drawn);
+        if drawn > 0 {
+            write!(out, "\x1b[{drawn}F")?;
+        }
+        for line in lines {
+            let erase = if drawn > 0 { "\x1b[K" } else { "" };
+            writeln!(out, "{line}{erase}")?;
+        }
+        if drawn > 0 {
+            write!(out, "\x1b[J")?;
         }
         Ok(())
     }
@@ -111,19 +128,21 @@ impl Progress {
             return;
         }
         text.clone_into(&mut self.last_note);
-        drop(self.erase(out).and_then(|()| write_line(text, out)));
+        let written = self.replace(std::iter::once(line(text)), out);
+        drop(written.and_then(|()| out.flush()));
     }
 
     /// Shows the last line. The table above it stays.
     pub fn end(&mut self, text: &str, out: &mut (dyn Write + Send)) {
         self.drawn = 0;
-        drop(write_line(text, out));
+        let written = writeln!(out, "{}", line(text));
+        drop(written.and_then(|()| out.flush()));
     }
 }
 
-fn write_line(text: &str, out: &mut (dyn Write + Send)) -> io::Result<()> {
-    writeln!(out, "{} {}", time(clock::now()), plain(text))?;
-    out.flush()
+/// A line with the time.
+fn line(text: &str) -> String {
+    format!("{} {}", time(clock::now()), plain(text))
 }
 
 /// Lists the counts of a ring in one line.
@@ -159,8 +178,13 @@ fn describe(site: &SiteFate) -> String {
     )
 }
 
-/// Draws the table of the rings, and the gateways that failed.
-fn draw(manifest: &Manifest, rollout: &Rollout, now: Timestamp) -> io::Result<String> {
+/// Draws the table of the rings, and the gateways that failed, for a terminal of this size.
+fn draw(
+    manifest: &Manifest,
+    rollout: &Rollout,
+    now: Timestamp,
+    (columns, rows): (usize, usize),
+) -> io::Result<String> {
     let mut out = Vec::new();
     writeln!(
         out,
@@ -169,52 +193,63 @@ fn draw(manifest: &Manifest, rollout: &Rollout, now: Timestamp) -> io::Result<St
         plain(&manifest.name),
         time(now)
     )?;
-    let mut table = Table::new(&[
-        "ring",
-        "due",
-        "sites",
-        "waiting",
-        "applied",
-        "confirmed",
-        "rolled-back",
-        "refused",
-        "silent",
-        "away",
-        "newer",
-    ]);
-    for (index, ring) in rollout.rings.iter().enumerate() {
+    let failed: Vec<_> = rollout.failed().collect();
+    let named = failed.len().min(FAILED_MAX);
+    let more = failed.len() - named;
+    let used = LINES_AROUND + named + usize::from(more > 0);
+    let shown = choose_rings(&rollout.rings, rows.saturating_sub(used).max(1));
+    draw_rings(&rollout.rings, &shown, now, columns).write(&mut out, true)?;
+    if shown.len() < rollout.rings.len() {
+        let (first, last) = (shown.start + 1, shown.end);
+        writeln!(out, "rings {first} to {last} of {}", rollout.rings.len())?;
+    }
+    for site in &failed[..named] {
+        writeln!(out, "{}", describe(site))?;
+    }
+    if more > 0 {
+        writeln!(out, "and {more} more: `stockrelay fleet status` lists all")?;
+    }
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// Chooses the rings to show, at most so many: the first one that is not done, with the one before.
+fn choose_rings(rings: &[RingCounts], most: usize) -> Range<usize> {
+    let is_done = |ring: &&RingCounts| ring.is_due && ring.waiting + ring.applied == 0;
+    let done = rings.iter().take_while(is_done).count();
+    let last = rings.len().saturating_sub(most);
+    let start = done.saturating_sub(1).min(last);
+    start..rings.len().min(start + most)
+}
+
+fn draw_rings(rings: &[RingCounts], shown: &Range<usize>, now: Timestamp, columns: usize) -> Table {
+    let is_wide = columns >= WIDE;
+    let failures: &[&str] = if is_wide {
+        &["rolled-back", "refused", "silent"]
+    } else {
+        &["failed"]
+    };
+    let start = ["ring", "due", "sites", "waiting", "applied", "confirmed"];
+    let mut table = Table::new(&[&start, failures, &["away", "newer"]].concat());
+    for index in shown.clone() {
+        let ring = &rings[index];
         let due = match ring.due {
             _ if ring.is_due => "now".to_owned(),
             Due::At(due) => format!("in {}", span(seconds_since(now, due))),
             Due::AtOnce => "now".to_owned(),
         };
-        let counts = [
-            ring.sites,
-            ring.waiting,
-            ring.applied,
-            ring.confirmed,
-            ring.rolled_back,
-            ring.refused,
-            ring.silent,
-            ring.away,
-            ring.newer,
-        ];
-        let counts = counts.map(|count| count.to_string());
+        let failures = if is_wide {
+            vec![ring.rolled_back, ring.refused, ring.silent]
+        } else {
+            vec![ring.failed()]
+        };
+        let counts = [ring.sites, ring.waiting, ring.applied, ring.confirmed];
+        let counts = (counts.into_iter())
+            .chain(failures)
+            .chain([ring.away, ring.newer])
+            .map(|count| count.to_string());
         table.row([(index + 1).to_string(), due].into_iter().chain(counts));
     }
-    table.write(&mut out, true)?;
-    let failed: Vec<_> = rollout.failed().collect();
-    for site in failed.iter().take(FAILED_MAX) {
-        writeln!(out, "{}", describe(site))?;
-    }
-    if let Some(more) = failed
-        .len()
-        .checked_sub(FAILED_MAX)
-        .filter(|more| *more > 0)
-    {
-        writeln!(out, "and {more} more: `stockrelay fleet status` lists all")?;
-    }
-    Ok(String::from_utf8_lossy(&out).into_owned())
+    table
 }
 
 #[cfg(test)]
@@ -283,12 +318,61 @@ mod tests {
             progress.show(&manifest, &rollout, now, &mut out);
         }
         let text = String::from_utf8(out).unwrap();
-        let (first, second) = text.split_once("\x1b[5F\x1b[J").unwrap();
-        assert_eq!(first, second);
+        let (first, second) = text.split_once("\x1b[5F").unwrap();
+        assert_eq!(first.replace('\n', "\x1b[K\n") + "\x1b[J", second);
+        let mut note: Vec<u8> = Vec::new();
+        progress.note("connected again", &mut note);
+        let note = String::from_utf8(note).unwrap();
+        assert!(note.starts_with("\x1b[5F") && note.ends_with(" connected again\x1b[K\n\x1b[J"));
         assert!(first.contains("in 1:00:00"), "{first}");
         assert!(
             first.contains("a1 (ring 1) refused: odoo is held"),
             "{first}"
+        );
+    }
+
+    #[test]
+    fn a_small_terminal_shows_everything_that_matters() {
+        let rings = 40;
+        let mut text =
+            "format = 1\nserial = 42\nname = \"autumn\"\ncreated = \"2026-11-29T04:00:00Z\"\n\
+                        expires = \"2027-03-01T00:00:00Z\"\n[targets]\nall = true\n"
+                .to_owned();
+        for ring in 1..rings {
+            let ring = format!("[[ring]]\nsites = [\"a{ring}\"]\nwait_s = 120\n");
+            text.push_str(&ring);
+        }
+        text += "[[ring]]\nall = true\n";
+        let manifest = Manifest::parse_draft(&text).unwrap();
+        let names: Vec<_> = (1..=30).map(|ring| format!("a{ring}")).collect();
+        let state = |ring: usize| match ring {
+            5..15 => "refused",
+            20.. => "waiting",
+            _ => "confirmed",
+        };
+        let states = names.iter().enumerate();
+        let states: Vec<_> = states
+            .map(|(index, name)| (name.as_str(), state(index + 1)))
+            .collect();
+        let rollout = rollout(&manifest, &states);
+        let now = NOW.parse().unwrap();
+        let text = draw(&manifest, &rollout, now, (80, 24)).unwrap();
+        assert!(text.lines().count() < 24, "{text}");
+        for line in text.lines().take_while(|line| !line.starts_with("rings ")) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        assert!(
+            text.contains("and 2 more: `stockrelay fleet status`"),
+            "{text}"
+        );
+        let heading = text.lines().nth(1).unwrap();
+        let words = "ring due sites waiting applied confirmed failed away newer";
+        assert!(heading.split_whitespace().eq(words.split(' ')), "{heading}");
+        assert!(text.contains("\nrings 19 to 29 of 40\n"), "{text}");
+        let wide = draw(&manifest, &rollout, now, (120, 24)).unwrap();
+        assert!(
+            wide.contains("rolled-back") && wide.contains("silent"),
+            "{wide}"
         );
     }
 }
