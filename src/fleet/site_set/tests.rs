@@ -177,7 +177,7 @@ fn a_secret_replaces_the_file_of_its_key_unless_the_environment_names_one() {
     );
     assert_eq!(
         loaded.origin("odoo.api_key_file").unwrap(),
-        "bundle 42, files/sites/ams1/secrets/odoo-api-key.age"
+        "bundle 42, sites/ams1/secrets/odoo-api-key.age"
     );
     assert_eq!(loaded.warnings, [""; 0]);
     let key = [("STOCKRELAY_ODOO__API_KEY_FILE", "/run/key")];
@@ -209,7 +209,7 @@ fn a_secret_opens_no_link_that_the_gateway_does_not_have() {
     ];
     let faults = Site::new(&[MAIN], &secrets).try_load(&[]).unwrap_err();
     for part in [
-        "bundle 42, files/sites/ams1/secrets/mqtt-broker-password.age: mqtt.broker.password_file: found the secret mqtt-broker-password, and no [mqtt.broker]",
+        "bundle 42, sites/ams1/secrets/mqtt-broker-password.age: mqtt.broker.password_file: found the secret mqtt-broker-password, and no [mqtt.broker]",
         "odoo.refresh_s",
     ] {
         assert!(faults.contains(part), "{part}\n{faults}");
