@@ -48,6 +48,7 @@ use crate::tls;
 use crate::view::control::{Control, ControlError, EffectiveView};
 use assembling::Assembling;
 use centre::{Here, LinkHandle, Settings};
+use housekeeping::ClockCheck;
 use reload::Running;
 use sources::Starting;
 
@@ -138,6 +139,7 @@ impl Daemon {
         tls::install_provider();
         check(&config).await?;
         let (journal, writer) = open_journal(&config).await?;
+        let clock_check = ClockCheck::start(&journal, &board);
         flow::Driver::store_first_cursor(&journal).await?;
         let copy = watch::Sender::new(open_last_copy(&config).await?);
         let cancel = CancellationToken::new();
@@ -194,7 +196,8 @@ impl Daemon {
         let link = start_link(&config, &journal, &board, reception, &mut parts, &cancel);
         let link = link.await?;
         let served = control.handle();
-        let keeping = housekeeping::run(journal.clone(), board.clone(), cancel.clone());
+        let (of_journal, of_board) = (journal.clone(), board.clone());
+        let keeping = housekeeping::run(of_journal, of_board, clock_check, cancel.clone());
         run(&mut parts, "housekeeping", keeping);
         let mut daemon = Self {
             totals: journal.watch(),

@@ -43,10 +43,39 @@ pub async fn note_lost_journal(journal: &Journal) {
     }
 }
 
-pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
+/// Judges the wall clock from the start of the process.
+pub struct ClockCheck {
+    trust: Trust,
+    started: std::time::Instant,
+}
+
+impl ClockCheck {
+    /// Judges the clock for the first time, before a part of the daemon uses it.
+    pub fn start(journal: &Journal, board: &Board) -> Self {
+        let mut check = Self {
+            trust: Trust::new(read_time(journal, CLOCK_RIGHT)),
+            started: clock::instant(),
+        };
+        check.judge(clock::now(), board);
+        check
+    }
+
+    /// Raises or clears the alarm. Returns whether the clock is wrong.
+    fn judge(&mut self, now: Timestamp, board: &Board) -> bool {
+        let doubt = self.trust.doubt(now, self.started.elapsed());
+        let is_wrong = doubt.is_some();
+        board.alarm("clock", doubt);
+        is_wrong
+    }
+}
+
+pub async fn run(
+    journal: Journal,
+    board: Board,
+    mut clock_check: ClockCheck,
+    cancel: CancellationToken,
+) {
     let mut look = tokio::time::interval(LOOK_EVERY);
-    let started = clock::instant();
-    let mut trust = Trust::new(read_time(&journal, CLOCK_RIGHT));
     let lost = read_time(&journal, LOST);
     let mut stored = None;
     let mut pruned = None;
@@ -71,10 +100,7 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
             continue;
         }
         let now = clock::now();
-        let doubt = trust.doubt(now, started.elapsed());
-        let clock_wrong = doubt.is_some();
-        board.alarm("clock", doubt);
-        if clock_wrong {
+        if clock_check.judge(now, &board) {
             continue;
         }
         if is_due(&mut stored, STORE_EVERY) {
@@ -221,7 +247,10 @@ mod tests {
             .await
             .unwrap();
         let (board, cancel) = (Board::new(), CancellationToken::new());
-        let task = tokio::spawn(run(journal.clone(), board.clone(), cancel.clone()));
+        let check = ClockCheck::start(&journal, &board);
+        // Before any part of the daemon uses the clock.
+        assert!(board.has_alarm("clock"));
+        let task = tokio::spawn(run(journal.clone(), board.clone(), check, cancel.clone()));
         until("the alarm", || {
             board.snapshot().alarms.contains_key("clock")
         })
@@ -243,7 +272,8 @@ mod tests {
             .await
             .unwrap();
         let (board, cancel) = (Board::new(), CancellationToken::new());
-        let task = tokio::spawn(run(journal.clone(), board.clone(), cancel.clone()));
+        let check = ClockCheck::start(&journal, &board);
+        let task = tokio::spawn(run(journal.clone(), board.clone(), check, cancel.clone()));
         until("the reading is pruned", || {
             journal
                 .rejected(RejectedNumber::ZERO, 10)
