@@ -19,6 +19,7 @@ mod summary;
 mod waiting;
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,6 +40,7 @@ use beepers::Line;
 use books::BooksError;
 use devices::DeviceLists;
 use link::{Fault, Link, What};
+use odoo::{Seed, StandIn};
 use person_changes::PersonChanges;
 pub use summary::{End, Summary};
 
@@ -100,6 +102,11 @@ pub enum DemoError {
     Used { path: PathBuf },
     #[error("cannot listen on the loopback interface: {0}")]
     Listen(io::Error),
+    #[error("the stand-in Odoo cannot listen on {address}: {error}; name a free address")]
+    Odoo {
+        address: SocketAddr,
+        error: io::Error,
+    },
     #[error(transparent)]
     Books(#[from] BooksError),
     #[error("the daemon did not start: {0}")]
@@ -124,6 +131,22 @@ pub async fn run(options: Options) -> Result<Summary, DemoError> {
     let summary = outcome?;
     stopped.map_err(|fatal| DemoError::Failed(fatal.to_string()))?;
     Ok(summary)
+}
+
+/// Runs only the stand-in Odoo, until a signal.
+pub async fn run_only_odoo(address: SocketAddr) -> Result<(), DemoError> {
+    let mut signals = Signals::new()?;
+    let (version, no_delay) = (odoo::Version::V19, Duration::ZERO);
+    let stand_in = StandIn::start_at(address, version, Seed::default(), no_delay).await;
+    let stand_in = stand_in.map_err(|error| DemoError::Odoo { address, error })?;
+    print_line(&format!(
+        "a stand-in Odoo 19 serves at {}: database {}, API key {}",
+        stand_in.url(),
+        odoo::DATABASE,
+        odoo::API_KEY
+    ));
+    signals.wait_for_signal().await;
+    Ok(())
 }
 
 async fn run_stage(

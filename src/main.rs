@@ -117,6 +117,13 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
 /// Runs the demo. The exit code is 0 only if the devices' lists and Odoo agree.
 #[cfg(feature = "demo")]
 async fn demo(args: &DemoArgs) -> Result<u8, u8> {
+    if let Some(address) = args.only_odoo {
+        let served = demo::run_only_odoo(address).await;
+        return served.map(|()| EXIT_DONE).map_err(|error| {
+            say(&error.to_string());
+            EXIT_FAILED
+        });
+    }
     let real = args.odoo.clone().zip(args.database.clone());
     let odoo = real.zip(args.api_key_file.clone());
     let options = demo::Options {

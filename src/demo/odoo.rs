@@ -109,6 +109,17 @@ impl StandIn {
         seed: Seed,
         delay_per_line: Duration,
     ) -> std::io::Result<Self> {
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self::start_at(any_port, version, seed, delay_per_line).await
+    }
+
+    /// As [`Self::start_as`], at this address.
+    pub async fn start_at(
+        address: SocketAddr,
+        version: Version,
+        seed: Seed,
+        delay_per_line: Duration,
+    ) -> std::io::Result<Self> {
         let mut store = Store::new(version);
         seed::fill(&mut store, seed);
         let shared = Arc::new(Server {
@@ -122,12 +133,13 @@ impl StandIn {
         } else {
             oldest()
         };
-        let (address, server) = serve(shown, &shared).await?;
+        let (address, server) = serve(address, shown, &shared).await?;
         let mut servers = vec![server];
         let own_address = if version.has_json_2() {
             address
         } else {
-            let (own_address, server) = serve(newest(), &shared).await?;
+            let any_port = SocketAddr::from((address.ip(), 0));
+            let (own_address, server) = serve(any_port, newest(), &shared).await?;
             servers.push(server);
             own_address
         };
@@ -208,10 +220,11 @@ fn oldest() -> Router<Arc<Server>> {
 }
 
 async fn serve(
+    address: SocketAddr,
     router: Router<Arc<Server>>,
     shared: &Arc<Server>,
 ) -> std::io::Result<(SocketAddr, JoinHandle<()>)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     let router = router
         .fallback(async || Refusal::Database)

@@ -1,5 +1,6 @@
 //! The arguments of `stockrelay demo`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -27,6 +28,9 @@ pub struct DemoArgs {
     /// Events per second of each device
     #[arg(long, value_name = "R", default_value = "2", value_parser = rate)]
     pub rate: f64,
+    /// Run only the stand-in Odoo, at this address of this machine, for gateways of your own
+    #[arg(long, value_name = "IP:PORT", value_parser = own_address, exclusive = true)]
+    pub only_odoo: Option<SocketAddr>,
     /// Keep the data in this directory, which must not contain data yet
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
@@ -43,4 +47,11 @@ fn rate(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|rate| (0.01..=1_000.0).contains(rate));
     rate.ok_or_else(|| "give 0.01 to 1000 events per second".to_owned())
+}
+
+/// The stand-in's keys are public: other machines must not reach it.
+fn own_address(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse().ok();
+    let address = address.filter(|address: &SocketAddr| address.ip().is_loopback());
+    address.ok_or_else(|| "give an address of this machine, such as 127.0.0.1:8069".to_owned())
 }
