@@ -28,13 +28,13 @@ const CAPTURE: &str = "[capture]\ncheck = \"strict\"\n";
 type Ended = (i32, String, String);
 
 /// Central IT's machine: keys, trust.toml and the configuration with `[fleet]`.
-struct Office {
+pub struct Office {
     dir: TempDir,
 }
 
 impl Office {
     /// With the keys anna and ben; both must sign what takes the threshold.
-    fn new(broker: &str) -> Self {
+    pub fn new(broker: &str) -> Self {
         let office = Self {
             dir: tempfile::tempdir().unwrap(),
         };
@@ -57,11 +57,11 @@ impl Office {
         format!("[[key]]{entry}")
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -86,7 +86,7 @@ impl Office {
 
     /// Runs a command that ends with this exit code, and returns what it printed.
     #[track_caller]
-    fn ends(&self, arguments: &[&str], expected: i32) -> String {
+    pub fn ends(&self, arguments: &[&str], expected: i32) -> String {
         let (code, stdout, stderr) = self.run(arguments);
         assert_eq!(code, expected, "{arguments:?}: {stdout}{stderr}");
         format!("{stdout}{stderr}")
@@ -115,7 +115,7 @@ impl Office {
     }
 
     /// Starts a command whose lines are read one by one.
-    fn start(&self, arguments: &[&str]) -> Running {
+    pub fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command(arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -124,14 +124,18 @@ impl Office {
     }
 }
 
-struct Running {
+pub struct Running {
     child: Child,
     lines: BufReader<ChildStdout>,
 }
 
 impl Running {
     /// Reads lines up to one that contains a text, and returns it.
-    async fn line(mut self, part: &'static str) -> (Self, String) {
+    pub async fn line(self, part: &'static str) -> (Self, String) {
+        self.line_within(Duration::from_mins(1), part).await
+    }
+
+    pub async fn line_within(mut self, patience: Duration, part: &'static str) -> (Self, String) {
         let read = move || {
             let mut all = String::new();
             loop {
@@ -145,12 +149,12 @@ impl Running {
             }
         };
         let read = tokio::task::spawn_blocking(read);
-        let read = tokio::time::timeout(Duration::from_mins(1), read).await;
-        read.unwrap_or_else(|_| panic!("not within a minute: {part}"))
+        let read = tokio::time::timeout(patience, read).await;
+        read.unwrap_or_else(|_| panic!("not within {patience:?}: {part}"))
             .unwrap()
     }
 
-    async fn code(mut self) -> i32 {
+    pub async fn code(mut self) -> i32 {
         let wait = tokio::task::spawn_blocking(move || self.child.wait().unwrap());
         wait.await.unwrap().code().expect("it ended by itself")
     }
