@@ -6,7 +6,7 @@
 //! replaced. What a test cannot do is a program that does nothing: `apt-get` and `cargo`.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
