@@ -1,6 +1,7 @@
 //! The demonstration as people run it: a process that somebody stops.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
+
+use crate::free_address::free_address;
 
 /// Runs it until it prints the line of this second, and stops it. `is_hurried`: stops it again, so
 /// that it does not wait for what is still on its way. Returns what it printed, and whether it
@@ -96,6 +99,50 @@ fn a_demonstration_that_is_stopped_at_any_moment_adds_up() {
         );
         assert!(is_success, "{second} s: {printed}");
     }
+}
+
+#[test]
+fn the_stand_in_odoo_runs_alone_at_an_address_of_this_machine_until_it_is_stopped() {
+    let address = free_address();
+    let demo = |address: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stockrelay"));
+        command.args(["demo", "--only-odoo", address]);
+        command
+    };
+    let mut child = demo(&address.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut printed).unwrap();
+    let expected = format!("at http://{address}: database standin, API key standin-user-key");
+    assert!(printed.contains(&expected), "{printed}");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = "GET /web/version HTTP/1.1\r\nHost: odoo\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("19.0"), "{answer}");
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+
+    for (address, part) in [
+        ("0.0.0.0:8069", "an address of this machine"),
+        ("127.0.0.1", "an address of this machine"),
+    ] {
+        let output = demo(address).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.contains(part), "{error}");
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let output = demo(&taken.local_addr().unwrap().to_string()).output();
+    let output = output.unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("name a free address"), "{error}");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
