@@ -146,10 +146,9 @@ fn the_document_leads_as_written_from_nothing_to_two_confirmed_gateways() {
             block.commands = block.commands.replace(port, &free);
         }
     }
-    let mut script = String::new();
-    for (number, block) in blocks.iter().enumerate() {
-        script += &format!("echo '{MARK}'{number} $SECONDS\n{}\n", block.commands);
-    }
+    let blocks_with_marks = (blocks.iter().enumerate())
+        .map(|(number, block)| format!("echo '{MARK}'{number} $SECONDS\n{}\n", block.commands));
+    let script = blocks_with_marks.collect::<Vec<_>>().concat();
     let dir = tempfile::tempdir().unwrap();
     programs(&dir.path().join("programs"));
     let begun = clock::instant();

@@ -83,6 +83,7 @@ impl Gateway {
 
 #[derive(Debug)]
 struct SiteResult {
+    #[expect(dead_code, reason = "failures show it")]
     site: String,
     ring: usize,
     group: &'static str,
@@ -126,6 +127,17 @@ fn ring(number: usize, count: usize) -> usize {
     usize::from(number >= first) + usize::from(number >= second)
 }
 
+/// The configuration of a gateway. `broker` is the line with the broker's address.
+fn configuration(site: &str, group: &str, broker: &str, odoo: &str) -> String {
+    format!(
+        "site = \"{site}\"\ndata_dir = \"data\"\ncontrol.socket = \"control.sock\"\n\
+         mqtt.listen.address = \"127.0.0.1:0\"\nmqtt.listen.anonymous = true\n\
+         odoo.url = \"{odoo}\"\nodoo.database = \"{DATABASE}\"\nodoo.api_key_file = \"odoo.key\"\n\
+         [fleet]\n{broker}\nusername = \"{site}\"\npassword_file = \"fleet.password\"\n\
+         group = \"{group}\"\nwatch_s = {WATCH_S}\nquiet_s = 0\n"
+    )
+}
+
 /// Reads the access list in docs/central-it.md.
 fn access_list() -> String {
     let document = include_str!("../../docs/central-it.md");
@@ -141,8 +153,8 @@ async fn start_broker(sites: &[String]) -> Mosquitto {
     let extra = "password_file DIR/passwords\nacl_file DIR/acl\nmessage_size_limit 17000000";
     Mosquitto::start(extra, |dir| {
         let names = sites.iter().map(String::as_str).chain(["desk"]);
-        let lines: String = names.map(|name| format!("{name}:{name}\n")).collect();
-        fs::write(dir.join("passwords"), lines).unwrap();
+        let lines: Vec<_> = names.map(|name| format!("{name}:{name}\n")).collect();
+        fs::write(dir.join("passwords"), lines.concat()).unwrap();
         // Replaces the passwords by their hashes.
         let mut hash = Command::new("mosquitto_passwd");
         let hashed = hash.arg("-U").arg(dir.join("passwords")).status();
@@ -172,14 +184,7 @@ impl Fleet {
             let group = GROUPS[number % GROUPS.len()];
             let dir = dir.path().join(site);
             fs::create_dir(&dir).unwrap();
-            let config = format!(
-                "site = \"{site}\"\ndata_dir = \"data\"\ncontrol.socket = \"control.sock\"\n\
-                 mqtt.listen.address = \"127.0.0.1:0\"\nmqtt.listen.anonymous = true\n\
-                 odoo.url = \"{}\"\nodoo.database = \"{DATABASE}\"\nodoo.api_key_file = \"odoo.key\"\n\
-                 [fleet]\n{broker}\nusername = \"{site}\"\npassword_file = \"fleet.password\"\n\
-                 group = \"{group}\"\nwatch_s = {WATCH_S}\nquiet_s = 0\n",
-                odoo.url()
-            );
+            let config = configuration(site, group, &broker, &odoo.url());
             fs::write(dir.join("config.toml"), config).unwrap();
             fs::write(dir.join("odoo.key"), API_KEY).unwrap();
             fs::write(dir.join("fleet.password"), site).unwrap();
@@ -224,7 +229,7 @@ impl Fleet {
     }
 
     /// Publishes a bundle, and starts to watch it. Returns when the first ring is due.
-    async fn publish(&self, serial: u64, files: &[(&str, &str)]) -> (Running, Timestamp) {
+    fn publish(&self, serial: u64, files: &[(&str, &str)]) -> (Running, Timestamp) {
         let sites = |ring: usize| {
             let of_ring = self.gateways.iter().filter(|gateway| gateway.ring == ring);
             let names: Vec<_> = of_ring.map(|gateway| gateway.site.as_str()).collect();
@@ -294,7 +299,7 @@ async fn confirm_everywhere(fleet: &Fleet) {
         "config.d/50-capture.toml",
         "[capture]\ncheck = \"strict\"\n",
     );
-    let (watch, created) = fleet.publish(1, &[capture]).await;
+    let (watch, created) = fleet.publish(1, &[capture]);
     let (watch, _) = watch
         .line_within(PATIENCE, "has confirmed the bundle")
         .await;
@@ -327,6 +332,31 @@ async fn confirm_everywhere(fleet: &Fleet) {
     }
 }
 
+/// Checks a site after the bad bundle was stopped.
+fn check_bad(site: &SiteResult, before: &SiteResult, created: Timestamp) {
+    if site.ring > 0 {
+        assert_eq!(site.outcome, None, "{site:?}");
+        let is_as_before = (site.running, site.since) == (Some(1), before.since);
+        assert!(is_as_before, "{site:?}");
+        assert_eq!(site.pending["state"], "waiting", "{site:?}");
+        let reason = site.pending["reason"].as_str().unwrap();
+        assert!(
+            reason.contains("stopped the rollout of bundle 2"),
+            "{reason}"
+        );
+    } else if site.group == "south" {
+        assert!(
+            site.has("rolled-back") && site.running == Some(1),
+            "{site:?}"
+        );
+        assert!(site.reason.contains("no-such-database"), "{site:?}");
+        let ended = seconds(created, site.ended.unwrap());
+        assert!(ended < f64::from(WATCH_S), "not within the watch: {site:?}");
+    } else {
+        assert!(site.has("confirmed") && site.running == Some(2), "{site:?}");
+    }
+}
+
 /// The bad bundle: a wrong database for the sites of one group.
 async fn stop_after_the_first_ring(fleet: &Fleet) {
     let before = fleet.results(1).await;
@@ -336,7 +366,7 @@ async fn stop_after_the_first_ring(fleet: &Fleet) {
     );
     let wrong = "[odoo]\ndatabase = \"no-such-database\"\n";
     let odoo = ("groups/south/config.d/60-odoo.toml", wrong);
-    let (watch, created) = fleet.publish(2, &[capture, odoo]).await;
+    let (watch, created) = fleet.publish(2, &[capture, odoo]);
     let (watch, line) = watch.line_within(PATIENCE, "is stopped").await;
     let stopped = clock::now();
     assert!(
@@ -373,30 +403,7 @@ async fn stop_after_the_first_ring(fleet: &Fleet) {
         confirmed().filter_map(|site| site.ended),
     );
     for (site, before) in results.iter().zip(&before) {
-        if site.ring > 0 {
-            assert_eq!(site.outcome, None, "{site:?}");
-            assert_eq!(
-                (site.running, site.since),
-                (Some(1), before.since),
-                "{site:?}"
-            );
-            assert_eq!(site.pending["state"], "waiting", "{site:?}");
-            let reason = site.pending["reason"].as_str().unwrap();
-            assert!(
-                reason.contains("stopped the rollout of bundle 2"),
-                "{reason}"
-            );
-        } else if site.group == "south" {
-            assert!(
-                site.has("rolled-back") && site.running == Some(1),
-                "{site:?}"
-            );
-            assert!(site.reason.contains("no-such-database"), "{site:?}");
-            let ended = seconds(created, site.ended.unwrap());
-            assert!(ended < f64::from(WATCH_S), "not within the watch: {site:?}");
-        } else {
-            assert!(site.has("confirmed") && site.running == Some(2), "{site:?}");
-        }
+        check_bad(site, before, created);
     }
     assert!(rolled_back().count() > 0 && confirmed().count() > 0);
 }
