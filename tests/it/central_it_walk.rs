@@ -1,9 +1,9 @@
 //! The commands of docs/central-it.md, as they are written there: from nothing to a bundle that two
 //! gateways confirm, a bundle that is rolled back and stopped, and a bundle made by hand.
 //!
-//! A block ```` ```sh ```` is run; the block ```` ```text ```` after it has lines that it prints, in
-//! this order, among others. `...` in such a line stands for any text. Only the two ports are
-//! replaced. What a test cannot do is a program that does nothing: `apt-get` and `cargo`.
+//! A block of `sh` is run. A block of `text` after it has lines that the commands print, in this
+//! order, among others; `...` in such a line stands for any text. Only the two ports are replaced.
+//! Two programs of the document do nothing here: `apt-get` and `cargo`.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,8 +1,8 @@
-//! Many gateways as processes, a real mosquitto as central IT's broker with the access list of
-//! docs/central-it.md, three rings and two groups. A good bundle is confirmed ring by ring. A bundle
+//! Many gateways as processes, two groups, three rings, and a real mosquitto as central IT's broker,
+//! with the access list of docs/central-it.md. A good bundle is confirmed ring by ring. A bundle
 //! with a fault for one group is rolled back there, and later rings never apply it.
 //!
-//! The variable `FLEET_GATEWAYS` has the number of gateways: 6 without it. With 50 they take 2 GB of
+//! The variable `FLEET_GATEWAYS` is the number of gateways: 6 without it. 50 of them take 2 GB of
 //! memory.
 
 use std::fs;
@@ -25,9 +25,9 @@ use crate::process::command;
 const GATEWAYS: usize = 6;
 const RINGS: usize = 3;
 const GROUPS: [&str; 2] = ["north", "south"];
-/// `fleet.watch_s`.
+/// The value of `fleet.watch_s`.
 const WATCH_S: u32 = 20;
-/// From when a ring is due until the next one is. Longer than the watch, so that a bundle is
+/// The time between a ring and the next one, in seconds. Longer than the watch, so that a bundle is
 /// confirmed in one ring before the next one applies it.
 const WAIT_S: u32 = 40;
 /// Longer than anything here takes; a test that needs it has failed.
@@ -87,7 +87,7 @@ struct SiteResult {
     site: String,
     ring: usize,
     group: &'static str,
-    /// The serial of the bundle that runs, and since when.
+    /// The serial of the bundle that runs, and when the gateway began to run with it.
     running: Option<u64>,
     since: Timestamp,
     /// How the bundle ended, and when. `None`: it did not end here.
