@@ -1,6 +1,6 @@
-//! Many gateways as processes, two groups, three rings, and a real mosquitto as central IT's broker,
-//! with the access list of docs/central-it.md. A good bundle is confirmed ring by ring. A bundle
-//! with a fault for one group is rolled back there, and later rings never apply it.
+//! Many gateways as processes, in two groups and three rings, and a real mosquitto as central IT's
+//! broker, with the access list of docs/central-it.md. A good bundle is confirmed ring by ring. A
+//! bundle with a fault for one group is rolled back there, and later rings never apply it.
 //!
 //! The variable `FLEET_GATEWAYS` is the number of gateways: 6 without it. 50 of them take 2 GB of
 //! memory.
