@@ -3,8 +3,8 @@
 //! ```text
 //! DIR ─ build ▸ *.bundle ─ signing ▸ signed *.bundle ─▶ any way to the gateway
 //!
-//! bytes ─ bundle ▸ Verified ─ admit ▸ now, later or refused ─ site_set ▸ files of the site ▸ config
-//!                                                         floor ▸ configurations of devices
+//! bytes ─ bundle ▸ Verified ─ site_set ▸ files of the site ▸ config
+//!                             floor ▸ configurations of devices
 //! bytes ─ stop ▸ Stop
 //! Verified ─▶ agent ─ machine ▸ record, actions ─▶ disk, then check, load, watch
 //!
@@ -20,7 +20,6 @@
 //! `centre` (the gateway's client of the broker and the web server), `desk` (a client of the
 //! broker) and `download` (a client of a web server).
 
-pub mod admit;
 pub mod agent;
 pub mod archive;
 pub mod build;

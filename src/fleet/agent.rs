@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::disk::{DiskError, FleetDisk, Storage};
 use super::machine::{Action, Answer, Input, Machine, WallClock};
 use super::orders::{FleetOrder, FleetStatus, OfferedFiles, OrderError, ReceivedOrders};
-use super::record::{BundleState, ConfigSet, FleetRecord, PendingBundle, StopOrder};
+use super::record::{BundleState, ConfigSet, FleetRecord, PendingBundle, SignedStop};
 use super::watch::{FleetTimes, Observation};
 
 const TICK: Duration = Duration::from_secs(1);
@@ -287,7 +287,7 @@ impl<S: Storage, T: Site> Agent<S, T> {
 
     /// A stop that is not on disk holds until the process ends. A resumption that is not on disk
     /// has no effect. The answer is the fault of the disk.
-    async fn take_stop(&mut self, stop: StopOrder) -> Result<Answer, DiskError> {
+    async fn take_stop(&mut self, stop: SignedStop) -> Result<Answer, DiskError> {
         let stepped = self.step(Input::Stop(stop)).await?;
         self.execute(stepped.actions).await;
         stepped.unrecorded.map_or(Ok(stepped.answer), Err)

@@ -26,14 +26,15 @@ mod offer;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::key_id::KeyId;
 use super::record::{
     BundleFacts, BundleId, BundleState, BundleWatch, ConfigSet, FleetRecord, PendingBundle,
-    StopOrder,
+    SignedStop,
 };
 use super::watch::{self, FleetTimes, Observation, Signs, WatchDecision};
 
@@ -70,7 +71,7 @@ pub enum Input {
         changes_odoo: bool,
     },
     /// A stop or a resumption came whose signatures are verified.
-    Stop(StopOrder),
+    Stop(SignedStop),
     /// Time passed, by the monotonic clock.
     Tick {
         passed: Duration,
@@ -96,6 +97,8 @@ pub struct OfferedBundle {
     pub unsupported: Option<String>,
     /// A person wants a bundle that was rolled back to be tried again.
     pub is_again: bool,
+    /// The keys that are trusted from now on.
+    pub trusted: BTreeSet<KeyId>,
 }
 
 /// What the caller executes, in this order, after the record is on disk.
@@ -298,7 +301,7 @@ impl Machine {
                 faults,
                 changes_odoo,
             } => self.take_check(clock, id, &faults, changes_odoo),
-            Input::Stop(stop) => self.take_stop(clock, &stop),
+            Input::Stop(signed) => self.take_stop(clock, signed),
             Input::Tick {
                 passed,
                 observation,

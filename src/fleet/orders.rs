@@ -13,7 +13,8 @@ use super::chain::Link;
 use super::disk::DiskError;
 use super::machine::{Answer, Machine, OfferedBundle, RejectedOffer};
 use super::record::{
-    BundleId, ConfigSet, ConfirmedBundle, HistoryEntry, LastOutcome, PendingBundle, StopOrder,
+    BundleId, ConfigSet, ConfirmedBundle, HistoryEntry, LastOutcome, PendingBundle, SignedStop,
+    StopOrder,
 };
 
 /// Orders that wait, at most.
@@ -96,7 +97,7 @@ impl FleetStatus {
 #[derive(Debug)]
 pub enum FleetOrder {
     Offer(Box<OfferedFiles>),
-    Stop(StopOrder),
+    Stop(SignedStop),
     RollBack { by: String },
     Rejected { reason: String, by: String },
 }

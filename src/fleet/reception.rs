@@ -6,6 +6,7 @@
 //! The installed trust.toml is read for each message, so that a person who corrects it needs no
 //! restart.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,10 +18,11 @@ use super::bundle::{self, Verified};
 use super::chain;
 use super::error::BundleError;
 use super::identity::GatewayKey;
+use super::key_id::KeyId;
 use super::machine::{Answer, OfferedBundle};
 use super::manifest::Due;
 use super::orders::{FleetOrder, FleetOrders, FleetStatus, OfferedFiles, OrderError};
-use super::record::{BundleFacts, BundleId, ManifestHash, RingDue, StopOrder};
+use super::record::{BundleFacts, BundleId, ManifestHash, RingDue, SignedStop, StopOrder};
 use super::secrets;
 use super::site_set::SiteSet;
 use super::stop;
@@ -174,23 +176,35 @@ impl Inner {
         let (trust, remark) = self.trust()?;
         let verified = bundle::verify(&bytes, &trust);
         let verified = verified.map_err(|error| format!("{}: {error}{remark}", error.code()))?;
-        Ok(self.offer(verified, bytes, by, is_again))
+        let trusted = verified.new_trust.as_ref().unwrap_or(&trust).valid_keys();
+        Ok(self.offer(verified, trusted, bytes, (by, is_again)))
     }
 
-    fn verify_stop(&self, bytes: &Bytes) -> Result<StopOrder, String> {
+    fn verify_stop(&self, bytes: &Bytes) -> Result<SignedStop, String> {
         let (trust, remark) = self.trust()?;
-        let stop = stop::verify(bytes, &trust);
-        let stop = stop.map_err(|error| format!("{}: {error}{remark}", error.code()))?;
-        Ok(StopOrder {
+        let verified = stop::verify_with_signers(bytes, &trust);
+        let (stop, signers) =
+            verified.map_err(|error| format!("{}: {error}{remark}", error.code()))?;
+        let stop = StopOrder {
             count: stop.count,
             serial: stop.serial,
             is_stopped: stop.stop,
             reason: stop.reason,
             by: stop.by,
-        })
+            signers,
+        };
+        let trusted = trust.valid_keys();
+        Ok(SignedStop { stop, trusted })
     }
 
-    fn offer(&self, verified: Verified, bytes: Bytes, by: String, is_again: bool) -> OfferedFiles {
+    /// `trusted`: the keys that count from this bundle on.
+    fn offer(
+        &self,
+        verified: Verified,
+        trusted: BTreeSet<KeyId>,
+        bytes: Bytes,
+        (by, is_again): (String, bool),
+    ) -> OfferedFiles {
         let (site, group) = (&self.gate.site, self.gate.group.as_ref());
         let link = verified.link();
         let bundle = verified.bundle;
@@ -222,6 +236,7 @@ impl Inner {
                 is_for_site: manifest.is_for(site, group),
                 unsupported,
                 is_again,
+                trusted,
             },
             bundle: bytes,
             files: (set.files.into_iter())

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::key_id::KeyId;
+
 /// The newest entries that the history keeps.
 pub const HISTORY_MAX: usize = 200;
 /// The newest serials that the record keeps as rolled back. Only the newest one can be offered
@@ -222,6 +224,15 @@ pub struct StopOrder {
     pub is_stopped: bool,
     pub reason: String,
     pub by: String,
+    /// The trusted keys that signed it.
+    pub signers: BTreeSet<KeyId>,
+}
+
+/// A stop that comes in, and the keys that are trusted now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedStop {
+    pub stop: StopOrder,
+    pub trusted: BTreeSet<KeyId>,
 }
 
 impl StopOrder {

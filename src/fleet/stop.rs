@@ -2,11 +2,15 @@
 //!
 //! **In**: the bytes of a tar file with `stop.toml` and its signatures. **Out**: a [`Stop`]. One
 //! trusted key suffices to stop a rollout; to resume it takes the threshold. Of two stops, the one
-//! with the higher count holds: an old message that is sent again changes nothing.
+//! with the higher count holds: an old message that is sent again changes nothing. A stop ends with
+//! the trust in its keys, so that a stolen key cannot stop the fleet for good.
+
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
 use super::error::BundleError;
+use super::key_id::KeyId;
 use super::keys::{self, Keys};
 use super::manifest::NUMBER_MAX;
 use super::parts::{self, Parts};
@@ -84,13 +88,21 @@ impl Stop {
 
 /// Verifies a message. An empty one is refused: it changes nothing.
 pub fn verify(bytes: &Bytes, trust: &Trust) -> Result<Stop, BundleError> {
+    verify_with_signers(bytes, trust).map(|(stop, _)| stop)
+}
+
+/// As [`verify`]; also returns the trusted keys that signed it.
+pub fn verify_with_signers(
+    bytes: &Bytes,
+    trust: &Trust,
+) -> Result<(Stop, BTreeSet<KeyId>), BundleError> {
     let parts = parts::read(bytes, STOP)?;
     // First one key, so that no text of an attacker is parsed.
     let require = |needed| {
         let signed = trust.require(needed, &parts.signed, &parts.signatures);
         signed.map_err(BundleError::Signatures)
     };
-    require(1)?;
+    let signers = require(1)?;
     if let Some(path) = parts.files.keys().next() {
         return Err(BundleError::Foreign {
             path: format!("{}{path}", parts::FILES),
@@ -100,7 +112,7 @@ pub fn verify(bytes: &Bytes, trust: &Trust) -> Result<Stop, BundleError> {
     if !stop.stop {
         require(trust.threshold)?;
     }
-    Ok(stop)
+    Ok((stop, signers))
 }
 
 fn understand(text: &[u8]) -> Result<Stop, BundleError> {

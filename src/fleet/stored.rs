@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::key_id::KeyId;
 use super::record::{
     Baseline, BundleFacts, BundleId, BundleOutcome, BundleState, BundleWatch, ConfirmedBundle,
     FleetRecord, HistoryEntry, LastOutcome, ManifestHash, PendingBundle, PreviousSet, RingDue,
@@ -102,6 +103,7 @@ fn stop_in(stop: &StopOrder) -> StopOrderV1 {
         is_stopped: stop.is_stopped,
         reason: stop.reason.clone(),
         by: stop.by.clone(),
+        signers: stop.signers.iter().map(|id| id.to_bytes()).collect(),
     }
 }
 
@@ -112,6 +114,7 @@ fn stop_out(stored: StopOrderV1) -> StopOrder {
         is_stopped: stored.is_stopped,
         reason: stored.reason,
         by: stored.by,
+        signers: stored.signers.into_iter().map(KeyId::from_bytes).collect(),
     }
 }
 

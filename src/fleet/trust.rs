@@ -251,6 +251,13 @@ impl Trust {
         })
     }
 
+    /// The keys whose signatures count.
+    #[must_use]
+    pub fn valid_keys(&self) -> BTreeSet<KeyId> {
+        let keys = self.keys.iter().map(|key| key.id);
+        keys.filter(|id| !self.revoked.contains(id)).collect()
+    }
+
     /// Returns the name of a key, for people.
     #[must_use]
     pub fn name(&self, id: KeyId) -> Option<&str> {

@@ -8,7 +8,7 @@ mod rig;
 use super::*;
 use crate::fleet::orders::FleetOrders;
 use crate::fleet::record::BundleOutcome;
-use crate::fleet::tests::samples::{facts, id, stop};
+use crate::fleet::tests::samples::{facts, id, signed_stop, stop};
 use rig::{Behaviour, Rig, TIMES, offer};
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn a_stop_holds_on_a_full_disk_and_its_sender_learns_that_it_is_not_stored
     let mut rig = Rig::new().await;
     rig.offer(42).await.unwrap();
     rig.disk.set_full(true);
-    let order = FleetOrder::Stop(stop(2, 42, true));
+    let order = FleetOrder::Stop(signed_stop(stop(2, 42, true)));
     let error = rig.agent.serve(order).await.unwrap_err();
     assert!(matches!(error, DiskError::Full { .. }), "{error}");
     rig.run(100).await;
@@ -151,7 +151,7 @@ async fn a_stop_holds_on_a_full_disk_and_its_sender_learns_that_it_is_not_stored
     // A resumption has no effect before it is on disk, nor has a stop that replaces a wider one.
     rig.disk.set_full(true);
     for order in [stop(3, 42, false), stop(4, 41, true)] {
-        let served = rig.agent.serve(FleetOrder::Stop(order)).await;
+        let served = rig.agent.serve(FleetOrder::Stop(signed_stop(order))).await;
         assert!(matches!(served, Err(DiskError::Full { .. })));
         assert_eq!(rig.agent.status().stop, Some(stop(2, 42, true)));
     }
@@ -222,14 +222,16 @@ async fn the_task_serves_orders_shows_its_status_and_stops_cleanly() {
     let task = tokio::spawn(rig.agent.run(received, sender, token.clone()));
     let order = FleetOrder::Offer(Box::new(offer(42)));
     assert_eq!(orders.send(order).await.unwrap(), Answer::Done);
-    let order = FleetOrder::Stop(stop(2, 41, true));
+    let order = FleetOrder::Stop(signed_stop(stop(2, 41, true)));
     assert_eq!(orders.send(order).await.unwrap(), Answer::Done);
     let state = |status: &FleetStatus| status.pending.as_ref().map(|pending| pending.state);
     let watched = status.wait_for(|status| state(status) == Some(BundleState::Watching));
     assert_eq!(watched.await.unwrap().running, ConfigSet::Bundle(id(42)));
     token.cancel();
     task.await.unwrap();
-    let error = orders.send(FleetOrder::Stop(stop(3, 41, true))).await;
+    let error = orders
+        .send(FleetOrder::Stop(signed_stop(stop(3, 41, true))))
+        .await;
     assert!(matches!(error, Err(OrderError::Stopping)));
     // The stop was clean: a second start is not counted.
     let start = FleetStart::open(disk, site.clock(), TIMES).unwrap();

@@ -3,10 +3,13 @@
 //! **In**: a verified bundle, a verified stop, a person's rollback. **Out**: the pending bundle,
 //! the stored stop, or the load of the earlier configuration; or the answer why nothing changed.
 
+use std::collections::BTreeSet;
+
 use super::{Action, Answer, Machine, OfferedBundle, RejectedOffer, Step, WallClock};
+use crate::fleet::key_id::KeyId;
 use crate::fleet::record::{
     BundleId, BundleOutcome, BundleState, ConfigSet, HistoryEntry, PendingBundle, PreviousSet,
-    RolledBackBundle, StopOrder, shorten,
+    RolledBackBundle, SignedStop, StopOrder, shorten,
 };
 
 impl Machine {
@@ -25,6 +28,7 @@ impl Machine {
         }
         self.record.highest = Some(id);
         self.live.rejected = None;
+        self.forget_stop(&offered.trusted);
         if offered.is_again {
             self.record.rolled_back.retain(|entry| entry.id != id);
         }
@@ -134,7 +138,10 @@ impl Machine {
     }
 
     /// The stop with the highest count holds.
-    pub(super) fn take_stop(&mut self, clock: WallClock, stop: &StopOrder) -> Step {
+    pub(super) fn take_stop(&mut self, clock: WallClock, signed: SignedStop) -> Step {
+        let SignedStop { stop, trusted } = signed;
+        let was_stopped = self.record.stop.clone();
+        self.forget_stop(&trusted);
         let known = self.record.stop.as_ref().map_or(0, |known| known.count);
         if stop.count <= known {
             let count = stop.count;
@@ -142,7 +149,7 @@ impl Machine {
                 "the gateway has stop {known}, and stop {count} does not replace it"
             )));
         }
-        let releases = (self.record.stop.as_ref()).is_some_and(|known| {
+        let releases = was_stopped.is_some_and(|known| {
             known.is_stopped && !(stop.is_stopped && stop.serial >= known.serial)
         });
         self.record.stop = Some(StopOrder {
@@ -151,11 +158,20 @@ impl Machine {
             count: stop.count,
             serial: stop.serial,
             is_stopped: stop.is_stopped,
+            signers: stop.signers,
         });
         // A stop holds at once, a resumption when it is on disk.
         Step {
             needs_disk: releases,
             ..Step::of(self.evaluate(clock))
+        }
+    }
+
+    /// A stop ends with the trust in its keys: a stolen key that is revoked must not hold the fleet.
+    fn forget_stop(&mut self, trusted: &BTreeSet<KeyId>) {
+        let ends = |stop: &StopOrder| stop.signers.is_disjoint(trusted);
+        if self.record.stop.as_ref().is_some_and(ends) {
+            self.record.stop = None;
         }
     }
 

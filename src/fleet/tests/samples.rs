@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::fleet::key_id::KeyId;
 use crate::fleet::machine::OfferedBundle;
-use crate::fleet::record::{BundleFacts, BundleId, ManifestHash, RingDue, StopOrder};
+use crate::fleet::record::{BundleFacts, BundleId, ManifestHash, RingDue, SignedStop, StopOrder};
 
 /// Seconds after a fixed time.
 pub fn at(second: i64) -> Timestamp {
@@ -50,6 +51,17 @@ pub fn offered(serial: u64) -> OfferedBundle {
         is_for_site: true,
         unsupported: None,
         is_again: false,
+        trusted: [KEY].into_iter().map(KeyId::from_bytes).collect(),
+    }
+}
+
+/// The key that signs everything.
+pub const KEY: [u8; 8] = *b"keyofnoc";
+
+pub fn signed_stop(stop: StopOrder) -> SignedStop {
+    SignedStop {
+        stop,
+        trusted: [KeyId::from_bytes(KEY)].into(),
     }
 }
 
@@ -60,5 +72,6 @@ pub fn stop(count: u64, serial: u64, is_stopped: bool) -> StopOrder {
         is_stopped,
         reason: "ams1 rolled back".to_owned(),
         by: "noc".to_owned(),
+        signers: [KeyId::from_bytes(KEY)].into(),
     }
 }

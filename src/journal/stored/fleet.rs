@@ -42,6 +42,8 @@ pub struct StopOrderV1 {
     pub is_stopped: bool,
     pub reason: String,
     pub by: String,
+    /// The ids of the keys, the lowest byte first.
+    pub signers: Vec<[u8; 8]>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

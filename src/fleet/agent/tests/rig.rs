@@ -10,8 +10,9 @@ use std::sync::MutexGuard;
 use bytes::Bytes;
 
 use super::super::*;
+use crate::fleet::record::StopOrder;
 use crate::fleet::tests::power::PowerDisk;
-use crate::fleet::tests::samples::{at, offered, seconds};
+use crate::fleet::tests::samples::{at, offered, seconds, signed_stop};
 
 pub const TIMES: FleetTimes = FleetTimes {
     watch: Duration::from_secs(20),
@@ -254,7 +255,7 @@ impl Rig {
         };
         rig.begin(running, folder).await;
         // The empty record is on disk after the first change only.
-        let order = FleetOrder::Stop(crate::fleet::tests::samples::stop(1, 1, false));
+        let order = FleetOrder::Stop(signed_stop(crate::fleet::tests::samples::stop(1, 1, false)));
         rig.agent.serve(order).await.unwrap();
         rig
     }
@@ -343,7 +344,10 @@ impl Rig {
     }
 
     pub async fn stop(&mut self, stop: StopOrder) {
-        let answer = self.agent.serve(FleetOrder::Stop(stop.clone())).await;
+        let answer = self
+            .agent
+            .serve(FleetOrder::Stop(signed_stop(stop.clone())))
+            .await;
         if matches!(answer, Ok(Answer::Done)) && !self.disk.is_off() {
             self.site.world().stop = Some(stop.clone());
         }

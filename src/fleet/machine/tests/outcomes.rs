@@ -3,7 +3,7 @@
 use super::super::*;
 use super::rig::Rig;
 use crate::fleet::record::BundleOutcome;
-use crate::fleet::tests::samples::{id, offered, seconds, stop};
+use crate::fleet::tests::samples::{id, offered, seconds, signed_stop, stop};
 
 const CONNECTION: &str = "the connection to the centre's broker was up before and has been lost";
 
@@ -125,7 +125,7 @@ fn the_further_try_may_be_confirmed() {
 #[test]
 fn a_stopped_bundle_has_no_further_try() {
     let mut rig = cut_off();
-    rig.give(Input::Stop(stop(1, 42, true)));
+    rig.give(Input::Stop(signed_stop(stop(1, 42, true))));
     rig.observation.centre = Some(true);
     rig.run(5_000);
     rig.assert_waits("noc stopped the rollout of bundle 42: ams1 rolled back");
