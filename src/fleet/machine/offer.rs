@@ -167,7 +167,8 @@ impl Machine {
         }
     }
 
-    /// A stop ends with the trust in its keys: a stolen key that is revoked must not hold the fleet.
+    /// A stop ends with the trust in its keys: a stolen key that is revoked must not hold the
+    /// fleet.
     fn forget_stop(&mut self, trusted: &BTreeSet<KeyId>) {
         let ends = |stop: &StopOrder| stop.signers.is_disjoint(trusted);
         if self.record.stop.as_ref().is_some_and(ends) {
