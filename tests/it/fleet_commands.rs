@@ -45,7 +45,7 @@ impl Office {
         office
     }
 
-    fn plain(mosquitto: &Mosquitto) -> Self {
+    pub fn plain(mosquitto: &Mosquitto) -> Self {
         Self::new(&format!("broker = \"mqtt://127.0.0.1:{}\"", mosquitto.port))
     }
 
@@ -67,7 +67,7 @@ impl Office {
         fs::write(path, text).unwrap();
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = stockrelay();
         command.current_dir(&self.dir).args(arguments);
         command.arg("--config").arg(self.path("config.toml"));

@@ -12,6 +12,7 @@ mod demo;
 mod fleet_commands;
 mod fleet_delivery;
 mod fleet_fifty;
+mod fleet_ten_thousand;
 mod floor;
 mod floor_families;
 mod flows;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
+use rustix::process::{Pid, Signal, kill_process};
 use stockrelay::board::Board;
 use stockrelay::channel::Outbound;
 use stockrelay::config;
@@ -51,13 +52,19 @@ impl Mosquitto {
     /// `extra` goes behind the listener's line; `DIR` in it is the broker's directory, which
     /// `prepare` may fill.
     pub async fn start(extra: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let settings = format!(
+            "{extra}\nuser root\npersistence true\npersistence_location DIR/\n\
+             autosave_on_changes true\nautosave_interval 1\nmax_queued_messages 0\nlog_dest stderr\nlog_type all"
+        );
+        Self::start_with(&settings, prepare).await
+    }
+
+    /// `settings`: everything except for the listener's line.
+    pub async fn start_with(settings: &str, prepare: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         prepare(dir.path());
         let port = free_address().port();
-        let config = format!(
-            "listener {port} 127.0.0.1\n{extra}\nuser root\npersistence true\npersistence_location DIR/\n\
-             autosave_on_changes true\nautosave_interval 1\nmax_queued_messages 0\nlog_dest stderr\nlog_type all\n"
-        );
+        let config = format!("listener {port} 127.0.0.1\n{settings}\n");
         let config = config.replace("DIR", dir.path().to_str().unwrap());
         fs::write(dir.path().join("mosquitto.conf"), config).unwrap();
         let mut mosquitto = Self {
@@ -88,6 +95,20 @@ impl Mosquitto {
             TcpStream::connect(("127.0.0.1", port)).is_ok()
         })
         .await;
+    }
+
+    /// The process, while it runs.
+    pub fn process(&self) -> Pid {
+        let child = self.child.as_ref().expect("mosquitto runs");
+        Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap()
+    }
+
+    /// SIGTERM: it stores the retained messages and ends.
+    pub fn stop(&mut self) {
+        kill_process(self.process(), Signal::TERM).unwrap();
+        if let Some(mut child) = self.child.take() {
+            child.wait().unwrap();
+        }
     }
 
     /// Its log goes on over restarts.
