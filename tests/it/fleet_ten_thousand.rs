@@ -18,6 +18,8 @@ use measure::Used;
 
 const GOOD: u64 = 42;
 const BAD: u64 = 43;
+/// How long a ring waits for the one before, in seconds.
+const WAIT_S: u64 = 15;
 /// How long the broker is away.
 const AWAY: Duration = Duration::from_secs(5);
 
@@ -36,9 +38,9 @@ fn ten_thousand_gateways_confirm_a_good_bundle_and_stop_a_bad_one() {
     runtime.block_on(async {
         let mut fleet = Fleet::start(number).await;
         measure_idle(&fleet).await;
-        good(&fleet).await;
+        let reached_s = good(&fleet).await;
         status(&fleet).await;
-        bad(&fleet).await;
+        bad(&fleet, reached_s).await;
         reconnect(&mut fleet).await;
     });
 }
@@ -58,10 +60,12 @@ async fn measure_idle(fleet: &Fleet) {
     );
 }
 
-async fn good(fleet: &Fleet) {
+/// Returns how long it took until all had the bundle, in seconds.
+async fn good(fleet: &Fleet) -> u64 {
+    let wait_s = WAIT_S + fleet.gateways.len() as u64 / 200;
     let counted = fleet.counter.read().await;
     let (before, broker) = (Used::own(), fleet.broker());
-    let rollout = fleet.push(GOOD, "right").await;
+    let rollout = fleet.push(GOOD, "right", wait_s).await;
     let watch = fleet.watch(GOOD);
     let began = rollout.began;
     let reached = fleet.until("all have the bundle", |gateway| {
@@ -69,6 +73,7 @@ async fn good(fleet: &Fleet) {
         status.highest.is_some_and(|id| id.serial == GOOD)
     });
     reached.await;
+    let reached_s = began.elapsed().as_secs();
     println!(
         "| good bundle of {} bytes: all have verified and stored it | {:.1} s |",
         rollout.bytes,
@@ -124,6 +129,7 @@ async fn good(fleet: &Fleet) {
     for gateway in &fleet.gateways {
         assert!(gateway.has_applied(GOOD), "{}", gateway.site);
     }
+    reached_s
 }
 
 /// The commands that read all reports.
@@ -143,8 +149,11 @@ async fn status(fleet: &Fleet) {
     }
 }
 
-async fn bad(fleet: &Fleet) {
-    let rollout = fleet.push(BAD, WRONG).await;
+/// `reached_s`: how long a bundle takes to all gateways. Here they share two cores.
+async fn bad(fleet: &Fleet, reached_s: u64) {
+    // The first ring must be watched, and the stop published, before the second one is due.
+    let wait_s = WAIT_S + 2 * reached_s;
+    let rollout = fleet.push(BAD, WRONG, wait_s).await;
     let watch = fleet.watch(BAD);
     let first = rollout.ring(fleet, 0);
     let (failed, watched) = tokio::join!(

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -162,12 +161,10 @@ impl Fleet {
         ])
     }
 
-    /// Builds, signs and publishes a bundle.
-    pub async fn push(&self, serial: u64, database: &str) -> Arc<Rollout> {
+    /// Builds, signs and publishes a bundle. `wait_s`: from each ring to the next one.
+    pub async fn push(&self, serial: u64, database: &str, wait_s: u64) -> Rollout {
         let number = self.gateways.len();
         let (name, file) = (format!("b{serial}"), format!("b{serial}.bundle"));
-        // The first ring must end before the second one begins.
-        let wait_s = 15 + number as u64 / 150;
         // A small fleet has larger rings, so that none is empty.
         let shares = if number < 1_000 {
             (0.1, 0.3)
@@ -202,12 +199,12 @@ impl Fleet {
         let pushed = self.run(&["fleet", "push", &file]).end().await;
         assert_eq!(pushed.code, 0, "{}", pushed.text);
         let bytes = std::fs::metadata(self.office.path(&file)).unwrap().len();
-        Arc::new(Rollout {
+        Rollout {
             manifest: Manifest::parse_draft(&manifest).unwrap(),
             began,
             bytes,
             wait_s,
-        })
+        }
     }
 }
 
