@@ -66,7 +66,10 @@ pub enum DeskError {
         "the broker refuses to hand out {topics}: allow this account to read them, such as with `topic read stockrelay-fleet/#` in mosquitto's acl_file"
     )]
     Denied { topics: String },
-    #[error("the broker did not answer within {0} s: try again, and check the load of the broker")]
+    /// A broker that drops what a slow client has not read drops its answer, too.
+    #[error(
+        "the broker did not answer within {0} s: try again, and check its load, and that it queues enough messages for slow clients (mosquitto: max_queued_messages 0)"
+    )]
     NoAnswer(u64),
     #[error(
         "the broker acknowledged the message to {topic} and does not hand it out: allow this account to write that topic (mosquitto: acl_file), and messages of {bytes} bytes (mosquitto: message_size_limit)"
