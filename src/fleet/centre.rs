@@ -115,7 +115,8 @@ pub struct Tempo {
     pub report: Duration,
     /// A report is published at the latest after this time, with up to a fifth more by chance.
     pub report_max: Duration,
-    /// The longest wait before a download, by chance: not all gateways ask in the same moment.
+    /// The longest wait by chance before a download, and before the first attempt to connect after
+    /// a good connection was lost: not all gateways ask in the same moment.
     pub spread: Duration,
     /// The first wait after something that failed; it doubles.
     pub retry_min: Duration,

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::intake::wait_until;
-use super::{BuildOptions, CentreSite, Shared, Topic, Way};
+use super::{BuildOptions, CentreSite, Shared, Topic, Way, chance};
 use crate::clock;
 use crate::fleet::archive::BYTES_MAX;
 use crate::fleet::report::online_json;
@@ -97,7 +97,11 @@ impl<'a, S: CentreSite> BrokerLink<'a, S> {
             if is_good {
                 backoff = Backoff::new();
             }
-            let wait = backoff.next(random());
+            let mut wait = backoff.next(random());
+            if is_good {
+                // The broker restarted: all gateways lost it in the same moment.
+                wait += chance(self.shared.options.tempo.spread);
+            }
             let was_up = self.set(false, Some(why.clone()), is_file_fault);
             if was_up {
                 tracing::warn!(%why, wait_s = wait.as_secs_f32(), "no connection to central IT's broker");
