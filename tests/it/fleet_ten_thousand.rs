@@ -10,7 +10,9 @@ mod fleet;
 mod gateway;
 mod measure;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use stockrelay::clock;
 
 use fleet::{Fleet, per_gateway};
 use gateway::WRONG;
@@ -176,7 +178,7 @@ async fn bad(fleet: &Fleet, reached_s: u64) {
         "| bad bundle: the stop is published | {:.1} s after the first gateway applied it |",
         failed.elapsed().as_secs_f64()
     );
-    let published = Instant::now();
+    let published = clock::instant();
     let has_stop = |gateway: &gateway::Gateway| {
         gateway
             .status
@@ -232,7 +234,7 @@ async fn reconnect(fleet: &mut Fleet, away: Duration) {
     }
     fleet.mosquitto.stop();
     tokio::time::sleep(away).await;
-    let began = Instant::now();
+    let began = clock::instant();
     fleet.mosquitto.restart().await;
     fleet
         .until("all are connected again", |gateway| {

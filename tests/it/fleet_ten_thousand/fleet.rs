@@ -33,7 +33,7 @@ pub struct Fleet {
     pub mosquitto: Mosquitto,
     pub counter: Counter,
     office: Office,
-    _folders: TempDir,
+    folders: TempDir,
 }
 
 /// The share of each gateway.
@@ -60,10 +60,10 @@ impl Fleet {
             mosquitto,
             counter,
             office,
-            _folders: folders,
+            folders,
         };
         let before = (Used::own(), fleet.broker());
-        let (began, load) = (Instant::now(), load());
+        let (began, load) = (clock::instant(), load());
         fleet.start_gateways(number).await;
         let after = (Used::own(), fleet.broker());
         println!(
@@ -83,7 +83,7 @@ impl Fleet {
         let (port, trust) = (self.mosquitto.port, self.office.path("trust.toml"));
         for index in 0..number {
             let site = format!("s{index:05}").parse().unwrap();
-            let gateway = Gateway::start(site, self._folders.path(), &trust, port);
+            let gateway = Gateway::start(site, self.folders.path(), &trust, port);
             self.gateways.push(gateway);
             if index % 100 == 0 && index >= STARTING_MAX {
                 let earlier: Vec<_> = self.gateways[..index - STARTING_MAX].iter().collect();
@@ -110,7 +110,7 @@ impl Fleet {
     }
 
     pub async fn until_each(&self, what: &str, of: &[&Gateway], holds: impl Fn(&Gateway) -> bool) {
-        let begun = Instant::now();
+        let begun = clock::instant();
         loop {
             let open = of.iter().filter(|gateway| !holds(gateway));
             let Some(first) = open.clone().next() else {
@@ -134,12 +134,12 @@ impl Fleet {
         of: &[&Gateway],
         holds: impl Fn(&Gateway) -> bool,
     ) -> Instant {
-        let begun = Instant::now();
+        let begun = clock::instant();
         while !of.iter().any(|gateway| holds(gateway)) {
             assert!(begun.elapsed() < PATIENCE, "never: {what}");
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        Instant::now()
+        clock::instant()
     }
 
     pub fn run(&self, arguments: &[&str]) -> Watched {
@@ -195,7 +195,7 @@ impl Fleet {
             self.office
                 .ends(&["config", "sign", &file, "--key", key], 0);
         }
-        let began = Instant::now();
+        let began = clock::instant();
         let pushed = self.run(&["fleet", "push", &file]).end().await;
         assert_eq!(pushed.code, 0, "{}", pushed.text);
         let bytes = std::fs::metadata(self.office.path(&file)).unwrap().len();

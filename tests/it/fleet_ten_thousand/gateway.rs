@@ -134,7 +134,7 @@ impl Drop for Gateway {
 fn options(site: &Name, port: u16, deeds: &Arc<Deeds>) -> CentreOptions {
     let deeds = Arc::clone(deeds);
     let broker: BuildOptions = Arc::new(move |id| {
-        deeds.attempts.lock().unwrap().push(Instant::now());
+        deeds.attempts.lock().unwrap().push(clock::instant());
         Ok(MqttOptions::new(id, "127.0.0.1", port))
     });
     CentreOptions {

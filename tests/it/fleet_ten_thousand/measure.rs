@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
+use stockrelay::clock;
 use tokio::task::JoinHandle;
 
 /// Processor time is counted in hundredths of a second.
@@ -75,7 +76,7 @@ impl Watched {
         command.stderr(file.try_clone().unwrap()).stdout(file);
         Self {
             child: command.spawn().unwrap(),
-            began: Instant::now(),
+            began: clock::instant(),
             output,
         }
     }
