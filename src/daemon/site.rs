@@ -9,20 +9,24 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::board::{Board, Link, Live};
 use crate::clock;
+use crate::event::RejectedNumber;
 use crate::fleet::agent::{Site, SiteCheck};
 use crate::fleet::local::{LocalConfig, LocalFiles};
 use crate::fleet::machine::WallClock;
 use crate::fleet::watch::Observation;
 use crate::journal::{Journal, Totals};
 use crate::opens;
-use crate::reload::{SetRequest, TARGET_KEYS, describe_unopened};
+use crate::reload::{SetRequest, describe_unopened};
 use crate::view::control::EffectiveView;
 
 const HOUR: Duration = Duration::from_hours(1);
+/// The keys of the link to Odoo begin with this.
+const ODOO_KEYS: &str = "odoo.";
 /// How often the counter of refused readings is noted for the rate of the last hour.
 const NOTE_EVERY: Duration = Duration::from_mins(1);
 
@@ -51,6 +55,8 @@ pub struct Counts {
     refused: u64,
     /// `refused` at past times, the oldest first.
     noted: VecDeque<(Instant, u64)>,
+    /// Readings that were refused in the hour before the process started.
+    before: u64,
 }
 
 impl Counts {
@@ -78,17 +84,55 @@ impl Counts {
         }
     }
 
-    fn refused_last_hour(&self) -> u64 {
-        let first = self.noted.front().map_or(0, |(_, refused)| *refused);
-        self.refused.saturating_sub(first)
+    /// In the first hour of the process: with the readings that the journal has of the time before,
+    /// or at the present rate, whichever is more. The journal does not have when documents parked.
+    fn refused_last_hour(&self, now: Instant) -> u64 {
+        let Some((since, first)) = self.noted.front() else {
+            return self.before;
+        };
+        let refused = self.refused.saturating_sub(*first);
+        let hour = HOUR.as_secs();
+        let seconds = now.duration_since(*since).as_secs();
+        let unseen = hour.saturating_sub(seconds);
+        let with_before = refused.saturating_add(self.before.saturating_mul(unseen) / hour);
+        let at_this_rate = refused.saturating_mul(hour) / seconds.clamp(NOTE_EVERY.as_secs(), hour);
+        with_before.max(at_this_rate)
     }
+}
+
+/// Counts the readings that were refused since a time. Their numbers rise with the time; `received`
+/// is `None` for a number that the journal no longer has.
+fn count_refused(
+    newest: u64,
+    since: Timestamp,
+    received: impl Fn(u64) -> Option<Timestamp>,
+) -> u64 {
+    let (mut older, mut newer) = (0, newest.saturating_add(1));
+    while newer - older > 1 {
+        let middle = older + (newer - older) / 2;
+        if received(middle).is_some_and(|at| at >= since) {
+            newer = middle;
+        } else {
+            older = middle;
+        }
+    }
+    newest.saturating_add(1) - newer
+}
+
+fn refused_before(journal: &Journal) -> u64 {
+    let since = clock::now().checked_sub(HOUR).unwrap_or(Timestamp::MIN);
+    count_refused(journal.totals().rejected, since, |number| {
+        let rejected = journal.rejected_one(RejectedNumber::new(number));
+        rejected.ok().flatten().map(|rejected| rejected.received)
+    })
 }
 
 fn observe(live: Live, counts: &Counts, centre: Option<bool>, now: Instant) -> Observation {
     let odoo = live.odoo;
-    let why = || odoo.detail.unwrap_or_else(|| "no detail".to_owned());
+    let why = || (odoo.detail.clone()).unwrap_or_else(|| "no detail".to_owned());
     Observation {
         odoo_held: (odoo.link == Link::Held).then(why),
+        odoo_down: (odoo.link != Link::Up).then(why),
         sources: (live.sources.into_iter())
             .map(|(name, view)| (name, view.state == "up"))
             .collect(),
@@ -98,11 +142,21 @@ fn observe(live: Live, counts: &Counts, centre: Option<bool>, now: Instant) -> O
             .collect(),
         centre,
         refused: counts.refused,
-        refused_last_hour: counts.refused_last_hour(),
+        refused_last_hour: counts.refused_last_hour(now),
         quiet: counts.last_reading.map(|last| now.duration_since(last)),
         // The forwarder changes to another Odoo between two batches only, and waits for it.
         is_sending: false,
     }
+}
+
+fn changes_odoo(running: &EffectiveView, wanted: &EffectiveView) -> bool {
+    let values = |view: &EffectiveView| -> Vec<_> {
+        let keys = view.keys.iter();
+        let keys = keys.filter(|(key, _)| key.starts_with(ODOO_KEYS));
+        keys.map(|(key, it)| (key.clone(), it.value.clone()))
+            .collect()
+    };
+    values(running) != values(wanted)
 }
 
 /// The clock is not trusted while its alarm is on.
@@ -122,6 +176,9 @@ impl Site for Gateway {
     fn observe(&self) -> Observation {
         let now = clock::instant();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.noted.is_empty() {
+            counts.before = refused_before(&self.journal);
+        }
         counts.observe(&self.journal.totals(), now);
         let centre = *self.centre.borrow();
         observe(self.board.snapshot(), &counts, centre, now)
@@ -143,14 +200,9 @@ impl Site for Gateway {
         match checked.unwrap_or_else(|error| Err(vec![error.to_string()])) {
             Ok(wanted) => {
                 let running = self.effective.borrow();
-                let is_other = |key: &&str| {
-                    let value =
-                        |view: &EffectiveView| view.keys.get(*key).map(|key| key.value.clone());
-                    value(&running) != value(&wanted)
-                };
                 SiteCheck {
                     faults: Vec::new(),
-                    changes_odoo: TARGET_KEYS.iter().any(is_other),
+                    changes_odoo: changes_odoo(&running, &wanted),
                 }
             }
             Err(faults) => SiteCheck {
@@ -183,6 +235,7 @@ mod tests {
     use crate::board::{DeviceView, SourceView};
     use crate::event::Name;
     use crate::journal::StateTotals;
+    use crate::view::gateway::EffectiveKey;
 
     fn totals(stored: u64, rejected: u64, parked: u64) -> Totals {
         Totals {
@@ -203,7 +256,7 @@ mod tests {
         assert_eq!((counts.refused, counts.last_reading), (0, None));
         let later = start + Duration::from_secs(1);
         counts.observe(&totals(11, 102, 8), later);
-        assert_eq!((counts.refused, counts.refused_last_hour()), (3, 3));
+        assert_eq!((counts.refused, counts.refused_last_hour(later)), (3, 180));
         assert_eq!(counts.last_reading, Some(later));
         // A person settles the document: nothing is taken back.
         counts.observe(&totals(11, 102, 7), later);
@@ -211,7 +264,71 @@ mod tests {
         for minute in 1..=62 {
             counts.observe(&totals(11, 102, 7), later + NOTE_EVERY * minute);
         }
-        assert_eq!((counts.refused, counts.refused_last_hour()), (3, 0));
+        let last = later + NOTE_EVERY * 62;
+        assert_eq!((counts.refused, counts.refused_last_hour(last)), (3, 0));
+    }
+
+    #[test]
+    fn after_a_restart_the_hour_before_has_what_was_refused_in_it() {
+        let start = clock::instant();
+        let steady = |mut counts: Counts| {
+            let at = |minute: u64| start + NOTE_EVERY * u32::try_from(minute).unwrap();
+            let hour = |counts: &Counts, minute| counts.refused_last_hour(at(minute));
+            let mut found = Vec::new();
+            for minute in 0..=120 {
+                counts.observe(&totals(0, 100 + minute, 0), at(minute));
+                if [3, 30, 120].contains(&minute) {
+                    found.push(hour(&counts, minute));
+                }
+            }
+            found
+        };
+        // One a minute, and nothing is known about the time before.
+        assert_eq!(steady(Counts::default()), [60, 60, 60]);
+        let known = Counts {
+            before: 60,
+            ..Counts::default()
+        };
+        assert_eq!(steady(known), [60, 60, 60]);
+        // The time before was worse.
+        let worse = Counts {
+            before: 600,
+            ..Counts::default()
+        };
+        assert_eq!(steady(worse), [573, 330, 60]);
+    }
+
+    #[test]
+    fn the_journal_has_what_was_refused_before_the_start() {
+        let at = |second: u64| Timestamp::from_second(i64::try_from(second).unwrap()).unwrap();
+        // Number 1 to 100, one a second; the first 20 are pruned.
+        let received = |number| (number > 20).then(|| at(number));
+        assert_eq!(count_refused(100, at(91), received), 10);
+        assert_eq!(count_refused(100, at(0), received), 80);
+        assert_eq!(count_refused(100, at(101), received), 0);
+        assert_eq!(count_refused(0, at(0), received), 0);
+    }
+
+    #[test]
+    fn any_key_of_odoo_changes_the_link() {
+        let view = |pairs: &[(&str, &str)]| {
+            let key = |value: &str| EffectiveKey {
+                value: value.into(),
+                origin: "default".to_owned(),
+            };
+            let keys = pairs.iter().map(|(name, it)| ((*name).to_owned(), key(it)));
+            EffectiveView {
+                hash: String::new(),
+                keys: keys.collect(),
+            }
+        };
+        let running = view(&[("odoo.ca", "a"), ("capture.check", "a")]);
+        let other = view(&[("odoo.ca", "b"), ("capture.check", "a")]);
+        let fewer = view(&[("capture.check", "b")]);
+        let same = view(&[("odoo.ca", "a"), ("capture.check", "b")]);
+        assert!(changes_odoo(&running, &other));
+        assert!(changes_odoo(&running, &fewer));
+        assert!(!changes_odoo(&running, &same));
     }
 
     #[test]
@@ -246,6 +363,7 @@ mod tests {
         live.odoo.detail = Some("wrong database".to_owned());
         let seen = observe(live, &Counts::default(), Some(true), clock::instant());
         assert_eq!(seen.odoo_held.as_deref(), Some("wrong database"));
+        assert_eq!(seen.odoo_down.as_deref(), Some("wrong database"));
         let sources = [("broker".to_owned(), false), ("listen".to_owned(), true)];
         assert_eq!(seen.sources, sources.into());
         assert_eq!(seen.devices, ["pda-1".to_owned()].into());

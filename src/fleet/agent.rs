@@ -50,7 +50,7 @@ pub trait Site: Send + Sync + 'static {
 pub struct SiteCheck {
     /// Each fault, with file, line and key. Empty: the gateway can use the files.
     pub faults: Vec<String>,
-    /// Whether `odoo.url`, `database` or `warehouse` would change.
+    /// Whether keys of `odoo.*` would change.
     pub changes_odoo: bool,
 }
 

@@ -132,6 +132,9 @@ pub struct Tempo {
     pub etag_max: Duration,
     /// How long a topic with a message that is too large is left out.
     pub oversize: Duration,
+    /// When the gateway publishes once more, after it connected, that it is connected. A broker
+    /// notices after 1.5 times the keep-alive time that a connection before is lost.
+    pub online_again: Duration,
 }
 
 impl Default for Tempo {
@@ -147,6 +150,7 @@ impl Default for Tempo {
             again_max: Duration::from_hours(6),
             etag_max: Duration::from_hours(24),
             oversize: Duration::from_mins(10),
+            online_again: Duration::from_mins(1),
         }
     }
 }
@@ -286,10 +290,15 @@ impl<S: CentreSite> Shared<S> {
     }
 
     async fn reject(&self, reason: String, way: Way) {
+        self.reject_as(&reason.clone(), reason, way).await;
+    }
+
+    /// The report has `told`, and the log and the status of the gateway have the whole reason.
+    async fn reject_as(&self, reason: &str, told: String, way: Way) {
         tracing::warn!("central IT, {}: {reason}", way.name());
-        self.change(way, |state| state.last = Some(reason.clone()));
+        self.change(way, |state| state.last = Some(reason.to_owned()));
         // The gateway is stopping.
-        drop(self.site.reject(reason, way.name()).await);
+        drop(self.site.reject(told, way.name()).await);
     }
 
     fn note_answer(&self, way: Way, what: &str, answer: &Result<Answer, OrderError>) {

@@ -57,6 +57,22 @@ impl DownloadError {
         matches!(self, Self::Failed { .. })
     }
 
+    /// What may be reported about an announced address. Nobody signed the address: what the gateway
+    /// finds there must not tell others which hosts and ports it reaches.
+    #[must_use]
+    pub fn neutral(&self) -> String {
+        match self {
+            Self::NotHttps | Self::Files(_) | Self::Authorities(_) => self.to_string(),
+            Self::Failed { .. }
+            | Self::Redirected { .. }
+            | Self::TooLong { .. }
+            | Self::OtherFile { .. } => {
+                "the announced address does not hand out this bundle; the gateway's log and status have the reason"
+                    .to_owned()
+            }
+        }
+    }
+
     /// Whether a file of `[fleet]` has a fault.
     #[must_use]
     pub fn is_file_fault(&self) -> bool {

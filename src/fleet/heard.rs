@@ -2,9 +2,10 @@
 //!
 //! **In**: messages of the topics `report/SITE` and `online/SITE`, with the time of their arrival.
 //! **Out**: for each site the last report, whether it is connected, and its last sign of life. At
-//! most [`SITES_MAX`] sites: messages of further ones are counted and dropped. Pure.
+//! most [`SITES_MAX`] sites: messages of further ones are counted and dropped, unless they are of a
+//! site that the caller names. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -19,6 +20,8 @@ pub const SITES_MAX: usize = 20_000;
 #[derive(Debug, Clone, Default)]
 pub struct HeardSites {
     sites: BTreeMap<Name, HeardSite>,
+    /// Sites that are heard in any case.
+    kept: BTreeSet<Name>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,13 +40,20 @@ pub struct HeardSite {
 pub enum HeardError {
     #[error("the topic is neither report/SITE nor online/SITE")]
     Topic,
-    #[error("there are already {SITES_MAX} sites")]
+    #[error(
+        "there are already {SITES_MAX} sites, and some may be invented: `stockrelay fleet show SITE` reads one site alone"
+    )]
     TooManySites,
     #[error("{0}")]
     Report(#[from] ReportError),
 }
 
 impl HeardSites {
+    /// Hears these sites in any case: the messages of invented sites do not displace them.
+    pub fn keep(&mut self, sites: impl IntoIterator<Item = Name>) {
+        self.kept.extend(sites);
+    }
+
     /// Takes a message. `is_retained`: the broker kept it from an earlier time.
     pub fn hear(
         &mut self,
@@ -73,7 +83,8 @@ impl HeardSites {
     }
 
     fn site(&mut self, site: Name) -> Result<&mut HeardSite, HeardError> {
-        if self.sites.len() >= SITES_MAX && !self.sites.contains_key(&site) {
+        let is_known = self.sites.contains_key(&site) || self.kept.contains(&site);
+        if self.sites.len() >= SITES_MAX && !is_known {
             return Err(HeardError::TooManySites);
         }
         Ok(self.sites.entry(site).or_default())
@@ -249,6 +260,7 @@ mod tests {
     #[test]
     fn the_number_of_sites_is_limited() {
         let mut heard = HeardSites::default();
+        heard.keep([name("ams1")]);
         let now = time("05:00");
         for number in 0..SITES_MAX {
             let topic = online_topic(&name(&format!("s{number}")));
@@ -257,12 +269,14 @@ mod tests {
         let one_more = online_topic(&name("one-more"));
         let refused = heard.hear(&one_more, b"{\"online\":true}", true, now);
         assert_eq!(refused, Err(HeardError::TooManySites));
+        let kept = online_topic(&name("ams1"));
+        assert_eq!(heard.hear(&kept, b"{\"online\":true}", true, now), Ok(()));
         let known = online_topic(&name("s7"));
         assert_eq!(
             heard.hear(&known, b"{\"online\":false}", false, now),
             Ok(())
         );
-        assert_eq!(heard.len(), SITES_MAX);
+        assert_eq!(heard.len(), SITES_MAX + 1);
         let foreign = heard.hear("stockrelay/v1/ams1/pda/scan", b"{}", false, now);
         assert_eq!(foreign, Err(HeardError::Topic));
     }

@@ -67,7 +67,7 @@ pub enum Input {
         id: BundleId,
         /// What this gateway lacks for the bundle. Empty: it can use the bundle.
         faults: Vec<String>,
-        /// Whether `odoo.url`, `database` or `warehouse` differ from those that run.
+        /// Whether keys of `odoo.*` differ from those that run.
         changes_odoo: bool,
     },
     /// A stop or a resumption came whose signatures are verified.
@@ -196,6 +196,10 @@ struct Live {
     devices: BTreeMap<String, Duration>,
     /// How long the centre's broker has been connected.
     centre_up: Duration,
+    /// The configuration has no broker of the centre.
+    has_no_centre: bool,
+    /// How long the link to Odoo has been up.
+    odoo_up: Duration,
     /// How long the pending bundle has been staged.
     staged: Duration,
     is_pausing: bool,
@@ -213,9 +217,14 @@ impl Live {
         for device in observation.devices.iter().take(DEVICES_MAX) {
             *self.devices.entry(device.clone()).or_default() += passed;
         }
+        self.has_no_centre = observation.centre.is_none();
         self.centre_up = match observation.centre {
             Some(true) => self.centre_up + passed,
             _ => Duration::ZERO,
+        };
+        self.odoo_up = match observation.odoo_down {
+            None => self.odoo_up + passed,
+            Some(_) => Duration::ZERO,
         };
     }
 }

@@ -195,7 +195,7 @@ pub struct PendingBundle {
     pub until: Option<Timestamp>,
     /// What it waits for.
     pub reason: Option<String>,
-    /// Whether it changes `odoo.url`, `database` or `warehouse`.
+    /// Whether it changes keys of `odoo.*`.
     pub changes_odoo: bool,
 }
 
@@ -267,6 +267,8 @@ pub struct RolledBackBundle {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Baseline {
     pub odoo_is_held: bool,
+    /// Odoo answered, and the bundle changes how the gateway reaches it.
+    pub odoo_must_be_up: bool,
     pub sources_up: BTreeSet<String>,
     /// The devices that were connected all the time.
     pub devices: BTreeSet<String>,

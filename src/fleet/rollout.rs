@@ -145,6 +145,9 @@ pub enum Decision {
     Confirmed,
     /// No site is left that may still apply the bundle, and some failed.
     Ended,
+    /// As [`Decision::Ended`] without a failure, but some have a newer bundle: nobody knows how this
+    /// one ended there.
+    Replaced,
 }
 
 /// The state of a rollout.
@@ -222,6 +225,8 @@ fn decide(rings: &[RingCounts], sites: &[SiteFate], max_failed: f64) -> Decision
     }
     if sites.iter().any(|site| site.fate.is_failure()) {
         Decision::Ended
+    } else if sites.iter().any(|site| site.fate == Fate::Newer) {
+        Decision::Replaced
     } else {
         Decision::Confirmed
     }

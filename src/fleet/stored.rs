@@ -212,6 +212,7 @@ fn rolled_back_out(stored: RolledBackV1) -> Result<RolledBackBundle, BadRecord> 
 fn watch_in(watch: &BundleWatch) -> Result<BundleWatchV1, BadRecord> {
     let Baseline {
         odoo_is_held,
+        odoo_must_be_up,
         sources_up,
         devices,
         centre_is_up,
@@ -221,6 +222,7 @@ fn watch_in(watch: &BundleWatch) -> Result<BundleWatchV1, BadRecord> {
         begun_us: watch.begun.as_microsecond(),
         elapsed_ms: u64::try_from(watch.elapsed.as_millis()).map_err(bad_fleet)?,
         odoo_is_held: *odoo_is_held,
+        odoo_must_be_up: *odoo_must_be_up,
         sources_up: sources_up.iter().cloned().collect(),
         devices: devices.iter().cloned().collect(),
         centre_is_up: *centre_is_up,
@@ -237,6 +239,7 @@ fn watch_out(stored: BundleWatchV1) -> Result<BundleWatch, BadRecord> {
         elapsed: Duration::from_millis(stored.elapsed_ms),
         baseline: Baseline {
             odoo_is_held: stored.odoo_is_held,
+            odoo_must_be_up: stored.odoo_must_be_up,
             sources_up: stored.sources_up.into_iter().collect(),
             devices: stored.devices.into_iter().collect(),
             centre_is_up: stored.centre_is_up,

@@ -1,8 +1,8 @@
 //! The watch of a bundle that was applied: is the gateway as well as before?
 //!
 //! **In**: the state before ([`Baseline`]), what the gateway shows each second ([`Observation`]),
-//! and how long the process ran with the bundle. **Out**: keep watching, wait for the centre,
-//! confirm, or roll back with a reason that names the rule and the numbers. Pure.
+//! and how long the process ran with the bundle. **Out**: keep watching, wait for the centre or
+//! Odoo, confirm, or roll back with a reason that names the rule and the numbers. Pure.
 //!
 //! **Guarantees**: only the monotonic clock counts. A condition that must last is timed from the
 //! first observation that shows it, and again from the start after the process started. The watch
@@ -20,7 +20,7 @@ const GONE_SHARE: u64 = 5;
 /// How long the gateway is observed before a bundle is applied, in seconds; never longer than
 /// `watch_s`.
 const BEFORE_S: u64 = 120;
-/// A lost connection to the centre extends the watch to this multiple of `watch_s`.
+/// A lost connection to the centre or to Odoo extends the watch to this multiple of `watch_s`.
 pub const EXTENDED: u32 = 3;
 /// So many starts without a clean stop roll back.
 pub const UNCLEAN_STARTS_MAX: u32 = 2;
@@ -65,7 +65,7 @@ impl FleetTimes {
         self.watch.min(Duration::from_secs(BEFORE_S))
     }
 
-    /// The longest watch, while the connection to the centre is lost.
+    /// The longest watch, while the connection to the centre or to Odoo is lost.
     #[must_use]
     pub fn extended(&self) -> Duration {
         self.watch.saturating_mul(EXTENDED)
@@ -77,6 +77,8 @@ impl FleetTimes {
 pub struct Observation {
     /// Why the link to Odoo waits for a person. `None`: it does not wait.
     pub odoo_held: Option<String>,
+    /// Why the link to Odoo is not up. `None`: it is up.
+    pub odoo_down: Option<String>,
     /// From the name of each configured source to whether it is up. A source that the
     /// configuration no longer has is not in the map, and is not missed.
     pub sources: BTreeMap<String, bool>,
@@ -107,6 +109,8 @@ pub struct Signs {
     devices: Duration,
     /// How long the centre's broker has been disconnected.
     centre: Duration,
+    /// How long the link to Odoo has not been up, if it must be.
+    odoo: Duration,
 }
 
 impl Signs {
@@ -130,13 +134,22 @@ impl Signs {
         } else {
             Duration::ZERO
         };
-        let is_lost = baseline.centre_is_up && observation.centre != Some(true);
-        self.centre = if is_lost {
-            self.centre + passed
-        } else {
-            Duration::ZERO
+        let lasts = |is_lost, before: Duration| match is_lost {
+            true => before + passed,
+            false => Duration::ZERO,
         };
+        self.centre = lasts(lacks_centre(baseline, observation), self.centre);
+        self.odoo = lasts(lacks_odoo(baseline, observation), self.odoo);
     }
+}
+
+fn lacks_centre(baseline: &Baseline, observation: &Observation) -> bool {
+    baseline.centre_is_up && observation.centre != Some(true)
+}
+
+/// Odoo may be down for a reason of its own: that counts only if the bundle changes `odoo.*`.
+fn lacks_odoo(baseline: &Baseline, observation: &Observation) -> bool {
+    baseline.odoo_must_be_up && observation.odoo_down.is_some()
 }
 
 fn gone_devices(baseline: &Baseline, observation: &Observation) -> usize {
@@ -147,14 +160,14 @@ fn gone_devices(baseline: &Baseline, observation: &Observation) -> usize {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchDecision {
     Watch,
-    /// The time is over, but the connection to the centre is lost.
+    /// The time is over, but the connection to the centre or to Odoo is lost.
     Extend {
         reason: String,
     },
     Confirm,
     RollBack {
         reason: String,
-        /// The lost connection to the centre is the only cause.
+        /// A lost connection to the centre or to Odoo is the only cause.
         is_connection_only: bool,
     },
 }
@@ -189,28 +202,56 @@ pub fn decide(
             WatchDecision::Watch
         };
     }
-    let is_lost = watch.baseline.centre_is_up && observation.centre != Some(true);
-    if !is_lost {
+    let lost = find_lost(watch, signs, observation);
+    if lost.is_empty() {
         return WatchDecision::Confirm;
     }
-    if signs.centre < times.gone() {
+    let Some(lost) = lost.into_iter().find(|lost| lost.lasted >= times.gone()) else {
         return WatchDecision::Watch;
-    }
-    let lost = signs.centre.as_secs();
+    };
+    let (what, why, lasted) = (lost.what, lost.why, lost.lasted.as_secs());
     let (watched, limit) = (elapsed.as_secs(), times.extended().as_secs());
     if is_over {
         return WatchDecision::RollBack {
             reason: format!(
-                "the connection to the centre's broker was up before and has been lost for {lost} s, {watched} s after the bundle was applied; the limit is {limit} s"
+                "the connection to {what} was up before and has been lost for {lasted} s, {watched} s after the bundle was applied; the limit is {limit} s{why}"
             ),
             is_connection_only: true,
         };
     }
     WatchDecision::Extend {
         reason: format!(
-            "the connection to the centre's broker is lost: the gateway watches up to {limit} s, and then rolls back"
+            "the connection to {what} is lost: the gateway watches up to {limit} s, and then rolls back{why}"
         ),
     }
+}
+
+/// A connection that was up before, and is not now.
+struct Lost {
+    what: &'static str,
+    lasted: Duration,
+    /// Empty, or the reason after a colon.
+    why: String,
+}
+
+fn find_lost(watch: &BundleWatch, signs: &Signs, observation: &Observation) -> Vec<Lost> {
+    let mut lost = Vec::new();
+    if lacks_odoo(&watch.baseline, observation) {
+        let why = observation.odoo_down.iter();
+        lost.push(Lost {
+            what: "Odoo, whose keys the bundle changes,",
+            lasted: signs.odoo,
+            why: why.map(|why| format!(": {why}")).collect(),
+        });
+    }
+    if lacks_centre(&watch.baseline, observation) {
+        lost.push(Lost {
+            what: "the centre's broker",
+            lasted: signs.centre,
+            why: String::new(),
+        });
+    }
+    lost
 }
 
 /// The reason for which the bundle is rolled back at once.

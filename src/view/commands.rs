@@ -17,6 +17,7 @@ use std::io::{self, Write};
 
 use super::client::{Client, ClientError};
 use crate::reason::{Code, CodeSet};
+use crate::view::table::is_unsafe;
 
 pub use apply::{apply, history, roll_back};
 pub use config::{Process, config};
@@ -151,8 +152,22 @@ fn check_code<T: CodeSet>(code: Option<&str>, found: u64, entries: &str, list: &
     }
 }
 
+/// Writes JSON in one line. What a terminal must not get is escaped: it can only be in a string.
 fn json_line(out: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<()> {
-    let line = serde_json::to_string(value).map_err(io::Error::other)?;
+    let text = serde_json::to_string(value).map_err(io::Error::other)?;
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) {
+            let units = &mut [0; 2];
+            line.extend(
+                c.encode_utf16(units)
+                    .iter()
+                    .map(|unit| format!("\\u{unit:04x}")),
+            );
+        } else {
+            line.push(c);
+        }
+    }
     writeln!(out, "{line}")
 }
 

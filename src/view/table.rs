@@ -72,16 +72,31 @@ fn is_number(cell: &str) -> bool {
             .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b',' | b'-'))
 }
 
-/// Replaces control characters, and characters that change the direction of writing.
+/// Replaces the characters that [`is_unsafe`] names.
 #[must_use]
 pub fn plain(text: &str) -> String {
-    let unsafe_here = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     text.chars()
-        .map(|c| if unsafe_here(c) { '·' } else { c })
+        .map(|c| if is_unsafe(c) { '·' } else { c })
         .collect()
+}
+
+/// Whether a terminal must not get the character: it controls the terminal, changes the direction of
+/// writing, or is invisible, so that two texts that differ look the same.
+#[must_use]
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// `1,234,567`.

@@ -153,18 +153,18 @@ impl<S: CentreSite> Fetcher<'_, S> {
             result = download => result,
             address = newer.take() => return self.replace(place, address),
         };
-        let failure = match result {
+        let (failure, told) = match result {
             Ok(bytes) => match self.shared.take_bundle(bytes, Way::Broker).await {
                 Ok(_) => {
                     self.jobs[place] = None;
                     return;
                 }
-                Err(error) => error.to_string(),
+                Err(error) => (error.to_string(), error.to_string()),
             },
             Err(error) => {
                 // A renewed file of `[fleet]` is read.
                 self.web = None;
-                error.to_string()
+                (error.to_string(), error.neutral())
             }
         };
         let Some(job) = &mut self.jobs[place] else {
@@ -175,9 +175,11 @@ impl<S: CentreSite> Fetcher<'_, S> {
             return;
         }
         let serial = address.serial;
-        let reason = format!("cannot download bundle {serial}: {failure}. The gateway tries again");
+        let describe =
+            |why| format!("cannot download bundle {serial}: {why}. The gateway tries again");
+        let (reason, told) = (describe(&failure), describe(&told));
         job.failure = Some(failure);
-        self.shared.reject(reason, Way::Broker).await;
+        self.shared.reject_as(&reason, told, Way::Broker).await;
     }
 
     async fn poll(&mut self) {

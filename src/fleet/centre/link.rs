@@ -4,10 +4,16 @@
 //! message of each topic, and whether the gateway is connected, for others on the broker (retained;
 //! the last will withdraws it) and for the gateway itself.
 //!
+//! The client id has a part that nobody else knows: a broker ends a connection whose id comes again,
+//! so with a known id any account could cut the gateway off. After a power cut, the broker still has
+//! the connection before, whose last will comes late: the gateway therefore publishes once more that
+//! it is connected.
+//!
 //! Each connection has a client of its own: nothing of one connection goes over into the next. The
 //! topics are subscribed one after the other, so that the topic of a message that is too large is
 //! known: the topic is then left out for a while.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::Duration;
 
 use rumqttc::{
@@ -53,6 +59,7 @@ pub struct BrokerLink<'a, S> {
     asked: mpsc::Receiver<Topic>,
     /// When each topic is subscribed again that has a message that is too large.
     left_out: [Option<Instant>; 3],
+    client_id: String,
     /// The number of connections so far.
     connections: u64,
 }
@@ -69,10 +76,12 @@ enum End {
 
 impl<'a, S: CentreSite> BrokerLink<'a, S> {
     pub fn new(shared: &'a Shared<S>, asked: mpsc::Receiver<Topic>) -> Self {
+        let client_id = client_id(shared.options.site.as_str());
         Self {
             shared,
             asked,
             left_out: [None; 3],
+            client_id,
             connections: 0,
         }
     }
@@ -125,7 +134,7 @@ impl<'a, S: CentreSite> BrokerLink<'a, S> {
 
     async fn build(&self, build: &BuildOptions) -> Result<MqttOptions, String> {
         let site = &self.shared.options.site;
-        let (build, id) = (build.clone(), format!("stockrelay-fleet-{site}"));
+        let (build, id) = (build.clone(), self.client_id.clone());
         let made = tokio::task::spawn_blocking(move || build(id)).await;
         let mut options = made.unwrap_or_else(|error| Err(error.to_string()))?;
         let will = LastWill::new(
@@ -223,6 +232,13 @@ impl<'a, S: CentreSite> BrokerLink<'a, S> {
     }
 }
 
+/// The id of this link at the broker. The standard library seeds the state with random bytes of the
+/// system.
+fn client_id(site: &str) -> String {
+    let secret = RandomState::new().build_hasher().finish();
+    format!("stockrelay-fleet-{site}-{secret:016x}")
+}
+
 enum SessionStep {
     Event(Event),
     Lost(ConnectionError),
@@ -244,6 +260,8 @@ struct Session<'a, 'b, S> {
     /// Topics that the broker refused.
     denied: Vec<String>,
     unacknowledged: u32,
+    /// When the gateway publishes once more that it is connected.
+    online_again: Option<Instant>,
     /// Messages that may be read at once, and when they were counted.
     allowance: (u32, Instant),
 }
@@ -266,6 +284,7 @@ impl<'a, 'b, S: CentreSite> Session<'a, 'b, S> {
             asking: None,
             denied: Vec::new(),
             unacknowledged: 0,
+            online_again: None,
             allowance: (BURST, now),
         }
     }
@@ -286,6 +305,7 @@ impl<'a, 'b, S: CentreSite> Session<'a, 'b, S> {
             let is_connected = self.connected.is_some();
             let may_report = is_connected && self.unacknowledged < UNACKNOWLEDGED_MAX;
             let (next_topic, left_out) = (self.next_topic, self.next_left_out());
+            let online_again = self.online_again;
             tokio::select! {
                 () = cancel.cancelled() => return SessionStep::Cancelled,
                 event = &mut poll => return match event {
@@ -296,6 +316,10 @@ impl<'a, 'b, S: CentreSite> Session<'a, 'b, S> {
                 Some(topic) = self.link.asked.recv() => self.ask_again(topic),
                 () = wait_until(next_topic), if is_connected => self.subscribe(),
                 () = wait_until(left_out), if is_connected => self.end_left_out(),
+                () = wait_until(online_again), if is_connected => {
+                    self.online_again = None;
+                    self.say_online();
+                }
             }
         }
     }
@@ -305,8 +329,9 @@ impl<'a, 'b, S: CentreSite> Session<'a, 'b, S> {
             Event::Incoming(Incoming::ConnAck(_)) => {
                 tracing::info!("connected to central IT's broker");
                 self.connected = Some(clock::instant());
+                self.say_online();
                 let shared = self.link.shared;
-                self.publish(online_topic(&shared.options.site), online_json(true));
+                self.online_again = Some(Instant::now() + shared.options.tempo.online_again);
                 self.link.connections += 1;
                 shared.connections.send_replace(self.link.connections);
                 self.next_topic = Some(Instant::now());
@@ -410,6 +435,11 @@ impl<'a, 'b, S: CentreSite> Session<'a, 'b, S> {
                 self.ask_again(topic);
             }
         }
+    }
+
+    fn say_online(&mut self) {
+        let topic = online_topic(&self.link.shared.options.site);
+        self.publish(topic, online_json(true));
     }
 
     fn report(&mut self, report: String) {

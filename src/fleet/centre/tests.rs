@@ -167,7 +167,8 @@ async fn the_stop_is_subscribed_first_and_others_learn_whether_the_gateway_is_co
     let script = Script::start().await;
     let mut rig = Rig::start(Some(&script), None, tempo());
     let (mut connection, connect) = script.accept().await;
-    assert_eq!(connect.client_id, "stockrelay-fleet-ams1");
+    let secret = connect.client_id.strip_prefix("stockrelay-fleet-ams1-");
+    assert_eq!(secret.unwrap().len(), 16, "{}", connect.client_id);
     let will = connect.last_will.unwrap();
     assert_eq!(will.topic, "stockrelay-fleet/v1/online/ams1");
     assert_eq!(&will.message[..], br#"{"online":false}"#);
@@ -203,6 +204,26 @@ async fn the_stop_is_subscribed_first_and_others_learn_whether_the_gateway_is_co
         ]
     );
     assert!(connection.is_goodbye);
+}
+
+#[tokio::test]
+async fn nobody_else_knows_the_client_id_and_a_late_last_will_is_corrected() {
+    let mut ids = std::collections::BTreeSet::new();
+    for _ in 0..2 {
+        let script = Script::start().await;
+        let often = Tempo {
+            online_again: Duration::from_millis(50),
+            ..tempo()
+        };
+        let _rig = Rig::start(Some(&script), None, often);
+        let (mut connection, connect) = script.accept().await;
+        ids.insert(connect.client_id);
+        while connection.online.len() < 2 {
+            connection.next().await;
+        }
+        assert_eq!(connection.online, [br#"{"online":true}"#; 2]);
+    }
+    assert_eq!(ids.len(), 2, "{ids:?}");
 }
 
 #[tokio::test]
@@ -349,6 +370,16 @@ async fn an_address_with_a_known_serial_is_not_downloaded() {
             .any(|text| text.contains("cannot download bundle 8"))
     })
     .await;
+    let state = rig.states.borrow().clone();
+    let last = state.broker.unwrap().last.unwrap();
+    assert!(last.contains("127.0.0.1 did not hand out"), "{last}");
+    // The sender of the address learns nothing about the host and the port.
+    let taken = rig.site.taken();
+    let failed = taken.iter().find(|text| text.contains("cannot download"));
+    assert_eq!(
+        failed.unwrap(),
+        "rejected: cannot download bundle 8: the announced address does not hand out this bundle; the gateway's log and status have the reason. The gateway tries again"
+    );
     let about_7 = |text: &&String| text.contains("bundle 7");
     assert_eq!(rig.site.taken().iter().find(about_7), None);
 }

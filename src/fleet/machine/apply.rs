@@ -110,16 +110,25 @@ impl Machine {
             return NextStep::Wait(format!("ring {number} is due at {due}"), Some(due));
         }
         let may_retry = (self.record.rolled_back(facts.id)).is_some_and(|entry| entry.may_retry);
-        if may_retry && self.live.centre_up < self.times.watch {
-            let wait = self.times.watch.as_secs();
-            return NextStep::Wait(
-                format!(
-                    "the connection to the centre's broker was lost in the first try: the gateway tries once more when the connection has been up for {wait} s"
-                ),
-                None,
-            );
+        match self.find_lost(pending) {
+            Some(what) if may_retry => {
+                let wait = self.times.watch.as_secs();
+                let reason = format!(
+                    "the connection to {what} was lost in the first try: the gateway tries once more when the connection has been up for {wait} s"
+                );
+                NextStep::Wait(reason, None)
+            }
+            _ => NextStep::Stage,
         }
-        NextStep::Stage
+    }
+
+    /// Finds a connection that must be up for a further try, and has not been for long enough.
+    fn find_lost(&self, pending: &PendingBundle) -> Option<&'static str> {
+        let (live, wait) = (&self.live, self.times.watch);
+        if !live.has_no_centre && live.centre_up < wait {
+            return Some("the centre's broker");
+        }
+        (pending.changes_odoo && live.odoo_up < wait).then_some("Odoo")
     }
 
     /// Applies a staged bundle at a quiet moment.
@@ -182,12 +191,15 @@ impl Machine {
     }
 
     fn baseline(&self, observation: &Observation) -> Baseline {
+        let pending = self.record.pending.as_ref();
+        let changes_odoo = pending.is_some_and(|pending| pending.changes_odoo);
         let up = |(source, is_up): (&String, &bool)| is_up.then(|| source.clone());
         let before = self.times.before();
         let steady = (self.live.devices.iter()).filter(|(_, connected)| **connected >= before);
         let devices: BTreeSet<String> = steady.map(|(device, _)| device.clone()).collect();
         Baseline {
             odoo_is_held: observation.odoo_held.is_some(),
+            odoo_must_be_up: changes_odoo && observation.odoo_down.is_none(),
             sources_up: observation.sources.iter().filter_map(up).collect(),
             devices,
             centre_is_up: observation.centre == Some(true),

@@ -270,6 +270,25 @@ fn only_targets_and_sites_that_have_the_bundle_count() {
 }
 
 #[test]
+fn a_rollout_that_a_newer_bundle_replaced_is_not_confirmed() {
+    let mut fleet = Fleet::new(MANIFEST);
+    let newer = r#", "wanted": {"serial": 43, "state": "watching"}"#;
+    for site in ["a1", "a2"] {
+        fleet.online(site, true, true).report(site, 43, newer);
+    }
+    assert_eq!(fleet.judge().decision, Decision::Replaced);
+    fleet.ended("a3", "confirmed");
+    assert_eq!(fleet.judge().decision, Decision::Replaced);
+    fleet.wanting("a4", "watching");
+    assert_eq!(fleet.judge().decision, Decision::Continue);
+    for site in ["a4", "a5", "a6", "a7"] {
+        fleet.ended(site, "confirmed");
+    }
+    fleet.ended("b1", "confirmed").ended("a4", "rolled-back");
+    assert_eq!(fleet.judge().decision, Decision::Ended);
+}
+
+#[test]
 fn a_rollout_ends_confirmed_or_with_failures_below_the_threshold() {
     let mut fleet = Fleet::new(MANIFEST);
     assert_eq!(fleet.judge().decision, Decision::Continue);

@@ -50,6 +50,7 @@ fn watch() -> BundleWatch {
         elapsed: seconds(70),
         baseline: Baseline {
             odoo_is_held: false,
+            odoo_must_be_up: true,
             sources_up: ["listen".to_owned()].into(),
             devices: ["d1".to_owned(), "d2".to_owned()].into(),
             centre_is_up: true,

@@ -8,6 +8,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 fn baseline() -> Baseline {
     Baseline {
         odoo_is_held: false,
+        odoo_must_be_up: false,
         sources_up: names(&["listen", "broker"]),
         devices: names(&["d1", "d2", "d3", "d4"]),
         centre_is_up: true,
@@ -19,6 +20,7 @@ fn baseline() -> Baseline {
 fn well() -> Observation {
     Observation {
         odoo_held: None,
+        odoo_down: None,
         sources: [("listen", true), ("broker", true), ("serial", false)]
             .map(|(name, is_up)| (name.to_owned(), is_up))
             .into(),
@@ -93,7 +95,10 @@ impl Rig {
         };
         assert_eq!(self.elapsed(), after, "{reason}");
         assert_eq!(reason, expected);
-        assert_eq!(*is_connection_only, reason.contains("centre"));
+        assert_eq!(
+            *is_connection_only,
+            reason.starts_with("the connection to ")
+        );
     }
 
     #[track_caller]
@@ -264,6 +269,48 @@ fn a_connection_that_returns_while_the_watch_is_extended_confirms() {
     let mut rig = Rig::new(baseline());
     rig.observe(&lost, 700).observe(&well(), 10);
     rig.assert_confirmed(701);
+}
+
+#[test]
+fn a_bundle_that_changes_odoo_is_not_confirmed_while_odoo_is_down() {
+    let down = Observation {
+        odoo_down: Some("odoo.example:1 refuses the connection".to_owned()),
+        ..well()
+    };
+    let changed = Baseline {
+        odoo_must_be_up: true,
+        ..baseline()
+    };
+    let mut rig = Rig::new(changed.clone());
+    rig.observe(&well(), 10).observe(&down, 500);
+    let WatchDecision::Extend { reason } = &rig.decision else {
+        panic!("{:?}", rig.decision);
+    };
+    assert!(reason.contains("to Odoo"), "{reason}");
+    rig.observe(&down, 1_000);
+    rig.assert_rolled_back(
+        900,
+        "the connection to Odoo, whose keys the bundle changes, was up before and has been lost for 890 s, 900 s after the bundle was applied; the limit is 900 s: odoo.example:1 refuses the connection",
+    );
+    // Odoo comes back.
+    let mut rig = Rig::new(changed.clone());
+    rig.observe(&down, 700).observe(&well(), 10);
+    rig.assert_confirmed(701);
+    // The centre is lost, too, and comes back.
+    let both = Observation {
+        centre: Some(false),
+        ..down.clone()
+    };
+    let mut rig = Rig::new(changed);
+    rig.observe(&both, 880).observe(&down, 100);
+    rig.assert_rolled_back(
+        900,
+        "the connection to Odoo, whose keys the bundle changes, was up before and has been lost for 900 s, 900 s after the bundle was applied; the limit is 900 s: odoo.example:1 refuses the connection",
+    );
+    // Any other bundle is not the cause.
+    Rig::new(baseline())
+        .observe(&down, 1_000)
+        .assert_confirmed(300);
 }
 
 #[test]

@@ -100,6 +100,7 @@ pub struct BundleWatchV1 {
     pub begun_us: i64,
     pub elapsed_ms: u64,
     pub odoo_is_held: bool,
+    pub odoo_must_be_up: bool,
     pub sources_up: Vec<String>,
     pub devices: Vec<String>,
     pub centre_is_up: bool,

@@ -98,7 +98,10 @@ Example:
     #[command(after_help = "\
 Put the file into files/sites/SITE/secrets of the bundle. NAME is odoo-api-key, odoo-ca, mqtt-broker-password, mqtt-broker-ca, mqtt-broker-client-cert, mqtt-broker-client-key, mqtt-listen-tls-cert, mqtt-listen-tls-key or mqtt-listen-client-ca. Without FILE the command reads standard input; a terminal asks for the secret. `age -r RECIPIENT -o NAME.age FILE` does the same.
 
+A report is not signed: whoever can publish it can name a recipient of their own, and then reads the secret. Compare the recipient with `stockrelay config recipient` on the gateway once, write it into a file, and use that file with --recipients.
+
 Examples:
+  stockrelay config encrypt odoo.key --recipients recipients.toml --site ams1 -o odoo-api-key.age
   stockrelay config encrypt odoo.key --to age1... -o odoo-api-key.age
   pass show odoo/ams1 | stockrelay config encrypt --to age1... -o files/sites/ams1/secrets/odoo-api-key.age")]
     Encrypt(EncryptArgs),
@@ -194,9 +197,15 @@ pub struct ApplyArgs {
 pub struct EncryptArgs {
     /// The file with the secret; without it, standard input
     pub file: Option<PathBuf>,
-    /// The recipient of the gateway, as its report or `config recipient` shows it
-    #[arg(long, value_name = "RECIPIENT")]
-    pub to: String,
+    /// The recipient of the gateway, as `config recipient` shows it on site
+    #[arg(long, value_name = "RECIPIENT", required_unless_present = "recipients")]
+    pub to: Option<String>,
+    /// A TOML file of known recipients, with a line SITE = "age1..." for each site; another recipient of the site is refused
+    #[arg(long, value_name = "FILE", requires = "site")]
+    pub recipients: Option<PathBuf>,
+    /// The site of the gateway, in the file of --recipients
+    #[arg(long, requires = "recipients")]
+    pub site: Option<Name>,
     /// The file to write: NAME.age; an existing file is replaced
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,

@@ -99,7 +99,7 @@ A gateway fails if it rolls the bundle back, refuses it, or goes silent: for --s
 
 On a terminal the command shows the rings live; otherwise it prints a line for each change.
 
-Exit code 0: every gateway that is not away has confirmed the bundle. 1: the rollout is stopped, by this command or by another person or program. 3: all gateways have ended, and some failed, but not more than --max-failed. 69: the broker cannot be reached at the start, or refuses the stop.
+Exit code 0: every gateway that is not away has confirmed the bundle. 1: the rollout is stopped, by this command or by another person or program. 3: all gateways have ended, and some failed, but not more than --max-failed. 4: none failed, and some have a newer bundle: how this one ended there is unknown. 69: the broker cannot be reached at the start, or refuses the stop.
 
 Examples:
   stockrelay fleet watch 42 --sign anna.key

@@ -26,6 +26,8 @@ use crate::view::cli::{BrokerArgs, FleetArgs, FleetCommand};
 
 /// All gateways that are not away have ended, and some failed.
 pub const EXIT_SOME_FAILED: u8 = 3;
+/// No gateway failed, and some have a newer bundle.
+pub const EXIT_REPLACED: u8 = 4;
 
 const CLIENT: &str = "this account";
 const KEYS: SettingNames = SettingNames {

@@ -88,6 +88,44 @@ fn a_secret_comes_from_a_file_or_standard_input_and_is_listed_by_the_check() {
 }
 
 #[test]
+fn a_recipient_that_differs_from_the_known_one_is_refused() {
+    let office = Office::new();
+    let (gateway, other) = (office.gateway(), age::x25519::Identity::generate());
+    let other = other.to_public().to_string();
+    office.write("odoo.key", "a-new-key\n");
+    office.write(
+        "recipients.toml",
+        &format!("ams1 = \"{}\"\n", gateway.recipient),
+    );
+    let encrypt = |site: &str, more: &[&str]| {
+        let known = [
+            "--recipients",
+            "recipients.toml",
+            "--site",
+            site,
+            "-o",
+            PATH,
+        ];
+        office.run(&[&["encrypt", "odoo.key"][..], &known, more].concat())
+    };
+    // The report of ams1 is not signed, and names another key.
+    for (site, to, part) in [
+        ("ams1", other.as_str(), "has the recipient age1"),
+        ("ams2", other.as_str(), "has no recipient for site ams2"),
+    ] {
+        let (code, _, stderr) = encrypt(site, &["--to", to]);
+        assert!(code == 1 && stderr.contains(part), "{part}: {stderr}");
+        assert!(!office.path(PATH).exists());
+    }
+    for more in [&[][..], &["--to", gateway.recipient.as_str()]] {
+        let (code, _, stderr) = encrypt("ams1", more);
+        assert_eq!(code, 0, "{stderr}");
+        gateway.decrypts(&office.path(PATH), b"a-new-key\n");
+        fs::remove_file(office.path(PATH)).unwrap();
+    }
+}
+
+#[test]
 fn what_is_no_secret_of_a_gateway_is_refused() {
     let office = Office::new();
     let gateway = office.gateway();

@@ -125,7 +125,16 @@ async fn web_servers_that_misbehave_are_named_and_a_newer_message_ends_the_downl
         // Another message each time.
         let message = web.announce(6, &six) + &" ".repeat(number);
         centre.publish(BUNDLE_TOPIC, message).await;
-        runs_as_before(&centre, &gateway, &before, reason).await;
+        let what = format!("the status says {reason}");
+        gateway
+            .until(&what, |status| {
+                let last = status["fleet"]["broker"]["last"].as_str();
+                last.is_some_and(|last| last.contains(reason))
+            })
+            .await;
+        // Whoever announced the address must not learn what is there.
+        let told = "the announced address does not hand out this bundle";
+        runs_as_before(&centre, &gateway, &before, told).await;
     }
     // A server that never ends its answer, and meanwhile the bundle itself.
     let requests = web.requests();

@@ -149,6 +149,7 @@ impl Site for FakeSite {
         let sources = [("listen", true), ("broker", !is(Behaviour::SourceDown))];
         Observation {
             odoo_held: is(Behaviour::HoldsOdoo).then(|| "no such database".to_owned()),
+            odoo_down: None,
             sources: sources.map(|(name, is_up)| (name.to_owned(), is_up)).into(),
             devices: if is(Behaviour::LosesDevices) {
                 BTreeSet::new()

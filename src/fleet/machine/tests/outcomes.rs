@@ -114,6 +114,59 @@ fn a_lost_connection_alone_allows_one_further_try() {
     assert_eq!(rig.loads, [42, 41, 42, 41].map(bundle));
 }
 
+/// Watches bundle 42, which changes the link to Odoo, while Odoo is down.
+fn without_odoo(centre: Option<bool>) -> Rig {
+    let mut rig = Rig::confirmed(41);
+    rig.observation.centre = centre;
+    rig.run(200);
+    rig.changes_odoo = true;
+    rig.offer(offered(42));
+    rig.run(10);
+    rig.observation.odoo_down = Some("the port is closed".to_owned());
+    rig.run(1_000);
+    assert_eq!(rig.last(), Some((42, BundleOutcome::RolledBack)));
+    assert!(rig.last_reason().ends_with("the port is closed"));
+    assert_eq!(rig.loads, [42, 41].map(bundle));
+    rig
+}
+
+#[test]
+fn a_bundle_with_which_odoo_is_down_is_rolled_back_and_tried_once_more() {
+    for centre in [Some(true), None] {
+        let mut rig = without_odoo(centre);
+        rig.run(1_000);
+        rig.assert_waits(
+            "the connection to Odoo was lost in the first try: the gateway tries once more when the connection has been up for 300 s",
+        );
+        rig.observation.odoo_down = None;
+        rig.run(310);
+        assert_eq!(rig.state(), Some(BundleState::Watching));
+        rig.observation.odoo_down = Some("the port is closed".to_owned());
+        rig.run(2_000);
+        rig.observation.odoo_down = None;
+        rig.run(2_000);
+        assert_eq!((rig.state(), rig.confirmed_serial()), (None, Some(41)));
+        assert_eq!(rig.loads, [42, 41, 42, 41].map(bundle));
+        let mut rig = without_odoo(centre);
+        rig.observation.odoo_down = None;
+        rig.run(1_000);
+        assert_eq!(rig.confirmed_serial(), Some(42));
+    }
+}
+
+#[test]
+fn a_bundle_that_does_not_change_odoo_is_confirmed_while_odoo_is_down() {
+    let mut rig = Rig::watching(42);
+    rig.observation.odoo_down = Some("maintenance".to_owned());
+    rig.run(1_000);
+    assert_eq!(rig.confirmed_serial(), Some(42));
+    // Odoo was down before, so nobody can tell.
+    rig.changes_odoo = true;
+    rig.offer(offered(43));
+    rig.run(1_000);
+    assert_eq!(rig.confirmed_serial(), Some(43));
+}
+
 #[test]
 fn the_further_try_may_be_confirmed() {
     let mut rig = cut_off();

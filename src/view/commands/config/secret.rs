@@ -2,6 +2,7 @@
 //!
 //! The secret comes from a file, standard input or the terminal, never from an argument.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read, Write};
 use std::path::Path;
@@ -30,16 +31,43 @@ pub fn recipient(process: &Process, out: &mut dyn Write) -> Result<u8, CommandEr
 /// Encrypts a secret.
 pub fn encrypt(args: &EncryptArgs, out: &mut dyn Write) -> Result<u8, CommandError> {
     let key = check_name(&args.output)?;
+    let to = find_recipient(args)?;
     let secret = read_secret(args.file.as_deref())?;
-    let encrypted = identity::encrypt(&args.to, secret.expose_secret()).map_err(failed)?;
+    let encrypted = identity::encrypt(&to, secret.expose_secret()).map_err(failed)?;
     write_file(&args.output, &encrypted)?;
     let shown = args.output.display();
     writeln!(
         out,
-        "{shown} replaces the file of {key} at the gateway of {}; put it into files/sites/SITE/secrets of a bundle",
-        args.to
+        "{shown} replaces the file of {key} at the gateway of {to}; put it into files/sites/SITE/secrets of a bundle"
     )?;
     Ok(EXIT_DONE)
+}
+
+/// Finds the recipient in the arguments, and compares it with the known one of the site.
+fn find_recipient(args: &EncryptArgs) -> Result<String, CommandError> {
+    let (Some(file), Some(site)) = (&args.recipients, &args.site) else {
+        let to = args.to.clone();
+        return to.ok_or_else(|| CommandError::Usage("name the recipient with --to".to_owned()));
+    };
+    let shown = file.display();
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| failed(format!("{shown} cannot be read: {error}")))?;
+    let known: BTreeMap<String, String> = toml::from_str(&text).map_err(|error| {
+        let why = error.message();
+        failed(format!(
+            "{shown} is no list of recipients: {why}; write one line SITE = \"age1...\" for each site"
+        ))
+    })?;
+    match (known.get(site.as_str()), &args.to) {
+        (Some(known), None) => Ok(known.clone()),
+        (Some(known), Some(to)) if known == to => Ok(known.clone()),
+        (Some(known), Some(to)) => Err(failed(format!(
+            "{shown} has the recipient {known} for site {site}, not {to}: nothing is encrypted. If the gateway has a new key, compare it with `stockrelay config recipient` on the gateway, and correct the file"
+        ))),
+        (None, _) => Err(failed(format!(
+            "{shown} has no recipient for site {site}: run `stockrelay config recipient` on the gateway, and write {site} = \"age1...\" into the file"
+        ))),
+    }
 }
 
 /// Finds the configuration key of the secret in the name of its file.

@@ -7,11 +7,13 @@ use jiff::Timestamp;
 
 use super::{Central, describe, warn};
 use crate::clock;
+use crate::event::Name;
 use crate::fleet::desk::{Desk, Message};
 use crate::fleet::download::download;
 use crate::fleet::heard::HeardSites;
 use crate::fleet::topics::{
     Announced, BUNDLE_TOPIC, GROUP_BUNDLES, ONLINE, REPORTS, STOP_TOPIC, is_bundle_topic,
+    online_topic, report_topic,
 };
 use crate::fleet::{self, Bundle, Trust};
 use crate::view::commands::CommandError;
@@ -125,8 +127,22 @@ impl Ear {
 
     /// Reads the reports and connections that the broker has retained.
     pub async fn listen(&mut self, desk: &mut Desk) -> Result<(), CommandError> {
+        self.listen_to(desk, &Self::FILTERS).await
+    }
+
+    /// Reads the report and the connection of one site: invented sites have no effect.
+    pub async fn listen_to_site(
+        &mut self,
+        desk: &mut Desk,
+        site: &Name,
+    ) -> Result<(), CommandError> {
+        let (report, online) = (report_topic(site), online_topic(site));
+        self.listen_to(desk, &[&report, &online]).await
+    }
+
+    async fn listen_to(&mut self, desk: &mut Desk, topics: &[&str]) -> Result<(), CommandError> {
         let mut hear = |message: Message| self.hear(&message, clock::now());
-        let read = desk.subscribe(&Self::FILTERS, &mut hear).await;
+        let read = desk.subscribe(topics, &mut hear).await;
         read.map_err(describe)
     }
 

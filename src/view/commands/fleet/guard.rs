@@ -10,9 +10,11 @@ use std::time::Duration;
 use super::centre::{Ear, Published};
 use super::progress::Progress;
 use super::stopping::{StopSigner, describe_stop, publish_stop};
-use super::{Central, EXIT_SOME_FAILED, warn};
+use super::{Central, EXIT_REPLACED, EXIT_SOME_FAILED, warn};
 use crate::clock;
+use crate::event::Name;
 use crate::fleet::desk::Desk;
+use crate::fleet::manifest::Chosen;
 use crate::fleet::rollout::{Decision, Limits, Rollout};
 use crate::fleet::stop::{Stop, TEXT_BYTES_MAX};
 use crate::fleet::{self, Bundle, Manifest};
@@ -82,6 +84,17 @@ async fn find_manifest(
     })
 }
 
+/// The sites that the manifest names.
+fn named_sites(manifest: &Manifest) -> impl Iterator<Item = Name> + '_ {
+    let rings = manifest.rings.iter().map(|ring| &ring.sites);
+    let chosen = std::iter::once(&manifest.targets).chain(rings);
+    let named = chosen.filter_map(|chosen| match chosen {
+        Chosen::Named { sites, .. } => Some(sites),
+        Chosen::All | Chosen::Share(_) => None,
+    });
+    named.flatten().cloned()
+}
+
 struct Guard<'a> {
     central: &'a Central,
     args: &'a WatchArgs,
@@ -105,6 +118,7 @@ impl<'a> Guard<'a> {
         let published = Published::read(&mut desk).await?;
         let manifest = find_manifest(central, args, &signer, &published).await?;
         let mut ear = Ear::default();
+        ear.sites.keep(named_sites(&manifest));
         ear.listen(&mut desk).await?;
         let guard = Self {
             central,
@@ -176,6 +190,10 @@ impl<'a> Guard<'a> {
                     self.args.max_failed
                 );
                 Ok(Some(self.end(&text, EXIT_SOME_FAILED, out)))
+            }
+            Decision::Replaced => {
+                let text = describe_replaced(&rollout);
+                Ok(Some(self.end(&text, EXIT_REPLACED, out)))
             }
         }
     }
@@ -251,6 +269,14 @@ impl<'a> Guard<'a> {
     }
 }
 
+fn describe_replaced(rollout: &Rollout) -> String {
+    let newer: usize = rollout.rings.iter().map(|ring| ring.newer).sum();
+    let confirmed: usize = rollout.rings.iter().map(|ring| ring.confirmed).sum();
+    format!(
+        "the rollout is over, and not confirmed everywhere: {confirmed} gateways have confirmed the bundle, and {newer} report a newer one, so it is unknown how this one ended there. Watch the newer bundle"
+    )
+}
+
 /// Describes why the rollout is stopped, in at most [`TEXT_BYTES_MAX`] bytes.
 fn describe_failures(rollout: &Rollout, ring: usize, max_failed: f64) -> String {
     let counts = &rollout.rings[ring];
@@ -271,4 +297,33 @@ fn describe_failures(rollout: &Rollout, ring: usize, max_failed: f64) -> String 
         text.pop();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sites_that_targets_and_rings_name_are_kept() {
+        let text = r#"
+format = 1
+serial = 42
+name = "autumn"
+created = "2026-11-29T04:00:00Z"
+expires = "2027-03-01T00:00:00Z"
+[targets]
+all = true
+[[ring]]
+sites = ["ams1", "ams2"]
+[[ring]]
+share = 0.5
+[[ring]]
+all = true
+"#;
+        let manifest = Manifest::parse_draft(text).unwrap();
+        let named: Vec<_> = named_sites(&manifest)
+            .map(|site| site.to_string())
+            .collect();
+        assert_eq!(named, ["ams1", "ams2"]);
+    }
 }

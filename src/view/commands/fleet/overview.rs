@@ -9,10 +9,14 @@ use super::Central;
 use super::centre::Ear;
 use crate::event::Name;
 use crate::fleet::heard::{HeardSite, HeardSites};
+use crate::fleet::record::TEXT_CHARS_MAX;
 use crate::fleet::report::{Report, ReportedOutcome};
 use crate::view::commands::config::failed;
 use crate::view::commands::{CommandError, EXIT_DONE, json_line};
 use crate::view::table::{Table, plain, seconds_since, size, span, time};
+
+/// The longest cell of the table. The reason is the longest text of a gateway that is no attacker.
+const CELL_CHARS_MAX: usize = TEXT_CHARS_MAX;
 
 /// How urgent a gateway is. The order is that of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,7 +160,7 @@ fn write_table(
         "why",
     ]);
     for standing in standings {
-        table.row(cells(standing, now));
+        table.row(cells(standing, now).into_iter().map(cut));
     }
     table.write(&mut out, true)?;
     let count = |urgency| {
@@ -172,6 +176,15 @@ fn write_table(
         count(Urgency::Pending),
         count(Urgency::Well)
     )
+}
+
+/// A report may fill a cell with thousands of characters; `--json` and `fleet show` have all.
+fn cut(cell: String) -> String {
+    if cell.chars().count() <= CELL_CHARS_MAX {
+        return cell;
+    }
+    let kept: String = cell.chars().take(CELL_CHARS_MAX - 3).collect();
+    kept + "..."
 }
 
 fn cells(standing: &Standing, now: Timestamp) -> Vec<String> {
@@ -220,7 +233,7 @@ pub async fn show(
 ) -> Result<u8, CommandError> {
     let mut ear = Ear::default();
     let mut desk = central.connect().await?;
-    ear.listen(&mut desk).await?;
+    ear.listen_to_site(&mut desk, site).await?;
     desk.close().await;
     ear.warn();
     let Some(heard) = ear.sites.get(site) else {
@@ -356,6 +369,33 @@ mod tests {
                 "c-never confirmed",
             ]
         );
+    }
+
+    #[test]
+    fn no_text_of_a_report_hides_changes_or_fills_a_line() {
+        let alarms = format!(r#""{}""#, "a".repeat(500));
+        let alarms = vec![alarms; 20].join(",");
+        let fields = format!(
+            r#""running": {{"serial": 41}}, "alarms": [{alarms}],
+               "last": {{"serial": 42, "outcome": "refused",
+                         "reason": "a\u200bb\u009bc\u202ed\u2062e\ufefff"}}"#
+        );
+        let heard = fleet(&[("ams1", true, &fields)]);
+        let standings = sort(&heard);
+        let mut out: Vec<u8> = Vec::new();
+        let now = "2026-11-29T05:00:00Z".parse().unwrap();
+        write_table(&standings, now, &mut out).unwrap();
+        let table = String::from_utf8(out).unwrap();
+        assert!(table.contains("a·b·c·d·e·f"), "{table}");
+        let longest = table.lines().map(|line| line.chars().count()).max();
+        assert!(longest.unwrap() < 1_000, "{longest:?}");
+        let mut out: Vec<u8> = Vec::new();
+        json_line(&mut out, &standings[0].json()).unwrap();
+        let line = String::from_utf8(out).unwrap();
+        let reason = r"a\u200bb\u009bc\u202ed\u2062e\ufefff";
+        assert!(line.contains(reason), "{line}");
+        let read: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read, standings[0].json());
     }
 
     #[test]
