@@ -98,6 +98,8 @@ pub struct Summary {
     /// SHA-256 of the effective configuration.
     pub hash: String,
     pub odoo: Link,
+    /// As in [`OdooView`], while the link is up.
+    pub clock_ahead_ms: Option<i64>,
     /// The number of devices that drift.
     pub drift: u64,
     /// The codes of the raised alarms.
@@ -222,6 +224,10 @@ pub struct OdooView {
     pub since: Option<Timestamp>,
     /// The duration of the last call, in milliseconds.
     pub latency_ms: Option<u64>,
+    /// The time by which the gateway's clock is ahead of Odoo's, in milliseconds. `None`: Odoo has
+    /// not told its time yet. For central IT's report alone.
+    #[serde(skip)]
+    pub clock_ahead_ms: Option<i64>,
     /// The maximum of lines in the next batch.
     pub batch_lines: usize,
     /// What is wrong and what to do, while the link is not up.
@@ -286,6 +292,7 @@ impl Board {
         Summary {
             hash: live.config.hash.clone(),
             odoo: live.odoo.link.clone(),
+            clock_ahead_ms: (live.odoo.clock_ahead_ms).filter(|_| live.odoo.link == Link::Up),
             drift: live.drift.len() as u64,
             alarms: live.alarms.keys().cloned().collect(),
             is_source_down: live.sources.values().any(SourceView::is_down),

@@ -372,7 +372,10 @@ impl Hands {
             Command::Settle(_) | Command::Sleep { .. } | Command::Take { .. } | Command::Ping
         );
         if !local && !matches!(input, Input::Failed(_)) {
+            let ahead = self.client.as_ref().and_then(Client::clock_ahead);
+            let ahead = ahead.and_then(|ahead| i64::try_from(ahead.as_millis()).ok());
             self.board.odoo(|view| {
+                view.clock_ahead_ms = ahead;
                 view.last_success = Some(clock::now());
                 view.latency_ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
             });

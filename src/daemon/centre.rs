@@ -184,7 +184,7 @@ impl CentreSite for Here {
             self.settings.borrow().certificates.clone(),
         );
         let measure = move || Measures {
-            clock_offset_ms: None,
+            clock_offset_ms: board.summarize().clock_ahead_ms,
             disk_free_bytes: free_bytes(&data_dir),
             oldest_waiting_s: oldest_waiting_s(&journal, clock::now()),
             expires: expiry::find_expiries(&board, &certificates),

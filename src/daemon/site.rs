@@ -235,7 +235,7 @@ mod tests {
     use crate::board::{DeviceView, SourceView};
     use crate::event::Name;
     use crate::journal::StateTotals;
-    use crate::view::gateway::EffectiveKey;
+    use crate::view::control::EffectiveKey;
 
     fn totals(stored: u64, rejected: u64, parked: u64) -> Totals {
         Totals {

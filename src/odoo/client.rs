@@ -7,6 +7,7 @@
 //! key, the client reads the key again, so a new key in `odoo.api_key_file` needs no restart.
 
 pub(super) mod away;
+mod clock_ahead;
 mod login;
 mod older;
 pub(super) mod records;
@@ -14,7 +15,7 @@ pub(super) mod records;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Response, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
@@ -22,6 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use self::away::{lost, not_odoo, words};
+use self::clock_ahead::ahead_of;
 use self::login::{bearer, read_key};
 use super::answer::{self, Answer, CallError, understand, understand_rpc};
 use super::dialect::Dialect;
@@ -58,6 +60,7 @@ pub struct Client {
     /// The id of the key's user, which `/jsonrpc` needs.
     uid: Option<UserId>,
     server_time: Option<Timestamp>,
+    clock_ahead: Option<SignedDuration>,
     /// The company of all calls. `None` before [`Client::warehouse`] found the warehouse.
     company: Option<CompanyId>,
     pub(super) me: Option<UserId>,
@@ -120,6 +123,7 @@ impl Client {
             is_key_given: false,
             uid: None,
             server_time: None,
+            clock_ahead: None,
             company: None,
             me: None,
             shipping: None,
@@ -315,6 +319,13 @@ impl Client {
         self.server_time.unwrap_or_else(clock::now)
     }
 
+    /// The time by which the gateway's clock was ahead of the server's at the last answer. `None`:
+    /// no answer had a `Date` header.
+    #[must_use]
+    pub fn clock_ahead(&self) -> Option<SignedDuration> {
+        self.clock_ahead
+    }
+
     async fn post(&mut self, model: &str, method: &str, body: &Value) -> Result<Value, CallError> {
         debug_assert!(
             wire::names_fields(method, body),
@@ -382,6 +393,8 @@ impl Client {
     fn note_time(&mut self, sent: &Result<Response, reqwest::Error>) {
         if let Ok(response) = sent {
             self.server_time = date(response);
+            let ahead = |server| ahead_of(clock::now(), server);
+            self.clock_ahead = self.server_time.map(ahead).or(self.clock_ahead);
         }
     }
 }

@@ -173,6 +173,19 @@ fn a_bundle_is_made_signed_verified_and_shown() {
 }
 
 #[test]
+fn a_bundle_is_not_written_into_its_own_files() {
+    let office = Office::new();
+    let inside = "autumn/files/config.d/autumn.bundle";
+    let (code, _, stderr) = office.run(&["bundle", "autumn", "-o", inside]);
+    assert!(
+        code == 1 && stderr.contains("in the files of the bundle"),
+        "{stderr}"
+    );
+    assert!(!office.path(inside).exists());
+    office.done(&["bundle", "autumn", "-o", "autumn/autumn.bundle"]);
+}
+
+#[test]
 fn files_of_keys_have_safe_modes_and_are_not_overwritten() {
     let office = Office::new();
     let mode = |name: &str| {

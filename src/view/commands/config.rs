@@ -54,6 +54,7 @@ pub async fn config(
         ConfigCommand::Check(args) => site::check(args, process, out),
         ConfigCommand::Keygen(args) => signer::keygen(args, out),
         ConfigCommand::Bundle { directory, output } => {
+            check_outside(directory, output)?;
             let bytes = build::build(directory).map_err(failed)?;
             write_file(output, &bytes)?;
             let bundle = Bundle::read(&bytes.into()).map_err(refused)?;
@@ -100,6 +101,22 @@ pub(super) fn failed(error: impl ToString) -> CommandError {
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn refused(error: BundleError) -> CommandError {
     CommandError::Failed(format!("{}: {error}", error.code()))
+}
+
+/// A bundle in its own `files/` would be a file of the next one.
+fn check_outside(directory: &Path, output: &Path) -> Result<(), CommandError> {
+    let parent = output.parent().filter(|it| !it.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new(".")).canonicalize();
+    let files = directory.join("files").canonicalize();
+    match (parent, files) {
+        (Ok(parent), Ok(files)) if parent.starts_with(&files) => Err(failed(format!(
+            "{} is in the files of the bundle: write the bundle outside of {}",
+            output.display(),
+            files.display()
+        ))),
+        // A directory that does not exist is named where it is used.
+        _ => Ok(()),
+    }
 }
 
 /// Reads a bundle, at most one byte more than the largest.

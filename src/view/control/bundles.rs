@@ -27,11 +27,13 @@ pub async fn offer(
     body: Result<Bytes, BytesRejection>,
 ) -> BundleResult {
     let bytes = body.map_err(|rejection| {
-        Problem::new(
-            rejection.status(),
-            rejection.body_text(),
-            "send a bundle of at most 16 MiB",
-        )
+        let error = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => "the bundle has more than 16 MiB".to_owned(),
+            _ => rejection.body_text(),
+        };
+        let remedy =
+            "send a bundle of at most 16 MiB; leave files out, or split it by site or group";
+        Problem::new(rejection.status(), error, remedy)
     })?;
     let is_again = match query.as_deref() {
         None | Some("") => false,
