@@ -145,8 +145,8 @@ pub enum Decision {
     Confirmed,
     /// No site is left that may still apply the bundle, and some failed.
     Ended,
-    /// As [`Decision::Ended`] without a failure, but some have a newer bundle: nobody knows how this
-    /// one ended there.
+    /// As [`Decision::Ended`] without a failure, but some have a newer bundle: it is unknown how
+    /// this one ended there.
     Replaced,
 }
 

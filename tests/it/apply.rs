@@ -289,6 +289,28 @@ async fn a_bundle_with_a_wrong_database_is_rolled_back_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bundle_with_which_odoo_does_not_answer_is_rolled_back() {
+    let gateway = Gateway::start(2).await;
+    let before = gateway.config().await;
+    // A closed port: the link goes down, and is not held.
+    let port = crate::free_address::free_address().port();
+    let url = format!("odoo.url = \"http://127.0.0.1:{port}\"\n");
+    let bundle = gateway.bundle(8, "ams1", &[("config.d/50-odoo.toml", &url)]);
+    let (code, text) = gateway.apply(&bundle, &["--no-wait"]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(gateway.until_ended(8).await["outcome"], "rolled-back");
+    let config = gateway.config().await;
+    let reason = config["last"]["reason"].as_str().unwrap();
+    assert!(reason.contains("the connection to Odoo"), "{reason}");
+    // It was tried once more.
+    let history = gateway.run(&["config", "history"]);
+    let history = String::from_utf8(history.stdout).unwrap();
+    let tries = history.matches("bundle 8  rolled-back").count();
+    assert_eq!(tries, 2, "{history}");
+    assert_eq!(gateway.config().await["hash"], before["hash"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_continues_the_watch_and_two_kills_roll_back() {
     let mut gateway = Gateway::start(5).await;
     let bundle = gateway.bundle(1, "ams1", &[STRICT]);

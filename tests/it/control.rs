@@ -277,6 +277,13 @@ async fn a_body_that_is_too_large_is_refused() {
     let body = json!({"reason": "x".repeat(100_000)});
     let (status, _) = refused(served.post("/v1/parked/2/discard", body).await);
     assert_eq!(status, 413);
+    let body = json!("x".repeat(17 << 20));
+    let (status, refusal) = refused(served.post("/v1/config/bundle", body).await);
+    assert_eq!(status, 413);
+    assert_eq!(
+        refusal["error"], "the bundle has more than 16 MiB",
+        "{refusal}"
+    );
     served.stop().await;
 }
 

@@ -4,10 +4,10 @@
 //! message of each topic, and whether the gateway is connected, for others on the broker (retained;
 //! the last will withdraws it) and for the gateway itself.
 //!
-//! The client id has a part that nobody else knows: a broker ends a connection whose id comes again,
-//! so with a known id any account could cut the gateway off. After a power cut, the broker still has
-//! the connection before, whose last will comes late: the gateway therefore publishes once more that
-//! it is connected.
+//! The client id has a random part: a broker ends a connection whose id comes again, so with a
+//! known id any account could cut the gateway off. After a power cut, the broker still has the
+//! connection before, whose last will comes late: the gateway therefore publishes once more that it
+//! is connected.
 //!
 //! Each connection has a client of its own: nothing of one connection goes over into the next. The
 //! topics are subscribed one after the other, so that the topic of a message that is too large is

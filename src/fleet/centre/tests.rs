@@ -207,7 +207,7 @@ async fn the_stop_is_subscribed_first_and_others_learn_whether_the_gateway_is_co
 }
 
 #[tokio::test]
-async fn nobody_else_knows_the_client_id_and_a_late_last_will_is_corrected() {
+async fn the_client_id_has_a_random_part_and_a_late_last_will_is_corrected() {
     let mut ids = std::collections::BTreeSet::new();
     for _ in 0..2 {
         let script = Script::start().await;

@@ -132,7 +132,7 @@ async fn web_servers_that_misbehave_are_named_and_a_newer_message_ends_the_downl
                 last.is_some_and(|last| last.contains(reason))
             })
             .await;
-        // Whoever announced the address must not learn what is there.
+        // Whoever announced the address must not learn why.
         let told = "the announced address does not hand out this bundle";
         runs_as_before(&centre, &gateway, &before, told).await;
     }
