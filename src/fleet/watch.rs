@@ -134,9 +134,12 @@ impl Signs {
         } else {
             Duration::ZERO
         };
-        let lasts = |is_lost, before: Duration| match is_lost {
-            true => before + passed,
-            false => Duration::ZERO,
+        let lasts = |is_lost, before: Duration| {
+            if is_lost {
+                before + passed
+            } else {
+                Duration::ZERO
+            }
         };
         self.centre = lasts(lacks_centre(baseline, observation), self.centre);
         self.odoo = lasts(lacks_odoo(baseline, observation), self.odoo);
@@ -237,11 +240,11 @@ struct Lost {
 fn find_lost(watch: &BundleWatch, signs: &Signs, observation: &Observation) -> Vec<Lost> {
     let mut lost = Vec::new();
     if lacks_odoo(&watch.baseline, observation) {
-        let why = observation.odoo_down.iter();
+        let why = observation.odoo_down.as_deref().unwrap_or_default();
         lost.push(Lost {
             what: "Odoo, whose keys the bundle changes,",
             lasted: signs.odoo,
-            why: why.map(|why| format!(": {why}")).collect(),
+            why: format!(": {why}"),
         });
     }
     if lacks_centre(&watch.baseline, observation) {

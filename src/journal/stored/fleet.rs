@@ -95,6 +95,7 @@ pub struct RolledBackV1 {
     pub may_retry: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundleWatchV1 {
     pub begun_us: i64,
