@@ -106,7 +106,7 @@ fn a_stop_releases_no_bundle_with_a_higher_serial() {
         signers: [KeyId::from_bytes(KEY)].into(),
         ..stolen_stop(stop(5, 41, false))
     }));
-    rig.run(2);
+    rig.run(100);
     assert_eq!(rig.state(), Some(BundleState::Watching));
 }
 
