@@ -272,9 +272,8 @@ impl<S: Storage, T: Site> Agent<S, T> {
                 })
                 .await;
             match stored {
-                Ok(links) => {
-                    links.map(|links| self.links.send_replace(links));
-                }
+                Ok(Some(links)) => drop(self.links.send_replace(links)),
+                Ok(None) => {}
                 Err(error) => {
                     self.hold(files);
                     return Err(error);

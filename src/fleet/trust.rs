@@ -193,11 +193,10 @@ impl Trust {
     /// is not used.
     pub fn read_installed(file: &Path, user: u32) -> Result<Self, TrustError> {
         let opened = open_regular(file);
-        if let Ok(opened) = &opened {
-            let metadata = opened.metadata();
-            if let Ok(metadata) = &metadata {
-                check_owner(file, file, metadata, user)?;
-            }
+        if let Ok(opened) = &opened
+            && let Ok(metadata) = opened.metadata()
+        {
+            check_owner(file, file, &metadata, user)?;
         }
         // The directories, too, also those of symbolic links: who may write there may replace the
         // file. Other users cannot do that in a directory with the sticky bit.

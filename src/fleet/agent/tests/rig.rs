@@ -69,9 +69,10 @@ impl World {
     fn take_stop(&mut self, stop: StopOrder) {
         let before = self.stop.as_ref().map_or(0, StopOrder::stopped_to);
         let serial = stop.serial.max(before);
-        self.stop = Some(match stop.is_stopped {
-            true => StopOrder { serial, ..stop },
-            false => stop,
+        self.stop = Some(if stop.is_stopped {
+            StopOrder { serial, ..stop }
+        } else {
+            stop
         });
     }
 

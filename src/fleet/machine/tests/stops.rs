@@ -100,13 +100,15 @@ fn a_stop_releases_no_bundle_with_a_higher_serial() {
         rig.run(100);
         rig.assert_waits("noc stopped the rollout of bundle 42: ams1 rolled back");
         rig.restart();
+        rig.run(300);
+        rig.assert_waits("noc stopped the rollout of bundle 42: ams1 rolled back");
     }
     // A resumption releases it, also of a lower serial: the threshold signed it.
     rig.give(Input::Stop(SignedStop {
         signers: [KeyId::from_bytes(KEY)].into(),
         ..stolen_stop(stop(5, 41, false))
     }));
-    rig.run(100);
+    rig.run(2);
     assert_eq!(rig.state(), Some(BundleState::Watching));
 }
 
