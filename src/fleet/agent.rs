@@ -253,8 +253,8 @@ impl<S: Storage, T: Site> Agent<S, T> {
     }
 
     /// Stores a bundle, and hands it to the machine. Its change of trusted keys holds once it is on
-    /// disk, also if the gateway cannot use the bundle. A bundle that the disk does not take is tried
-    /// again, until a newer one comes.
+    /// disk, also if the gateway cannot use the bundle. A bundle that the disk does not take is
+    /// tried again, until a newer one comes.
     async fn offer(&mut self, files: Box<OfferedFiles>) -> Result<Answer, DiskError> {
         let offered = files.offered.clone();
         let id = offered.facts.id;

@@ -95,7 +95,7 @@ async fn a_stop_takes_one_key_and_a_resumption_the_threshold() {
     let count = format!("is stopped (count {})", stopped.count);
     assert!(out.contains(&count) && stopped.count > 1_000_000, "{out}");
     assert!(
-        out.contains("0 gateways have applied bundle 42; 1 have not"),
+        out.contains("0 gateways have applied bundle 42"),
         "{out}"
     );
     assert_eq!(stopped.reason, "wrong \"database\"");
