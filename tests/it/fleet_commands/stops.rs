@@ -94,10 +94,7 @@ async fn a_stop_takes_one_key_and_a_resumption_the_threshold() {
     let stopped = gateways.stop(&office, |stop| stop.stop).await;
     let count = format!("is stopped (count {})", stopped.count);
     assert!(out.contains(&count) && stopped.count > 1_000_000, "{out}");
-    assert!(
-        out.contains("0 gateways have applied bundle 42"),
-        "{out}"
-    );
+    assert!(out.contains("0 gateways have applied bundle 42"), "{out}");
     assert_eq!(stopped.reason, "wrong \"database\"");
     let (watch, line) = watch.line("is stopped").await;
     assert!(line.contains("wrong \"database\""), "{line}");
