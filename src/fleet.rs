@@ -71,4 +71,4 @@ pub use manifest::Manifest;
 pub use report::Report;
 pub use site_set::SiteSet;
 pub use stop::Stop;
-pub use trust::Trust;
+pub use trust::{Trust, open_regular};

@@ -71,6 +71,8 @@ pub struct FleetStart<S> {
     recorded: Option<FleetRecord>,
     /// Actions that wait until the process has loaded its configuration.
     delayed: Vec<Action>,
+    /// The changes of trusted keys that are on disk.
+    links: watch::Sender<Vec<Bytes>>,
 }
 
 impl<S: Storage> FleetStart<S> {
@@ -81,7 +83,9 @@ impl<S: Storage> FleetStart<S> {
         let (disk, record) = FleetDisk::open(storage)?;
         let mut machine = Machine::new(record.clone(), times);
         let delayed = machine.step(clock, Input::Started).actions;
+        let links = watch::Sender::new(disk.links());
         let mut start = Self {
+            links,
             disk,
             machine,
             recorded: Some(record),
@@ -123,10 +127,10 @@ impl<S: Storage> FleetStart<S> {
         self.machine.record().applied().is_some()
     }
 
-    /// The changes of trusted keys.
+    /// The changes of trusted keys that are on disk, also those of later bundles.
     #[must_use]
-    pub fn links(&self) -> Vec<Bytes> {
-        self.disk.links()
+    pub fn links(&self) -> watch::Receiver<Vec<Bytes>> {
+        self.links.subscribe()
     }
 
     /// What is known before the agent runs.
@@ -156,6 +160,7 @@ pub struct Agent<S, T> {
     since_store: Duration,
     /// Why the disk did not take the last write.
     fault: Option<String>,
+    links: watch::Sender<Vec<Bytes>>,
 }
 
 impl<S: Storage, T: Site> Agent<S, T> {
@@ -170,6 +175,7 @@ impl<S: Storage, T: Site> Agent<S, T> {
             held: None,
             since_store: Duration::ZERO,
             fault: None,
+            links: start.links,
         }
     }
 
@@ -246,8 +252,9 @@ impl<S: Storage, T: Site> Agent<S, T> {
         }
     }
 
-    /// Stores a bundle, and hands it to the machine. A bundle that the disk does not take is tried
-    /// again, until a newer one comes.
+    /// Stores a bundle, and hands it to the machine. Its change of trusted keys holds once it is on
+    /// disk, also if the gateway cannot use the bundle. A bundle that the disk does not take is
+    /// tried again, until a newer one comes.
     async fn offer(&mut self, files: Box<OfferedFiles>) -> Result<Answer, DiskError> {
         let offered = files.offered.clone();
         let id = offered.facts.id;
@@ -258,12 +265,19 @@ impl<S: Storage, T: Site> Agent<S, T> {
             let stored = self
                 .on_disk(move |disk| {
                     disk.store(id, &kept.bundle, &kept.files)?;
-                    kept.link.iter().try_for_each(|link| disk.store_link(link))
+                    let stored = kept.link.as_ref().map(|link| disk.store_link(link));
+                    stored
+                        .transpose()
+                        .map(|stored| stored.map(|()| disk.links()))
                 })
                 .await;
-            if let Err(error) = stored {
-                self.hold(files);
-                return Err(error);
+            match stored {
+                Ok(Some(links)) => drop(self.links.send_replace(links)),
+                Ok(None) => {}
+                Err(error) => {
+                    self.hold(files);
+                    return Err(error);
+                }
             }
         }
         let taken = self.take(Input::Offered(offered)).await;

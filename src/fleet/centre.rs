@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::machine::Answer;
 use super::orders::OrderError;
-use super::reception::{BY_BROKER, BY_URL};
+use super::record::{BY_BROKER, BY_URL};
 use super::report::Report;
 use super::topics::{STOP_TOPIC, bundle_topic};
 use crate::clock;

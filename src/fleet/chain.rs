@@ -5,7 +5,8 @@
 //!
 //! **Guarantees**: a new trust.toml has a higher version than the one before, and the threshold of
 //! the old **and** of the new one signed the manifest that lists its SHA-256. A link whose
-//! signatures do not verify from the installed trust.toml has no effect.
+//! signatures do not verify from the installed trust.toml has no effect. Revoked is revoked: a key
+//! that the installed file or a link before revoked is revoked in every later one.
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -34,7 +35,8 @@ pub(super) fn step(
     manifest: &[u8],
     signatures: &[SignatureFile],
 ) -> Result<Option<Trust>, BundleError> {
-    let new = parse(new_text)?;
+    let mut new = parse(new_text)?;
+    new.revoked.extend(&old.revoked);
     if new == *old {
         return Ok(None);
     }

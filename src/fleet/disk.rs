@@ -354,6 +354,11 @@ impl FolderStorage {
             lock: None,
         };
         storage.create_folder("")?;
+        // Who may write to `data_dir` must not choose where the record is.
+        if !fs::symlink_metadata(&storage.root)?.is_dir() {
+            let text = "it is no directory, but a file or a symbolic link: remove it, and move the directory to its place";
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, text));
+        }
         let mut options = File::options();
         options.write(true).create(true).truncate(false).mode(0o600);
         let lock = options.open(storage.place(LOCK))?;

@@ -84,7 +84,7 @@ impl FleetStatus {
             pending: record.pending.clone(),
             next: record.next.clone(),
             last: record.last.clone(),
-            stop: record.stop.clone(),
+            stop: record.stop().cloned(),
             highest: record.highest,
             rejected: machine.rejected().cloned(),
             history: record.history.clone(),

@@ -22,16 +22,15 @@ use super::key_id::KeyId;
 use super::machine::{Answer, OfferedBundle};
 use super::manifest::Due;
 use super::orders::{FleetOrder, FleetOrders, FleetStatus, OfferedFiles, OrderError};
-use super::record::{BundleFacts, BundleId, ManifestHash, RingDue, SignedStop, StopOrder};
+use super::record::{
+    BY_BROKER, BY_URL, BundleFacts, BundleId, ManifestHash, RingDue, SignedStop, StopOrder,
+};
 use super::secrets;
 use super::site_set::SiteSet;
 use super::stop;
 use super::trust::Trust;
 use crate::event::Name;
 
-/// The names of the ways on which published bundles come, for the record and the history.
-pub const BY_BROKER: &str = "broker";
-pub const BY_URL: &str = "fleet.url";
 /// The file of trusted keys, beside the configuration file.
 pub const TRUST_FILE: &str = "trust.toml";
 
@@ -51,24 +50,24 @@ pub struct Gate {
     /// Decrypts the secrets for this gateway.
     pub key: GatewayKey,
     /// The links of the chain of trusted keys that are on disk.
-    pub links: Vec<Bytes>,
+    pub links: watch::Receiver<Vec<Bytes>>,
 }
 
 #[derive(Debug)]
 struct Inner {
     gate: Gate,
-    links: Mutex<Vec<Bytes>>,
+    /// The installed trust.toml, as it was read last.
+    installed: Mutex<Option<Trust>>,
     orders: FleetOrders,
     status: watch::Receiver<FleetStatus>,
 }
 
 impl Reception {
     #[must_use]
-    pub fn new(mut gate: Gate, orders: FleetOrders, status: watch::Receiver<FleetStatus>) -> Self {
-        let links = Mutex::new(std::mem::take(&mut gate.links));
+    pub fn new(gate: Gate, orders: FleetOrders, status: watch::Receiver<FleetStatus>) -> Self {
         Self(Arc::new(Inner {
             gate,
-            links,
+            installed: Mutex::new(None),
             orders,
             status,
         }))
@@ -105,19 +104,8 @@ impl Reception {
             let serial = offered.offered.facts.id.serial;
             return Ok(Answer::Known(format!("bundle {serial} is for other sites")));
         }
-        let link = offered.link.clone();
-        let answer = self
-            .0
-            .orders
-            .send(FleetOrder::Offer(Box::new(offered)))
-            .await?;
-        // Known: the link is on disk since the bundle came first.
-        if answer == Answer::Done
-            && let Some(link) = link
-        {
-            self.0.links().push(link.bytes.into());
-        }
-        Ok(answer)
+        let order = FleetOrder::Offer(Box::new(offered));
+        self.0.orders.send(order).await
     }
 
     /// Takes in a stop or a resumption.
@@ -146,19 +134,39 @@ impl Reception {
 }
 
 impl Inner {
-    fn links(&self) -> std::sync::MutexGuard<'_, Vec<Bytes>> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Warns about an installed trust.toml that was changed, and whose keys do not count.
+    fn compare(&self, installed: &Trust, now: &Trust) {
+        let mut known = self
+            .installed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_new = known.as_ref() != Some(installed);
+        let is_changed = known.is_some() && is_new;
+        if is_new && now.version > installed.version {
+            let (file, now, own) = (self.gate.trust.display(), now.version, installed.version);
+            if is_changed {
+                tracing::warn!(
+                    "{file} was changed, but its version {own} is below version {now}, which a bundle brought and which holds: of the changed file only `revoked` counts. Give it a version above {now}"
+                );
+            } else {
+                tracing::info!(
+                    "bundles: version {now} of the trusted keys holds, which a bundle brought; of version {own} in {file} only `revoked` counts"
+                );
+            }
+        }
+        *known = Some(installed.clone());
     }
 
     /// The keys that are trusted now, and a remark about a change of keys that has no effect.
     fn trust(&self) -> Result<(Trust, String), String> {
         let installed = Trust::read_installed(&self.gate.trust, self.gate.user);
         let installed = installed.map_err(|error| error.to_string())?;
-        let links = self.links().clone();
-        let (trust, broken) = chain::follow(installed, &links);
+        let links = self.gate.links.borrow().clone();
+        let (trust, broken) = chain::follow(installed.clone(), &links);
+        self.compare(&installed, &trust);
         let remark = broken.map_or(String::new(), |error| {
             format!(
-                " A change of trusted keys in data_dir is damaged and has no effect ({error}): publish a bundle with a higher serial that brings trust.toml, signed by the keys before and after the change."
+                " A change of trusted keys in data_dir is damaged, or revoked keys signed it, so it has no effect ({error}): publish a bundle with a higher serial that brings trust.toml, signed by the keys before and after the change."
             )
         });
         if !remark.is_empty() {
@@ -191,10 +199,13 @@ impl Inner {
             is_stopped: stop.stop,
             reason: stop.reason,
             by: stop.by,
-            signers,
         };
         let trusted = trust.valid_keys();
-        Ok(SignedStop { stop, trusted })
+        Ok(SignedStop {
+            stop,
+            signers,
+            trusted,
+        })
     }
 
     /// `trusted`: the keys that count from this bundle on.

@@ -2,10 +2,10 @@
 //!
 //! **In**: nothing; `machine` changes the values, `disk` stores them. **Out**: plain values.
 //!
-//! **Guarantees**: texts and lists have limits, so a record has at most some 300 KB, and 1 MB while
+//! **Guarantees**: texts and lists have limits, so a record has at most some 500 KB, and 1 MB while
 //! 10,000 devices are watched. `Debug` shows no secret: a bundle has none.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
@@ -13,6 +13,9 @@ use jiff::Timestamp;
 
 use super::key_id::KeyId;
 
+/// The names of the ways on which published bundles come, for the record and the history.
+pub const BY_BROKER: &str = "broker";
+pub const BY_URL: &str = "fleet.url";
 /// The newest entries that the history keeps.
 pub const HISTORY_MAX: usize = 200;
 /// The newest serials that the record keeps as rolled back. Only the newest one can be offered
@@ -215,7 +218,7 @@ pub enum PreviousSet {
     Bundle(ConfirmedBundle),
 }
 
-/// The signed stop with the highest count.
+/// A signed stop or resumption.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopOrder {
     pub count: u64,
@@ -224,14 +227,14 @@ pub struct StopOrder {
     pub is_stopped: bool,
     pub reason: String,
     pub by: String,
-    /// The trusted keys that signed it.
-    pub signers: BTreeSet<KeyId>,
 }
 
 /// A stop that comes in, and the keys that are trusted now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedStop {
     pub stop: StopOrder,
+    /// The trusted keys that signed it.
+    pub signers: BTreeSet<KeyId>,
     pub trusted: BTreeSet<KeyId>,
 }
 
@@ -240,7 +243,13 @@ impl StopOrder {
     /// bundle that it names may still be on its way to this gateway.
     #[must_use]
     pub fn stops(&self, serial: u64) -> bool {
-        self.is_stopped && serial <= self.serial
+        serial <= self.stopped_to()
+    }
+
+    /// The highest serial that is stopped. 0: none.
+    #[must_use]
+    pub fn stopped_to(&self) -> u64 {
+        if self.is_stopped { self.serial } else { 0 }
     }
 }
 
@@ -308,7 +317,11 @@ pub struct HistoryEntry {
 pub struct FleetRecord {
     /// The bundle with the highest serial that was ever verified here.
     pub highest: Option<BundleId>,
-    pub stop: Option<StopOrder>,
+    /// By trusted key: the stop that holds because the key signed it, or its last resumption; the
+    /// count is the highest that the key signed.
+    pub stops: BTreeMap<KeyId, StopOrder>,
+    /// The highest count of a resumption. 0: there was none.
+    pub resumed: u64,
     /// `None`: the local files are confirmed.
     pub confirmed: Option<ConfirmedBundle>,
     /// `None`: a person cannot go back further.
@@ -350,6 +363,13 @@ impl FleetRecord {
             Some(pending) => ConfigSet::Bundle(pending.facts.id),
             None => self.confirmed_set(),
         }
+    }
+
+    /// The stop with the highest serial; without a stop, the last resumption.
+    #[must_use]
+    pub fn stop(&self) -> Option<&StopOrder> {
+        let rank = |stop: &&StopOrder| (stop.stopped_to(), stop.count);
+        self.stops.values().max_by_key(rank)
     }
 
     /// The bundles whose files must stay on disk.

@@ -1,13 +1,15 @@
 //! The stop of a rollout: a signed message that every gateway keeps on disk.
 //!
 //! **In**: the bytes of a tar file with `stop.toml` and its signatures. **Out**: a [`Stop`]. One
-//! trusted key suffices to stop a rollout; to resume it takes the threshold. Of two stops, the one
-//! with the higher count holds: an old message that is sent again changes nothing. A stop ends with
-//! the trust in its keys, so that a stolen key cannot stop the fleet for good.
+//! trusted key suffices to stop a rollout; to resume it takes the threshold. An old message that is
+//! sent again changes nothing: its count is not above what its keys signed before. A stop ends with
+//! the trust in its keys, so that a stolen key cannot stop the fleet for good. What a gateway does
+//! with a message is in `machine/offer.rs`.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::error::BundleError;
 use super::key_id::KeyId;
@@ -19,6 +21,9 @@ use crate::config::Fault;
 
 /// The name of the file, which is the first of the archive.
 pub const STOP: &str = "stop.toml";
+/// How far a count may be ahead of the clock, in seconds: a day. A higher one would leave no count
+/// for later stops.
+const COUNT_AHEAD_MAX_S: u64 = 86_400;
 /// The longest `reason` and `by`, in bytes.
 pub const TEXT_BYTES_MAX: usize = 500;
 
@@ -28,7 +33,7 @@ pub struct Stop {
     pub serial: u64,
     /// `false`: the rollout is resumed.
     pub stop: bool,
-    /// Rises with every stop and resumption of the fleet.
+    /// Rises with every stop and resumption of the fleet: seconds since 1970 (UTC), or more.
     pub count: u64,
     pub reason: String,
     /// The person or program.
@@ -73,10 +78,10 @@ impl Stop {
         parts.write(STOP)
     }
 
-    /// Whether the rollout of this bundle is stopped.
+    /// Whether the rollout of this bundle is stopped. A stop holds for lower serials, too.
     #[must_use]
     pub fn stops(&self, serial: u64) -> bool {
-        self.stop && self.serial == serial
+        self.stop && serial <= self.serial
     }
 
     /// Whether this message replaces the one that the gateway has.
@@ -84,6 +89,18 @@ impl Stop {
     pub fn replaces(&self, known: Option<&Self>) -> bool {
         known.is_none_or(|known| known.count < self.count)
     }
+}
+
+/// The lowest count of a message that is made now.
+#[must_use]
+pub fn count_at(now: Timestamp) -> u64 {
+    u64::try_from(now.as_second()).unwrap_or(0).max(1)
+}
+
+/// Whether a count is more than a day ahead of the clock.
+#[must_use]
+pub fn is_ahead(count: u64, now: Timestamp) -> bool {
+    count > count_at(now).saturating_add(COUNT_AHEAD_MAX_S)
 }
 
 /// Verifies a message. An empty one is refused: it changes nothing.

@@ -23,7 +23,8 @@ use crate::journal::stored::fleet::{
 pub fn record_in(record: &FleetRecord) -> Result<Vec<u8>, BadRecord> {
     let FleetRecord {
         highest,
-        stop,
+        stops,
+        resumed,
         confirmed,
         previous,
         pending,
@@ -35,7 +36,8 @@ pub fn record_in(record: &FleetRecord) -> Result<Vec<u8>, BadRecord> {
     } = record;
     fleet_in(FleetV1 {
         highest: highest.map(id_in),
-        stop: stop.as_ref().map(stop_in),
+        stops: stops.iter().map(stop_in).collect(),
+        resumed: *resumed,
         confirmed: confirmed.as_ref().map(confirmed_in),
         previous: previous.as_ref().map(|previous| match previous {
             PreviousSet::Files => PreviousV1::Files,
@@ -59,7 +61,8 @@ pub fn record_out(bytes: &[u8]) -> Result<FleetRecord, BadRecord> {
     let stored = fleet_out(bytes)?;
     Ok(FleetRecord {
         highest: stored.highest.map(id_out),
-        stop: stored.stop.map(stop_out),
+        stops: stored.stops.into_iter().map(stop_out).collect(),
+        resumed: stored.resumed,
         confirmed: stored.confirmed.map(confirmed_out).transpose()?,
         previous: stored.previous.map(previous_out).transpose()?,
         pending: stored.pending.map(pending_out).transpose()?,
@@ -96,26 +99,26 @@ fn id_out(stored: BundleIdV1) -> BundleId {
     }
 }
 
-fn stop_in(stop: &StopOrder) -> StopOrderV1 {
+fn stop_in((key, stop): (&KeyId, &StopOrder)) -> StopOrderV1 {
     StopOrderV1 {
+        key: key.to_bytes(),
         count: stop.count,
         serial: stop.serial,
         is_stopped: stop.is_stopped,
         reason: stop.reason.clone(),
         by: stop.by.clone(),
-        signers: stop.signers.iter().map(|id| id.to_bytes()).collect(),
     }
 }
 
-fn stop_out(stored: StopOrderV1) -> StopOrder {
-    StopOrder {
+fn stop_out(stored: StopOrderV1) -> (KeyId, StopOrder) {
+    let stop = StopOrder {
         count: stored.count,
         serial: stored.serial,
         is_stopped: stored.is_stopped,
         reason: stored.reason,
         by: stored.by,
-        signers: stored.signers.into_iter().map(KeyId::from_bytes).collect(),
-    }
+    };
+    (KeyId::from_bytes(stored.key), stop)
 }
 
 fn confirmed_in(confirmed: &ConfirmedBundle) -> ConfirmedV1 {

@@ -17,12 +17,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use minisign_verify::{PublicKey, Signature};
+use rustix::fs::OFlags;
 use thiserror::Error;
 
 use super::key_id::KeyId;
@@ -34,6 +35,8 @@ use crate::config::Fault;
 const KEYS_MAX: usize = 100;
 /// The largest trust.toml, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+/// Symbolic links on the way to trust.toml, at most; Linux follows no more.
+const LINKS_MAX: usize = 41;
 const PUBLIC_ACCEPTED: &str =
     "the second line of minisign's public key file: 56 characters that begin with RW";
 
@@ -98,6 +101,8 @@ pub struct TooFew {
     /// The trust.toml that asks for them.
     pub version: u64,
     pub needed: usize,
+    /// The keys that are not revoked.
+    pub usable: usize,
     pub good: Vec<KeyId>,
     pub doubts: Vec<(KeyId, Doubt)>,
 }
@@ -136,6 +141,14 @@ impl fmt::Display for TooFew {
         for (id, doubt) in &self.doubts {
             write!(f, "; {id}: {}", doubt.text())?;
         }
+        if self.usable < self.needed {
+            let usable = self.usable;
+            return write!(
+                f,
+                ". Only {usable} of its keys are not revoked, so nobody can sign for the gateway: install a trust.toml with other keys and a version above {}",
+                self.version
+            );
+        }
         f.write_str(". Sign the bundle with `stockrelay config sign` and a key of trust.toml")
     }
 }
@@ -162,9 +175,12 @@ impl Trust {
 
     /// Reads a trust.toml, whoever may write it: for commands on any machine.
     pub fn read(file: &Path) -> Result<Self, TrustError> {
+        Self::read_opened(file, open_regular(file))
+    }
+
+    fn read_opened(file: &Path, opened: io::Result<File>) -> Result<Self, TrustError> {
         let mut text = String::new();
-        let read = File::open(file)
-            .and_then(|opened| opened.take(FILE_BYTES_MAX).read_to_string(&mut text));
+        let read = opened.and_then(|opened| opened.take(FILE_BYTES_MAX).read_to_string(&mut text));
         read.map_err(|error| TrustError::Unreadable {
             file: file.to_owned(),
             reason: format!("cannot be read: {error}"),
@@ -176,32 +192,21 @@ impl Trust {
     /// Reads the trust.toml of this gateway. A file that another user than root or `user` may write
     /// is not used.
     pub fn read_installed(file: &Path, user: u32) -> Result<Self, TrustError> {
-        // Its directory, too: who may write there may replace the file.
-        let directory = file.parent().unwrap_or(Path::new("."));
-        for path in [file, directory] {
-            let shown = path.display();
-            // A file that does not exist is the error of `read`.
-            let Ok(metadata) = fs::metadata(path) else {
-                continue;
-            };
-            let owner = metadata.uid();
-            let reason = if owner != 0 && owner != user {
-                format!("{shown} belongs to user {owner}, who may change the trusted keys")
-            } else if metadata.mode() & 0o022 != 0 && metadata.mode() & 0o1000 == 0 {
-                format!(
-                    "{shown} may be written by other users (mode {:o})",
-                    metadata.mode() & 0o7777
-                )
-            } else {
-                continue;
-            };
-            return Err(TrustError::Unreadable {
-                file: file.to_owned(),
-                reason,
-                remedy: format!("run chown root {shown} && chmod go-w {shown}"),
-            });
+        let opened = open_regular(file);
+        if let Ok(opened) = &opened
+            && let Ok(metadata) = opened.metadata()
+        {
+            check_owner(file, file, &metadata, user)?;
         }
-        Self::read(file)
+        // The directories, too, also those of symbolic links: who may write there may replace the
+        // file. Other users cannot do that in a directory with the sticky bit.
+        for directory in directories(file) {
+            // A directory that does not exist is the error of the read.
+            if let Ok(metadata) = fs::metadata(&directory) {
+                check_owner(file, &directory, &metadata, user)?;
+            }
+        }
+        Self::read_opened(file, opened)
     }
 
     /// Finds the keys whose signature of `message` counts.
@@ -231,6 +236,7 @@ impl Trust {
         Err(TooFew {
             version: self.version,
             needed,
+            usable: self.valid_keys().len(),
             good: counted.good.into_iter().collect(),
             doubts: counted.doubts,
         })
@@ -264,6 +270,56 @@ impl Trust {
         let key = self.keys.iter().find(|key| key.id == id)?;
         Some(&key.name)
     }
+}
+
+/// Opens a regular file. A named pipe would block.
+pub fn open_regular(file: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let opened = File::options().read(true).custom_flags(flags).open(file)?;
+    if !opened.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    Ok(opened)
+}
+
+/// Finds the directories in which a file, or a symbolic link on the way to it, can be replaced.
+fn directories(file: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut next = Some(file.to_owned());
+    while let Some(path) = next.take().filter(|_| found.len() < LINKS_MAX) {
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        next = fs::read_link(&path).ok().map(|to| directory.join(to));
+        found.push(directory);
+    }
+    found
+}
+
+/// Checks that only root and `user` may change a file or a directory.
+fn check_owner(
+    file: &Path,
+    path: &Path,
+    metadata: &fs::Metadata,
+    user: u32,
+) -> Result<(), TrustError> {
+    let shown = path.display();
+    let (owner, mode) = (metadata.uid(), metadata.mode());
+    let is_sticky = metadata.is_dir() && mode & 0o1000 != 0;
+    let reason = if owner != 0 && owner != user {
+        format!("{shown} belongs to user {owner}, who may change the trusted keys")
+    } else if mode & 0o022 != 0 && !is_sticky {
+        let mode = mode & 0o7777;
+        format!("{shown} may be written by other users (mode {mode:o})")
+    } else {
+        return Ok(());
+    };
+    Err(TrustError::Unreadable {
+        file: file.to_owned(),
+        reason,
+        remedy: format!("run chown root {shown} && chmod go-w {shown}"),
+    })
 }
 
 /// The signatures of a message.

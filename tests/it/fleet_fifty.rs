@@ -370,7 +370,7 @@ async fn stop_after_the_first_ring(fleet: &Fleet) {
     let (watch, line) = watch.line_within(PATIENCE, "is stopped").await;
     let stopped = clock::now();
     assert!(
-        line.contains("of ring 1") && line.contains("count 1"),
+        line.contains("of ring 1") && line.contains("is stopped (count "),
         "{line}"
     );
     assert_eq!(watch.code().await, 1);

@@ -6,6 +6,7 @@ mod property;
 mod rig;
 
 use super::*;
+use crate::fleet::chain::Link;
 use crate::fleet::orders::FleetOrders;
 use crate::fleet::record::BundleOutcome;
 use crate::fleet::tests::samples::{facts, id, signed_stop, stop};
@@ -95,6 +96,37 @@ async fn a_full_disk_holds_the_bundle_back_and_the_gateway_runs_on() {
 }
 
 #[tokio::test]
+async fn a_change_of_trusted_keys_holds_once_it_is_on_disk() {
+    let mut rig = Rig::new().await;
+    let links = rig.links.clone();
+    let link = |serial: u64| Link {
+        version: serial,
+        bytes: format!("link of {serial}").into_bytes(),
+    };
+    let with_link = |serial| OfferedFiles {
+        link: Some(link(serial)),
+        ..offer(serial)
+    };
+    // The disk takes the bundle later.
+    rig.disk.set_full(true);
+    rig.serve_offer(with_link(42)).await.unwrap_err();
+    assert!(links.borrow().is_empty());
+    rig.disk.set_full(false);
+    rig.run(100).await;
+    assert_eq!(rig.confirmed(), Some(42));
+    assert_eq!(*links.borrow(), [Bytes::from(link(42).bytes)]);
+    // The gateway cannot use the bundle; its keys count anyway.
+    let mut unsupported = with_link(43);
+    unsupported.offered.unsupported = Some("it requires version 9".to_owned());
+    let answer = rig.serve_offer(unsupported).await.unwrap();
+    assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
+    let both = [42, 43].map(|serial| Bytes::from(link(serial).bytes));
+    assert_eq!(*links.borrow(), both);
+    rig.restart().await;
+    assert_eq!(*rig.links.borrow(), both);
+}
+
+#[tokio::test]
 async fn a_full_disk_at_any_later_step_neither_applies_nor_confirms() {
     let mut rig = Rig::new().await;
     rig.offer(42).await.unwrap();
@@ -148,12 +180,13 @@ async fn a_stop_holds_on_a_full_disk_and_its_sender_learns_that_it_is_not_stored
     rig.run(100).await;
     assert_eq!(rig.loads(), [None, None]);
     assert_eq!(rig.agent.status().stop, Some(stop(2, 42, true)));
-    // A resumption has no effect before it is on disk, nor has a stop that replaces a wider one.
+    // A resumption has no effect before it is on disk. A further stop releases nothing.
     rig.disk.set_full(true);
     for order in [stop(3, 42, false), stop(4, 41, true)] {
         let served = rig.agent.serve(FleetOrder::Stop(signed_stop(order))).await;
         assert!(matches!(served, Err(DiskError::Full { .. })));
-        assert_eq!(rig.agent.status().stop, Some(stop(2, 42, true)));
+        let held = rig.agent.status().stop.unwrap();
+        assert_eq!(held.stopped_to(), 42, "{held:?}");
     }
 }
 

@@ -259,3 +259,31 @@ fn a_chain_of_trusted_keys_holds_only_while_it_verifies_from_the_installed_ones(
     let (now, error) = chain::follow(installed.clone(), &[changed]);
     assert_eq!((now, error.unwrap().code()), (installed, "wrong-hash"));
 }
+
+#[test]
+fn a_key_that_the_installed_file_revokes_stays_revoked_along_the_chain() {
+    let (anna, ben, dora) = (key("anna"), key("ben"), key("dora"));
+    let link = |trust: &Trust, serial, text: &str, keys: &[&Key]| {
+        let verified = verify(&with_trust(serial, text, keys), trust).unwrap();
+        Bytes::from(verified.link().unwrap().bytes)
+    };
+    let first = trust(1, 1, &[], &[&anna, &ben]);
+    let second = trust_text(2, 1, &[], &[&anna, &ben, &dora]);
+    let to_2 = link(&first, 43, &second, &[&anna]);
+    // A person revokes the key in the file of version 1 that is installed.
+    let corrected = trust(1, 1, &[&dora], &[&anna, &ben]);
+    let (now, error) = chain::follow(corrected.clone(), std::slice::from_ref(&to_2));
+    assert_eq!((now.version, error), (2, None));
+    assert_eq!(refused(&signed(&[&dora]), &now).code(), "revoked-key");
+    assert!(!now.valid_keys().contains(&dora.signer.id));
+    // A bundle revokes a key, and the next one leaves it out of `revoked`.
+    let third = trust_text(3, 1, &[&ben], &[&anna, &ben]);
+    let now = chain::follow(first.clone(), std::slice::from_ref(&to_2)).0;
+    let to_3 = link(&now, 44, &third, &[&anna]);
+    let now = chain::follow(first.clone(), &[to_2.clone(), to_3.clone()]).0;
+    let fourth = trust_text(4, 1, &[], &[&anna, &ben]);
+    let to_4 = link(&now, 45, &fourth, &[&anna]);
+    let (now, error) = chain::follow(first, &[to_2, to_3, to_4]);
+    assert_eq!((now.version, error), (4, None));
+    assert_eq!(refused(&signed(&[&ben]), &now).code(), "revoked-key");
+}

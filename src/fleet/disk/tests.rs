@@ -259,3 +259,14 @@ fn a_record_with_everything_is_small() {
     let bytes = stored::record_in(&full).unwrap().len();
     assert!(bytes < 300 << 10, "{bytes}");
 }
+
+#[test]
+fn a_symbolic_link_is_no_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join("other");
+    fs::create_dir(&other).unwrap();
+    std::os::unix::fs::symlink(&other, dir.path().join(FOLDER)).unwrap();
+    let error = FolderStorage::create(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("a symbolic link"), "{error}");
+    assert_eq!(fs::read_dir(&other).unwrap().count(), 0);
+}

@@ -89,7 +89,7 @@ impl Machine {
             let highest = highest.serial;
             return NextStep::Refuse(format!("serial {highest} was verified here since"));
         }
-        if let Some(stop) = self.record.stop.as_ref().filter(|stop| stop.stops(serial)) {
+        if let Some(stop) = self.record.stop().filter(|stop| stop.stops(serial)) {
             let reason = format!(
                 "{} stopped the rollout of bundle {}: {}",
                 stop.by, stop.serial, stop.reason

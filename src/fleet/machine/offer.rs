@@ -8,9 +8,15 @@ use std::collections::BTreeSet;
 use super::{Action, Answer, Machine, OfferedBundle, RejectedOffer, Step, WallClock};
 use crate::fleet::key_id::KeyId;
 use crate::fleet::record::{
-    BundleId, BundleOutcome, BundleState, ConfigSet, HistoryEntry, PendingBundle, PreviousSet,
-    RolledBackBundle, SignedStop, StopOrder, shorten,
+    BY_BROKER, BundleId, BundleOutcome, BundleState, ConfigSet, HistoryEntry, PendingBundle,
+    PreviousSet, RolledBackBundle, SignedStop, StopOrder, shorten,
 };
+use crate::fleet::stop;
+
+/// How far a count may be ahead of the clock. Counts are made of the time, in seconds since 1970.
+fn is_ahead(count: u64, clock: WallClock) -> bool {
+    clock.is_trusted && stop::is_ahead(count, clock.now)
+}
 
 impl Machine {
     pub(super) fn offer(&mut self, clock: WallClock, offered: OfferedBundle) -> Step {
@@ -28,7 +34,7 @@ impl Machine {
         }
         self.record.highest = Some(id);
         self.live.rejected = None;
-        self.forget_stop(&offered.trusted);
+        self.forget_stops(&offered.trusted);
         if offered.is_again {
             self.record.rolled_back.retain(|entry| entry.id != id);
         }
@@ -137,43 +143,82 @@ impl Machine {
         });
     }
 
-    /// The stop with the highest count holds.
+    /// Takes in a stop or a resumption. A stop releases nothing: if the same key stopped a bundle
+    /// with a higher serial before, that stop continues to hold. A resumption releases every stop
+    /// with a lower count.
     pub(super) fn take_stop(&mut self, clock: WallClock, signed: SignedStop) -> Step {
-        let SignedStop { stop, trusted } = signed;
-        let was_stopped = self.record.stop.clone();
-        self.forget_stop(&trusted);
-        let known = self.record.stop.as_ref().map_or(0, |known| known.count);
-        if stop.count <= known {
-            let count = stop.count;
+        let SignedStop {
+            stop,
+            signers,
+            trusted,
+        } = signed;
+        if is_ahead(stop.count, clock) {
+            let reason = format!(
+                "the count {} of a stop by {} is more than a day ahead of the clock of the gateway: make the stop again with `stockrelay fleet stop`, on a machine whose clock is right",
+                stop.count, stop.by
+            );
+            return self.reject(clock, None, reason, BY_BROKER);
+        }
+        let held = self.stopped_to();
+        self.forget_stops(&trusted);
+        let count = stop.count;
+        if !self.is_newer(clock, &stop, &signers) {
             return Step::answer(Answer::Known(format!(
-                "the gateway has stop {known}, and stop {count} does not replace it"
+                "the gateway has a stop or a resumption that count {count} does not replace"
             )));
         }
-        let releases = was_stopped.is_some_and(|known| {
-            known.is_stopped && !(stop.is_stopped && stop.serial >= known.serial)
-        });
-        self.record.stop = Some(StopOrder {
+        let stop = StopOrder {
             reason: shorten(&stop.reason),
             by: shorten(&stop.by),
-            count: stop.count,
-            serial: stop.serial,
-            is_stopped: stop.is_stopped,
-            signers: stop.signers,
-        });
+            ..stop
+        };
+        if !stop.is_stopped {
+            self.record.resumed = count;
+            let older = self.record.stops.values_mut();
+            older
+                .filter(|known| known.count < count || is_ahead(known.count, clock))
+                .for_each(|known| known.is_stopped = false);
+        }
+        for signer in signers {
+            let mut order = stop.clone();
+            if let Some(known) = self.record.stops.remove(&signer) {
+                if known.count >= count && !is_ahead(known.count, clock) {
+                    order = known;
+                } else if stop.is_stopped && known.stopped_to() > stop.serial {
+                    order = StopOrder { count, ..known };
+                }
+            }
+            self.record.stops.insert(signer, order);
+        }
         // A stop holds at once, a resumption when it is on disk.
         Step {
-            needs_disk: releases,
+            needs_disk: self.stopped_to() < held,
             ..Step::of(self.evaluate(clock))
         }
     }
 
+    fn stopped_to(&self) -> u64 {
+        self.record.stop().map_or(0, StopOrder::stopped_to)
+    }
+
+    /// Whether a message is newer than what its signers signed before, and than the last
+    /// resumption. Other keys do not matter, so that a stolen key cannot use up the counts.
+    fn is_newer(&self, clock: WallClock, stop: &StopOrder, signers: &BTreeSet<KeyId>) -> bool {
+        let is_above = |known: u64| known < stop.count || is_ahead(known, clock);
+        let known = |signer| self.record.stops.get(signer).map_or(0, |stop| stop.count);
+        let mut known = signers.iter().map(known);
+        let is_new = if stop.is_stopped {
+            known.any(is_above)
+        } else {
+            known.all(is_above)
+        };
+        is_new && is_above(self.record.resumed)
+    }
+
     /// A stop ends with the trust in its keys: a stolen key that is revoked must not hold the
-    /// fleet.
-    fn forget_stop(&mut self, trusted: &BTreeSet<KeyId>) {
-        let ends = |stop: &StopOrder| stop.signers.is_disjoint(trusted);
-        if self.record.stop.as_ref().is_some_and(ends) {
-            self.record.stop = None;
-        }
+    /// fleet. The counts of the other keys stay, so that no older stop can be sent again.
+    fn forget_stops(&mut self, trusted: &BTreeSet<KeyId>) {
+        self.record.stops.retain(|key, _| trusted.contains(key));
     }
 
     pub(super) fn roll_back_by(&mut self, clock: WallClock, by: &str) -> Step {

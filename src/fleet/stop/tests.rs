@@ -21,7 +21,7 @@ fn one_key_stops_and_the_threshold_resumes() {
     let (anna, ben) = (key("anna"), key("ben"));
     let trust = trust(1, 2, &[], &[&anna, &ben]);
     let stop = verify(&message(true, &[&anna]), &trust).unwrap();
-    assert!(stop.stops(42) && !stop.stops(43));
+    assert!(stop.stops(41) && stop.stops(42) && !stop.stops(43));
     assert_eq!(stop.reason, "\"quoted\", wrong \\ database \u{e4}");
     let code = |bytes: &Bytes| verify(bytes, &trust).unwrap_err().code();
     assert_eq!(code(&message(true, &[])), "too-few-signatures");

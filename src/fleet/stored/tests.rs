@@ -3,7 +3,7 @@
 //! changes.
 
 use super::*;
-use crate::fleet::tests::samples::{at, facts, id, seconds, stop};
+use crate::fleet::tests::samples::{KEY, at, facts, id, seconds, stop};
 
 const FIXTURES: &str = include_str!("../../journal/stored/fleet.txt");
 
@@ -79,7 +79,8 @@ fn full() -> FleetRecord {
     };
     FleetRecord {
         highest: Some(id(43)),
-        stop: Some(stop(7, 43, true)),
+        stops: [(KeyId::from_bytes(KEY), stop(7, 43, true))].into(),
+        resumed: 6,
         confirmed: Some(confirmed(40)),
         previous: Some(PreviousSet::Bundle(confirmed(39))),
         pending: Some(pending(42, BundleState::Watching)),

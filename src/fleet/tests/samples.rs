@@ -61,6 +61,7 @@ pub const KEY: [u8; 8] = *b"keyofnoc";
 pub fn signed_stop(stop: StopOrder) -> SignedStop {
     SignedStop {
         stop,
+        signers: [KeyId::from_bytes(KEY)].into(),
         trusted: [KeyId::from_bytes(KEY)].into(),
     }
 }
@@ -72,6 +73,5 @@ pub fn stop(count: u64, serial: u64, is_stopped: bool) -> StopOrder {
         is_stopped,
         reason: "ams1 rolled back".to_owned(),
         by: "noc".to_owned(),
-        signers: [KeyId::from_bytes(KEY)].into(),
     }
 }

@@ -1,4 +1,4 @@
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;
 use crate::fleet::samples::{Key, key, trust, trust_text};
@@ -216,7 +216,8 @@ fn a_file_that_others_may_write_is_not_used() {
         mode(&file, accepted);
         Trust::read_installed(&file, user).unwrap();
     }
-    for refused in [0o664, 0o646, 0o666] {
+    // The sticky bit of a file protects nothing.
+    for refused in [0o664, 0o646, 0o666, 0o1666] {
         mode(&file, refused);
         let error = Trust::read_installed(&file, user).unwrap_err();
         assert!(error.to_string().contains("chmod go-w"), "{error}");
@@ -228,4 +229,73 @@ fn a_file_that_others_may_write_is_not_used() {
     if user != 0 {
         assert!(Trust::read_installed(&file, user + 1).is_err());
     }
+}
+
+#[test]
+fn a_symbolic_link_to_a_file_that_others_may_replace_is_not_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let user = fs::metadata(dir.path()).unwrap().uid();
+    let (own, open) = (dir.path().join("own"), dir.path().join("open"));
+    let mode =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    for folder in [&own, &open] {
+        fs::create_dir(folder).unwrap();
+        mode(folder, 0o755);
+    }
+    let text = trust_text(1, 1, &[], &[&key("anna")]);
+    for folder in [&own, &open] {
+        let file = folder.join("real.toml");
+        fs::write(&file, &text).unwrap();
+        mode(&file, 0o644);
+    }
+    // Directly, and by way of a link in the other directory.
+    let (to_open, by_open) = (own.join("trust.toml"), own.join("second.toml"));
+    symlink("../open/real.toml", &to_open).unwrap();
+    symlink(open.join("link.toml"), &by_open).unwrap();
+    symlink("../own/real.toml", open.join("link.toml")).unwrap();
+    for link in [&to_open, &by_open] {
+        Trust::read_installed(link, user).unwrap();
+    }
+    mode(&open, 0o777);
+    for link in [&to_open, &by_open] {
+        let error = Trust::read_installed(link, user).unwrap_err().to_string();
+        assert!(
+            error.contains("open may be written by other users"),
+            "{error}"
+        );
+    }
+    // Nobody replaces the files of others in a directory such as /tmp.
+    mode(&open, 0o1777);
+    Trust::read_installed(&to_open, user).unwrap();
+    // A circle ends.
+    symlink("circle", own.join("circle")).unwrap();
+    let error = Trust::read_installed(&own.join("circle"), user).unwrap_err();
+    assert!(error.to_string().contains("cannot be read"), "{error}");
+}
+
+#[test]
+fn a_named_pipe_is_no_trust_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("trust.toml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let user = fs::metadata(dir.path()).unwrap().uid();
+    for error in [Trust::read(&pipe), Trust::read_installed(&pipe, user)] {
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("it is no regular file"), "{error}");
+    }
+}
+
+#[test]
+fn a_threshold_that_revoked_keys_put_out_of_reach_is_named() {
+    let (anna, ben) = (key("anna"), key("ben"));
+    let mut trust = trust(3, 2, &[], &[&anna, &ben]);
+    trust.revoked.insert(ben.signer.id);
+    let both = [signature(&anna, MESSAGE), signature(&ben, MESSAGE)];
+    let error = refused(&trust, &both).to_string();
+    assert!(
+        error.contains("Only 1 of its keys are not revoked"),
+        "{error}"
+    );
+    assert!(error.contains("a version above 3"), "{error}");
 }

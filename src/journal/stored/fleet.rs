@@ -17,7 +17,9 @@ enum StoredFleet {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FleetV1 {
     pub highest: Option<BundleIdV1>,
-    pub stop: Option<StopOrderV1>,
+    pub stops: Vec<StopOrderV1>,
+    /// The highest count of a resumption; 0 without one.
+    pub resumed: u64,
     pub confirmed: Option<ConfirmedV1>,
     pub previous: Option<PreviousV1>,
     pub pending: Option<PendingV1>,
@@ -37,13 +39,13 @@ pub struct BundleIdV1 {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopOrderV1 {
+    /// The id of the key, the lowest byte first.
+    pub key: [u8; 8],
     pub count: u64,
     pub serial: u64,
     pub is_stopped: bool,
     pub reason: String,
     pub by: String,
-    /// The ids of the keys, the lowest byte first.
-    pub signers: Vec<[u8; 8]>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

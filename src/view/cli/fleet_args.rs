@@ -173,7 +173,7 @@ pub struct StopArgs {
     pub sign: PathBuf,
     #[command(flatten)]
     pub stop: StopOptions,
-    /// The count of the stop, if the broker has lost the last one
+    /// The count of the stop, instead of the time in seconds since 1970
     #[arg(long, value_name = "N")]
     pub count: Option<u64>,
 }
@@ -190,7 +190,7 @@ pub struct ResumeArgs {
     pub sign: Vec<PathBuf>,
     #[command(flatten)]
     pub stop: StopOptions,
-    /// The count of the message, if the broker has lost the last one
+    /// The count of the message, instead of the time in seconds since 1970
     #[arg(long, value_name = "N", conflicts_with = "from")]
     pub count: Option<u64>,
     /// Write the message to a file instead of publishing it

@@ -122,7 +122,7 @@ fn check_outside(directory: &Path, output: &Path) -> Result<(), CommandError> {
 /// Reads a bundle, at most one byte more than the largest.
 pub(super) fn read_file(file: &Path) -> Result<Bytes, CommandError> {
     let mut bytes = Vec::new();
-    let read = fs::File::open(file)
+    let read = crate::fleet::open_regular(file)
         .and_then(|opened| opened.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
     read.map_err(|error| {
         failed(format!(

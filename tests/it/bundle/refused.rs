@@ -49,6 +49,21 @@ fn two_gigabytes_and_compressed_files_are_refused_at_once() {
     assert!(stderr.contains("gzip"), "{stderr}");
 }
 
+#[test]
+fn a_named_pipe_is_refused_and_not_waited_for() {
+    let office = Office::new();
+    office.system("mkfifo", &["pipe.bundle"]);
+    for command in ["inspect", "apply"] {
+        let mut limited = Command::new("timeout");
+        limited.args(["30", env!("CARGO_BIN_EXE_stockrelay"), "config", command]);
+        let output = limited.arg(office.path("pipe.bundle")).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}: {stderr}");
+        let text = "cannot be read: it is no regular file; name a bundle";
+        assert!(stderr.contains(text), "{command}: {stderr}");
+    }
+}
+
 /// Archives that the system's tar made of bad files.
 #[test]
 fn archives_with_other_things_than_files_are_refused() {

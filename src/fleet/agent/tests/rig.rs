@@ -65,6 +65,17 @@ impl World {
         known.unwrap_or(Behaviour::Well)
     }
 
+    /// A stop releases nothing.
+    fn take_stop(&mut self, stop: StopOrder) {
+        let before = self.stop.as_ref().map_or(0, StopOrder::stopped_to);
+        let serial = stop.serial.max(before);
+        self.stop = Some(if stop.is_stopped {
+            StopOrder { serial, ..stop }
+        } else {
+            stop
+        });
+    }
+
     /// Notes a set that is not complete.
     fn check_set(&mut self, serial: u64, set: &Path) {
         let path = set.strip_prefix("fleet").unwrap();
@@ -97,7 +108,7 @@ impl World {
             return;
         }
         let stop = self.stop.as_ref();
-        let is_stopped = stop.is_some_and(|stop| stop.is_stopped && stop.serial == serial);
+        let is_stopped = stop.is_some_and(|stop| stop.stops(serial));
         let accepted = self.accepted;
         let faults = [
             (
@@ -219,6 +230,7 @@ pub struct Rig {
     pub agent: Agent<PowerDisk, FakeSite>,
     pub site: Arc<FakeSite>,
     pub disk: PowerDisk,
+    pub links: watch::Receiver<Vec<Bytes>>,
     /// Decides about unsynced writes when the power goes.
     pub choose: Box<dyn FnMut(usize) -> usize>,
     pub cuts: usize,
@@ -247,6 +259,7 @@ impl Rig {
         let start = FleetStart::open(disk.clone(), site.clock(), TIMES).unwrap();
         let (running, folder) = (start.running(), start.running_folder());
         let mut rig = Self {
+            links: start.links(),
             agent: Agent::new(start, Arc::clone(&site)),
             site,
             disk,
@@ -279,6 +292,7 @@ impl Rig {
         let clock = self.site.clock();
         let start = FleetStart::open(self.disk.clone(), clock, TIMES).unwrap();
         let (running, folder) = (start.running(), start.running_folder());
+        self.links = start.links();
         self.agent = Agent::new(start, Arc::clone(&self.site));
         self.begin(running, folder).await;
     }
@@ -350,14 +364,15 @@ impl Rig {
             .serve(FleetOrder::Stop(signed_stop(stop.clone())))
             .await;
         if matches!(answer, Ok(Answer::Done)) && !self.disk.is_off() {
-            self.site.world().stop = Some(stop.clone());
+            self.site.world().take_stop(stop.clone());
         }
         let cuts = self.cuts;
         self.settle().await;
         // Without an answer, because the power went, it may be on disk.
-        let is_stored = self.agent.machine.record().stop.as_ref() == Some(&stop);
-        if self.cuts > cuts && is_stored {
-            self.site.world().stop = Some(stop);
+        let count = stop.count;
+        let mut stored = self.agent.machine.record().stops.values();
+        if self.cuts > cuts && stored.any(|known| known.count == count) {
+            self.site.world().take_stop(stop);
         }
     }
 

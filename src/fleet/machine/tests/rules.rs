@@ -4,13 +4,8 @@ use jiff::SignedDuration;
 
 use super::super::*;
 use super::rig::Rig;
-use crate::fleet::key_id::KeyId;
-use crate::fleet::manifest::NUMBER_MAX;
 use crate::fleet::record::{BundleOutcome, RingDue};
-use crate::fleet::record::{SignedStop, StopOrder};
-use crate::fleet::tests::samples::{
-    KEY, at, facts, id, id_of, offered, seconds, signed_stop, stop,
-};
+use crate::fleet::tests::samples::{at, facts, id, id_of, offered, seconds, signed_stop, stop};
 
 #[track_caller]
 fn assert_refused(answer: &Answer, text: &str) {
@@ -241,90 +236,6 @@ fn a_gateway_without_a_trusted_clock_waits() {
     rig.second = 1_000;
     rig.run(2);
     assert_eq!(rig.state(), Some(BundleState::Watching));
-}
-
-#[test]
-fn a_stop_holds_the_bundle_back_until_the_rollout_is_resumed() {
-    let mut rig = Rig::new();
-    rig.observation.quiet = Some(seconds(0));
-    rig.offer(offered(42));
-    rig.run(5);
-    assert_eq!(rig.state(), Some(BundleState::Staged));
-    rig.give(Input::Stop(signed_stop(stop(1, 42, true))));
-    let reason = "noc stopped the rollout of bundle 42: ams1 rolled back";
-    rig.assert_waits(reason);
-    rig.observation.quiet = None;
-    rig.run(1_000);
-    rig.assert_waits(reason);
-    // An older message changes nothing, nor does the same one.
-    for count in [0, 1] {
-        let answer = rig.give(Input::Stop(signed_stop(stop(count, 42, false))));
-        assert!(matches!(answer, Answer::Known(_)), "{answer:?}");
-        rig.assert_waits(reason);
-    }
-    // Nor does a restart.
-    rig.restart();
-    rig.run(300);
-    rig.assert_waits(reason);
-    rig.give(Input::Stop(signed_stop(stop(2, 42, false))));
-    rig.run(2);
-    assert_eq!(rig.state(), Some(BundleState::Watching));
-}
-
-#[test]
-fn a_stop_holds_for_lower_serials_and_not_for_higher_ones() {
-    let mut rig = Rig::new();
-    rig.give(Input::Stop(signed_stop(stop(1, 43, true))));
-    rig.offer(offered(42));
-    rig.run(100);
-    rig.assert_waits("noc stopped the rollout of bundle 43: ams1 rolled back");
-    rig.offer(offered(44));
-    rig.run(2);
-    assert_eq!(rig.state(), Some(BundleState::Watching));
-}
-
-#[test]
-fn a_stop_ends_with_the_trust_in_its_keys() {
-    // A stolen key stops everything, and no later count exists.
-    let stolen = KeyId::from_bytes(*b"stolenit");
-    let stop_for_good = || StopOrder {
-        signers: [stolen].into(),
-        ..stop(NUMBER_MAX, NUMBER_MAX, true)
-    };
-    let with_stolen = |stop: StopOrder| SignedStop {
-        trusted: [stolen, KeyId::from_bytes(KEY)].into(),
-        stop,
-    };
-    // A bundle comes that revokes the key.
-    let mut rig = Rig::new();
-    rig.give(Input::Stop(with_stolen(stop_for_good())));
-    rig.offer(OfferedBundle {
-        trusted: with_stolen(stop_for_good()).trusted,
-        ..offered(41)
-    });
-    rig.run(100);
-    rig.assert_waits("noc stopped the rollout of bundle 9223372036854775807: ams1 rolled back");
-    rig.offer(offered(42));
-    rig.run(2);
-    assert_eq!(rig.state(), Some(BundleState::Watching));
-    // Or a person revokes it at the gateway, and the next message counts.
-    let mut rig = Rig::new();
-    rig.give(Input::Stop(with_stolen(stop_for_good())));
-    let answer = rig.give(Input::Stop(with_stolen(stop(1, 42, false))));
-    assert!(matches!(answer, Answer::Known(_)), "{answer:?}");
-    let answer = rig.give(Input::Stop(signed_stop(stop(1, 42, false))));
-    assert_eq!(answer, Answer::Done);
-    rig.offer(offered(42));
-    rig.run(2);
-    assert_eq!(rig.state(), Some(BundleState::Watching));
-}
-
-#[test]
-fn a_stop_does_not_end_the_watch() {
-    let mut rig = Rig::watching(42);
-    rig.give(Input::Stop(signed_stop(stop(1, 42, true))));
-    rig.run(300);
-    assert_eq!(rig.confirmed_serial(), Some(42));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::centre::{Ear, Published};
 use super::progress::Progress;
-use super::stopping::{StopSigner, describe_stop, publish_stop};
+use super::stopping::{StopSigner, describe_stop, describe_stop_of, publish_stop};
 use super::{Central, EXIT_REPLACED, EXIT_SOME_FAILED, warn};
 use crate::clock;
 use crate::event::Name;
@@ -101,6 +101,8 @@ struct Guard<'a> {
     signer: StopSigner,
     manifest: Manifest,
     ear: Ear,
+    /// The newest message about a stop that trusted keys signed.
+    newest: Option<Stop>,
     progress: Progress,
 }
 
@@ -126,6 +128,7 @@ impl<'a> Guard<'a> {
             signer,
             manifest,
             ear,
+            newest: None,
             progress: Progress::new(),
         };
         Ok((guard, desk))
@@ -163,7 +166,11 @@ impl<'a> Guard<'a> {
     async fn judge(&mut self, out: &mut (dyn Write + Send)) -> Result<Option<u8>, CommandError> {
         self.ear.warn();
         if let Some(stop) = self.find_stop() {
-            return Ok(Some(self.end(&describe_stop(&stop), EXIT_FAILED, out)));
+            return Ok(Some(self.end(
+                &describe_stop_of(self.args.serial, &stop),
+                EXIT_FAILED,
+                out,
+            )));
         }
         let now = clock::now();
         let limits = Limits {
@@ -177,7 +184,11 @@ impl<'a> Guard<'a> {
             Decision::Stop { ring } => {
                 let reason = describe_failures(&rollout, ring, self.args.max_failed);
                 let stop = self.publish(&reason, out).await?;
-                Ok(Some(self.end(&describe_stop(&stop), EXIT_FAILED, out)))
+                Ok(Some(self.end(
+                    &describe_stop_of(self.args.serial, &stop),
+                    EXIT_FAILED,
+                    out,
+                )))
             }
             Decision::Confirmed => {
                 let text = "every gateway that is not away has confirmed the bundle";
@@ -242,25 +253,36 @@ impl<'a> Guard<'a> {
     }
 
     /// Finds a stop of this rollout that the gateways follow, among the messages since the last
-    /// call.
+    /// call. An old message that somebody sends again is none.
     fn find_stop(&mut self) -> Option<Stop> {
         let message = self.ear.stop.take()?;
         let known = match self.signer.known(Some(&message)) {
             Ok(known) => known?,
-            // A count that is not plausible and not verified is no reason to end.
             Err(error) => {
                 warn(&error.to_string());
                 return None;
             }
         };
-        let stop = Some(known).filter(|known| known.stops(self.args.serial))?;
         if self.signer.trust.is_none() {
-            warn(
-                "the broker has a stop of this rollout that is not verified, so the watch goes on: name your keys with --trust",
-            );
+            if known.stops(self.args.serial) {
+                warn(
+                    "the broker has a stop of this rollout that is not verified, so the watch goes on: name your keys with --trust",
+                );
+            }
             return None;
         }
-        Some(stop)
+        if self.newest.as_ref() == Some(&known) {
+            return None;
+        }
+        if !known.replaces(self.newest.as_ref()) {
+            warn(&format!(
+                "an old message was published again on the topic of stops, and has no effect: {}",
+                describe_stop(&known)
+            ));
+            return None;
+        }
+        self.newest = Some(known.clone());
+        Some(known).filter(|known| known.stops(self.args.serial))
     }
 
     fn end(&mut self, text: &str, code: u8, out: &mut (dyn Write + Send)) -> u8 {

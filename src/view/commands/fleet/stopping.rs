@@ -1,17 +1,22 @@
-//! `fleet stop` and `fleet resume`: a signed message whose `count` is one above that of the message
-//! on the broker.
+//! `fleet stop` and `fleet resume`: a signed message whose `count` is the time, in seconds since
+//! 1970, or one above that of the message on the broker.
 //!
-//! Who may write to the broker may also put a message there that nobody signed. With trusted keys
-//! such a message has no effect. Without them its count is used, up to [`UNVERIFIED_COUNT_MAX`], so
-//! that it cannot use up the numbers.
+//! Who may write to the broker may also put a message there that nobody signed, an old one, or an
+//! empty one. So a stop is always published, also if the broker seems to have one, and its count is
+//! above that of every message that the gateways have. A message that is not verified counts only
+//! if a gateway could accept its count.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
-use super::centre::Published;
+use super::centre::{Ear, Published};
 use super::{Central, describe, find_trust, warn};
+use crate::clock;
+use crate::fleet::heard::HeardSites;
+use crate::fleet::report::ReportedState;
 use crate::fleet::signing::{self, Signer};
 use crate::fleet::stop::{self, Stop};
 use crate::fleet::topics::STOP_TOPIC;
@@ -21,8 +26,8 @@ use crate::view::commands::config::{Process, failed, open_key, read_file, refuse
 use crate::view::commands::{CommandError, EXIT_DONE};
 use crate::view::table::plain;
 
-/// The highest count that is used of a message that is not verified.
-const UNVERIFIED_COUNT_MAX: u64 = 1_000_000_000;
+/// Names that a list shows.
+const NAMES_MAX: usize = 5;
 
 /// The keys, and who uses them.
 pub struct StopSigner {
@@ -74,11 +79,12 @@ impl StopSigner {
                 return Ok(None);
             }
         };
-        if self.trust.is_none() && known.count > UNVERIFIED_COUNT_MAX {
-            return Err(failed(format!(
-                "the count of the message on {STOP_TOPIC} is {}, which is no plausible number: name your keys with --trust, so that the message is verified",
+        if stop::is_ahead(known.count, clock::now()) {
+            warn(&format!(
+                "the message on {STOP_TOPIC} has no effect: its count {} is more than a day ahead of the clock of this machine",
                 known.count
-            )));
+            ));
+            return Ok(None);
         }
         Ok(Some(known))
     }
@@ -127,18 +133,27 @@ impl StopSigner {
 }
 
 /// Returns the count of the next message.
-fn next_count(known: Option<&Stop>, given: Option<u64>) -> Result<u64, CommandError> {
+fn next_count(
+    known: Option<&Stop>,
+    given: Option<u64>,
+    now: Timestamp,
+) -> Result<u64, CommandError> {
     let known = known.map_or(0, |known| known.count);
     match given {
         Some(given) if given <= known => Err(failed(format!(
             "--count {given} is not above {known}, the count of the message on the broker"
         ))),
+        Some(given) if stop::is_ahead(given, now) => Err(failed(format!(
+            "--count {given} is more than a day ahead of the clock, and gateways refuse it: leave it out, or give at most {}, the time in seconds since 1970",
+            stop::count_at(now)
+        ))),
         Some(given) => Ok(given),
-        None => Ok(known.saturating_add(1)),
+        // The broker may have lost the last message, or somebody replaced it.
+        None => Ok(known.saturating_add(1).max(stop::count_at(now))),
     }
 }
 
-/// Publishes a stop, unless the rollout is stopped already. Returns the stop that holds.
+/// Publishes a stop, and returns it. It also holds what the message on the broker holds.
 pub async fn publish_stop(
     central: &Central,
     signer: &StopSigner,
@@ -149,12 +164,17 @@ pub async fn publish_stop(
     let mut desk = central.connect().await?;
     let retained = Published::read_stop(&mut desk).await?;
     let known = signer.known(retained.as_ref())?;
-    if let Some(known) = known.as_ref().filter(|known| known.stops(serial)) {
-        desk.close().await;
-        return Ok(known.clone());
+    let count = next_count(known.as_ref(), count, clock::now())?;
+    // The message may be an old one that gateways ignore: a stop is never left out because of it.
+    let higher = known.filter(|known| known.stops(serial) && known.serial > serial);
+    if let Some(known) = &higher {
+        warn(&format!(
+            "the broker has a stop of a higher serial, and the new one includes it: {}",
+            describe_stop(known)
+        ));
     }
-    let count = next_count(known.as_ref(), count)?;
-    let message = signer.build(serial, true, reason, count)?;
+    let stopped = higher.map_or(serial, |known| known.serial);
+    let message = signer.build(stopped, true, reason, count)?;
     signer.check(&message)?;
     let published = desk.publish(STOP_TOPIC, &message).await;
     published.map_err(describe)?;
@@ -171,8 +191,56 @@ pub async fn stop(
 ) -> Result<u8, CommandError> {
     let signer = StopSigner::open(std::slice::from_ref(&args.sign), &args.stop, process)?;
     let stop = publish_stop(central, &signer, args.serial, &args.reason, args.count).await?;
-    writeln!(out, "{}", describe_stop(&stop))?;
+    let serial = args.serial;
+    writeln!(out, "{}", describe_stop_of(serial, &stop))?;
+    writeln!(
+        out,
+        "The broker has the stop. Not known yet: which gateways have received it. One that has shows `stopped the rollout` in `stockrelay fleet show SITE`, if bundle {serial} waits there."
+    )?;
+    let mut desk = central.connect().await?;
+    let mut ear = Ear::default();
+    ear.listen(&mut desk).await?;
+    desk.close().await;
+    ear.warn();
+    writeln!(out, "{}", describe_reach(&ear.sites, serial))?;
     Ok(EXIT_DONE)
+}
+
+/// Describes how far a bundle has come that a stop does not undo any more.
+fn describe_reach(sites: &HeardSites, serial: u64) -> String {
+    let is_applied = |report: &crate::fleet::report::Report| {
+        let wanted = report.wanted.as_ref();
+        report.running.serial == Some(serial)
+            || wanted.is_some_and(|wanted| {
+                let state = wanted.state;
+                wanted.serial == serial
+                    && matches!(state, ReportedState::Applied | ReportedState::Watching)
+            })
+    };
+    let reports = (sites.iter())
+        .filter_map(|(site, heard)| heard.report.as_ref().map(|report| (site, report)));
+    let (mut names, mut others) = (Vec::new(), 0_usize);
+    for (site, report) in reports {
+        if is_applied(report) {
+            names.push(site.to_string());
+        } else {
+            others += 1;
+        }
+    }
+    let applied = names.len();
+    let mut shown = names;
+    if applied > NAMES_MAX {
+        shown.truncate(NAMES_MAX);
+        shown.push("...".to_owned());
+    }
+    let list = if shown.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", shown.join(", "))
+    };
+    format!(
+        "By their reports, {applied} gateways have applied bundle {serial}{list}, and a stop does not undo that; {others} have not."
+    )
 }
 
 /// Describes a stop or a resumption that holds.
@@ -185,6 +253,15 @@ pub fn describe_stop(stop: &Stop) -> String {
         plain(&stop.by),
         plain(&stop.reason)
     )
+}
+
+/// As [`describe_stop`], for a bundle that the stop of a higher serial may hold.
+pub fn describe_stop_of(serial: u64, stop: &Stop) -> String {
+    let text = describe_stop(stop);
+    if stop.serial == serial {
+        return text;
+    }
+    format!("bundle {serial} is stopped, too, because its serial is lower: {text}")
 }
 
 /// Resumes a rollout.
@@ -207,7 +284,7 @@ pub async fn resume(
     let message = if let Some(file) = &args.from {
         signer.sign(read_started(file, args.serial, known.as_ref())?)?
     } else {
-        let count = next_count(known.as_ref(), args.count)?;
+        let count = next_count(known.as_ref(), args.count, clock::now())?;
         signer.build(args.serial, false, &args.reason, count)?
     };
     if let Some(file) = &args.output {
@@ -262,26 +339,67 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_count_is_one_above_the_last_one() {
-        assert_eq!(next_count(None, None).unwrap(), 1);
-        assert_eq!(next_count(Some(&stop(7)), None).unwrap(), 8);
-        assert_eq!(next_count(Some(&stop(7)), Some(20)).unwrap(), 20);
-        assert!(next_count(Some(&stop(7)), Some(7)).is_err());
-    }
-
-    #[test]
-    fn a_count_that_nobody_signed_is_used_only_if_it_is_plausible() {
-        let signer = StopSigner {
+    fn signer() -> StopSigner {
+        StopSigner {
             signers: Vec::new(),
             trust: None,
             by: "b".to_owned(),
-        };
+        }
+    }
+
+    #[test]
+    fn the_count_is_the_time_or_one_above_the_last_one() {
+        let now = clock::now();
+        let time = stop::count_at(now);
+        // The broker has lost the message, or somebody put an old one there.
+        assert_eq!(next_count(None, None, now).unwrap(), time);
+        assert_eq!(next_count(Some(&stop(7)), None, now).unwrap(), time);
+        let last = stop(time + 5);
+        assert_eq!(next_count(Some(&last), None, now).unwrap(), time + 6);
+        assert_eq!(next_count(Some(&stop(7)), Some(20), now).unwrap(), 20);
+        assert!(next_count(Some(&stop(7)), Some(7), now).is_err());
+        assert!(next_count(None, Some(time + 100_000), now).is_err());
+    }
+
+    #[test]
+    fn a_count_that_gateways_refuse_is_not_used() {
         let message = |count| Bytes::from(stop(count).build().unwrap());
-        let known = |count| signer.known(Some(&message(count)));
-        assert_eq!(known(7).unwrap(), Some(stop(7)));
-        assert!(known(UNVERIFIED_COUNT_MAX + 1).is_err());
+        let known = |count| signer().known(Some(&message(count))).unwrap();
+        assert_eq!(known(7), Some(stop(7)));
+        assert_eq!(known(stop::count_at(clock::now()) + 100_000), None);
         let garbage = Bytes::from_static(b"no tar file");
-        assert_eq!(signer.known(Some(&garbage)).unwrap(), None);
+        assert_eq!(signer().known(Some(&garbage)).unwrap(), None);
+    }
+
+    #[test]
+    fn the_gateways_that_a_stop_does_not_reach_are_named() {
+        let mut sites = HeardSites::default();
+        let running = |serial: u64| format!(r#""running": {{"serial": {serial}, "hash": ""}}"#);
+        let wanted = |state: &str| {
+            format!(
+                r#"{}, "wanted": {{"serial": 42, "state": "{state}", "reason": ""}}"#,
+                running(41)
+            )
+        };
+        let reports = [
+            ("a1", running(42)),
+            ("a2", wanted("watching")),
+            ("a3", wanted("staged")),
+            ("a4", running(41)),
+        ];
+        for (site, state) in reports {
+            let report = format!(
+                r#"{{"site": "{site}", "at": "2026-11-28T09:00:00Z", "version": "0.2.0", {state}}}"#
+            );
+            let topic = format!("stockrelay-fleet/v1/report/{site}");
+            let heard = sites.hear(&topic, report.as_bytes(), true, clock::now());
+            heard.unwrap();
+        }
+        let text = describe_reach(&sites, 42);
+        assert!(
+            text.contains("2 gateways have applied bundle 42 (a1, a2)"),
+            "{text}"
+        );
+        assert!(text.contains("2 have not"), "{text}");
     }
 }
