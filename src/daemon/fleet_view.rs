@@ -2,6 +2,7 @@
 //!
 //! **In**: a [`FleetStatus`] of the agent. **Out**: its part of the board.
 
+use crate::clock;
 use crate::board::{Board, ConfigOrigin, LastView, PendingView};
 use crate::fleet::orders::FleetStatus;
 use crate::fleet::record::{ConfigSet, PendingBundle};
@@ -29,14 +30,22 @@ pub fn show(board: &Board, status: &FleetStatus) {
         .filter(|confirmed| Some(confirmed.id) == running)
         .map(|confirmed| (confirmed.name.clone(), confirmed.expires));
     let (name, expires) = of_pending.or(of_confirmed).unzip();
+    let serial = running.map(|id| id.serial);
     board.config(|view| {
-        view.serial = running.map(|id| id.serial);
+        let is_same = view.serial == serial;
+        if !is_same && view.since.is_some() {
+            view.since = Some(clock::now());
+        }
+        // After a rollback that cannot be loaded, the record has not the bundle that runs.
+        if !is_same || name.is_some() {
+            view.name = name;
+            view.expires = expires;
+        }
+        view.serial = serial;
         view.origin = match status.running {
             ConfigSet::Files => ConfigOrigin::Files,
             ConfigSet::Bundle(_) => ConfigOrigin::Bundle,
         };
-        view.name = name;
-        view.expires = expires;
         view.pending = status.pending.as_ref().map(pending_view);
         view.last = status.last.as_ref().map(|last| LastView {
             serial: last.id.serial,

@@ -60,6 +60,9 @@ struct Inner {
     /// This operation finds a full disk.
     full_at: Option<usize>,
     is_full: bool,
+    /// Whether files can reserve room. One write fits into it once the file is removed.
+    can_reserve: bool,
+    has_room: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -88,6 +91,8 @@ impl PowerDisk {
             is_off: false,
             full_at: None,
             is_full: false,
+            can_reserve: false,
+            has_room: false,
         })))
     }
 
@@ -117,6 +122,11 @@ impl PowerDisk {
 
     pub fn set_full(&self, is_full: bool) {
         self.inner().is_full = is_full;
+    }
+
+    /// From now on, files can reserve room.
+    pub fn allow_reserve(&self) {
+        self.inner().can_reserve = true;
     }
 
     /// The disk when the power is back. `choose(n)` is a number below n.
@@ -223,7 +233,8 @@ impl Inner {
             self.is_off = true;
             return Err(io::Error::other("the power is off"));
         }
-        let is_full = self.is_full && takes_space || self.full_at == Some(self.writes);
+        let has_no_room = self.is_full && takes_space && !std::mem::take(&mut self.has_room);
+        let is_full = has_no_room || self.full_at == Some(self.writes);
         self.writes += 1;
         if is_full {
             return Err(io::ErrorKind::StorageFull.into());
@@ -336,7 +347,20 @@ impl Storage for PowerDisk {
     fn remove(&mut self, path: &str) -> io::Result<()> {
         let mut inner = self.inner();
         inner.begin(false)?;
+        if inner.can_reserve && path.ends_with(".reserve") {
+            inner.has_room = inner.find(path).is_some();
+        }
         inner.remove(path)
+    }
+
+    fn reserve(&mut self, path: &str, _: u64) -> io::Result<()> {
+        if !self.inner().can_reserve {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        if self.has(path) {
+            return Ok(());
+        }
+        self.write(path, b"")
     }
 
     fn place(&self, path: &str) -> PathBuf {
