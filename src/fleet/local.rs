@@ -84,8 +84,12 @@ impl LocalFiles {
 /// has the hash of the manifest, which was verified when the bundle came.
 pub fn open(folder: &Path, site: &Name, group: Option<&Name>) -> Result<SiteSet, String> {
     let path = bundle_of_set(folder);
-    let unusable =
-        |why: String| format!("{}: {why}; apply the bundle again, or a newer one", path.display());
+    let unusable = |why: String| {
+        format!(
+            "{}: {why}; apply the bundle again, or a newer one",
+            path.display()
+        )
+    };
     let bytes = fs::read(&path).map_err(|error| unusable(error.to_string()))?;
     let bundle = Bundle::read(&bytes.into()).map_err(|error| unusable(error.to_string()))?;
     let id = BundleId {

@@ -103,8 +103,13 @@ impl FleetStatus {
 pub enum FleetOrder {
     Offer(Box<OfferedFiles>),
     Stop(SignedStop),
-    RollBack { by: String },
-    Rejected { reason: String, by: String },
+    RollBack {
+        by: String,
+    },
+    Rejected {
+        reason: String,
+        by: String,
+    },
     /// A reload has loaded what the process must run with.
     Loaded(ConfigSet),
 }

@@ -3,6 +3,7 @@
 mod cuts;
 mod full;
 mod property;
+mod recovery;
 mod rig;
 
 use super::*;
@@ -182,7 +183,9 @@ async fn nothing_is_removed_that_the_record_on_disk_needs() {
 #[tokio::test]
 async fn a_damaged_record_is_an_error_of_the_start() {
     let rig = Rig::new().await;
-    rig.disk.damage("record", |bytes| bytes.truncate(40));
+    for name in ["record", "record.copy"] {
+        rig.disk.damage(name, |bytes| bytes.truncate(40));
+    }
     let started = FleetStart::open(rig.disk.clone(), rig.site.clock(), TIMES);
     let error = started.unwrap_err().to_string();
     assert!(error.contains("cannot read fleet/record"), "{error}");

@@ -29,9 +29,10 @@ pub fn read_copies(
         Err(why) => Some(why),
     };
     match (read(COPY), why) {
-        (Ok(Some(record)), why) => {
-            Ok((record, Some(why.unwrap_or_else(|| "it is missing".to_owned()))))
-        }
+        (Ok(Some(record)), why) => Ok((
+            record,
+            Some(why.unwrap_or_else(|| "it is missing".to_owned())),
+        )),
         (Ok(None), None) => Ok((FleetRecord::default(), None)),
         (_, Some(why)) => Err(why),
         (Err(why), None) => Err(format!("it is missing, and its copy cannot be read: {why}")),
