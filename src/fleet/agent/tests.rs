@@ -141,7 +141,10 @@ async fn a_stop_holds_on_a_full_disk_and_its_sender_learns_that_it_is_not_stored
     rig.disk.set_full(true);
     let order = FleetOrder::Stop(signed_stop(stop(2, 42, true)));
     let error = rig.agent.serve(order).await.unwrap_err();
-    assert!(matches!(error, DiskError::Full { .. }), "{error}");
+    assert!(
+        matches!(error, OrderError::NotRecorded(DiskError::Full { .. })),
+        "{error}"
+    );
     rig.run(100).await;
     rig.disk.set_full(false);
     rig.run(100).await;
@@ -153,7 +156,10 @@ async fn a_stop_holds_on_a_full_disk_and_its_sender_learns_that_it_is_not_stored
     rig.disk.set_full(true);
     for order in [stop(3, 42, false), stop(4, 41, true)] {
         let served = rig.agent.serve(FleetOrder::Stop(signed_stop(order))).await;
-        assert!(matches!(served, Err(DiskError::Full { .. })));
+        assert!(matches!(
+            served,
+            Err(OrderError::Disk(DiskError::Full { .. }))
+        ));
         assert_eq!(rig.agent.status().stop, Some(stop(2, 42, true)));
     }
 }
