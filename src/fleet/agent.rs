@@ -5,8 +5,8 @@
 //!
 //! **Guarantees**: the record is on disk before an action is executed. While the disk is full, no
 //! new configuration is applied or confirmed; a rollback or a stop is carried out anyway, and
-//! recorded in the room that is reserved for it, or when there is space. Nothing is removed that the
-//! record on disk still needs.
+//! recorded in the room that is reserved for it, or when there is space. Nothing is removed that
+//! the record on disk still needs.
 
 mod start;
 

@@ -1,7 +1,8 @@
 //! The state of bundles at a start, before there is an agent.
 //!
 //! **In**: the fleet's folder, and what the process could not load. **Out**: the configuration with
-//! which the process starts. The record is on disk when a function returns, unless the disk is full.
+//! which the process starts. The record is on disk when a function returns, unless the disk is
+//! full.
 
 use std::path::PathBuf;
 
