@@ -20,8 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const AWAY_MAX: Duration = Duration::from_mins(2);
 
 /// Applies a bundle. The exit code is 0 once it is confirmed (with `--no-wait`: once it waits for
-/// its time or a quiet moment), and 1 if it is refused or rolled back. An interrupt ends the command
-/// alone.
+/// its time or a quiet moment), and 1 if it is refused or rolled back. An interrupt ends the
+/// command alone.
 pub async fn apply(
     client: &Client,
     args: &ApplyArgs,
