@@ -60,9 +60,9 @@ struct Inner {
     /// This operation finds a full disk.
     full_at: Option<usize>,
     is_full: bool,
-    /// Whether files can reserve room. One write fits into it once the file is removed.
-    can_reserve: bool,
-    has_room: bool,
+    /// The writes that a full disk takes: one once a file that reserves room is removed. `None`:
+    /// files cannot reserve room.
+    room: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -91,8 +91,7 @@ impl PowerDisk {
             is_off: false,
             full_at: None,
             is_full: false,
-            can_reserve: false,
-            has_room: false,
+            room: None,
         })))
     }
 
@@ -126,7 +125,7 @@ impl PowerDisk {
 
     /// From now on, files can reserve room.
     pub fn allow_reserve(&self) {
-        self.inner().can_reserve = true;
+        self.inner().room = Some(0);
     }
 
     /// The disk when the power is back. `choose(n)` is a number below n.
@@ -233,7 +232,11 @@ impl Inner {
             self.is_off = true;
             return Err(io::Error::other("the power is off"));
         }
-        let has_no_room = self.is_full && takes_space && !std::mem::take(&mut self.has_room);
+        let mut has_no_room = self.is_full && takes_space;
+        if has_no_room && let Some(room @ 1..) = &mut self.room {
+            *room -= 1;
+            has_no_room = false;
+        }
         let is_full = has_no_room || self.full_at == Some(self.writes);
         self.writes += 1;
         if is_full {
@@ -347,14 +350,14 @@ impl Storage for PowerDisk {
     fn remove(&mut self, path: &str) -> io::Result<()> {
         let mut inner = self.inner();
         inner.begin(false)?;
-        if inner.can_reserve && path.ends_with(".reserve") {
-            inner.has_room = inner.find(path).is_some();
+        if inner.room.is_some() && path.ends_with(".reserve") {
+            inner.room = Some(usize::from(inner.find(path).is_some()));
         }
         inner.remove(path)
     }
 
     fn reserve(&mut self, path: &str, _: u64) -> io::Result<()> {
-        if !self.inner().can_reserve {
+        if self.inner().room.is_none() {
             return Err(io::ErrorKind::Unsupported.into());
         }
         if self.has(path) {
