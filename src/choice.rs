@@ -3,7 +3,7 @@
 //!
 //! **In**: the path and the environment. **Out**: a configuration with which the daemon can start,
 //! or the exit code. So a new file in `config.d` that does not parse, or that names a missing file,
-//! does not stop a site.
+//! does not stop a site. A fault that passes by itself, such as a port in use, ends no bundle.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::fleet::disk::FolderStorage;
 use crate::fleet::identity::GatewayKey;
 use crate::fleet::local::LocalFiles;
 use crate::fleet::machine::WallClock;
-use crate::fleet::record::ConfigSet;
+use crate::fleet::record::{BundleId, ConfigSet};
 use crate::fleet::watch::FleetTimes;
 use crate::opens::{self, Fault};
 
@@ -50,6 +50,8 @@ pub struct Instead {
     pub why: Unusable,
     /// The file of the last configuration that ran.
     pub used: PathBuf,
+    /// The serial of the bundle that set some of its keys. `None`: no bundle set any.
+    pub bundle: Option<u64>,
 }
 
 impl Instead {
@@ -153,11 +155,14 @@ pub struct FleetBeginning {
     pub fleet: config::Fleet,
     /// The configuration that [`Beginning::loaded`] is.
     pub set: ConfigSet,
+    /// The bundle whose values are in the last configuration that ran, if that one is used.
+    pub fallback: Option<BundleId>,
 }
 
 /// Chooses the configuration to start with. A bundle that is being watched and cannot be loaded is
 /// rolled back here. A confirmed one that cannot be loaded leaves the local files, until a later
-/// attempt of the agent.
+/// attempt of the agent. If only a fault that passes by itself is in the way, the process ends, and
+/// its next start tries the same bundle.
 pub fn begin(path: &Path, environment: &[(String, String)]) -> Result<Beginning, NoChoice> {
     let of_files = |first: Option<Chosen>, fleet, fleet_fault| {
         let (loaded, instead) = match first {
@@ -198,10 +203,11 @@ pub fn begin(path: &Path, environment: &[(String, String)]) -> Result<Beginning,
         files: files.clone(),
         fleet: ground.fleet.clone(),
         set,
+        fallback: None,
     };
     while let Some(folder) = start.running_folder() {
         let set = start.running();
-        match read_with(&files, &folder) {
+        match read_set(&files, &folder) {
             Ok((loaded, floor)) => {
                 return Ok(Beginning {
                     loaded,
@@ -211,29 +217,70 @@ pub fn begin(path: &Path, environment: &[(String, String)]) -> Result<Beginning,
                     fleet_fault: None,
                 });
             }
-            Err(why) => start.cannot_load(unjudged(), why),
+            Err(BadSet::Passing(faults)) => {
+                // This start says nothing about the bundle.
+                start.stop(unjudged());
+                return Err(NoChoice {
+                    why: Unusable::Opens(faults),
+                    may_end_better: true,
+                    last: None,
+                });
+            }
+            Err(BadSet::Unreadable(why)) => start.cannot_load(unjudged(), why),
+            Err(BadSet::Unopened(_, faults)) => {
+                let texts: Vec<_> = faults.into_iter().map(|fault| fault.text).collect();
+                start.cannot_load(unjudged(), texts.join("; "));
+            }
         }
         if start.running() == set {
             break;
         }
     }
-    of_files(first, Some(begun(start, ConfigSet::Files)), None)
+    let mut beginning = of_files(first, Some(begun(start, ConfigSet::Files)), None)?;
+    if let (Some(instead), Some(fleet)) = (&beginning.instead, &mut beginning.fleet) {
+        let serial = instead.bundle;
+        fleet.fallback = serial.and_then(|serial| fleet.start.find_bundle(serial));
+    }
+    Ok(beginning)
 }
 
 type Chosen = (Loaded, Option<Instead>);
 type WithFloor = (Loaded, BTreeMap<Name, DesiredConfig>);
 
+/// Why the process cannot start with a bundle.
+enum BadSet {
+    /// The files have faults.
+    Unreadable(String),
+    /// Something that the configuration names cannot be opened.
+    Unopened(Box<Loaded>, Vec<Fault>),
+    /// The same, and another start may end better.
+    Passing(Vec<Fault>),
+}
+
+/// Reads the local files with those of a bundle. Faults that pass are the bundle's only if the last
+/// good configuration does not have them.
+fn read_set(files: &LocalFiles, folder: &Path) -> Result<WithFloor, BadSet> {
+    match read_with(files, folder) {
+        Err(BadSet::Unopened(loaded, faults)) if !faults.iter().any(|fault| fault.is_lasting) => {
+            match otherwise(&loaded, &faults, None) {
+                Otherwise::Retry => Err(BadSet::Passing(faults)),
+                // The last good configuration was opened later: the fault may have passed since.
+                Otherwise::Last(_) | Otherwise::Person(_) => read_with(files, folder),
+            }
+        }
+        read => read,
+    }
+}
+
 /// Reads the local files with those of a bundle, and opens what they name.
-fn read_with(files: &LocalFiles, folder: &Path) -> Result<WithFloor, String> {
-    let local = files
-        .read(Some(folder))
-        .map_err(|faults| faults.join("; "))?;
+fn read_with(files: &LocalFiles, folder: &Path) -> Result<WithFloor, BadSet> {
+    let local = files.read(Some(folder));
+    let local = local.map_err(|faults| BadSet::Unreadable(faults.join("; ")))?;
     let faults = opens::faults(&local.loaded.config, None);
     if faults.is_empty() {
         return Ok((local.loaded, local.floor));
     }
-    let texts: Vec<_> = faults.into_iter().map(|fault| fault.text).collect();
-    Err(texts.join("; "))
+    Err(BadSet::Unopened(Box::new(local.loaded), faults))
 }
 
 /// The time before the daemon judges its clock.
@@ -282,8 +329,12 @@ fn choose(
     environment: &[(String, String)],
 ) -> Result<(Loaded, Option<Instead>), NoChoice> {
     let use_last = |why, last: Last| {
-        let used = last.file;
-        Ok((last.loaded, Some(Instead { why, used })))
+        let Last {
+            loaded,
+            file: used,
+            bundle,
+        } = last;
+        Ok((loaded, Some(Instead { why, used, bundle })))
     };
     let none = |why, may_end_better, last| {
         Err(NoChoice {

@@ -55,7 +55,7 @@ pub async fn run(beginning: Beginning, files: Files) -> Result<u8, u8> {
         warn!("{warning}");
     }
     let (reloads, requests) = Reloads::new();
-    let waiting = fleet.map(Waiting::new);
+    let waiting = fleet.map(|fleet| Waiting::new(fleet, instead.is_some()));
     let reception = waiting.as_ref().map(|waiting| waiting.reception.clone());
     let board = Board::new();
     show_beginning(&board, &loaded, instead.as_ref(), fleet_fault);

@@ -33,6 +33,9 @@ struct Stored {
     version: u32,
     /// The path of the main file: the configuration of another gateway is not used.
     main: PathBuf,
+    /// The serial of the bundle that sets some of the keys. `None`: no bundle sets any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bundle: Option<u64>,
     /// From dotted key to value, as written in the files.
     files: Table,
     /// From dotted key to text, as set in environment variables.
@@ -44,6 +47,8 @@ struct Stored {
 pub struct Last {
     pub loaded: Loaded,
     pub file: PathBuf,
+    /// The serial of the bundle that set some of its keys. `None`: no bundle set any.
+    pub bundle: Option<u64>,
 }
 
 /// Why there is no last good configuration.
@@ -121,6 +126,10 @@ fn store_as(loaded: &Loaded, path: &Path) -> io::Result<()> {
     let stored = Stored {
         version: VERSION,
         main: identity(&loaded.main),
+        bundle: (loaded.written.values()).find_map(|written| match written.origin {
+            Origin::Bundle(serial, ..) => Some(serial),
+            Origin::File(..) | Origin::Variable(_) => None,
+        }),
         files,
         variables,
     };
@@ -224,6 +233,7 @@ fn open(file: &Path, main: &Path) -> Result<Last, NoLast> {
     Ok(Last {
         loaded,
         file: file.to_owned(),
+        bundle: stored.bundle,
     })
 }
 

@@ -4,8 +4,11 @@
 //! configuration that the process loads ([`Site::load`]), and a [`FleetStatus`] for views.
 //!
 //! **Guarantees**: the record is on disk before an action is executed. While the disk is full, no
-//! new configuration is applied or confirmed; a rollback is carried out anyway, and recorded when
-//! there is space. Nothing is removed that the record on disk still needs.
+//! new configuration is applied or confirmed; a rollback or a stop is carried out anyway, and
+//! recorded in the room that is reserved for it, or when there is space. Nothing is removed that
+//! the record on disk still needs.
+
+mod start;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -23,8 +26,9 @@ use tokio_util::sync::CancellationToken;
 use super::disk::{DiskError, FleetDisk, Storage};
 use super::machine::{Action, Answer, Input, Machine, WallClock};
 use super::orders::{FleetOrder, FleetStatus, OfferedFiles, OrderError, ReceivedOrders};
-use super::record::{BundleState, ConfigSet, FleetRecord, PendingBundle, SignedStop};
-use super::watch::{FleetTimes, Observation};
+use super::record::{BundleId, BundleState, ConfigSet, FleetRecord, PendingBundle};
+use super::watch::Observation;
+pub use start::FleetStart;
 
 const TICK: Duration = Duration::from_secs(1);
 /// How often a bundle that the disk did not take is tried again.
@@ -62,90 +66,6 @@ struct Stepped {
     unrecorded: Option<DiskError>,
 }
 
-/// The fleet's folder at a start, before the process has read its configuration.
-#[derive(Debug)]
-pub struct FleetStart<S> {
-    disk: FleetDisk<S>,
-    machine: Machine,
-    /// The record as it is on disk.
-    recorded: Option<FleetRecord>,
-    /// Actions that wait until the process has loaded its configuration.
-    delayed: Vec<Action>,
-    /// The changes of trusted keys that are on disk.
-    links: watch::Sender<Vec<Bytes>>,
-}
-
-impl<S: Storage> FleetStart<S> {
-    /// Opens the folder, and decides which configuration the process starts with
-    /// ([`Self::running`]). The process calls it before it reads the files of a bundle, so that a
-    /// bundle with which it cannot run ends after two starts. It writes to the disk, and blocks.
-    pub fn open(storage: S, clock: WallClock, times: FleetTimes) -> Result<Self, DiskError> {
-        let (disk, record) = FleetDisk::open(storage)?;
-        let mut machine = Machine::new(record.clone(), times);
-        let delayed = machine.step(clock, Input::Started).actions;
-        let links = watch::Sender::new(disk.links());
-        let mut start = Self {
-            links,
-            disk,
-            machine,
-            recorded: Some(record),
-            delayed,
-        };
-        start.write();
-        Ok(start)
-    }
-
-    /// The process cannot start with [`Self::running`]. A watched bundle is rolled back, and
-    /// [`Self::running`] changes.
-    pub fn cannot_load(&mut self, clock: WallClock, why: String) {
-        let set = self.running();
-        let result = Err(why);
-        let step = self.machine.step(clock, Input::Loaded { set, result });
-        self.delayed.extend(step.actions);
-        self.write();
-    }
-
-    /// Writes the record if it changed. A start must not fail because the disk is full: the agent
-    /// writes the record later.
-    fn write(&mut self) {
-        if self.recorded.as_ref() == Some(self.machine.record()) {
-            return;
-        }
-        let written = self.disk.write_record(self.machine.record());
-        self.recorded = written.is_ok().then(|| self.machine.record().clone());
-    }
-
-    /// The configuration with which the process must start.
-    #[must_use]
-    pub fn running(&self) -> ConfigSet {
-        self.machine.record().running()
-    }
-
-    /// Whether the configuration that runs is a bundle that is not confirmed yet.
-    #[must_use]
-    pub fn is_watched(&self) -> bool {
-        self.machine.record().applied().is_some()
-    }
-
-    /// The changes of trusted keys that are on disk, also those of later bundles.
-    #[must_use]
-    pub fn links(&self) -> watch::Receiver<Vec<Bytes>> {
-        self.links.subscribe()
-    }
-
-    /// What is known before the agent runs.
-    #[must_use]
-    pub fn status(&self) -> FleetStatus {
-        FleetStatus::of(&self.machine)
-    }
-
-    /// The folder with the files of [`Self::running`]. `None`: the local files alone.
-    #[must_use]
-    pub fn running_folder(&self) -> Option<PathBuf> {
-        self.running().bundle().map(|id| self.disk.set(id))
-    }
-}
-
 #[derive(Debug)]
 pub struct Agent<S, T> {
     disk: Arc<Mutex<FleetDisk<S>>>,
@@ -161,6 +81,8 @@ pub struct Agent<S, T> {
     /// Why the disk did not take the last write.
     fault: Option<String>,
     links: watch::Sender<Vec<Bytes>>,
+    /// The bundle whose values the last good configuration has, while the process runs with it.
+    fallback: Option<BundleId>,
 }
 
 impl<S: Storage, T: Site> Agent<S, T> {
@@ -176,7 +98,14 @@ impl<S: Storage, T: Site> Agent<S, T> {
             since_store: Duration::ZERO,
             fault: None,
             links: start.links,
+            fallback: None,
         }
+    }
+
+    /// The process runs with the last good configuration, which has the values of this bundle.
+    #[must_use]
+    pub fn with_fallback(self, fallback: Option<BundleId>) -> Self {
+        Self { fallback, ..self }
     }
 
     fn folder(&self, set: ConfigSet) -> Option<PathBuf> {
@@ -202,10 +131,12 @@ impl<S: Storage, T: Site> Agent<S, T> {
             reason: self.fault.clone(),
             changes_odoo: false,
         });
+        let status = FleetStatus::of(&self.machine);
         FleetStatus {
+            running: self.fallback.map_or(status.running, ConfigSet::Bundle),
             pending: record.pending.clone().or(held),
             alarms,
-            ..FleetStatus::of(&self.machine)
+            ..status
         }
     }
 
@@ -243,12 +174,19 @@ impl<S: Storage, T: Site> Agent<S, T> {
     }
 
     /// Carries out an order.
-    pub async fn serve(&mut self, order: FleetOrder) -> Result<Answer, DiskError> {
+    pub async fn serve(&mut self, order: FleetOrder) -> Result<Answer, OrderError> {
         match order {
-            FleetOrder::Offer(files) => self.offer(files).await,
-            FleetOrder::Stop(stop) => self.take_stop(stop).await,
-            FleetOrder::RollBack { by } => self.take(Input::RollBack { by }).await,
-            FleetOrder::Rejected { reason, by } => self.take(Input::Rejected { reason, by }).await,
+            FleetOrder::Offer(files) => Ok(self.offer(files).await?),
+            FleetOrder::Stop(stop) => self.take_recorded(Input::Stop(stop)).await,
+            FleetOrder::RollBack { by } => self.take_recorded(Input::RollBack { by }).await,
+            FleetOrder::Rejected { reason, by } => {
+                Ok(self.take(Input::Rejected { reason, by }).await?)
+            }
+            FleetOrder::Loaded(set) => {
+                self.fallback = None;
+                let result = Ok(());
+                Ok(self.take(Input::Loaded { set, result }).await?)
+            }
         }
     }
 
@@ -258,7 +196,8 @@ impl<S: Storage, T: Site> Agent<S, T> {
     async fn offer(&mut self, files: Box<OfferedFiles>) -> Result<Answer, DiskError> {
         let offered = files.offered.clone();
         let id = offered.facts.id;
-        if self.machine.judge(&offered) == Answer::Done {
+        let is_lost = self.machine.lacks(id);
+        if is_lost || self.machine.judge(&offered) == Answer::Done {
             let is_older = |held: &OfferedFiles| held.offered.facts.id.serial <= id.serial;
             self.held.take_if(|(held, _)| is_older(held));
             let kept = files.clone();
@@ -283,6 +222,10 @@ impl<S: Storage, T: Site> Agent<S, T> {
         let taken = self.take(Input::Offered(offered)).await;
         if taken.is_err() {
             self.hold(files);
+        } else if is_lost {
+            // Its files may have been damaged, and are stored again.
+            let load = Action::Load(ConfigSet::Bundle(id));
+            self.execute(vec![load]).await;
         }
         taken
     }
@@ -299,12 +242,15 @@ impl<S: Storage, T: Site> Agent<S, T> {
         Ok(stepped.answer)
     }
 
-    /// A stop that is not on disk holds until the process ends. A resumption that is not on disk
-    /// has no effect. The answer is the fault of the disk.
-    async fn take_stop(&mut self, stop: SignedStop) -> Result<Answer, DiskError> {
-        let stepped = self.step(Input::Stop(stop)).await?;
+    /// A stop or a rollback that is not on disk holds until the process ends, and the answer is the
+    /// fault of the disk. A resumption that is not on disk has no effect.
+    async fn take_recorded(&mut self, input: Input) -> Result<Answer, OrderError> {
+        let stepped = self.step(input).await?;
         self.execute(stepped.actions).await;
-        stepped.unrecorded.map_or(Ok(stepped.answer), Err)
+        match stepped.unrecorded {
+            Some(error) if stepped.answer == Answer::Done => Err(OrderError::NotRecorded(error)),
+            _ => Ok(stepped.answer),
+        }
     }
 
     /// One step of the machine, with its record on disk.
@@ -312,7 +258,10 @@ impl<S: Storage, T: Site> Agent<S, T> {
         let mut next = self.machine.clone();
         let step = next.step(self.site.clock(), input);
         let before = std::mem::replace(&mut self.machine, next);
-        let unrecorded = match self.record().await {
+        let (old, new) = (before.record(), self.machine.record());
+        let must_last = (&old.stops, old.resumed) != (&new.stops, new.resumed)
+            || old.rolled_back != new.rolled_back;
+        let unrecorded = match self.record(must_last && !step.needs_disk).await {
             Err(error) if step.needs_disk => {
                 self.machine = before;
                 return Err(error);
@@ -361,8 +310,9 @@ impl<S: Storage, T: Site> Agent<S, T> {
                 tracing::info!("the gateway loads {set}");
                 let folder = self.folder(set);
                 let result = self.site.load(folder.as_deref()).await;
-                if let Err(why) = &result {
-                    tracing::warn!("the gateway could not load {set}: {why}");
+                match &result {
+                    Ok(()) => self.fallback = None,
+                    Err(why) => tracing::warn!("the gateway could not load {set}: {why}"),
                 }
                 Some(Input::Loaded { set, result })
             }
@@ -391,15 +341,22 @@ impl<S: Storage, T: Site> Agent<S, T> {
         self.recorded.as_ref() == Some(self.machine.record())
     }
 
-    /// Writes the record if it changed.
-    async fn record(&mut self) -> Result<(), DiskError> {
+    /// Writes the record if it changed; with `must_last` into the reserved room.
+    async fn record(&mut self, must_last: bool) -> Result<(), DiskError> {
         if self.is_recorded() {
             return Ok(());
         }
         self.recorded = None;
         let record = self.machine.record().clone();
         let written = self
-            .on_disk(move |disk| disk.write_record(&record).map(|()| record))
+            .on_disk(move |disk| {
+                let written = if must_last {
+                    disk.write_record_anyway(&record)
+                } else {
+                    disk.write_record(&record)
+                };
+                written.map(|()| record)
+            })
             .await?;
         self.recorded = Some(written);
         Ok(())
@@ -462,7 +419,7 @@ impl<S: Storage, T: Site> Agent<S, T> {
                 *before = now;
             }
             Some((order, reply)) = orders.recv() => {
-                let answer = self.serve(order).await.map_err(OrderError::Disk);
+                let answer = self.serve(order).await;
                 // A caller that went away needs no answer.
                 reply.send(answer).ok();
             }

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! record                      what the gateway knows about bundles
+//! record.copy                 its second copy
+//! record.reserve              room for a rollback or a stop when the disk is full
 //! bundles/SERIAL-HASH.bundle  as received
 //! sets/SERIAL-HASH/           the files for this site, unpacked; its secrets, decrypted
 //! identity.key                the key to which secrets for this gateway are encrypted
@@ -16,10 +18,12 @@
 //! full disk leaves everything as before. Every write goes through [`Storage`], so that tests can
 //! cut the power after each.
 
+mod folder;
+mod record_file;
+
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -28,22 +32,22 @@ use thiserror::Error;
 use super::chain::Link;
 use super::record::{BundleId, ConfigSet, FleetRecord};
 use super::stored;
+pub use folder::FolderStorage;
+use record_file::{COPY, RECORD, read_copies};
 
 /// The folder in `data_dir`.
 pub const FOLDER: &str = "fleet";
-const RECORD: &str = "record";
 const BUNDLES: &str = "bundles";
 /// The folder below it with the unpacked files of each bundle.
 pub const SETS: &str = "sets";
 const TRUST: &str = "trust";
-const LOCK: &str = "lock";
-/// The rights of the group and of other users in the mode of a file.
-const OTHERS: u32 = 0o077;
 /// What is not complete yet, or no longer, ends with one of these.
 const NEW: &str = ".new";
 const OLD: &str = ".old";
-/// The record begins with the BLAKE3 hash of the rest.
-const HASH_BYTES: usize = blake3::OUT_LEN;
+/// The file that reserves room for the record.
+const RESERVE: &str = "record.reserve";
+/// Upper bound of the bytes of a record.
+const RESERVE_BYTES: u64 = 1 << 20;
 
 /// The files below `data_dir/fleet/`. Paths are relative to it, with `/` between their parts.
 pub trait Storage: Send + 'static {
@@ -62,6 +66,8 @@ pub trait Storage: Send + 'static {
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a file, or a folder with everything in it, not durably.
     fn remove(&mut self, path: &str) -> io::Result<()>;
+    /// Creates a file that takes this much room, unless there is one.
+    fn reserve(&mut self, path: &str, bytes: u64) -> io::Result<()>;
     /// Where a path is in the file system.
     fn place(&self, path: &str) -> PathBuf;
 }
@@ -77,7 +83,7 @@ pub enum DiskError {
     #[error("cannot write {}: {source}; check the disk and the owner of the folder", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error(
-        "cannot read {}: {why}. Restore the file from a backup; or remove it, and the gateway begins with the local files and accepts any serial",
+        "cannot read {}: {why}. Restore the file from a backup; or remove it and record.copy, and the gateway begins with the local files and accepts any serial",
         path.display()
     )]
     Corrupt { path: PathBuf, why: String },
@@ -87,10 +93,13 @@ pub enum DiskError {
 #[derive(Debug)]
 pub struct FleetDisk<S> {
     storage: S,
+    /// Why the record was read from its second copy.
+    warning: Option<String>,
 }
 
 impl<S: Storage> FleetDisk<S> {
-    /// Opens the folder and reads the record, which is empty if there is none.
+    /// Opens the folder and reads the record, which is empty if there is none. A damaged record is
+    /// read from its second copy.
     pub fn open(mut storage: S) -> Result<(Self, FleetRecord), DiskError> {
         for folder in [BUNDLES, SETS] {
             let created = storage.create_folder(folder);
@@ -98,16 +107,32 @@ impl<S: Storage> FleetDisk<S> {
         }
         let synced = storage.sync("");
         synced.map_err(|error| fault(&storage, "", error))?;
-        let corrupt = |why: String| DiskError::Corrupt {
-            path: storage.place(RECORD),
+        let path = storage.place(RECORD);
+        let read = read_copies(|name| storage.read(name));
+        let (record, why) = read.map_err(|why| DiskError::Corrupt {
+            path: path.clone(),
             why,
-        };
-        let record = match storage.read(RECORD) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => FleetRecord::default(),
-            Err(error) => return Err(corrupt(error.to_string())),
-            Ok(bytes) => read_record(&bytes).map_err(corrupt)?,
-        };
-        Ok((Self { storage }, record))
+        })?;
+        let warning = why.map(|why| {
+            format!(
+                "cannot read {}: {why}. The gateway uses the second copy, and writes both again",
+                path.display()
+            )
+        });
+        let mut disk = Self { storage, warning };
+        disk.keep_room();
+        Ok((disk, record))
+    }
+
+    /// Why the record was read from its second copy. `None`: it was not.
+    #[must_use]
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    #[must_use]
+    pub fn sets(&self) -> PathBuf {
+        self.storage.place(SETS)
     }
 
     /// The folder of a bundle's files. They are complete once the record has the bundle.
@@ -121,18 +146,46 @@ impl<S: Storage> FleetDisk<S> {
         self.storage.place(&bundle_path(id))
     }
 
-    /// Replaces the record.
+    /// Replaces the record. Room is reserved for it again, if there is any.
     pub fn write_record(&mut self, record: &FleetRecord) -> Result<(), DiskError> {
+        let bytes = self.frame(record)?;
+        self.replace("", RECORD, &bytes)?;
+        // The first copy counts. The second one is at most older, and the next write repairs it.
+        if let Err(error) = self.replace("", COPY, &bytes) {
+            tracing::debug!("bundles: {error}");
+        }
+        self.keep_room();
+        Ok(())
+    }
+
+    /// Replaces the record. If the disk is full, it gets the room that is reserved for it.
+    pub fn write_record_anyway(&mut self, record: &FleetRecord) -> Result<(), DiskError> {
+        match self.write_record(record) {
+            Err(DiskError::Full { .. }) => {
+                self.run(RESERVE, Storage::remove)?;
+                self.run("", Storage::sync)?;
+                self.write_record(record)
+            }
+            written => written,
+        }
+    }
+
+    fn keep_room(&mut self) {
+        if let Err(error) = self.storage.reserve(RESERVE, RESERVE_BYTES) {
+            tracing::debug!(%error, "bundles: cannot reserve room for the record");
+        }
+    }
+
+    fn frame(&self, record: &FleetRecord) -> Result<Vec<u8>, DiskError> {
         let bytes = stored::record_in(record).map_err(|error| DiskError::Io {
             path: self.storage.place(RECORD),
             source: io::Error::other(error),
         })?;
-        let hash = blake3::hash(&bytes);
-        let bytes = [hash.as_bytes().as_slice(), &bytes].concat();
-        self.replace("", RECORD, &bytes)
+        Ok(record_file::frame(&bytes))
     }
 
-    /// Stores a bundle and its files for this site, unless they are stored already.
+    /// Stores a bundle and its files for this site, unless they are stored already. A damaged
+    /// bundle is replaced; [`super::local`] repairs its files.
     pub fn store(
         &mut self,
         id: BundleId,
@@ -141,7 +194,8 @@ impl<S: Storage> FleetDisk<S> {
     ) -> Result<(), DiskError> {
         let path = bundle_path(id);
         let name = path.trim_start_matches(BUNDLES).trim_start_matches('/');
-        if !self.has(BUNDLES, name)? {
+        let stored = self.storage.read(&path);
+        if !stored.is_ok_and(|stored| stored == bundle) {
             self.replace(BUNDLES, name, bundle)?;
         }
         let name = id.to_string();
@@ -190,7 +244,8 @@ impl<S: Storage> FleetDisk<S> {
                 self.remove(folder, name)?;
             }
         }
-        self.run(&format!("{RECORD}{NEW}"), Storage::remove)
+        self.run(&format!("{RECORD}{NEW}"), Storage::remove)?;
+        self.run(&format!("{COPY}{NEW}"), Storage::remove)
     }
 
     /// Removes a bundle or a set. A power cut leaves no incomplete set under the name of a complete
@@ -281,14 +336,14 @@ pub fn find_running(data_dir: &Path) -> Result<(ConfigSet, Option<PathBuf>), Str
     let root = data_dir.join(FOLDER);
     let path = root.join(RECORD);
     let shown = path.display();
-    let record = match fs::read(&path) {
-        Ok(bytes) => read_record(&bytes).map_err(|why| format!("cannot read {shown}: {why}"))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => FleetRecord::default(),
-        Err(error) => {
-            let remedy = "run the command as root, or as the daemon's user";
-            return Err(format!("cannot read {shown}: {error}; {remedy}"));
-        }
-    };
+    if let Err(error) = File::open(&path)
+        && error.kind() == io::ErrorKind::PermissionDenied
+    {
+        let remedy = "run the command as root, or as the daemon's user";
+        return Err(format!("cannot read {shown}: {error}; {remedy}"));
+    }
+    let read = read_copies(|name| fs::read(root.join(name)));
+    let (record, _) = read.map_err(|why| format!("cannot read {shown}: {why}"))?;
     let running = record.running();
     let folder = running
         .bundle()
@@ -317,15 +372,6 @@ fn fault(storage: &impl Storage, path: &str, source: io::Error) -> DiskError {
     }
 }
 
-fn read_record(bytes: &[u8]) -> Result<FleetRecord, String> {
-    let (hash, record) = (bytes.split_at_checked(HASH_BYTES))
-        .ok_or_else(|| format!("it has {} bytes, which is too short", bytes.len()))?;
-    if blake3::hash(record).as_bytes() != hash {
-        return Err("its checksum is wrong, so the file is damaged".to_owned());
-    }
-    stored::record_out(record).map_err(|error| error.to_string())
-}
-
 /// The paths of a verified bundle are relative already; a path that is not stays out of the disk.
 fn check_path(path: &str) -> io::Result<()> {
     let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
@@ -336,112 +382,6 @@ fn check_path(path: &str) -> io::Result<()> {
         io::ErrorKind::InvalidInput,
         format!("{path:?} is no path of a bundle"),
     ))
-}
-
-/// The folder in the file system. Only the daemon's user can read it.
-#[derive(Debug)]
-pub struct FolderStorage {
-    root: PathBuf,
-    /// Locked: a second process must not count as a start.
-    lock: Option<File>,
-}
-
-impl FolderStorage {
-    /// Creates the folder in `data_dir`, unless it exists.
-    pub fn create(data_dir: &Path) -> io::Result<Self> {
-        let mut storage = Self {
-            root: data_dir.join(FOLDER),
-            lock: None,
-        };
-        storage.create_folder("")?;
-        // Who may write to `data_dir` must not choose where the record is.
-        if !fs::symlink_metadata(&storage.root)?.is_dir() {
-            let text = "it is no directory, but a file or a symbolic link: remove it, and move the directory to its place";
-            return Err(io::Error::new(io::ErrorKind::NotADirectory, text));
-        }
-        let mut options = File::options();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let lock = options.open(storage.place(LOCK))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::Error(error) => error,
-            TryLockError::WouldBlock => io::Error::new(
-                io::ErrorKind::ResourceBusy,
-                "another process of stockrelay uses the directory",
-            ),
-        })?;
-        storage.lock = Some(lock);
-        File::open(data_dir)?.sync_all()?;
-        Ok(storage)
-    }
-
-    /// A folder that exists, without a lock: that of a bundle's files.
-    #[must_use]
-    pub fn inside(folder: &Path) -> Self {
-        Self {
-            root: folder.to_owned(),
-            lock: None,
-        }
-    }
-}
-
-impl Storage for FolderStorage {
-    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.place(path))
-    }
-
-    fn is_private(&self, path: &str) -> io::Result<bool> {
-        let mode = fs::metadata(self.place(path))?.mode();
-        Ok(mode & OTHERS == 0)
-    }
-
-    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
-        let names = fs::read_dir(self.place(folder))?.map(|entry| {
-            let name = entry?.file_name();
-            Ok(name.to_string_lossy().into_owned())
-        });
-        names.collect()
-    }
-
-    fn create_folder(&mut self, path: &str) -> io::Result<()> {
-        match DirBuilder::new().mode(0o700).create(self.place(path)) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            created => created,
-        }
-    }
-
-    fn write(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut options = File::options();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        options.open(self.place(path))?.write_all(bytes)
-    }
-
-    fn sync(&mut self, path: &str) -> io::Result<()> {
-        File::open(self.place(path))?.sync_all()
-    }
-
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.place(from), self.place(to))
-    }
-
-    fn remove(&mut self, path: &str) -> io::Result<()> {
-        let path = self.place(path);
-        let removed = match fs::symlink_metadata(&path) {
-            Ok(data) if data.is_dir() => fs::remove_dir_all(&path),
-            Ok(_) => fs::remove_file(&path),
-            Err(error) => Err(error),
-        };
-        match removed {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        }
-    }
-
-    fn place(&self, path: &str) -> PathBuf {
-        match path {
-            "" => self.root.clone(),
-            path => self.root.join(path),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -256,6 +256,12 @@ impl Machine {
         self.live.loaded
     }
 
+    /// Whether the process could not load the bundle with which it must run.
+    #[must_use]
+    pub fn lacks(&self, id: BundleId) -> bool {
+        self.live.load_fault.is_some() && self.record.running() == ConfigSet::Bundle(id)
+    }
+
     /// The alarms that bundles raise, from code to sentence.
     #[must_use]
     pub fn alarms(&self, clock: WallClock) -> BTreeMap<&'static str, String> {

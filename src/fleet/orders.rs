@@ -43,7 +43,10 @@ impl fmt::Debug for OfferedFiles {
 /// What views and reports show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetStatus {
+    /// What the process runs with.
     pub running: ConfigSet,
+    /// What the process must run with. It differs from `running` while that cannot be loaded.
+    pub wanted: ConfigSet,
     pub confirmed: Option<ConfirmedBundle>,
     pub pending: Option<PendingBundle>,
     /// The bundle that waits for the watch of the pending one.
@@ -61,6 +64,7 @@ impl Default for FleetStatus {
     fn default() -> Self {
         Self {
             running: ConfigSet::Files,
+            wanted: ConfigSet::Files,
             confirmed: None,
             pending: None,
             next: None,
@@ -80,6 +84,7 @@ impl FleetStatus {
         let record = machine.record();
         Self {
             running: machine.loaded().unwrap_or_else(|| record.running()),
+            wanted: record.running(),
             confirmed: record.confirmed.clone(),
             pending: record.pending.clone(),
             next: record.next.clone(),
@@ -98,8 +103,15 @@ impl FleetStatus {
 pub enum FleetOrder {
     Offer(Box<OfferedFiles>),
     Stop(SignedStop),
-    RollBack { by: String },
-    Rejected { reason: String, by: String },
+    RollBack {
+        by: String,
+    },
+    Rejected {
+        reason: String,
+        by: String,
+    },
+    /// A reload has loaded what the process must run with.
+    Loaded(ConfigSet),
 }
 
 /// Why an order has no answer.
@@ -107,6 +119,10 @@ pub enum FleetOrder {
 pub enum OrderError {
     #[error("{0}")]
     Disk(#[from] DiskError),
+    #[error(
+        "the gateway has done it, and cannot record it: {0}. Until the gateway has recorded it, a restart undoes it"
+    )]
+    NotRecorded(DiskError),
     #[error("the gateway is stopping: repeat the command when it runs")]
     Stopping,
 }

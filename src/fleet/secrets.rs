@@ -22,7 +22,7 @@ use super::site_set::SiteSet;
 use crate::config;
 
 /// The folder in a set.
-const FOLDER: &str = config::SECRETS_FOLDER;
+pub(super) const FOLDER: &str = config::SECRETS_FOLDER;
 
 /// A decrypted secret, whose memory is cleared when it is dropped.
 struct Plain(SecretSlice<u8>);

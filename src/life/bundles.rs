@@ -4,7 +4,7 @@
 //! bundle to the daemon, the state to the board, and the configuration to the fallback's file once
 //! it is confirmed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::geteuid;
@@ -18,9 +18,9 @@ use stockrelay::daemon::site::{Counts, Gateway};
 use stockrelay::fleet::agent::{Agent, FleetStart};
 use stockrelay::fleet::disk::FolderStorage;
 use stockrelay::fleet::local::{LocalConfig, LocalFiles};
-use stockrelay::fleet::orders::{FleetOrders, FleetStatus, ReceivedOrders};
+use stockrelay::fleet::orders::{FleetOrder, FleetOrders, FleetStatus, ReceivedOrders};
 use stockrelay::fleet::reception::{Gate, Reception, TRUST_FILE};
-use stockrelay::fleet::record::ConfigSet;
+use stockrelay::fleet::record::{BundleId, ConfigSet};
 use stockrelay::reload::{ReloadError, Reloaded, SetRequest};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -34,18 +34,33 @@ pub struct Waiting {
     start: FleetStart<FolderStorage>,
     files: LocalFiles,
     set: ConfigSet,
+    /// The bundle whose values the last good configuration has, if the process starts with it.
+    fallback: Option<BundleId>,
+    /// Whether the process starts with the last good configuration.
+    pub is_instead: bool,
+    orders: FleetOrders,
     received: ReceivedOrders,
     status: watch::Sender<FleetStatus>,
     pub reception: Reception,
 }
 
 impl Waiting {
-    pub fn new(beginning: FleetBeginning) -> Self {
+    pub fn new(beginning: FleetBeginning, is_instead: bool) -> Self {
         let FleetBeginning {
-            start, files, set, ..
+            start,
+            files,
+            set,
+            fallback,
+            ..
         } = beginning;
         let (orders, received) = FleetOrders::new();
-        let status = watch::Sender::new(start.status());
+        let status = watch::Sender::new(FleetStatus {
+            running: fallback.map_or(set, ConfigSet::Bundle),
+            ..start.status()
+        });
+        if let Some(warning) = start.warning() {
+            tracing::warn!("bundles: {warning}");
+        }
         // Absolute, so that its directory is checked, too.
         let main = std::path::absolute(&files.main).unwrap_or_else(|_| files.main.clone());
         let gate = Gate {
@@ -56,11 +71,14 @@ impl Waiting {
             key: files.key.clone(),
             links: start.links(),
         };
-        let reception = Reception::new(gate, orders, status.subscribe());
+        let reception = Reception::new(gate, orders.clone(), status.subscribe());
         Self {
             start,
             files,
             set,
+            fallback,
+            is_instead,
+            orders,
             received,
             status,
             reception,
@@ -80,7 +98,7 @@ impl Waiting {
     /// Starts the agent of a daemon that runs.
     pub fn run(self, daemon: &Daemon) -> Bundles {
         let (loads, requests) = mpsc::channel(1);
-        let folder = (self.set.bundle()).and_then(|_| self.start.running_folder());
+        let (set, sets) = (self.set, self.start.sets());
         let site = Gateway {
             board: daemon.board().clone(),
             journal: daemon.journal().clone(),
@@ -90,9 +108,9 @@ impl Waiting {
             centre: daemon.centre(),
             counts: Counts::default().into(),
         };
-        let mut agent = Agent::new(self.start, site.into());
+        let mut agent = Agent::new(self.start, site.into()).with_fallback(self.fallback);
         let (stop, status) = (CancellationToken::new(), self.status.subscribe());
-        let (cancel, set) = (stop.clone(), self.set);
+        let cancel = stop.clone();
         let task = tokio::spawn(async move {
             agent.loaded(set, Ok(())).await;
             agent.run(self.received, self.status, cancel).await;
@@ -100,8 +118,11 @@ impl Waiting {
         Bundles {
             files: self.files,
             requests,
+            orders: self.orders,
             status,
-            folder,
+            folder: folder_of(&sets, set),
+            sets,
+            is_instead: self.is_instead,
             unstored: None,
             stop,
             task,
@@ -113,9 +134,14 @@ impl Waiting {
 pub struct Bundles {
     files: LocalFiles,
     requests: mpsc::Receiver<SetRequest>,
+    orders: FleetOrders,
     status: watch::Receiver<FleetStatus>,
     /// The folder of the bundle that runs.
     folder: Option<PathBuf>,
+    /// The folder with those of all bundles.
+    sets: PathBuf,
+    /// Whether the last good configuration runs.
+    is_instead: bool,
     /// The configuration that runs and is not confirmed yet.
     unstored: Option<Loaded>,
     stop: CancellationToken,
@@ -156,6 +182,7 @@ impl Bundles {
         let (log, result) = match loaded {
             Ok((loaded, _)) => {
                 self.folder = request.set;
+                self.is_instead = false;
                 daemon.board().alarm(CONFIG_ALARM, None);
                 let log = loaded.config.log.clone();
                 self.unstored = Some(loaded);
@@ -168,14 +195,31 @@ impl Bundles {
         log
     }
 
-    /// Reads the local files again, with those of the bundle that runs.
+    /// Reads the local files again, with those of the bundle that must run. If that one cannot be
+    /// loaded, the gateway continues with what runs: the last good configuration, or the local
+    /// files as they are now, with those of the bundle that runs.
     pub async fn reload(
         &mut self,
         daemon: &mut Daemon,
     ) -> Result<(stockrelay::config::Log, Reloaded), ReloadError> {
-        let reloaded = self.read_and_apply(daemon, self.folder.clone()).await;
+        let wanted = self.status.borrow().wanted;
+        let folder = folder_of(&self.sets, wanted);
+        let mut reloaded = self.read_and_apply(daemon, folder.clone()).await;
+        if reloaded.is_ok() && folder != self.folder {
+            self.folder = folder;
+            // The agent may wait for a load of this task, so its answer is not waited for.
+            let orders = self.orders.clone();
+            tokio::spawn(async move { orders.send(FleetOrder::Loaded(wanted)).await });
+        } else if let Err(error) = &reloaded
+            && folder != self.folder
+            && !self.is_instead
+        {
+            tracing::warn!("cannot load {wanted}: {error}");
+            reloaded = self.read_and_apply(daemon, self.folder.clone()).await;
+        }
         match reloaded {
             Ok((loaded, reloaded)) => {
+                self.is_instead = false;
                 daemon.board().alarm(CONFIG_ALARM, None);
                 let log = loaded.config.log.clone();
                 self.unstored = Some(loaded);
@@ -231,4 +275,9 @@ impl Bundles {
         }
         task.abort();
     }
+}
+
+/// The folder of the files of a configuration. `None`: the local files alone.
+fn folder_of(sets: &Path, set: ConfigSet) -> Option<PathBuf> {
+    set.bundle().map(|id| sets.join(id.to_string()))
 }

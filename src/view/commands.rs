@@ -46,6 +46,8 @@ pub const EXIT_DAMAGED: u8 = 65;
 pub const EXIT_NO_DAEMON: u8 = 69;
 /// `check` was run by a user who may not read the configuration (sysexits.h, `EX_NOPERM`).
 pub const EXIT_NO_PERMISSION: u8 = 77;
+/// The user interrupted the command, which continues on the gateway.
+pub const EXIT_INTERRUPTED: u8 = 130;
 
 /// Entries of one page: the most that the daemon sends.
 const PAGE: u64 = 1_000;

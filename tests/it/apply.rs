@@ -6,6 +6,7 @@ mod here;
 mod interrupted;
 mod keys;
 mod limits;
+mod recovery;
 mod secrets;
 
 use std::process::{Child, Command, Output};
@@ -412,13 +413,20 @@ async fn what_must_not_be_applied_is_refused_and_the_gateway_runs_as_before() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_damaged_record_leaves_the_local_files_and_an_alarm() {
+async fn a_record_with_two_damaged_copies_leaves_the_local_files_and_an_alarm() {
     let mut gateway = Gateway::start(1).await;
     let good = gateway.bundle(5, "ams1", &[STRICT]);
     assert_eq!(gateway.apply(&good, &[]).0, 0);
     gateway.signal(Signal::TERM);
     gateway.child.wait().unwrap();
     gateway.site.write("data/fleet/record", "nothing");
+    gateway.restart().await;
+    // There is a second copy.
+    assert_eq!(gateway.config().await["serial"], 5);
+    gateway.signal(Signal::TERM);
+    gateway.child.wait().unwrap();
+    gateway.site.write("data/fleet/record", "nothing");
+    gateway.site.write("data/fleet/record.copy", "nothing");
     gateway.restart().await;
     let status = gateway.until("it answers", |_| true).await;
     let alarm = status["alarms"]["fleet-record"].as_str().unwrap();

@@ -3,7 +3,10 @@
 mod cuts;
 mod full;
 mod property;
+mod recovery;
 mod rig;
+
+use bytes::Bytes;
 
 use super::*;
 use crate::fleet::chain::Link;
@@ -172,7 +175,10 @@ async fn a_stop_holds_on_a_full_disk_and_its_sender_learns_that_it_is_not_stored
     rig.disk.set_full(true);
     let order = FleetOrder::Stop(signed_stop(stop(2, 42, true)));
     let error = rig.agent.serve(order).await.unwrap_err();
-    assert!(matches!(error, DiskError::Full { .. }), "{error}");
+    assert!(
+        matches!(error, OrderError::NotRecorded(DiskError::Full { .. })),
+        "{error}"
+    );
     rig.run(100).await;
     rig.disk.set_full(false);
     rig.run(100).await;
@@ -184,7 +190,10 @@ async fn a_stop_holds_on_a_full_disk_and_its_sender_learns_that_it_is_not_stored
     rig.disk.set_full(true);
     for order in [stop(3, 42, false), stop(4, 41, true)] {
         let served = rig.agent.serve(FleetOrder::Stop(signed_stop(order))).await;
-        assert!(matches!(served, Err(DiskError::Full { .. })));
+        assert!(matches!(
+            served,
+            Err(OrderError::Disk(DiskError::Full { .. }))
+        ));
         let held = rig.agent.status().stop.unwrap();
         assert_eq!(held.stopped_to(), 42, "{held:?}");
     }
@@ -215,7 +224,9 @@ async fn nothing_is_removed_that_the_record_on_disk_needs() {
 #[tokio::test]
 async fn a_damaged_record_is_an_error_of_the_start() {
     let rig = Rig::new().await;
-    rig.disk.damage("record", |bytes| bytes.truncate(40));
+    for name in ["record", "record.copy"] {
+        rig.disk.damage(name, |bytes| bytes.truncate(40));
+    }
     let started = FleetStart::open(rig.disk.clone(), rig.site.clock(), TIMES);
     let error = started.unwrap_err().to_string();
     assert!(error.contains("cannot read fleet/record"), "{error}");

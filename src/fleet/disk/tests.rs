@@ -210,23 +210,90 @@ fn a_disk_that_is_full_at_any_step_leaves_everything_as_before() {
 }
 
 #[test]
-fn a_damaged_record_is_an_error_that_names_the_file() {
+fn a_damaged_record_is_read_from_its_copy() {
     let power = PowerDisk::default();
     let (mut disk, _) = FleetDisk::open(power.clone()).unwrap();
+    disk.write_record(&record(41)).unwrap();
     disk.write_record(&record(42)).unwrap();
     let length = power.read(RECORD).unwrap().len();
     for byte in 0..length {
         let damaged = power.after_kill();
         damaged.damage(RECORD, |bytes| bytes[byte] ^= 1);
-        let error = FleetDisk::open(damaged).unwrap_err().to_string();
-        let is_clear = error.contains("cannot read fleet/record") && error.contains("checksum");
-        assert!(is_clear, "{error}");
+        let (mut disk, found) = FleetDisk::open(damaged.clone()).unwrap();
+        assert_eq!(found, record(42));
+        let warning = disk.warning().unwrap();
+        let is_clear = warning.contains("fleet/record: its checksum is wrong");
+        assert!(is_clear, "{warning}");
+        // The next write repairs it.
+        disk.write_record(&record(42)).unwrap();
+        let (disk, _) = FleetDisk::open(damaged).unwrap();
+        assert_eq!(disk.warning(), None);
     }
     for cut in 0..length {
         let damaged = power.after_kill();
         damaged.damage(RECORD, |bytes| bytes.truncate(cut));
-        assert!(FleetDisk::open(damaged).is_err(), "cut at {cut}");
+        let (_, found) = FleetDisk::open(damaged).unwrap();
+        assert_eq!(found, record(42), "cut at {cut}");
     }
+    let mut lost = power.after_kill();
+    lost.remove(RECORD).unwrap();
+    assert_eq!(FleetDisk::open(lost).unwrap().1, record(42));
+}
+
+#[test]
+fn two_damaged_copies_are_an_error_that_names_the_files() {
+    let power = PowerDisk::default();
+    let (mut disk, _) = FleetDisk::open(power.clone()).unwrap();
+    disk.write_record(&record(42)).unwrap();
+    for name in [RECORD, COPY] {
+        power.damage(name, |bytes| bytes[0] ^= 1);
+    }
+    let error = FleetDisk::open(power.clone()).unwrap_err().to_string();
+    for part in ["cannot read fleet/record", "checksum", "record.copy"] {
+        assert!(error.contains(part), "{error}");
+    }
+    let mut lost = power;
+    lost.remove(RECORD).unwrap();
+    let error = FleetDisk::open(lost).unwrap_err().to_string();
+    assert!(error.contains("its copy cannot be read"), "{error}");
+}
+
+#[test]
+fn the_reserved_room_is_for_a_record_that_must_last() {
+    let power = PowerDisk::default();
+    power.allow_reserve();
+    let (mut disk, _) = FleetDisk::open(power.clone()).unwrap();
+    disk.write_record(&record(42)).unwrap();
+    power.set_full(true);
+    assert!(disk.store(id(43), b"bundle", &files(43)).is_err());
+    assert!(disk.write_record(&record(43)).is_err());
+    disk.write_record_anyway(&record(43)).unwrap();
+    assert!(!power.has(RESERVE));
+    assert!(disk.write_record_anyway(&record(44)).is_err());
+    let (_, found) = FleetDisk::open(power.after_cut(|_| 0)).unwrap();
+    assert_eq!(found, record(43));
+    power.set_full(false);
+    disk.write_record(&record(44)).unwrap();
+    assert!(power.has(RESERVE));
+}
+
+#[test]
+fn the_reserved_room_is_on_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let (disk, _) = FleetDisk::open(FolderStorage::create(dir.path()).unwrap()).unwrap();
+    let data = fs::metadata(disk.storage.place(RESERVE)).unwrap();
+    let bytes = std::os::unix::fs::MetadataExt::blocks(&data) * 512;
+    assert!(bytes >= RESERVE_BYTES, "{bytes}");
+}
+
+#[test]
+fn a_damaged_bundle_is_stored_again() {
+    let power = PowerDisk::default();
+    let (mut disk, _) = FleetDisk::open(power.clone()).unwrap();
+    disk.store(id(42), b"bundle", &files(42)).unwrap();
+    power.damage(&bundle_path(id(42)), |bytes| bytes[0] ^= 1);
+    disk.store(id(42), b"bundle", &files(42)).unwrap();
+    assert_eq!(power.read(&bundle_path(id(42))).unwrap(), b"bundle");
 }
 
 #[test]

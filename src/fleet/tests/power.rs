@@ -60,6 +60,9 @@ struct Inner {
     /// This operation finds a full disk.
     full_at: Option<usize>,
     is_full: bool,
+    /// The writes that a full disk takes: one once a file that reserves room is removed. `None`:
+    /// files cannot reserve room.
+    room: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -88,6 +91,7 @@ impl PowerDisk {
             is_off: false,
             full_at: None,
             is_full: false,
+            room: None,
         })))
     }
 
@@ -117,6 +121,11 @@ impl PowerDisk {
 
     pub fn set_full(&self, is_full: bool) {
         self.inner().is_full = is_full;
+    }
+
+    /// From now on, files can reserve room.
+    pub fn allow_reserve(&self) {
+        self.inner().room = Some(0);
     }
 
     /// The disk when the power is back. `choose(n)` is a number below n.
@@ -223,7 +232,12 @@ impl Inner {
             self.is_off = true;
             return Err(io::Error::other("the power is off"));
         }
-        let is_full = self.is_full && takes_space || self.full_at == Some(self.writes);
+        let mut has_no_room = self.is_full && takes_space;
+        if has_no_room && let Some(room @ 1..) = &mut self.room {
+            *room -= 1;
+            has_no_room = false;
+        }
+        let is_full = has_no_room || self.full_at == Some(self.writes);
         self.writes += 1;
         if is_full {
             return Err(io::ErrorKind::StorageFull.into());
@@ -336,7 +350,20 @@ impl Storage for PowerDisk {
     fn remove(&mut self, path: &str) -> io::Result<()> {
         let mut inner = self.inner();
         inner.begin(false)?;
+        if inner.room.is_some() && path.ends_with(".reserve") {
+            inner.room = Some(usize::from(inner.find(path).is_some()));
+        }
         inner.remove(path)
+    }
+
+    fn reserve(&mut self, path: &str, _: u64) -> io::Result<()> {
+        if self.inner().room.is_none() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        if self.has(path) {
+            return Ok(());
+        }
+        self.write(path, b"")
     }
 
     fn place(&self, path: &str) -> PathBuf {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::config::{read_file, refused};
-use super::{Client, CommandError, EXIT_DONE, EXIT_FAILED, json_line};
+use super::{Client, CommandError, EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, json_line};
 use crate::board::{ConfigView, LastView, PendingView};
 use crate::clock;
 use crate::fleet::Bundle;
@@ -20,7 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const AWAY_MAX: Duration = Duration::from_mins(2);
 
 /// Applies a bundle. The exit code is 0 once it is confirmed (with `--no-wait`: once it waits for
-/// its time or a quiet moment), and 1 if it is refused or rolled back.
+/// its time or a quiet moment), and 1 if it is refused or rolled back. An interrupt ends the
+/// command alone.
 pub async fn apply(
     client: &Client,
     args: &ApplyArgs,
@@ -44,7 +45,15 @@ pub async fn apply(
         old: answer.is_new.then_some(before.last).flatten(),
         until_staged: args.no_wait,
     };
-    waiting.run(client, out).await
+    tokio::select! {
+        ended = waiting.run(client, out) => return ended,
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    writeln!(
+        out,
+        "The gateway continues with bundle {serial}: `stockrelay status` shows its state, `stockrelay config rollback` ends it once it runs."
+    )?;
+    Ok(EXIT_INTERRUPTED)
 }
 
 struct Waiting {

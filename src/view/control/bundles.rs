@@ -108,6 +108,11 @@ fn answer(taken: Result<Answer, OrderError>, refused: StatusCode) -> BundleResul
             error.to_string(),
             "the gateway tries a complete bundle again by itself",
         )),
+        Err(error @ OrderError::NotRecorded(_)) => Err(Problem::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            error.to_string(),
+            "free some space: the gateway then records it by itself",
+        )),
         Err(error @ OrderError::Stopping) => Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             error.to_string(),

@@ -13,6 +13,7 @@ use super::super::*;
 use crate::fleet::record::StopOrder;
 use crate::fleet::tests::power::PowerDisk;
 use crate::fleet::tests::samples::{at, offered, seconds, signed_stop};
+use crate::fleet::watch::FleetTimes;
 
 pub const TIMES: FleetTimes = FleetTimes {
     watch: Duration::from_secs(20),
@@ -343,11 +344,11 @@ impl Rig {
         }
     }
 
-    pub async fn offer(&mut self, serial: u64) -> Result<Answer, DiskError> {
+    pub async fn offer(&mut self, serial: u64) -> Result<Answer, OrderError> {
         self.serve_offer(offer(serial)).await
     }
 
-    pub async fn serve_offer(&mut self, files: OfferedFiles) -> Result<Answer, DiskError> {
+    pub async fn serve_offer(&mut self, files: OfferedFiles) -> Result<Answer, OrderError> {
         let serial = files.offered.facts.id.serial;
         let answer = self.agent.serve(FleetOrder::Offer(Box::new(files))).await;
         if matches!(answer, Ok(Answer::Done)) && !self.disk.is_off() {
