@@ -35,7 +35,7 @@ const RECORD: &str = "record";
 const BUNDLES: &str = "bundles";
 /// The folder below it with the unpacked files of each bundle.
 pub const SETS: &str = "sets";
-const TRUST: &str = "trust";
+pub const TRUST: &str = "trust";
 const LOCK: &str = "lock";
 /// The rights of the group and of other users in the mode of a file.
 const OTHERS: u32 = 0o077;

@@ -81,7 +81,8 @@ pub enum Doubt {
 }
 
 impl Doubt {
-    fn text(self) -> &'static str {
+    #[must_use]
+    pub fn text(self) -> &'static str {
         match self {
             Self::Wrong => "the signature does not match",
             Self::Revoked => "the key is revoked",
@@ -136,7 +137,11 @@ impl fmt::Display for TooFew {
         for (id, doubt) in &self.doubts {
             write!(f, "; {id}: {}", doubt.text())?;
         }
-        f.write_str(". Sign the bundle with `stockrelay config sign` and a key of trust.toml")
+        f.write_str(". Sign the bundle with `stockrelay config sign` and a key of trust.toml")?;
+        match self.code() {
+            "unknown-key" => f.write_str(", or install the newest trust.toml here"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -168,7 +173,8 @@ impl Trust {
         read.map_err(|error| TrustError::Unreadable {
             file: file.to_owned(),
             reason: format!("cannot be read: {error}"),
-            remedy: "write trust.toml, or correct its path and its access rights".to_owned(),
+            remedy: "copy central IT's trust.toml here, or correct its path and its access rights"
+                .to_owned(),
         })?;
         Self::parse(&text, &file.display().to_string()).map_err(TrustError::Invalid)
     }
@@ -184,12 +190,13 @@ impl Trust {
             let Ok(metadata) = fs::metadata(path) else {
                 continue;
             };
+            let what = if path == file { "it" } else { "its directory" };
             let owner = metadata.uid();
             let reason = if owner != 0 && owner != user {
-                format!("{shown} belongs to user {owner}, who may change the trusted keys")
+                format!("{what} belongs to user {owner}, who may change the trusted keys")
             } else if metadata.mode() & 0o022 != 0 && metadata.mode() & 0o1000 == 0 {
                 format!(
-                    "{shown} may be written by other users (mode {:o})",
+                    "{what} may be written by other users (mode {:o})",
                     metadata.mode() & 0o7777
                 )
             } else {

@@ -139,6 +139,13 @@ pub(super) fn read_file(file: &Path) -> Result<Bytes, CommandError> {
             file.display()
         ))
     })?;
+    let is_text = str::from_utf8(&bytes).is_ok_and(|text| !text.contains('\0'));
+    if is_text && !bytes.is_empty() {
+        return Err(failed(format!(
+            "{} is no bundle: it is a text, and a bundle is a tar file, which `stockrelay config bundle` makes",
+            file.display()
+        )));
+    }
     Ok(bytes.into())
 }
 
