@@ -53,7 +53,7 @@ fn all_faults_of_all_layers_are_found_at_once_and_each_once() {
         ),
         "files/groups/nl/config.d/60.toml:3: odoo.timeout_s: found 1".to_owned(),
         format!(
-            "files/scanner-profiles/own.toml:{}: connection.kind: found \"mqt\"",
+            "files/scanner-profiles/own.toml:{}: connection.kind: found the text mqt;",
             line(&kind, "kind = ")
         ),
         "files/scanners.toml:2: scanners.dock.profile: ".to_owned(),

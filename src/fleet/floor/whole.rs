@@ -280,10 +280,12 @@ mod tests {
 
     #[test]
     fn a_warning_names_all_sites_that_have_the_fault() {
-        let values = ("floor/values.toml", "[site.ams1]\nvolume = 1\n");
-        let list = ("sites/rtm1/devices.toml", DEVICES.1);
-        let other = ("sites/ber1/devices.toml", DEVICES.1);
-        let files = [TEMPLATE, DEVICES, values, list, other];
+        let template = (
+            "floor/esp32.json",
+            r#"{"v": "{{volume}}", "o": "{{other}}"}"#,
+        );
+        let values = "[all]\nother = 1\n[site.ams1]\nvolume = 1\n[site.ber1]\nother = 2\n[site.rtm1]\nother = 3\n";
+        let files = [template, DEVICES, ("floor/values.toml", values)];
         let manifest = MANIFEST_DRAFT.replacen("all = true", "groups = [\"nl\", \"de\"]", 1);
         let (_, warnings) = check_files(&manifest, &files);
         let at =

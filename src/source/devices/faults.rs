@@ -156,7 +156,7 @@ enabled = false
                 "devices.pda-1.famly: found an unknown key; accepted is password, ",
             ),
             (4, "devices.pda-1.language is none of en"),
-            (3, "devices.pda-1.password is not a hash in PHC form"),
+            (3, "devices.pda-1.password is hashed with neither"),
             (6, "devices.pda-2.enabled: found another kind of value"),
             (
                 7,
