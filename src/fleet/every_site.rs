@@ -5,7 +5,7 @@
 //! its file and line; warnings about faults that only some sites have, because a bundle does not
 //! show which group a site has. Then `config check --as SITE` decides.
 //!
-//! Checked are the sites and groups that the bundle names, and one site that it does not name: keys
+//! CheckedSite are the sites and groups that the bundle names, and one site that it does not name: keys
 //! and values of `config.d`, profiles, lists, floor devices. A key that only the gateway's own
 //! files have, such as `odoo.url`, is no fault. Nothing but a temporary directory is written.
 
@@ -106,7 +106,7 @@ struct Issue {
 }
 
 /// A site that was checked.
-struct Checked {
+struct CheckedSite {
     place: Place,
     /// The paths of its files in the archive.
     files: Vec<String>,
@@ -115,7 +115,7 @@ struct Checked {
 
 struct Checks {
     directory: TempDir,
-    done: Vec<Checked>,
+    done: Vec<CheckedSite>,
     /// By the files: sites with the same files have the same faults.
     known: BTreeMap<Vec<String>, BTreeSet<Issue>>,
 }
@@ -147,7 +147,7 @@ impl Checks {
         };
         self.known.insert(files.clone(), issues.clone());
         let has_fault = issues.iter().any(|issue| !issue.is_warning);
-        self.done.push(Checked {
+        self.done.push(CheckedSite {
             place: place.clone(),
             files,
             issues,

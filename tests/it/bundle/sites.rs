@@ -17,9 +17,6 @@ fn a_bundle_is_checked_at_any_site_on_any_machine() {
         "autumn/files/sites/ams1/config.d/70.toml",
         "[odoo]\nrefresh_s = \"soon\"\nnew = 1\n",
     );
-    office.write("autumn/files/trust.txt", "");
-    office.refused(&["bundle", "autumn", "-o", "autumn.bundle"], "manifest");
-    fs::remove_file(office.path("autumn/files/trust.txt")).unwrap();
     let stderr = office.refused(
         &["bundle", "autumn", "-o", "autumn.bundle"],
         "configuration",
