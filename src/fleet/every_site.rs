@@ -5,8 +5,8 @@
 //! its file and line; warnings about faults that only some sites have, because a bundle does not
 //! show which group a site has. Then `config check --as SITE` decides.
 //!
-//! CheckedSite are the sites and groups that the bundle names, and one site that it does not name: keys
-//! and values of `config.d`, profiles, lists, floor devices. A key that only the gateway's own
+//! The check takes the sites and groups that the bundle names, and one site that it does not name:
+//! keys and values of `config.d`, profiles, lists, floor devices. A key that only the gateway's own
 //! files have, such as `odoo.url`, is no fault. Nothing but a temporary directory is written.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -117,6 +117,7 @@ impl Whole {
 }
 
 /// Describes sites: `sites ams1, rtm1 in group nl; all other sites without a group`.
+#[must_use]
 pub fn describe(places: &[&Place]) -> String {
     let mut groups: BTreeMap<&Name, BTreeSet<&Option<Name>>> = BTreeMap::new();
     for (site, group) in places {
@@ -263,10 +264,7 @@ mod tests {
                 panic!("{section}: {warnings:?}");
             };
             assert!(warning.contains(missing), "{warning}");
-            let at = match section {
-                "group.nl" => "at all other sites without a group: ",
-                _ => "at all other sites without a group: ",
-            };
+            let at = "at all other sites without a group: ";
             assert!(warning.starts_with(at), "{warning}");
         }
         let (faults, warnings) = check("[all]\nvolme = 1\n");

@@ -43,12 +43,12 @@ impl StopSigner {
         let password = options.sign_password_file.as_deref();
         let signers: Result<Vec<_>, _> = keys.iter().map(|key| open_key(key, password)).collect();
         let user = process.environment.iter().find(|(key, _)| key == "USER");
-        let user = user.map(|(_, user)| user.clone()).or_else(find_user);
+        let user = user.map(|(_, user)| user.clone());
         let by = options.by.clone().or(user);
         let signer = Self {
             signers: signers?,
             trust,
-            by: by.unwrap_or_else(|| "stockrelay fleet".to_owned()),
+            by: by.unwrap_or_else(find_user),
         };
         if signer.trust.is_none() {
             warn("the messages on the broker are not verified: name your keys with --trust");
@@ -141,7 +141,7 @@ fn list_doubts(doubts: &[(KeyId, Doubt)]) -> String {
 }
 
 /// Finds the name of this process's user in /etc/passwd, or else its number.
-fn find_user() -> Option<String> {
+fn find_user() -> String {
     let id = rustix::process::getuid().as_raw().to_string();
     let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = known.lines().find_map(|line| {
@@ -149,7 +149,7 @@ fn find_user() -> Option<String> {
         let name = fields.next()?;
         (fields.nth(1)? == id).then(|| name.to_owned())
     });
-    Some(name.unwrap_or(format!("user {id}")))
+    name.unwrap_or(format!("user {id}"))
 }
 
 /// Returns the count of the next message.
