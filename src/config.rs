@@ -23,7 +23,8 @@ pub use fleet::{Fleet, FleetBroker, FleetTls};
 pub use lot_pattern::LotPattern;
 pub use overlay::{Overlay, SECRETS, SECRETS_FOLDER, secret_key};
 pub use read::{
-    Ground, Loaded, known_keys, known_places, load, load_fleet, load_ground, load_with,
+    Ground, Loaded, has_only_fleet, known_keys, known_places, load, load_fleet, load_ground,
+    load_with,
 };
 
 use jiff::tz::TimeZone;

@@ -15,10 +15,10 @@
 //! ```
 //!
 //! Pure, except for `build` (reads a directory), `trust` (reads trust.toml), `site_set` (writes the
-//! files of a site), `disk` (writes the record and the bundles), `identity` (the gateway's key),
-//! `secrets` (writes what it decrypts), `agent` (the task that runs all of it on a gateway),
-//! `centre` (the gateway's client of the broker and the web server), `desk` (a client of the
-//! broker) and `download` (a client of a web server).
+//! files of a site), `every_site` (a temporary directory), `disk` (writes the record and the
+//! bundles), `identity` (the gateway's key), `secrets` (writes what it decrypts), `agent` (the task
+//! that runs all of it on a gateway), `centre` (the gateway's client of the broker and the web
+//! server), `desk` (a client of the broker) and `download` (a client of a web server).
 
 pub mod agent;
 pub mod archive;
@@ -31,9 +31,11 @@ pub mod desk;
 pub mod disk;
 pub mod download;
 mod error;
+pub mod every_site;
 pub mod floor;
 pub mod heard;
 pub mod identity;
+pub mod key_change;
 mod key_id;
 mod keys;
 pub mod layout;

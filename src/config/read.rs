@@ -127,6 +127,17 @@ pub fn load_fleet(path: &Path, environment: &[(String, String)]) -> Result<Fleet
     }
 }
 
+/// Whether the file at `path`, with its `config.d`, has `[fleet]` and no other key: it is that of
+/// central IT's desk, and not that of a gateway.
+#[must_use]
+pub fn has_only_fleet(path: &Path) -> bool {
+    let read = written::read_files(path);
+    read.is_ok_and(|(_, written)| {
+        let is_fleet = |key: &String| key == "fleet" || key.starts_with("fleet.");
+        !written.is_empty() && written.keys().all(is_fleet)
+    })
+}
+
 /// Interprets the keys and values from `files` and the environment.
 pub(super) fn interpret(
     main: PathBuf,

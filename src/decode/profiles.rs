@@ -222,6 +222,9 @@ fn uuid(event: &Event, place: usize) -> String {
     .join("-")
 }
 
+/// What is found if a profile of this name is nowhere.
+pub const NOT_FOUND: &str = "which is no shipped profile and cannot be read as a file";
+
 /// Loads a shipped profile by its name, or a profile from a file. A relative path starts at
 /// `directory`. In the directory of a bundle's files, a profile of the bundle replaces the shipped
 /// profile or the file of the same name, and other relative paths start at the directory of the
@@ -244,9 +247,7 @@ pub fn load(name: &str, directory: &Path) -> Result<Profile, Vec<Fault>> {
         let shipped: Vec<_> = SHIPPED.iter().map(|(name, _)| *name).collect();
         vec![Fault {
             key: String::new(),
-            found: format!(
-                "{name:?}, which is no shipped profile and cannot be read as a file: {error}"
-            ),
+            found: format!("{name:?}, {NOT_FOUND}: {error}"),
             accepted: format!("the path of a profile, or one of {}", shipped.join(", ")),
         }]
     })?;

@@ -60,6 +60,29 @@ pub fn build(directory: &Path) -> Result<Vec<u8>, BuildError> {
     Ok(bytes)
 }
 
+/// Lists what is beside `files/` in the directory and does not become part of the bundle. Hidden
+/// files and texts for people, such as `README.md`, are not in the list.
+#[must_use]
+pub fn left_out(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let is_part = |name: &str| {
+        let is_signature = name.starts_with(MANIFEST) && name.ends_with(".minisig");
+        name == MANIFEST || name == "files" || is_signature
+    };
+    let is_text = |name: &str| {
+        let is_readme = name.to_ascii_lowercase().starts_with("readme");
+        name.starts_with('.')
+            || is_readme
+            || Path::new(name).extension().is_some_and(|end| end == "md")
+    };
+    let mut names: Vec<_> = names
+        .filter(|name| !is_part(name) && !is_text(name))
+        .collect();
+    names.sort();
+    names
+}
+
 fn unreadable(path: &Path, error: io::Error) -> BuildError {
     let path = path.to_owned();
     BuildError::Unreadable { path, error }

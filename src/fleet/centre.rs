@@ -304,7 +304,7 @@ impl<S: CentreSite> Shared<S> {
     fn note_answer(&self, way: Way, what: &str, answer: &Result<Answer, OrderError>) {
         let name = way.name();
         let text = match answer {
-            Ok(Answer::Done) => format!("accepted {what}"),
+            Ok(Answer::Done) => format!("received {what}"),
             Ok(Answer::Known(text)) => text.clone(),
             Ok(Answer::Refused(reason)) => format!("refused {what}: {reason}"),
             Err(error) => format!("could not take {what}: {error}"),

@@ -40,7 +40,7 @@ pub const FOLDER: &str = "fleet";
 const BUNDLES: &str = "bundles";
 /// The folder below it with the unpacked files of each bundle.
 pub const SETS: &str = "sets";
-const TRUST: &str = "trust";
+pub const TRUST: &str = "trust";
 /// What is not complete yet, or no longer, ends with one of these.
 const NEW: &str = ".new";
 const OLD: &str = ".old";

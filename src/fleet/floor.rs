@@ -193,18 +193,31 @@ impl<'a> Floor<'a> {
             .flat_map(|(_, template)| &template.placeholders)
             .map(|(name, _)| name.as_str())
             .collect();
-        let mut warnings = Vec::new();
+        let mut unused = Vec::new();
         for (section, values) in &self.values.sections {
             for (name, given) in values {
                 if !used.contains(name.as_str()) {
-                    warnings.push(format!(
-                        "{}:{}: {section}.{name}: no template uses this value; remove it, or correct its name",
-                        self.values_origin, given.line
-                    ));
+                    unused.push((format!("{section}.{name}"), given.line));
                 }
             }
         }
-        warnings
+        let origin = self.values_origin;
+        match unused.as_slice() {
+            [] => Vec::new(),
+            [(name, line)] => vec![format!(
+                "{origin}:{line}: {name}: no template uses this value; remove it, or correct its name"
+            )],
+            many => {
+                let names = many
+                    .iter()
+                    .map(|(name, line)| format!("{name} (line {line})"));
+                let names = names.collect::<Vec<_>>().join(", ");
+                vec![format!(
+                    "{origin}: no template uses {} of the values: {names}; remove them, or correct their names",
+                    many.len()
+                )]
+            }
+        }
     }
 
     /// Builds the configuration of a device. `None`: it has problems.

@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use toml::de::{DeTable, DeValue};
+
 use super::floor::{self, FloorDevice, FloorFiles, FloorList};
+use super::keys::line_of;
 use super::layout::Use;
 use super::site_set::{SiteSet, make_links};
 use crate::channel::desired::DesiredConfig;
@@ -102,15 +105,21 @@ pub fn check(
     Ok(checked)
 }
 
-fn check_profiles(set: &SiteSet) -> Vec<String> {
+/// Finds the faults of the profiles.
+pub(super) fn check_profiles(set: &SiteSet) -> Vec<String> {
     let profiles = set.files.values().filter(|file| file.used == Use::Profile);
     let mut faults = Vec::new();
     for file in profiles {
         let text = String::from_utf8_lossy(&file.bytes);
-        let name = |fault: String| format!("{}: {fault}", file.origin);
         match Profile::parse(&text) {
-            Ok(profile) => faults.extend(profile.try_samples().into_iter().map(name)),
-            Err(found) => faults.extend(found.iter().map(ToString::to_string).map(name)),
+            Ok(profile) => {
+                let wrong = profile.try_samples().into_iter();
+                faults.extend(wrong.map(|fault| format!("{}: {fault}", file.origin)));
+            }
+            Err(found) => faults.extend(found.iter().map(|fault| match fault.key.as_str() {
+                "" => format!("{}: {fault}", file.origin),
+                key => format!("{}:{}: {fault}", file.origin, find_line(&text, key)),
+            })),
         }
     }
     faults
@@ -161,8 +170,36 @@ fn list_floor_devices(file: &Path, devices: &BTreeMap<Name, Device>) -> FloorLis
     }
 }
 
+/// Finds the line of a key with its path, such as `payload.fields[1].name`; without the key, the
+/// line of its section. 1 if the text has neither.
+pub(super) fn find_line(text: &str, key: &str) -> usize {
+    let Ok(table) = DeTable::parse(text) else {
+        return 1;
+    };
+    let (mut at, mut place) = (0, Some(table.get_ref()));
+    for step in key.split('.') {
+        let (name, index) = step.split_once('[').unwrap_or((step, ""));
+        let entry = place.and_then(|table| table.iter().find(|(key, _)| key.get_ref() == name));
+        let Some((key, value)) = entry else {
+            break;
+        };
+        at = key.span().start;
+        place = match value.get_ref() {
+            DeValue::Table(table) => Some(table),
+            DeValue::Array(values) => {
+                let index = index.trim_end_matches(']').parse::<usize>();
+                let value = index.ok().and_then(|index| values.get(index));
+                at = value.map_or(at, |value| value.span().start);
+                value.and_then(|value| value.get_ref().as_table())
+            }
+            _ => None,
+        };
+    }
+    line_of(text, at)
+}
+
 /// Replaces the paths of unpacked files by those in the bundle.
-fn name_files(fault: &str, set: &SiteSet, directory: &Path) -> String {
+pub(super) fn name_files(fault: &str, set: &SiteSet, directory: &Path) -> String {
     let mut text = fault.to_owned();
     for (path, file) in &set.files {
         let unpacked = directory.join(path).display().to_string();

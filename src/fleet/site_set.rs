@@ -109,6 +109,19 @@ impl SiteSet {
     /// the secrets. All is on disk when this returns, except for the entry of `directory` in its
     /// parent.
     pub fn unpack(&self, directory: &Path) -> io::Result<()> {
+        self.write(directory)?;
+        for path in self.files.keys() {
+            let path = directory.join(path);
+            File::open(&path)?.sync_all()?;
+            if let Some(parent) = path.parent() {
+                File::open(parent)?.sync_all()?;
+            }
+        }
+        File::open(directory)?.sync_all()
+    }
+
+    /// Writes the files into `directory`, which must not exist. They are not on disk yet.
+    pub(super) fn write(&self, directory: &Path) -> io::Result<()> {
         make_directory(directory)?;
         for (path, file) in &self.files {
             let path = directory.join(path);
@@ -122,14 +135,8 @@ impl SiteSet {
                 .mode(0o600)
                 .open(&path)?;
             written.write_all(&file.bytes)?;
-            written.sync_all()?;
         }
-        for path in self.files.keys() {
-            if let Some(parent) = directory.join(path).parent() {
-                File::open(parent)?.sync_all()?;
-            }
-        }
-        File::open(directory)?.sync_all()
+        Ok(())
     }
 }
 

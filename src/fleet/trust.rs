@@ -84,7 +84,8 @@ pub enum Doubt {
 }
 
 impl Doubt {
-    fn text(self) -> &'static str {
+    #[must_use]
+    pub fn text(self) -> &'static str {
         match self {
             Self::Wrong => "the signature does not match",
             Self::Revoked => "the key is revoked",
@@ -149,7 +150,11 @@ impl fmt::Display for TooFew {
                 self.version
             );
         }
-        f.write_str(". Sign the bundle with `stockrelay config sign` and a key of trust.toml")
+        f.write_str(". Sign the bundle with `stockrelay config sign` and a key of trust.toml")?;
+        match self.code() {
+            "unknown-key" => f.write_str(", or install the newest trust.toml here"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -184,7 +189,8 @@ impl Trust {
         read.map_err(|error| TrustError::Unreadable {
             file: file.to_owned(),
             reason: format!("cannot be read: {error}"),
-            remedy: "write trust.toml, or correct its path and its access rights".to_owned(),
+            remedy: "copy central IT's trust.toml here, or correct its path and its access rights"
+                .to_owned(),
         })?;
         Self::parse(&text, &file.display().to_string()).map_err(TrustError::Invalid)
     }
@@ -306,12 +312,17 @@ fn check_owner(
 ) -> Result<(), TrustError> {
     let shown = path.display();
     let (owner, mode) = (metadata.uid(), metadata.mode());
+    let what = if path == file {
+        "it".to_owned()
+    } else {
+        format!("its directory {shown}")
+    };
     let is_sticky = metadata.is_dir() && mode & 0o1000 != 0;
     let reason = if owner != 0 && owner != user {
-        format!("{shown} belongs to user {owner}, who may change the trusted keys")
+        format!("{what} belongs to user {owner}, who may change the trusted keys")
     } else if mode & 0o022 != 0 && !is_sticky {
         let mode = mode & 0o7777;
-        format!("{shown} may be written by other users (mode {mode:o})")
+        format!("{what} may be written by other users (mode {mode:o})")
     } else {
         return Ok(());
     };

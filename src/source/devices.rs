@@ -11,6 +11,7 @@
 //! family = "esp32-scanner"                          # the template of its configuration in a bundle
 //! ```
 
+mod faults;
 mod list;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ use crate::decode::profiles;
 use crate::event::Name;
 use crate::odoo::Direction;
 use crate::source::LastLists;
+pub use faults::find_faults;
 pub use list::{DeviceList, Devices, ReadList, Told};
 
 /// The name of its copy.

@@ -26,6 +26,9 @@ use crate::board::Link;
 use crate::choice::Otherwise;
 use crate::config::{self, Config};
 use crate::event::Name;
+use crate::fleet::Trust;
+use crate::fleet::reception::TRUST_FILE;
+use crate::fleet::trust::TrustError;
 use crate::opens::{Effect, Opened};
 use crate::source::broker::{Account, FLEET_KEYS};
 use crate::source::{broker, devices, front_door};
@@ -226,6 +229,39 @@ fn key(odoo: &config::Odoo, credentials: &Credentials) -> Option<Finding> {
     })
 }
 
+/// Checks trust.toml beside the configuration file `main`. `user` is the daemon's. `None`: there is
+/// none, and the gateway has no link to central IT, which may hand in bundles.
+fn trust(main: &Path, fleet: &config::Fleet, user: u32) -> Option<Finding> {
+    let file = main.with_file_name(TRUST_FILE);
+    let shown = file.display();
+    let is_linked = fleet.broker.is_some() || fleet.url.is_some();
+    if !file.exists() {
+        let remedy = format!(
+            "copy central IT's newest trust.toml to {shown}; without it the gateway accepts no bundle"
+        );
+        return is_linked
+            .then(|| Finding::fail(format!("trust.toml: {shown} does not exist"), remedy));
+    }
+    Some(match Trust::read_installed(&file, user) {
+        Ok(trust) => {
+            let (version, keys) = (trust.version, trust.valid_keys().len());
+            let threshold = trust.threshold;
+            Finding::ok(format!(
+                "trust.toml version {version}: {threshold} of {keys} keys must sign a bundle"
+            ))
+        }
+        Err(TrustError::Unreadable { reason, remedy, .. }) => {
+            Finding::fail(format!("trust.toml: {shown}: {reason}"), remedy)
+        }
+        Err(error) => Finding::fail(
+            format!("trust.toml: {error}"),
+            format!(
+                "copy central IT's newest trust.toml to {shown}; with this one the gateway accepts no bundle"
+            ),
+        ),
+    })
+}
+
 fn listen(listen: &config::Listen) -> Vec<Finding> {
     let mut findings = Vec::new();
     if listen.tls_cert.is_none() && !listen.address.ip().is_loopback() {
@@ -332,6 +368,31 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trust_toml_that_cannot_be_used_is_a_failure_with_the_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o700)).unwrap();
+        let main = dir.path().join("config.toml");
+        let file = dir.path().join("trust.toml");
+        let user = rustix::process::geteuid().as_raw();
+        let alone = config::Fleet::default();
+        assert_eq!(trust(&main, &alone, user), None);
+        let linked = config::Fleet {
+            url: Some("https://it.example/x.bundle".to_owned()),
+            ..alone.clone()
+        };
+        let fails = |fleet: &config::Fleet, part: &str| {
+            let finding = trust(&main, fleet, user).unwrap();
+            assert_eq!(finding.level, Level::Fail);
+            assert!(finding.to_string().contains(part), "{finding}");
+        };
+        fails(&linked, "copy central IT's newest trust.toml to");
+        std::fs::write(&file, "threshold = ").unwrap();
+        fails(&alone, "copy central IT's newest trust.toml to");
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o666)).unwrap();
+        fails(&alone, "chmod go-w");
+    }
 
     #[test]
     fn a_clock_that_was_never_set_is_a_failure() {

@@ -3,6 +3,7 @@
 
 mod refused;
 mod secret;
+mod sites;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -302,80 +303,6 @@ fn a_second_signature_file_of_one_key_does_not_count() {
         ],
     );
     office.verify("duplicate-path");
-}
-
-#[test]
-fn a_bundle_is_checked_at_any_site_on_any_machine() {
-    let office = Office::new();
-    office.write(
-        "autumn/files/groups/nl/config.d/60.toml",
-        "[odoo]\nrefresh_s = 7\n",
-    );
-    office.write(
-        "autumn/files/sites/ams1/config.d/70.toml",
-        "[odoo]\nrefresh_s = \"soon\"\nnew = 1\n",
-    );
-    office.signed(&[]);
-    let out = office.done(&["check", "autumn.bundle", "--as", "ams2", "--group", "nl"]);
-    assert!(
-        out.contains("no fault") && out.contains("the systemd credential odoo-api-key"),
-        "{out}"
-    );
-    let (code, out, _) = office.run(&["check", "autumn.bundle", "--as", "ams1"]);
-    assert_eq!(code, 64);
-    for part in [
-        "fault: bundle 42, sites/ams1/config.d/70.toml:2: odoo.refresh_s: found \"soon\"",
-        "fault: bundle 42, sites/ams1/config.d/70.toml:3: odoo.new: found an unknown key",
-    ] {
-        assert!(out.contains(part), "{part}\n{out}");
-    }
-    office.refused(&["check", "autumn.bundle", "--as", "ber1"], "other-site");
-    let (code, _, stderr) = office.run(&["check", "autumn.bundle"]);
-    assert!(code == 2 && stderr.contains("--as SITE"), "{stderr}");
-}
-
-#[test]
-fn a_check_with_the_gateways_own_files_names_missing_credentials() {
-    let office = Office::new();
-    office.write(
-        "gateway/config.toml",
-        "site = \"x\"\n[mqtt.listen]\ndevices = \"devices.toml\"\n[odoo]\nurl = \"https://odoo.example\"\ndatabase = \"prod\"\napi_key_file = \"odoo.key\"\n",
-    );
-    office.write(
-        "gateway/devices.toml",
-        "[devices.pda-1]\nprofile = \"own.toml\"\n",
-    );
-    office.write(
-        "autumn/files/devices.toml",
-        "[devices.pda-1]\nprofile = \"nothing.toml\"\n",
-    );
-    office.signed(&[]);
-    let arguments = [
-        "check",
-        "autumn.bundle",
-        "--as",
-        "ams1",
-        "--config",
-        "gateway/config.toml",
-    ];
-    let (code, out, _) = office.run(&arguments);
-    assert_eq!(code, 64, "{out}");
-    assert!(
-        out.contains("fault: files/devices.toml: devices.pda-1.profile"),
-        "{out}"
-    );
-    assert!(
-        out.contains("odoo.key, which is not on this machine"),
-        "{out}"
-    );
-    office.write("gateway/odoo.key", "x");
-    office.write(
-        "autumn/files/devices.toml",
-        "[devices.pda-1]\nprofile = \"proglove-streams\"\n",
-    );
-    office.signed(&[]);
-    let out = office.done(&arguments);
-    assert!(!out.contains("not on this machine"), "{out}");
 }
 
 #[test]

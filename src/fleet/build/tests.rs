@@ -107,3 +107,18 @@ fn a_floor_device_without_a_value_is_found_before_signing() {
     files.push(("files/floor/values.toml", "[all]\nvolume = 7\n"));
     build(directory(&files).path()).unwrap();
 }
+
+#[test]
+fn files_beside_the_files_of_a_bundle_are_named() {
+    let files = [
+        (MANIFEST, MANIFEST_DRAFT),
+        CONFIG,
+        ("devices.toml", "[devices.pda-1]\n"),
+        ("README", "for people"),
+        ("notes.md", "for people"),
+        (".git/config", ""),
+        ("config.d/1.toml", ""),
+    ];
+    let directory = directory(&files);
+    assert_eq!(left_out(directory.path()), ["config.d", "devices.toml"]);
+}

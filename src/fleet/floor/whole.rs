@@ -19,7 +19,7 @@ use crate::fleet::site_set::SiteSet;
 /// Maximum of warnings.
 const WARNINGS_MAX: usize = 20;
 /// The name of a site that the bundle does not name.
-const ANY_SITE: &str = "any-other-site";
+pub const ANY_SITE: &str = "any-other-site";
 
 /// The faults and warnings of a bundle.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Whole {
 }
 
 /// A site and its group.
-type Place = (Name, Option<Name>);
+pub type Place = (Name, Option<Name>);
 
 /// Refuses a bundle with a fault. Returns the warnings.
 pub fn require(bundle: &Bundle) -> Result<Vec<String>, BundleError> {
@@ -67,48 +67,92 @@ pub fn check(bundle: &Bundle) -> Whole {
         let used = used.map(|file| file.origin.clone()).collect();
         by_files.entry(used).or_default().push((place, filled));
     }
-    let mut seen = BTreeSet::new();
+    let mut found = BTreeMap::new();
     for filled in by_files.values() {
-        whole.add(filled, &mut seen);
+        whole.add(filled, &mut found);
+    }
+    for at in found.into_values() {
+        if at.is_everywhere {
+            whole.faults.push(at.fault);
+        } else {
+            let places: Vec<&Place> = at.places.into_iter().collect();
+            let warning = format!("at {}: {}", describe(&places), at.fault);
+            whole.warnings.push(warning);
+        }
     }
     whole.faults.sort_by_key(ToString::to_string);
     whole.warnings.truncate(WARNINGS_MAX);
     whole
 }
 
+/// A fault and the sites that have it.
+struct At<'a> {
+    fault: Fault,
+    /// All sites that use the same files have it.
+    is_everywhere: bool,
+    places: BTreeSet<&'a Place>,
+}
+
 impl Whole {
-    /// Adds the faults and warnings of the sites that use the same files.
-    fn add(&mut self, sites: &[(Place, Filled)], seen: &mut BTreeSet<[String; 3]>) {
-        let mut places: BTreeMap<[String; 3], (Fault, Vec<&Place>)> = BTreeMap::new();
+    /// Adds the warnings of the sites that use the same files, and their faults to `found`.
+    fn add<'a>(&mut self, sites: &'a [(Place, Filled)], found: &mut BTreeMap<[String; 3], At<'a>>) {
+        let mut counts: BTreeMap<[String; 3], usize> = BTreeMap::new();
         for (place, filled) in sites {
             for fault in &filled.faults {
-                let entry = places.entry(key(fault));
-                let (_, at) = entry.or_insert_with(|| (fault.clone(), Vec::new()));
-                at.push(place);
+                let key = key(fault);
+                let at = found.entry(key.clone()).or_insert_with(|| At {
+                    fault: fault.clone(),
+                    is_everywhere: false,
+                    places: BTreeSet::new(),
+                });
+                let count = counts.entry(key).or_default();
+                *count += usize::from(at.places.insert(place));
+                at.is_everywhere |= *count == sites.len();
             }
             let new = |warning: &&String| !self.warnings.contains(*warning);
             let warnings: Vec<String> = filled.warnings.iter().filter(new).cloned().collect();
             self.warnings.extend(warnings);
         }
-        for (key, (fault, at)) in places {
-            if !seen.insert(key) {
-                continue;
-            }
-            if at.len() == sites.len() {
-                self.faults.push(fault);
-            } else {
-                let Some((site, group)) = at.first() else {
-                    continue;
-                };
-                let group = group.as_ref().map_or_else(
-                    || "without a group".to_owned(),
-                    |group| format!("in group {group}"),
-                );
-                self.warnings
-                    .push(format!("at site {site} {group}: {fault}"));
-            }
-        }
     }
+}
+
+/// Describes sites: `sites ams1, rtm1 in group nl; all other sites without a group`.
+#[must_use]
+pub fn describe(places: &[&Place]) -> String {
+    let mut groups: BTreeMap<&Name, BTreeSet<&Option<Name>>> = BTreeMap::new();
+    for (site, group) in places {
+        groups.entry(site).or_default().insert(group);
+    }
+    let mut by_groups: BTreeMap<BTreeSet<&Option<Name>>, Vec<&str>> = BTreeMap::new();
+    for (site, groups) in groups {
+        by_groups.entry(groups).or_default().push(site.as_str());
+    }
+    let parts = by_groups.into_iter().map(|(groups, mut sites)| {
+        let before = sites.len();
+        sites.retain(|site| *site != ANY_SITE);
+        let noun = if sites.len() == 1 { "site" } else { "sites" };
+        let named = (!sites.is_empty()).then(|| format!("{noun} {}", sites.join(", ")));
+        let others = (sites.len() < before).then(|| "all other sites".to_owned());
+        let sites = named
+            .into_iter()
+            .chain(others)
+            .collect::<Vec<_>>()
+            .join(" and ");
+        let named: Vec<&str> = groups
+            .iter()
+            .filter_map(|group| Some(group.as_ref()?.as_str()))
+            .collect();
+        let without = (named.len() < groups.len()).then(|| "without a group".to_owned());
+        let noun = if named.len() == 1 { "group" } else { "groups" };
+        let named = (!named.is_empty()).then(|| format!("in {noun} {}", named.join(", ")));
+        let groups = named
+            .into_iter()
+            .chain(without)
+            .collect::<Vec<_>>()
+            .join(" or ");
+        format!("{sites} {groups}")
+    });
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 /// What two faults of different sites have in common: accepted values name the site.
@@ -119,7 +163,7 @@ fn key(fault: &Fault) -> [String; 3] {
 
 /// Lists every site that the bundle names, and one that it does not name, each in every group and
 /// without a group, if the bundle is for it.
-fn list_places(bundle: &Bundle) -> Vec<Place> {
+pub fn list_places(bundle: &Bundle) -> Vec<Place> {
     let (mut sites, mut groups) = (BTreeSet::new(), BTreeSet::new());
     for path in bundle.files.keys() {
         match layout::place(path).map(|placed| placed.whose) {
@@ -220,7 +264,8 @@ mod tests {
                 panic!("{section}: {warnings:?}");
             };
             assert!(warning.contains(missing), "{warning}");
-            assert!(warning.starts_with("at site a"), "{warning}");
+            let at = "at all other sites without a group: ";
+            assert!(warning.starts_with(at), "{warning}");
         }
         let (faults, warnings) = check("[all]\nvolme = 1\n");
         assert_eq!(
@@ -229,6 +274,34 @@ mod tests {
             "{faults:?} {warnings:?}"
         );
         assert!(faults[0].contains("a name without a value"));
+    }
+
+    #[test]
+    fn a_warning_names_all_sites_that_have_the_fault() {
+        let template = (
+            "floor/esp32.json",
+            r#"{"v": "{{volume}}", "o": "{{other}}"}"#,
+        );
+        let values = "[all]\nother = 1\n[site.ams1]\nvolume = 1\n[site.ber1]\nother = 2\n[site.rtm1]\nother = 3\n";
+        let files = [template, DEVICES, ("floor/values.toml", values)];
+        let manifest = MANIFEST_DRAFT.replacen("all = true", "groups = [\"nl\", \"de\"]", 1);
+        let (_, warnings) = check_files(&manifest, &files);
+        let at =
+            "at sites ber1, rtm1 and all other sites in groups de, nl: files/floor/esp32.json: ";
+        assert!(
+            warnings.len() == 1 && warnings[0].starts_with(at),
+            "{warnings:?}"
+        );
+        let name = |text| Name::new(text).unwrap();
+        let places = [
+            (name("ams1"), None),
+            (name("ber1"), Some(name("de"))),
+            (name("ber1"), None),
+        ];
+        assert_eq!(
+            describe(&places.iter().collect::<Vec<_>>()),
+            "site ams1 without a group; site ber1 in group de or without a group"
+        );
     }
 
     #[test]

@@ -62,8 +62,12 @@ impl Machine {
             NextStep::Stage => {
                 let quiet = self.times.quiet.as_secs();
                 let max = self.times.quiet_max.as_secs();
-                let reason =
-                    format!("waits until nothing was scanned for {quiet} s, at most for {max} s");
+                let reason = match quiet {
+                    0 => "is applied at once".to_owned(),
+                    _ => format!(
+                        "waits until nothing was scanned for {quiet} s, at most for {max} s"
+                    ),
+                };
                 (BundleState::Staged, reason, None)
             }
         };

@@ -403,7 +403,7 @@ fn a_check_reports_the_faults_of_all_files_and_lists_credentials() {
     let checked = site_check::check(&site.set, &site.unpacked(), &main, &[]).unwrap();
     let faults = checked.faults.join("\n");
     assert!(
-        faults.contains("files/scanner-profiles/own.toml: "),
+        faults.contains("files/scanner-profiles/own.toml:2: "),
         "{faults}"
     );
     assert!(faults.contains("files/devices.toml: "), "{faults}");

@@ -51,6 +51,9 @@ pub async fn gateway(
     };
     let (reads_broker, reads_fleet) = (is_read("mqtt.broker"), is_read(opens::FLEET_BROKER));
     findings.extend(super::machine(config, opened, credentials, clock::now()));
+    let user = rustix::process::geteuid().as_raw();
+    let main = loaded.files.first();
+    findings.extend(main.and_then(|main| super::trust(main, &config.fleet, user)));
     let of_run = (!faults.is_empty()).then(|| choice::otherwise(loaded, &faults, running));
     findings.extend(of_run.iter().flat_map(super::otherwise));
     if let (Some(broker), true) = (&config.broker, reads_broker) {

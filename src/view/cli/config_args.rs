@@ -33,7 +33,7 @@ Examples:
     #[command(after_help = "\
 Without FILE the command checks this gateway's own files and opens nothing that they name: `stockrelay check` also opens the files, directories and ports, and asks Odoo. With a bundle it checks what the gateway of SITE would read: the effective configuration, profiles and lists; and it lists the credentials that the gateway needs. The signatures do not matter: `config verify` checks them.
 
-Without the gateway's configuration (--config) the command assumes a site that sets only what has no default. On a gateway, --as and --group can be left out: its configuration has `site` and `fleet.group`.
+Without the gateway's configuration (--config) the command assumes a site that sets only what has no default. A file that has only [fleet], as at central IT's desk, is not used. On a gateway, --as and --group can be left out: its configuration has `site` and `fleet.group`.
 
 Exit code 0 without a fault, 64 with one.
 
@@ -41,6 +41,7 @@ Examples:
   stockrelay config check --config ./new.toml
   stockrelay config check autumn.bundle                              on a gateway: as this site
   stockrelay config check autumn.bundle --as ams1 --group nl         on any machine
+  stockrelay config check autumn.bundle --all                        as `config bundle` does
   stockrelay config check autumn.bundle --as ams1 --config copy-of-ams1/config.toml")]
     Check(CheckArgs),
     /// Have the running daemon read its configuration again, without a restart
@@ -221,6 +222,9 @@ pub struct CheckArgs {
     /// The group of the site; by default, for this gateway's own site, its fleet.group
     #[arg(long, value_name = "NAME", requires = "file")]
     pub group: Option<Name>,
+    /// Check the bundle for all sites and groups that it names, without a gateway's own files
+    #[arg(long, requires = "file", conflicts_with_all = ["site", "group"])]
+    pub all: bool,
 }
 
 #[derive(Debug, Args)]

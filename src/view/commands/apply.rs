@@ -16,6 +16,8 @@ use crate::view::records::{BundleAnswer, ConfigHistory};
 use crate::view::table::{plain, time};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long the command waits for a rollback, to name what it returns to.
+const ROLLBACK_MAX: Duration = Duration::from_secs(10);
 /// How long a daemon may be away while its bundle is watched: it may restart.
 const AWAY_MAX: Duration = Duration::from_mins(2);
 
@@ -139,8 +141,22 @@ impl Waiting {
 
 /// Returns to the configuration that was confirmed before.
 pub async fn roll_back(client: &Client, out: &mut dyn Write) -> Result<u8, CommandError> {
+    let before: ConfigView = client.get("/v1/config").await?;
     let body = serde_json::json!({});
     let _: BundleAnswer = client.post("/v1/config/rollback", &body).await?;
+    let asked = clock::instant();
+    while asked.elapsed() < ROLLBACK_MAX {
+        let now: ConfigView = client.get("/v1/config").await?;
+        if (now.serial, &now.hash) != (before.serial, &before.hash) {
+            let name = match now.serial {
+                Some(serial) => format!("bundle {serial}"),
+                None => "its local files, without a bundle".to_owned(),
+            };
+            writeln!(out, "The gateway has returned to {name}.")?;
+            return Ok(EXIT_DONE);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
     writeln!(
         out,
         "The gateway returns to the configuration before; `stockrelay status` shows which one runs."

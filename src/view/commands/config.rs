@@ -24,6 +24,7 @@ use crate::fleet::build;
 use crate::fleet::{Bundle, BundleError};
 use crate::view::cli::ConfigCommand;
 use crate::view::client::Client;
+use crate::view::table::counted;
 
 pub(super) use signer::open_key;
 
@@ -56,17 +57,25 @@ pub async fn config(
         ConfigCommand::Bundle { directory, output } => {
             check_outside(directory, output)?;
             let bytes = build::build(directory).map_err(failed)?;
+            let bytes = Bytes::from(bytes);
+            let bundle = Bundle::read(&bytes).map_err(refused)?;
+            for name in build::left_out(directory) {
+                writeln!(
+                    io::stderr(),
+                    "stockrelay: warning: {name} is not below files/ and is left out: move it there, or remove it"
+                )?;
+            }
+            inspect::check_sites(&bundle)?;
             write_file(output, &bytes)?;
-            let bundle = Bundle::read(&bytes.into()).map_err(refused)?;
             let serial = bundle.manifest.serial;
-            let files = bundle.files.len();
+            let files = counted(bundle.files.len() as u64, "file");
             let shown = output.display();
             writeln!(
                 out,
-                "{shown} has serial {serial} and {files} files; sign it with `stockrelay config sign {shown} --key KEY`"
+                "{shown} has serial {serial} and {files}; sign it with `stockrelay config sign {shown} --key KEY`"
             )?;
+            inspect::warn_if_expired(&bundle, process.now)?;
             inspect::warn_of_late_rings(&bundle, process.now)?;
-            inspect::check_floor(&bundle)?;
             Ok(EXIT_DONE)
         }
         ConfigCommand::Sign(args) => signer::sign(args, process.now, out),
@@ -130,6 +139,13 @@ pub(super) fn read_file(file: &Path) -> Result<Bytes, CommandError> {
             file.display()
         ))
     })?;
+    let is_text = str::from_utf8(&bytes).is_ok_and(|text| !text.contains('\0'));
+    if is_text && !bytes.is_empty() {
+        return Err(failed(format!(
+            "{} is no bundle: it is a text, and a bundle is a tar file, which `stockrelay config bundle` makes",
+            file.display()
+        )));
+    }
     Ok(bytes.into())
 }
 

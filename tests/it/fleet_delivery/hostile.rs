@@ -97,7 +97,7 @@ async fn a_message_of_20_mb_costs_its_topic_alone() {
     let status = gateway
         .until("the stop is accepted, and the link is up", |status| {
             let broker = &status["fleet"]["broker"];
-            broker["state"] == "up" && broker["last"] == "accepted the stop"
+            broker["state"] == "up" && broker["last"] == "received the stop"
         })
         .await;
     let detail = status["fleet"]["broker"]["detail"].as_str().unwrap();

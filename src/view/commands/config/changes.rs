@@ -16,8 +16,9 @@ use super::running::{self, Running};
 use super::{Process, failed, read_bundle};
 use crate::config::{self, Ground};
 use crate::fleet::layout::Use;
+use crate::fleet::reception::TRUST_FILE;
 use crate::fleet::site_check::{self, Checked};
-use crate::fleet::{Bundle, BundleError, SiteSet, disk, local};
+use crate::fleet::{self, Bundle, BundleError, SiteSet, Trust, disk, key_change, local};
 use crate::reload::{RESTART_KEYS, TARGET_KEYS};
 use crate::view::client::Client;
 use crate::view::commands::{CommandError, EXIT_CONFIG, EXIT_DONE};
@@ -57,6 +58,7 @@ pub async fn diff(
     if let Some(view) = &new.effective {
         lines.extend(new.compare_keys(&running.effective, view, &ground));
     }
+    lines.extend(describe_keys(&bundle, &ground, process.config));
     if lines.is_empty() && new.checked.faults.is_empty() {
         lines.push("no difference".to_owned());
     }
@@ -226,6 +228,23 @@ fn compare_files(old: Option<&SiteSet>, new: &SiteSet, running: &Running) -> Vec
         }
     }
     lines
+}
+
+/// Describes how the bundle changes the trusted keys of this gateway. `None`: it does not.
+fn describe_keys(bundle: &Bundle, ground: &Ground, main: &Path) -> Option<String> {
+    let new = key_change::of(bundle)?;
+    let folder = ground.data_dir.join(disk::FOLDER).join(disk::TRUST);
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let links: Vec<Bytes> = files
+        .filter_map(|file| std::fs::read(file.path()).ok())
+        .map(Bytes::from)
+        .collect();
+    let installed = Trust::read(&main.with_file_name(TRUST_FILE)).ok();
+    let old = installed.map(|installed| fleet::follow(installed, &links).0);
+    if old.as_ref().is_some_and(|old| old.version >= new.version) {
+        return None;
+    }
+    Some(key_change::describe(&new, old.as_ref()))
 }
 
 /// Reads the local list that a bundle's list replaces. `None`: there is none that can be read.

@@ -7,11 +7,10 @@ use jiff::Timestamp;
 
 use super::{failed, read_bundle, read_file, refused};
 use crate::event::Name;
-use crate::fleet::floor::whole;
 use crate::fleet::manifest::{Chosen, Due, Manifest};
-use crate::fleet::{self, Bundle, BundleError, Trust};
+use crate::fleet::{self, Bundle, BundleError, Cause, Trust, every_site, key_change};
 use crate::view::commands::{CommandError, EXIT_DONE};
-use crate::view::table::{Table, plain};
+use crate::view::table::{Table, counted, plain};
 
 /// Shows what a bundle has. Its signatures are not verified.
 pub fn inspect(file: &Path, mut out: &mut dyn Write) -> Result<u8, CommandError> {
@@ -45,7 +44,15 @@ pub fn inspect(file: &Path, mut out: &mut dyn Write) -> Result<u8, CommandError>
     } else {
         signers.join(", ")
     };
-    writeln!(out, "signed by   {signers} (not verified)\n")?;
+    writeln!(out, "signed by   {signers} (not verified)")?;
+    if let Some(new) = key_change::of(&bundle) {
+        writeln!(
+            out,
+            "brings      {}",
+            plain(&key_change::describe(&new, None))
+        )?;
+    }
+    writeln!(out)?;
     let mut table = Table::new(&["bytes", "file"]);
     for (path, bytes) in &bundle.files {
         table.row([bytes.len().to_string(), path.clone()]);
@@ -84,32 +91,64 @@ pub fn verify(
         let expires = manifest.expires;
         return Err(refused(BundleError::Expired { expires }));
     }
+    check_sites(&verified.bundle)?;
     let signers: Vec<_> = (verified.signers.iter())
         .map(|id| format!("{} ({id})", plain(trust.name(*id).unwrap_or_default())))
         .collect();
     writeln!(
         out,
-        "{}: serial {}, {}, {} files, signed by {}",
+        "{}: serial {}, {}, {}, signed by {}",
         file.display(),
         manifest.serial,
         plain(&manifest.name),
-        manifest.files.len(),
+        counted(manifest.files.len() as u64, "file"),
         signers.join(", ")
     )?;
     if let Some(new) = &verified.new_trust {
-        let (version, threshold, keys) = (new.version, new.threshold, new.keys.len());
         writeln!(
             out,
-            "it brings trust.toml version {version}: {threshold} of {keys} keys must sign the next bundles"
+            "it brings {}",
+            plain(&key_change::describe(new, Some(&trust)))
         )?;
     }
     Ok(EXIT_DONE)
 }
 
-/// Refuses a bundle whose floor devices have a fault, and prints their warnings.
-pub(super) fn check_floor(bundle: &Bundle) -> Result<(), CommandError> {
-    for warning in whole::require(bundle).map_err(refused)? {
-        writeln!(io::stderr(), "stockrelay: warning: {warning}")?;
+/// Refuses a bundle that gateways would refuse, with every fault, and prints warnings.
+pub(super) fn check_sites(bundle: &Bundle) -> Result<(), CommandError> {
+    let found = every_site::check(bundle).map_err(failed)?;
+    for warning in &found.warnings {
+        writeln!(io::stderr(), "stockrelay: warning: {}", plain(warning))?;
+    }
+    if !found.faults.is_empty() {
+        let faults = found.all_faults();
+        let noun = if faults.len() == 1 { "fault" } else { "faults" };
+        let lines: Vec<_> = faults
+            .iter()
+            .map(|fault| format!("\n  {}", plain(fault)))
+            .collect();
+        return Err(failed(format!(
+            "configuration: the bundle has {} {noun}:{}",
+            faults.len(),
+            lines.concat()
+        )));
+    }
+    if found.floor.is_empty() {
+        return Ok(());
+    }
+    let floor = found.floor.into_iter().map(|fault| (Cause::Floor, fault));
+    Err(refused(BundleError::Content(floor.collect())))
+}
+
+/// Warns on standard error if no gateway would use the bundle any more.
+pub(super) fn warn_if_expired(bundle: &Bundle, now: Timestamp) -> io::Result<()> {
+    let expires = bundle.manifest.expires;
+    if now >= expires {
+        writeln!(
+            io::stderr(),
+            "stockrelay: warning: {}",
+            BundleError::Expired { expires }
+        )?;
     }
     Ok(())
 }

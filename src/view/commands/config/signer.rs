@@ -80,12 +80,13 @@ pub fn sign(args: &SignArgs, now: Timestamp, out: &mut dyn Write) -> Result<u8, 
     let bytes = read_file(&args.file)?;
     // Before the password is asked for.
     let bundle = Bundle::read(&bytes).map_err(refused)?;
-    inspect::check_floor(&bundle)?;
+    inspect::check_sites(&bundle)?;
     let signer = open_key(&args.key, args.password_file.as_deref())?;
     let with_signature = signing::sign_bundle(&bytes, &signer).map_err(describe)?;
     write_file(&args.file, &with_signature)?;
     let shown = args.file.display();
     writeln!(out, "{shown} has the signature of key {}", signer.id)?;
+    inspect::warn_if_expired(&bundle, now)?;
     inspect::warn_of_late_rings(&bundle, now)?;
     Ok(EXIT_DONE)
 }

@@ -3,13 +3,18 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::inspect::warn_if_expired;
 use super::{Process, failed, load, read_bundle};
 use crate::config;
+use crate::decode::profiles;
 use crate::event::Name;
+use crate::fleet::every_site;
+use crate::fleet::layout::{self, Whose};
 use crate::fleet::site_check::{self, Checked, Credential};
 use crate::fleet::{Bundle, BundleError, SiteSet};
 use crate::view::cli::{CONFIG_DEFAULT, CheckArgs};
 use crate::view::commands::{CommandError, EXIT_CONFIG, EXIT_DONE};
+use crate::view::table::plain;
 
 /// The configuration of a gateway whose own files are not on this machine.
 const ANY_GATEWAY: &str = "\
@@ -24,6 +29,9 @@ pub fn check(args: &CheckArgs, process: &Process, out: &mut dyn Write) -> Result
     let Some(file) = &args.file else {
         return check_local(args.site.as_ref(), process, out);
     };
+    if args.all {
+        return check_all(file, process, out);
+    }
     let own = own_config(process.config).map_err(failed)?;
     let (site, group) = choose_site(args, own.as_deref(), process)?;
     let (site, group) = (&site, group.as_ref());
@@ -52,8 +60,48 @@ pub fn check(args: &CheckArgs, process: &Process, out: &mut dyn Write) -> Result
         process,
         directory.path(),
     );
-    let checked = checked.map_err(failed)?;
+    let mut checked = checked.map_err(failed)?;
+    for fault in &mut checked.faults {
+        if let Some(group) = find_group(fault, &bundle, group) {
+            *fault = format!("{fault}; the bundle has it for group {group}: add --group {group}");
+        }
+    }
+    warn_if_expired(&bundle, process.now)?;
     report(&checked, own.is_some(), out)
+}
+
+/// Checks a bundle for all its sites, without a gateway's own files.
+fn check_all(file: &Path, process: &Process, out: &mut dyn Write) -> Result<u8, CommandError> {
+    let bundle = read_bundle(file)?;
+    let found = every_site::check(&bundle).map_err(failed)?;
+    let (serial, shown) = (bundle.manifest.serial, file.display());
+    writeln!(out, "{shown}: serial {serial} at all its sites and groups")?;
+    warn_if_expired(&bundle, process.now)?;
+    let faults = found.all_faults();
+    let warnings = found.warnings.iter().map(|text| ("warning", text));
+    for (kind, text) in warnings.chain(faults.iter().map(|text| ("fault", text))) {
+        writeln!(out, "{kind}: {}", plain(text))?;
+    }
+    if faults.is_empty() {
+        writeln!(out, "no fault")?;
+        return Ok(EXIT_DONE);
+    }
+    Ok(EXIT_CONFIG)
+}
+
+/// Finds the group for which the bundle brings the profile that a fault misses.
+fn find_group(fault: &str, bundle: &Bundle, own: Option<&Name>) -> Option<Name> {
+    let (before, _) = fault.split_once(&format!(", {}", profiles::NOT_FOUND))?;
+    let name = before.strip_suffix('"')?.rsplit('"').next()?;
+    let name = Path::new(name).file_stem()?.to_str()?;
+    let wanted = format!("scanner-profiles/{name}.toml");
+    bundle.files.keys().find_map(|path| {
+        let placed = layout::place(path)?;
+        match placed.whose {
+            Whose::Group(group) if placed.path == wanted && own != Some(&group) => Some(group),
+            _ => None,
+        }
+    })
 }
 
 /// Chooses the site and its group: the arguments, else those of the gateway's configuration.
@@ -80,9 +128,10 @@ fn choose_site(
     Ok((site, group))
 }
 
-/// The gateway's configuration. `None`: the default file does not exist.
+/// The gateway's configuration. `None`: the default file does not exist, or the file is that of
+/// central IT's desk, which has only `[fleet]`.
 fn own_config(path: &Path) -> io::Result<Option<PathBuf>> {
-    if path == Path::new(CONFIG_DEFAULT) && !path.exists() {
+    if path == Path::new(CONFIG_DEFAULT) && !path.exists() || config::has_only_fleet(path) {
         return Ok(None);
     }
     std::fs::metadata(path).map_err(|error| {
@@ -141,7 +190,10 @@ fn report(checked: &Checked, on_gateway: bool, out: &mut dyn Write) -> Result<u8
 
 fn name(credential: &Credential) -> String {
     match (&credential.secret, &credential.file) {
-        (Some(secret), _) => format!("{}: {secret} of the bundle", credential.key),
+        (Some(secret), _) => format!(
+            "{}: {secret} of the bundle, which only the gateway can open: the check does not have its content",
+            credential.key
+        ),
         (None, Some(file)) => format!("{} = {}", credential.key, file.display()),
         (None, None) => format!("{}: the systemd credential odoo-api-key", credential.key),
     }

@@ -20,7 +20,8 @@ use crate::fleet::report::ReportedState;
 use crate::fleet::signing::{self, Signer};
 use crate::fleet::stop::{self, Stop};
 use crate::fleet::topics::STOP_TOPIC;
-use crate::fleet::{BundleError, Trust};
+use crate::fleet::trust::Doubt;
+use crate::fleet::{BundleError, KeyId, Trust};
 use crate::view::cli::{ResumeArgs, StopArgs, StopOptions};
 use crate::view::commands::config::{Process, failed, open_key, read_file, refused, write_file};
 use crate::view::commands::{CommandError, EXIT_DONE};
@@ -52,7 +53,7 @@ impl StopSigner {
         let signer = Self {
             signers: signers?,
             trust,
-            by: by.unwrap_or_else(|| "stockrelay fleet".to_owned()),
+            by: by.unwrap_or_else(find_user),
         };
         if signer.trust.is_none() {
             warn("the messages on the broker are not verified: name your keys with --trust");
@@ -123,13 +124,38 @@ impl StopSigner {
         let verified = stop::verify(message, trust);
         verified.map(drop).map_err(|error| match error {
             BundleError::Signatures(too_few) => failed(format!(
-                "no gateway would accept the message: {} of {} signatures count. Sign it with --sign and a key of trust.toml, repeated for each key; for keys on another machine use -o",
+                "no gateway would accept the message: {} of {} signatures count{}. Sign it with --sign and a key of trust.toml, repeated for each key; for keys on another machine use -o",
                 too_few.good.len(),
-                too_few.needed
+                too_few.needed,
+                list_doubts(&too_few.doubts)
             )),
             error => refused(error),
         })
     }
+}
+
+/// ` (KEYID: the key is revoked; ...)`, or nothing.
+fn list_doubts(doubts: &[(KeyId, Doubt)]) -> String {
+    let doubts = doubts
+        .iter()
+        .map(|(id, doubt)| format!("{id}: {}", doubt.text()));
+    let doubts = doubts.collect::<Vec<_>>().join("; ");
+    match doubts.as_str() {
+        "" => String::new(),
+        doubts => format!(" ({doubts})"),
+    }
+}
+
+/// Finds the name of this process's user in /etc/passwd, or else its number.
+fn find_user() -> String {
+    let id = rustix::process::getuid().as_raw().to_string();
+    let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = known.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    });
+    name.unwrap_or(format!("user {id}"))
 }
 
 /// Returns the count of the next message.
