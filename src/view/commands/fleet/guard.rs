@@ -256,13 +256,7 @@ impl<'a> Guard<'a> {
     /// call. An old message that somebody sends again is none.
     fn find_stop(&mut self) -> Option<Stop> {
         let message = self.ear.stop.take()?;
-        let known = match self.signer.known(Some(&message)) {
-            Ok(known) => known?,
-            Err(error) => {
-                warn(&error.to_string());
-                return None;
-            }
-        };
+        let known = self.signer.known(Some(&message))?;
         if self.signer.trust.is_none() {
             if known.stops(self.args.serial) {
                 warn(
