@@ -80,8 +80,8 @@ pub fn plain(text: &str) -> String {
         .collect()
 }
 
-/// Whether a terminal must not get the character: it controls the terminal, changes the direction of
-/// writing, or is invisible, so that two texts that differ look the same.
+/// Whether a terminal must not get the character: it controls the terminal, changes the direction
+/// of writing, or is invisible, so that two texts that differ look the same.
 #[must_use]
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()

@@ -201,7 +201,8 @@ pub struct EncryptArgs {
     /// The recipient of the gateway, as `config recipient` shows it on site
     #[arg(long, value_name = "RECIPIENT", required_unless_present = "recipients")]
     pub to: Option<String>,
-    /// A TOML file of known recipients, with a line SITE = "age1..." for each site; another recipient of the site is refused
+    /// A TOML file of known recipients, with a line SITE = "age1..." for each site; another
+    /// recipient of the site is refused
     #[arg(long, value_name = "FILE", requires = "site")]
     pub recipients: Option<PathBuf>,
     /// The site of the gateway, in the file of --recipients

@@ -46,6 +46,8 @@ fn a_bundle_is_checked_at_any_site_on_any_machine() {
         "autumn.bundle",
         "--as",
         "ams2",
+        "--group",
+        "nl",
         "--config",
         "desk.toml",
     ];
