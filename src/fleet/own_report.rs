@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use super::machine::RejectedOffer;
 use super::orders::FleetStatus;
 use super::record::{BundleOutcome, BundleState, PendingBundle, shorten};
-use super::report::{LastBundle, Report, ReportedOutcome, ReportedState, Running, Wanted};
+use super::report::{
+    LastBundle, Report, ReportedOutcome, ReportedState, Running, UNPROVEN, Wanted,
+};
 use crate::event::Name;
 
 /// Describes the bundles. Everything else of the report is empty.
@@ -55,7 +57,7 @@ fn wanted(status: &FleetStatus) -> Option<Wanted> {
     let serial = status.rejected.as_ref().and_then(|offer| offer.serial);
     let serial = serial.filter(|serial| !is_known(status, *serial));
     Some(Wanted {
-        serial: serial.unwrap_or(0),
+        serial: serial.unwrap_or(UNPROVEN),
         state: ReportedState::Refused,
         reason: rejected?,
         ring: None,

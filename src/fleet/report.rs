@@ -20,6 +20,8 @@ use crate::event::Name;
 pub const REPORT_BYTES_MAX: usize = 16 << 10;
 /// The longest text in a report that is kept, in characters.
 const TEXT_CHARS_MAX: usize = 500;
+/// The serial of a refused bundle that no signature proves.
+pub const UNPROVEN: u64 = 0;
 /// Maximum of alarms, and of entries in `expires`.
 const ENTRIES_MAX: usize = 64;
 

@@ -141,8 +141,7 @@ fn configuration(site: &str, group: &str, broker: &str, odoo: &str) -> String {
 /// Reads the access list in docs/central-it.md.
 fn access_list() -> String {
     let document = include_str!("../../docs/central-it.md");
-    let (_, list) = document.split_once("\n# acl_file").unwrap();
-    let (_, list) = list.split_once('\n').unwrap();
+    let (_, list) = document.split_once("\n# /etc/mosquitto/acl\n").unwrap();
     let (list, _) = list.split_once("```").unwrap();
     assert!(list.contains("pattern write stockrelay-fleet/v1/report/%u"));
     list.to_owned()

@@ -10,7 +10,7 @@ use super::centre::Ear;
 use crate::event::Name;
 use crate::fleet::heard::{HeardSite, HeardSites};
 use crate::fleet::record::TEXT_CHARS_MAX;
-use crate::fleet::report::{Report, ReportedOutcome};
+use crate::fleet::report::{Report, ReportedOutcome, UNPROVEN};
 use crate::view::commands::config::failed;
 use crate::view::commands::{CommandError, EXIT_DONE, json_line};
 use crate::view::table::{Table, plain, seconds_since, size, span, time};
@@ -113,6 +113,13 @@ fn judge<'a>(site: &'a Name, heard: &'a HeardSite) -> Standing<'a> {
 fn find_failure(report: &Report) -> Option<(&'static str, &str)> {
     let wanted = report.wanted.as_ref();
     let last = report.last.as_ref();
+    // No signature proves the serial of what the gateway refuses.
+    let unproven = wanted.filter(|wanted| wanted.serial == UNPROVEN);
+    if let Some(wanted) = unproven
+        && let Some(outcome) = wanted.state.outcome()
+    {
+        return Some((outcome.name(), &wanted.reason));
+    }
     let ended = wanted.and_then(|wanted| {
         let outcome = wanted.state.outcome()?;
         Some((wanted.serial, outcome, wanted.reason.as_str()))
@@ -208,7 +215,10 @@ fn cells(standing: &Standing, now: Timestamp) -> Vec<String> {
         report
             .wanted
             .as_ref()
-            .map_or(String::new(), |wanted| wanted.serial.to_string()),
+            .map_or(String::new(), |wanted| match wanted.serial {
+                UNPROVEN => "?".to_owned(),
+                serial => serial.to_string(),
+            }),
         report.odoo.clone(),
         span(report.oldest_waiting_s),
         report.parked.to_string(),
@@ -348,6 +358,12 @@ mod tests {
                 r#""running": {"serial": 41}, "last": {"serial": 42, "outcome": "rolled-back", "reason": "held"}"#,
             ),
             (
+                "h-rejects",
+                true,
+                r#""running": {"serial": 42}, "wanted": {"serial": 0, "state": "refused", "reason": "too few"},
+                   "last": {"serial": 40, "outcome": "refused", "reason": "old"}"#,
+            ),
+            (
                 "g-again",
                 true,
                 r#""running": {"serial": 41}, "wanted": {"serial": 43, "state": "staged"},
@@ -357,10 +373,17 @@ mod tests {
         let found: Vec<_> = (sort(&heard).iter())
             .map(|standing| format!("{} {}", standing.site, standing.state))
             .collect();
+        let rejects = &sort(&heard)[1];
+        assert_eq!(rejects.reason, "too few");
+        assert_eq!(
+            cells(rejects, "2026-11-29T05:00:00Z".parse().unwrap())[3],
+            "?"
+        );
         assert_eq!(
             found,
             [
                 "f-failed rolled-back",
+                "h-rejects refused",
                 "e-gone offline",
                 "d-waits waiting",
                 "g-again staged",

@@ -299,11 +299,16 @@ pub async fn resume(
     let mut desk = central.connect().await?;
     let retained = Published::read_stop(&mut desk).await?;
     let known = signer.known(retained.as_ref());
-    if let Some(known) = known.as_ref().filter(|known| known.serial != args.serial) {
-        warn(&format!(
-            "the last message is about another bundle: {}",
-            describe_stop(known)
-        ));
+    // A resumption releases every stop, whichever bundle it names.
+    let is_other = |known: &&Stop| known.stop && known.serial != args.serial;
+    if let Some(known) = known.as_ref().filter(is_other) {
+        desk.close().await;
+        return Err(failed(format!(
+            "the last stop is not about bundle {}: {}. To resume that rollout, run `stockrelay fleet resume {}`",
+            args.serial,
+            describe_stop(known),
+            known.serial
+        )));
     }
     let message = if let Some(file) = &args.from {
         signer.sign(read_started(file, args.serial, known.as_ref())?)?
