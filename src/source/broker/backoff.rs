@@ -6,7 +6,7 @@ use std::time::Duration;
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
 
-/// Pauses between attempts to connect. They double from [`BACKOFF_MIN`] to [`BACKOFF_MAX`], each
+/// Pauses between attempts to connect. They double from `BACKOFF_MIN` to `BACKOFF_MAX`, each
 /// shortened by up to a half by chance, so that the gateways of a company do not all come back in
 /// the same moment.
 pub struct Backoff {

@@ -1,6 +1,6 @@
 //! Every fault of a list of devices at once, for the check of a bundle.
 //!
-//! **In**: the file. **Out**: a text for each fault with file and line. [`read`] decides whether
+//! **In**: the file. **Out**: a text for each fault with file and line. `read` decides whether
 //! the list has one; it stops at the first. No value is shown: it may be a hash.
 
 use std::path::Path;
