@@ -226,8 +226,24 @@ pub async fn stop(
     ear.listen(&mut desk).await?;
     desk.close().await;
     ear.warn();
+    if find_highest(&ear.sites).is_none_or(|highest| highest < serial) {
+        warn(&format!(
+            "no gateway has reported a bundle with serial {serial} or above: if the number is wrong, resume with it, because the stop holds every bundle up to {serial}"
+        ));
+    }
     writeln!(out, "{}", describe_reach(&ear.sites, serial))?;
     Ok(EXIT_DONE)
+}
+
+/// The highest serial that a gateway has reported.
+fn find_highest(sites: &HeardSites) -> Option<u64> {
+    let reports = sites.iter().filter_map(|(_, heard)| heard.report.as_ref());
+    let serials = reports.flat_map(|report| {
+        let wanted = report.wanted.as_ref().map(|wanted| wanted.serial);
+        let last = report.last.as_ref().map(|last| last.serial);
+        [wanted, report.running.serial, last]
+    });
+    serials.flatten().max()
 }
 
 /// Describes how far a bundle has come that a stop does not undo any more.
@@ -374,6 +390,28 @@ mod tests {
             trust: None,
             by: "b".to_owned(),
         }
+    }
+
+    #[test]
+    fn the_highest_serial_of_all_reports_is_found() {
+        let mut heard = HeardSites::default();
+        assert_eq!(find_highest(&heard), None);
+        let now = "2026-11-29T05:00:00Z".parse().unwrap();
+        for (site, fields) in [
+            (
+                "ams1",
+                r#""running": {"serial": 41}, "wanted": {"serial": 43, "state": "waiting"}"#,
+            ),
+            (
+                "rtm1",
+                r#""running": {"serial": 40}, "last": {"serial": 42, "outcome": "refused"}"#,
+            ),
+        ] {
+            let text = format!(r#"{{"site": "{site}", "at": "2026-11-29T04:00:00Z", {fields}}}"#);
+            let topic = format!("stockrelay-fleet/v1/report/{site}");
+            heard.hear(&topic, text.as_bytes(), true, now).unwrap();
+        }
+        assert_eq!(find_highest(&heard), Some(43));
     }
 
     #[test]
