@@ -11,9 +11,7 @@ use jiff::Timestamp;
 use super::machine::RejectedOffer;
 use super::orders::FleetStatus;
 use super::record::{BundleOutcome, BundleState, PendingBundle, shorten};
-use super::report::{
-    LastBundle, Report, ReportedOutcome, ReportedState, Running, UNPROVEN, Wanted,
-};
+use super::report::{LastBundle, Report, ReportedOutcome, Running, UNPROVEN, Wanted};
 use crate::event::Name;
 
 /// Describes the bundles. Everything else of the report is empty.
@@ -58,7 +56,7 @@ fn wanted(status: &FleetStatus) -> Option<Wanted> {
     let serial = serial.filter(|serial| !is_known(status, *serial));
     Some(Wanted {
         serial: serial.unwrap_or(UNPROVEN),
-        state: ReportedState::Refused,
+        state: BundleState::Refused,
         reason: rejected?,
         ring: None,
     })
@@ -76,7 +74,7 @@ fn describe_pending(pending: &PendingBundle, rejected: Option<String>) -> Wanted
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     Wanted {
         serial: pending.facts.id.serial,
-        state: state(pending.state),
+        state: pending.state,
         reason: shorten(&parts.join("; ")),
         ring: usize::try_from(pending.facts.ring.number)
             .ok()
@@ -87,21 +85,6 @@ fn describe_pending(pending: &PendingBundle, rejected: Option<String>) -> Wanted
 fn describe_rejected(offer: &RejectedOffer) -> String {
     let RejectedOffer { reason, by, at, .. } = offer;
     shorten(&format!("rejected what came from {by} at {at}: {reason}"))
-}
-
-fn state(state: BundleState) -> ReportedState {
-    match state {
-        BundleState::Fetched => ReportedState::Fetched,
-        BundleState::Verified => ReportedState::Verified,
-        BundleState::Checked => ReportedState::Checked,
-        BundleState::Waiting => ReportedState::Waiting,
-        BundleState::Staged => ReportedState::Staged,
-        BundleState::Applied => ReportedState::Applied,
-        BundleState::Watching => ReportedState::Watching,
-        BundleState::Confirmed => ReportedState::Confirmed,
-        BundleState::RolledBack => ReportedState::RolledBack,
-        BundleState::Refused => ReportedState::Refused,
-    }
 }
 
 /// `None`: only the history has it.
@@ -169,7 +152,7 @@ mod tests {
         });
         let wanted = describe_status(&status).wanted.unwrap();
         assert_eq!((wanted.serial, wanted.ring), (43, Some(2)));
-        assert_eq!(wanted.state, ReportedState::Waiting);
+        assert_eq!(wanted.state, BundleState::Waiting);
         assert_eq!(wanted.reason, "ring 2 is due later");
         status.rejected = Some(rejected(None));
         let wanted = describe_status(&status).wanted.unwrap();
@@ -194,7 +177,7 @@ mod tests {
             let report = describe_status(&status);
             let wanted = report.wanted.unwrap();
             assert_eq!(wanted.serial, reported);
-            assert_eq!(wanted.state, ReportedState::Refused);
+            assert_eq!(wanted.state, BundleState::Refused);
             assert!(wanted.reason.contains("unknown-key"));
             assert_eq!(report.last.unwrap().outcome, ReportedOutcome::Confirmed);
         }

@@ -10,6 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::key_id::KeyId;
 
@@ -84,8 +85,10 @@ impl fmt::Display for ConfigSet {
     }
 }
 
-/// The state of a bundle on this gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The state of a bundle on a gateway. Serde is for the report; on the disk it is a
+/// [`BundleStateV1`](crate::journal::stored::fleet::BundleStateV1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum BundleState {
     /// Complete in memory, and not on disk yet. The record never has it.
     Fetched,

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::record::BundleState;
 use crate::event::Name;
 
 /// The largest report, in bytes.
@@ -71,7 +72,7 @@ pub struct Running {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     pub serial: u64,
-    pub state: ReportedState,
+    pub state: BundleState,
     /// For people. Empty: there is nothing to explain.
     pub reason: String,
     /// Counted from 1. `None`: unknown.
@@ -86,22 +87,6 @@ pub struct LastBundle {
     pub at: Option<Timestamp>,
 }
 
-/// The state of a bundle on a gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ReportedState {
-    Fetched,
-    Verified,
-    Checked,
-    Waiting,
-    Staged,
-    Applied,
-    Watching,
-    Confirmed,
-    RolledBack,
-    Refused,
-}
-
 /// How a bundle ended on a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -111,31 +96,14 @@ pub enum ReportedOutcome {
     Refused,
 }
 
-impl ReportedState {
-    /// The word in documents, reports and on screens.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fetched => "fetched",
-            Self::Verified => "verified",
-            Self::Checked => "checked",
-            Self::Waiting => "waiting",
-            Self::Staged => "staged",
-            Self::Applied => "applied",
-            Self::Watching => "watching",
-            Self::Confirmed => "confirmed",
-            Self::RolledBack => "rolled-back",
-            Self::Refused => "refused",
-        }
-    }
-
+impl Wanted {
     /// How the bundle ended. `None`: it has not ended.
     #[must_use]
-    pub fn outcome(self) -> Option<ReportedOutcome> {
-        match self {
-            Self::Confirmed => Some(ReportedOutcome::Confirmed),
-            Self::RolledBack => Some(ReportedOutcome::RolledBack),
-            Self::Refused => Some(ReportedOutcome::Refused),
+    pub fn outcome(&self) -> Option<ReportedOutcome> {
+        match self.state {
+            BundleState::Confirmed => Some(ReportedOutcome::Confirmed),
+            BundleState::RolledBack => Some(ReportedOutcome::RolledBack),
+            BundleState::Refused => Some(ReportedOutcome::Refused),
             _ => None,
         }
     }
@@ -208,7 +176,7 @@ struct RunningForm {
 #[derive(Serialize, Deserialize)]
 struct WantedForm {
     serial: u64,
-    state: ReportedState,
+    state: BundleState,
     #[serde(default)]
     reason: Option<String>,
     #[serde(default)]

@@ -14,7 +14,8 @@ use jiff::Timestamp;
 
 use super::heard::{HeardSite, HeardSites};
 use super::manifest::{Chosen, Due, Manifest};
-use super::report::{ReportedOutcome, ReportedState};
+use super::record::BundleState;
+use super::report::ReportedOutcome;
 use crate::event::Name;
 
 /// When a rollout is stopped.
@@ -302,12 +303,8 @@ fn find_fate(
     }
     let wanted = heard.report.as_ref().and_then(|it| it.wanted.as_ref());
     let wanted = wanted.filter(|wanted| wanted.serial == serial);
-    let is_applied = wanted.is_some_and(|wanted| {
-        matches!(
-            wanted.state,
-            ReportedState::Applied | ReportedState::Watching
-        )
-    });
+    let is_applied = wanted
+        .is_some_and(|wanted| matches!(wanted.state, BundleState::Applied | BundleState::Watching));
     let in_progress = if is_applied {
         Fate::Applied
     } else {
@@ -345,7 +342,7 @@ fn find_end(serial: u64, heard: &HeardSite) -> Option<Fate> {
     }
     let wanted = report.wanted.as_ref();
     if let Some(wanted) = wanted.filter(|wanted| wanted.serial == serial) {
-        return wanted.state.outcome().map(fate);
+        return wanted.outcome().map(fate);
     }
     // The watch of a bundle has ended when the bundle is no longer wanted.
     if report.running.serial == Some(serial) {

@@ -28,7 +28,7 @@ fn the_report_of_the_documents_is_read_and_unknown_fields_have_no_effect() {
     let wanted = report.wanted.as_ref().unwrap();
     assert_eq!(
         (wanted.serial, wanted.state, wanted.ring),
-        (43, ReportedState::Waiting, Some(2))
+        (43, BundleState::Waiting, Some(2))
     );
     let last = report.last.as_ref().unwrap();
     assert_eq!(last.outcome, ReportedOutcome::RolledBack);
@@ -59,21 +59,16 @@ fn a_report_is_read_as_it_was_written() {
 
 #[test]
 fn the_words_of_states_are_those_of_the_json() {
-    for state in [
-        ReportedState::Fetched,
-        ReportedState::Verified,
-        ReportedState::Checked,
-        ReportedState::Waiting,
-        ReportedState::Staged,
-        ReportedState::Applied,
-        ReportedState::Watching,
-        ReportedState::Confirmed,
-        ReportedState::RolledBack,
-        ReportedState::Refused,
-    ] {
+    for state in BundleState::ALL {
         let json = serde_json::to_value(state).unwrap();
         assert_eq!(json, state.name());
-        if let Some(outcome) = state.outcome() {
+        let wanted = Wanted {
+            serial: 1,
+            state,
+            reason: String::new(),
+            ring: None,
+        };
+        if let Some(outcome) = wanted.outcome() {
             assert_eq!(json, serde_json::to_value(outcome).unwrap());
             assert_eq!(state.name(), outcome.name());
         }

@@ -101,7 +101,7 @@ fn judge<'a>(site: &'a Name, heard: &'a HeardSite) -> Standing<'a> {
         return standing(Urgency::Disconnected, "offline", &reason);
     }
     match (&report.wanted, report.running.serial) {
-        (Some(wanted), _) if wanted.state.outcome().is_none() => {
+        (Some(wanted), _) if wanted.outcome().is_none() => {
             standing(Urgency::Pending, wanted.state.name(), &wanted.reason)
         }
         (_, Some(_)) => standing(Urgency::Well, "confirmed", ""),
@@ -116,12 +116,12 @@ fn find_failure(report: &Report) -> Option<(&'static str, &str)> {
     // No signature proves the serial of what the gateway refuses.
     let unproven = wanted.filter(|wanted| wanted.serial == UNPROVEN);
     if let Some(wanted) = unproven
-        && let Some(outcome) = wanted.state.outcome()
+        && let Some(outcome) = wanted.outcome()
     {
         return Some((outcome.name(), &wanted.reason));
     }
     let ended = wanted.and_then(|wanted| {
-        let outcome = wanted.state.outcome()?;
+        let outcome = wanted.outcome()?;
         Some((wanted.serial, outcome, wanted.reason.as_str()))
     });
     let last = last.map(|last| (last.serial, last.outcome, last.reason.as_str()));

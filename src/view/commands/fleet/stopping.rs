@@ -16,7 +16,7 @@ use super::centre::{Ear, Published};
 use super::{Central, describe, find_trust, warn};
 use crate::clock;
 use crate::fleet::heard::HeardSites;
-use crate::fleet::report::ReportedState;
+use crate::fleet::record::BundleState;
 use crate::fleet::signing::{self, Signer};
 use crate::fleet::stop::{self, Stop};
 use crate::fleet::topics::STOP_TOPIC;
@@ -254,7 +254,7 @@ fn describe_reach(sites: &HeardSites, serial: u64) -> String {
             || wanted.is_some_and(|wanted| {
                 let state = wanted.state;
                 wanted.serial == serial
-                    && matches!(state, ReportedState::Applied | ReportedState::Watching)
+                    && matches!(state, BundleState::Applied | BundleState::Watching)
             })
     };
     let reports = (sites.iter())
