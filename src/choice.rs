@@ -205,18 +205,33 @@ pub fn begin(path: &Path, environment: &[(String, String)]) -> Result<Beginning,
         set,
         fallback: None,
     };
+    if let Some((set, (loaded, floor))) = read_running(&mut start, &files)? {
+        return Ok(Beginning {
+            loaded,
+            instead: None,
+            floor,
+            fleet: Some(begun(start, set)),
+            fleet_fault: None,
+        });
+    }
+    let mut beginning = of_files(first, Some(begun(start, ConfigSet::Files)), None)?;
+    if let (Some(instead), Some(fleet)) = (&beginning.instead, &mut beginning.fleet) {
+        let serial = instead.bundle;
+        fleet.fallback = serial.and_then(|serial| fleet.start.find_bundle(serial));
+    }
+    Ok(beginning)
+}
+
+/// Reads the configuration with the bundle that must run. A watched bundle that cannot be loaded is
+/// rolled back, and the one before it is read. `None`: the local files alone must run.
+fn read_running(
+    start: &mut FleetStart<FolderStorage>,
+    files: &LocalFiles,
+) -> Result<Option<(ConfigSet, WithFloor)>, NoChoice> {
     while let Some(folder) = start.running_folder() {
         let set = start.running();
-        match read_set(&files, &folder) {
-            Ok((loaded, floor)) => {
-                return Ok(Beginning {
-                    loaded,
-                    instead: None,
-                    floor,
-                    fleet: Some(begun(start, set)),
-                    fleet_fault: None,
-                });
-            }
+        match read_set(files, &folder) {
+            Ok(read) => return Ok(Some((set, read))),
             Err(BadSet::Passing(faults)) => {
                 // This start says nothing about the bundle.
                 start.stop(unjudged());
@@ -236,12 +251,7 @@ pub fn begin(path: &Path, environment: &[(String, String)]) -> Result<Beginning,
             break;
         }
     }
-    let mut beginning = of_files(first, Some(begun(start, ConfigSet::Files)), None)?;
-    if let (Some(instead), Some(fleet)) = (&beginning.instead, &mut beginning.fleet) {
-        let serial = instead.bundle;
-        fleet.fallback = serial.and_then(|serial| fleet.start.find_bundle(serial));
-    }
-    Ok(beginning)
+    Ok(None)
 }
 
 type Chosen = (Loaded, Option<Instead>);

@@ -196,7 +196,7 @@ fn rpc_failure(error: &OdooError) -> CallError {
 fn key_refused(how: &str) -> Failure {
     Failure::stop(
         format!("Odoo does not accept the API key ({how})"),
-        "create a new key and write it into odoo.api_key_file, or into /etc/credstore/odoo-api-key and restart the service; keys last three months at most",
+        "create a new key and write it into odoo.api_key_file, or into /etc/credstore/odoo-api-key and restart the service, or have central IT send it in a bundle; keys last three months at most",
     )
 }
 
