@@ -354,10 +354,13 @@ async fn a_bundle_that_the_gateways_would_refuse_is_not_pushed() {
         &["config", "sign", "unsigned.bundle", "--key", "eve.key"],
         0,
     );
-    let trusted = ["--trust", "trust.toml"];
     let push = ["fleet", "push", "unsigned.bundle"];
-    let out = office.ends(&[&push[..], &trusted].concat(), 1);
-    assert!(out.contains("unknown-key"), "{out}");
+    let trusted = ["--trust", "trust.toml"];
+    // trust.toml is beside the configuration, too.
+    for trusted in [&trusted[..], &[]] {
+        let out = office.ends(&[&push[..], trusted].concat(), 1);
+        assert!(out.contains("unknown-key"), "{out}");
+    }
     let mut cut = fs::read(office.path("autumn.bundle")).unwrap();
     cut.truncate(1_500);
     fs::write(office.path("cut.bundle"), cut).unwrap();
@@ -370,10 +373,12 @@ async fn a_bundle_that_the_gateways_would_refuse_is_not_pushed() {
     office.ends(&["config", "sign", "evil.bundle", "--key", "eve.key"], 0);
     let evil = fs::read(office.path("evil.bundle")).unwrap();
     gateways.publish(BUNDLE_TOPIC, evil).await;
+    fs::rename(office.path("trust.toml"), office.path("keys.toml")).unwrap();
     let push = ["fleet", "push", "autumn.bundle"];
     let out = office.ends(&push, 1);
-    assert!(out.contains("--trust"), "{out}");
-    let out = office.ends(&[&push[..], &trusted].concat(), 0);
+    assert!(out.contains("are not verified"), "{out}");
+    assert!(out.contains("name your keys with --trust"), "{out}");
+    let out = office.ends(&[&push[..], &["--trust", "keys.toml"]].concat(), 0);
     assert!(out.contains("is left out: unknown-key"), "{out}");
 }
 

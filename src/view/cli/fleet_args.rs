@@ -130,7 +130,8 @@ Examples:
 pub struct PushArgs {
     /// The bundle
     pub bundle: PathBuf,
-    /// Verify the bundle first, with these trusted keys
+    /// Verify the bundle first, with these trusted keys; default: trust.toml beside the file of
+    /// --config, if there is one
     #[arg(long, value_name = "FILE")]
     pub trust: Option<PathBuf>,
     /// Publish the bundle for the gateways of this group only

@@ -67,7 +67,7 @@ pub async fn fleet(
     match &args.command {
         FleetCommand::Status { json } => overview::status(&central, *json, process.now, out).await,
         FleetCommand::Show { site, json } => overview::show(&central, site, *json, out).await,
-        FleetCommand::Push(args) => push::push(&central, args, process.now, out).await,
+        FleetCommand::Push(args) => push::push(&central, args, process, out).await,
         FleetCommand::Watch(args) => guard::watch(&central, args, process, out).await,
         FleetCommand::Stop(args) => stopping::stop(&central, args, process, out).await,
         FleetCommand::Resume(args) => stopping::resume(&central, args, process, out).await,

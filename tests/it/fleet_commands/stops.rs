@@ -109,6 +109,8 @@ async fn a_stop_takes_one_key_and_a_resumption_the_threshold() {
     let out = office.ends(&resume, 1);
     assert!(out.contains("1 of 2 signatures count"), "{out}");
     assert!(gateways.stop(&office, |_| true).await.stops(42));
+    let out = office.ends(&["fleet", "push", "autumn.bundle"], 0);
+    assert!(out.contains("do not apply it"), "{out}");
     let other = ["fleet", "resume", "5", "--sign", "anna.key"];
     let out = office.ends(&other, 1);
     assert!(out.contains("run `stockrelay fleet resume 42`"), "{out}");

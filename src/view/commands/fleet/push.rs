@@ -3,17 +3,18 @@
 use std::io::Write;
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use reqwest::Url;
 use sha2::{Digest as _, Sha256};
 
 use super::centre::Published;
-use super::{Central, describe};
+use super::stopping::describe_stop_of;
+use super::{Central, describe, find_trust, warn};
 use crate::fleet::manifest::Manifest;
+use crate::fleet::stop::{self, Stop};
 use crate::fleet::topics::{BundleAddress, bundle_topic};
 use crate::fleet::{self, Bundle, BundleError, Trust};
 use crate::view::cli::PushArgs;
-use crate::view::commands::config::{failed, read_file, refused};
+use crate::view::commands::config::{Process, failed, read_file, refused};
 use crate::view::commands::{CommandError, EXIT_DONE};
 use crate::view::table::plain;
 
@@ -21,22 +22,21 @@ use crate::view::table::plain;
 pub async fn push(
     central: &Central,
     args: &PushArgs,
-    now: Timestamp,
+    process: &Process<'_>,
     out: &mut (dyn Write + Send),
 ) -> Result<u8, CommandError> {
     let bytes = read_file(&args.bundle)?;
-    let trust = match &args.trust {
-        Some(file) => Some(Trust::read(file).map_err(failed)?),
-        None => None,
-    };
-    let bundle = match &trust {
-        Some(trust) => fleet::verify(&bytes, trust).map(|verified| verified.bundle),
-        None => Bundle::read(&bytes),
-    };
-    let bundle = bundle.map_err(refused)?;
-    let manifest = &bundle.manifest;
+    let trust = find_trust(args.trust.as_deref(), process)?;
+    if trust.is_none() {
+        warn("the signatures of the bundle are not verified: name your keys with --trust");
+    }
+    let bundle = Bundle::read(&bytes).map_err(refused)?;
     check_signed(&bundle, args)?;
-    if now >= manifest.expires {
+    if let Some(trust) = &trust {
+        fleet::verify(&bytes, trust).map_err(refused)?;
+    }
+    let manifest = &bundle.manifest;
+    if process.now >= manifest.expires {
         let expires = manifest.expires;
         return Err(refused(BundleError::Expired { expires }));
     }
@@ -51,6 +51,7 @@ pub async fn push(
         .bundles(central, manifest.serial, trust.as_ref())
         .await;
     refuse_used_serial(&bundle, &present)?;
+    warn_if_stopped(manifest.serial, published.stop.as_ref(), trust.as_ref());
     desk.publish(&topic, &payload).await.map_err(describe)?;
     desk.close().await;
     let what = match &args.url {
@@ -66,6 +67,21 @@ pub async fn push(
         manifest.serial
     )?;
     Ok(EXIT_DONE)
+}
+
+/// A message that no key signed has no effect at the gateways.
+fn warn_if_stopped(serial: u64, retained: Option<&Bytes>, trust: Option<&Trust>) {
+    let read = |bytes| match trust {
+        Some(trust) => stop::verify(bytes, trust),
+        None => Stop::read(bytes),
+    };
+    let known = retained.and_then(|bytes| read(bytes).ok());
+    if let Some(stop) = known.filter(|stop| stop.stops(serial)) {
+        warn(&format!(
+            "gateways store the bundle and do not apply it: {}",
+            describe_stop_of(serial, &stop)
+        ));
+    }
 }
 
 /// No gateway accepts a bundle without a signature.
