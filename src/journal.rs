@@ -1,20 +1,24 @@
 //! The journal: every event, document and outcome, on disk (redb) before a device receives an
 //! answer.
 //!
-//! **In**: requests through one [`Inbox`] to one writer thread. The writer puts all waiting
-//! requests into one transaction with one fsync: the higher the load, the more requests in each
-//! commit. **Out**: [`Journal`] reads in short read transactions. Totals are written in the
-//! transaction that changes them and published after the commit, so `status` always adds up.
+//! **In**: requests through one [`Inbox`] to one writer thread. The writer makes one group of all
+//! waiting requests, with one sync: the higher the load, the more requests in each group. The log
+//! makes a group durable; the tables of redb take it over later. **Out**: [`Journal`] reads in
+//! short read transactions. Totals are written in the transaction that changes them and published
+//! after the commit, so `status` always adds up.
 
 mod budget;
+mod changes;
 mod damage;
 mod disk;
 mod held;
 mod ids;
 mod inbox;
+mod log;
 mod namespace;
 mod open;
 mod panics;
+mod prepare;
 mod read;
 mod rejected;
 pub mod stored;

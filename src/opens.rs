@@ -328,7 +328,7 @@ fn data_dir(config: &Config, running: Option<i32>) -> Result<(), Fault> {
         )));
     }
     may_write(dir).map_err(|error| failed(dir, error))?;
-    for name in ["journal.redb", "lock"] {
+    for name in ["journal.redb", "journal.log", "lock"] {
         let path = dir.join(name);
         if let Some(fault) = dead_link(&path) {
             return Err(fault);

@@ -21,8 +21,9 @@ pub(super) const DATA_DIR: &str = "/var/lib/stockrelay";
 /// The file of the last good configuration, in `data_dir`.
 pub(super) const LAST_CONFIG: &str = "last-config.toml";
 /// The files that the gateway creates in `data_dir`.
-const DATA_FILES: [&str; 8] = [
+const DATA_FILES: [&str; 9] = [
     "journal.redb",
+    "journal.log",
     "journal.ballast",
     "lock",
     "odoo-copy.redb",

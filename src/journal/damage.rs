@@ -45,7 +45,7 @@ impl Damage {
     #[must_use]
     pub fn remedy(&self) -> String {
         format!(
-            "If a newer version of stockrelay ran here before, run that version again. If not, copy the file for support and check the disk; to start with an empty journal, run `mv {path} {path}.damaged` and start stockrelay again. An empty journal does not know earlier events: if devices send them again, the gateway stores them again and may post them twice",
+            "If a newer version of stockrelay ran here before, run that version again. If not, copy the file and journal.log beside it for support, and check the disk; to start with an empty journal, run `mv {path} {path}.damaged` and start stockrelay again. An empty journal does not know earlier events: if devices send them again, the gateway stores them again and may post them twice",
             path = self.path.display()
         )
     }

@@ -7,8 +7,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, WriteTransaction};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _};
 
+use super::changes::{Changing, Noted};
 use super::{Fatal, stored, tables};
 use crate::event::{Event, Seq, SourceKind};
 use crate::fair::{Lane, Origin};
@@ -64,7 +65,8 @@ impl Held {
         let mut write = database.begin_write()?;
         write.set_quick_repair(true);
         write.delete_table(tables::HELD)?;
-        held.write(&write, last_seq)?;
+        // The commit below is durable: it needs no log.
+        held.write(&Changing::new(&write, Noted::default()), last_seq)?;
         write.commit()?;
         Ok(held)
     }
@@ -102,7 +104,7 @@ impl Held {
     }
 
     /// Writes the sizes that have changed.
-    pub fn write(&mut self, write: &WriteTransaction, last_seq: Seq) -> Result<(), Fatal> {
+    pub fn write(&mut self, write: &Changing<'_>, last_seq: Seq) -> Result<(), Fatal> {
         if self.changed.is_empty() {
             return Ok(());
         }

@@ -3,19 +3,22 @@
 //! In a table keyed by event id, each commit would rewrite as many leaves as it has events, because
 //! ids may be random. So the index is a log-structured merge tree: the newest ids are in memory
 //! only (at a start they are read back from the events), and each [`HOT_MAX`] of them are written
-//! together, sorted, as a segment that never changes. A filter in memory shows for nearly every
-//! segment that it does not have an id. If the filter reports "perhaps", the segment itself is
-//! read, so an error of the filter costs a lookup and never an event.
+//! together, sorted, as a segment. A filter in memory shows for nearly every segment that it does
+//! not have an id. If the filter reports "perhaps", the segment itself is read, so an error of the
+//! filter costs a lookup and never an event.
+//!
+//! The filters of [`LANES`] segments are stored across each other (`Block`): one word has the same
+//! bit of all of them, so that a lookup reads eight words for 32 segments.
 //!
 //! An id is stored as 128 bits of BLAKE3 over device and id. A segment is dropped whole when its
 //! newest event is older than `journal.dedup_days`.
 
 use std::collections::{BTreeSet, HashMap};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use redb::{ReadableTable, StorageError};
 
-use super::stored::BadRecord;
+use super::stored::{BadRecord, IdSegment};
 use crate::event::Seq;
 
 /// Limit of the ids in memory: 24 bytes each, and the time to read that many events at start (about
@@ -25,8 +28,11 @@ pub const HOT_MAX: usize = 32_768;
 const BUCKETS: usize = 2_048;
 /// 16 bits and 8 probes for each id: for each segment, one in about 1,700 ids causes a needless
 /// read.
-const FILTER_BITS_PER_ID: usize = 16;
+const FILTER_BITS: usize = 16 * HOT_MAX;
+const FILTER_BYTES: usize = FILTER_BITS / 8;
 const FILTER_PROBES: u64 = 8;
+/// Segments whose filters are in one block: the bits of a word.
+const LANES: usize = 32;
 const ENTRY_BYTES: usize = 16 + 8;
 
 pub type Digest = [u8; 16];
@@ -58,35 +64,64 @@ fn bucket_of(digest: &Digest) -> u16 {
     u16::from_be_bytes([digest[0], digest[1]]) >> (16 - BUCKETS.trailing_zeros())
 }
 
-/// A Bloom filter. Its probes come from the two halves of the digest, which is as good as
-/// random.
-#[derive(Debug)]
-struct Filter(Box<[u8]>);
+/// The bits that represent a digest in a Bloom filter. They come from the two halves of the digest,
+/// which is as good as random.
+fn probes(digest: &Digest) -> impl Iterator<Item = usize> + use<> {
+    let (start, step) = halves(digest);
+    (0..FILTER_PROBES).map(move |probe| {
+        let bit = start.wrapping_add(probe.wrapping_mul(step | 1)) % FILTER_BITS as u64;
+        usize::try_from(bit).unwrap_or(0)
+    })
+}
 
-impl Filter {
-    fn for_ids(count: usize) -> Self {
-        Self(vec![0; (count * FILTER_BITS_PER_ID).div_ceil(8).max(8)].into())
+/// The Bloom filter of one segment, as it is stored.
+fn filter_of<'a>(digests: impl Iterator<Item = &'a Digest>) -> Vec<u8> {
+    let mut filter = vec![0; FILTER_BYTES];
+    for digest in digests {
+        for bit in probes(digest) {
+            filter[bit / 8] |= 1 << (bit % 8);
+        }
+    }
+    filter
+}
+
+/// The filters of up to [`LANES`] segments: word *n* has bit *n* of each.
+#[derive(Debug)]
+struct Block(Box<[u32]>);
+
+impl Block {
+    fn new() -> Self {
+        Self(vec![0; FILTER_BITS].into())
     }
 
-    fn add(&mut self, digest: &Digest) {
-        for (byte, mask) in probes(self.0.len(), digest) {
-            self.0[byte] |= mask;
+    /// Adds the bits of a filter.
+    fn add(&mut self, lane: usize, filter: &[u8]) {
+        for (words, byte) in self.0.chunks_exact_mut(8).zip(filter) {
+            for (bit, word) in words.iter_mut().enumerate() {
+                *word |= u32::from(byte >> bit & 1) << lane;
+            }
         }
     }
 
-    fn perhaps(&self, digest: &Digest) -> bool {
-        probes(self.0.len(), digest).all(|(byte, mask)| self.0[byte] & mask != 0)
+    /// The filter of one segment.
+    fn filter(&self, lane: usize) -> Vec<u8> {
+        let byte = |words: &[u32]| {
+            let bits = words.iter().rev();
+            bits.fold(0, |byte, word| byte << 1 | u8::from(word >> lane & 1 == 1))
+        };
+        self.0.chunks_exact(8).map(byte).collect()
     }
-}
 
-/// The bits (byte and mask) that represent a digest in a filter of this size.
-fn probes(bytes: usize, digest: &Digest) -> impl Iterator<Item = (usize, u8)> + use<> {
-    let (start, step) = halves(digest);
-    let bits = bytes as u64 * 8;
-    (0..FILTER_PROBES).map(move |probe| {
-        let bit = start.wrapping_add(probe.wrapping_mul(step | 1)) % bits;
-        (usize::try_from(bit / 8).unwrap_or(0), 1 << (bit % 8))
-    })
+    fn clear(&mut self, lane: usize) {
+        for word in &mut self.0 {
+            *word &= !(1 << lane);
+        }
+    }
+
+    /// The lanes whose segments perhaps have the digest, as bits.
+    fn perhaps(&self, digest: &Digest) -> u32 {
+        probes(digest).fold(u32::MAX, |lanes, bit| lanes & self.0[bit])
+    }
 }
 
 #[derive(Debug)]
@@ -94,37 +129,10 @@ struct Segment {
     number: u32,
     last_seq: Seq,
     last_received_us: i64,
-    filter: Filter,
-}
-
-impl Segment {
-    const HEADER_BYTES: usize = 16;
-
-    fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(Self::HEADER_BYTES + self.filter.0.len());
-        bytes.extend(self.last_seq.get().to_le_bytes());
-        bytes.extend(self.last_received_us.to_le_bytes());
-        bytes.extend(&self.filter.0);
-        bytes
-    }
-
-    fn from_bytes(number: u32, bytes: &[u8]) -> Result<Self, BadRecord> {
-        let short = || BadRecord {
-            what: "id filter",
-            why: "too short".to_owned(),
-        };
-        let (last_seq, rest) = bytes.split_first_chunk::<8>().ok_or_else(short)?;
-        let (last_received, filter) = rest.split_first_chunk::<8>().ok_or_else(short)?;
-        if filter.is_empty() {
-            return Err(short());
-        }
-        Ok(Self {
-            number,
-            last_seq: Seq::new(u64::from_le_bytes(*last_seq)),
-            last_received_us: i64::from_le_bytes(*last_received),
-            filter: Filter(filter.into()),
-        })
-    }
+    first_received_us: i64,
+    count: usize,
+    /// Where its filter is: block and lane in one number.
+    slot: usize,
 }
 
 /// The whole index of event ids. The writer alone changes the index; readers look ids up for
@@ -133,25 +141,55 @@ impl Segment {
 pub struct Ids {
     hot: HashMap<Digest, Seq>,
     hot_last_received_us: i64,
+    hot_first_received_us: i64,
     segments: Vec<Segment>,
+    blocks: Vec<Block>,
+    /// The segment of each slot.
+    slots: Vec<Option<u32>>,
     next_segment: u32,
     /// Every device that ever sent an event.
     devices: BTreeSet<Box<str>>,
 }
 
-/// A segment to write to disk: buckets in key order, then the filter.
+/// Ids to write to disk.
 pub struct Flush {
     pub number: u32,
+    /// New entries in the order of their buckets. They follow the entries that the segment has.
     pub buckets: Vec<(u16, Vec<u8>)>,
-    pub filter: Vec<u8>,
+    /// The segment, with its filter.
+    pub segment: Vec<u8>,
 }
 
 impl Ids {
-    /// Adds a filter that was read from disk. Filters must come in the order of their numbers.
+    /// Adds a segment that was read from disk. Segments must come in the order of their numbers.
     pub fn load(&mut self, number: u32, bytes: &[u8]) -> Result<(), BadRecord> {
-        self.segments.push(Segment::from_bytes(number, bytes)?);
+        let stored = IdSegment::read(bytes, FILTER_BYTES)?;
+        let slot = self.occupy(number);
+        self.blocks[slot / LANES].add(slot % LANES, stored.filter);
+        self.segments.push(Segment {
+            number,
+            last_seq: Seq::new(stored.last_seq),
+            last_received_us: stored.last_received_us,
+            first_received_us: stored.first_received_us,
+            count: stored.count as usize,
+            slot,
+        });
         self.next_segment = number + 1;
         Ok(())
+    }
+
+    /// Finds a place for the filter of a segment.
+    fn occupy(&mut self, number: u32) -> usize {
+        if let Some(slot) = self.slots.iter().position(Option::is_none) {
+            self.slots[slot] = Some(number);
+            return slot;
+        }
+        let slot = self.slots.len();
+        if slot / LANES == self.blocks.len() {
+            self.blocks.push(Block::new());
+        }
+        self.slots.push(Some(number));
+        slot
     }
 
     /// The newest event that is in a segment. Opening reads all events after it back into memory.
@@ -173,21 +211,30 @@ impl Ids {
             return Ok(Some(*seq));
         }
         let bucket = bucket_of(digest);
-        // Newest first: a duplicate mostly follows soon.
-        for segment in self.segments.iter().rev() {
-            if segment.filter.perhaps(digest)
-                && let Some(entries) = buckets.get((segment.number, bucket))?
-                && let Some(seq) = find_in(entries.value(), digest)
-            {
-                return Ok(Some(seq));
+        for (block, slots) in self.blocks.iter().zip(self.slots.chunks(LANES)) {
+            let mut lanes = block.perhaps(digest);
+            while lanes != 0 {
+                let lane = lanes.trailing_zeros() as usize;
+                lanes &= lanes - 1;
+                if let Some(Some(number)) = slots.get(lane)
+                    && let Some(entries) = buckets.get((*number, bucket))?
+                    && let Some(seq) = find_in(entries.value(), digest)
+                {
+                    return Ok(Some(seq));
+                }
             }
         }
         Ok(None)
     }
 
     pub fn insert(&mut self, digest: Digest, seq: Seq, received: Timestamp) {
+        let received_us = received.as_microsecond();
+        if self.hot.is_empty() {
+            self.hot_first_received_us = received_us;
+        }
         self.hot.insert(digest, seq);
-        self.hot_last_received_us = self.hot_last_received_us.max(received.as_microsecond());
+        self.hot_first_received_us = self.hot_first_received_us.min(received_us);
+        self.hot_last_received_us = self.hot_last_received_us.max(received_us);
     }
 
     /// Adds a device. True: the device is new.
@@ -204,18 +251,17 @@ impl Ids {
         self.hot.len() >= HOT_MAX
     }
 
-    /// Makes a segment of the ids in memory. `None`: no ids are in memory.
-    pub fn flush(&mut self) -> Option<Flush> {
+    /// Puts the ids in memory into a segment: the newest, while it has room and is not older than
+    /// `age`, or a new one. `None`: no ids are in memory.
+    pub fn flush(&mut self, age: SignedDuration) -> Option<Flush> {
         if self.hot.is_empty() {
             return None;
         }
         let mut entries: Vec<(Digest, Seq)> = self.hot.drain().collect();
         entries.sort_unstable();
-        let mut filter = Filter::for_ids(entries.len());
         let mut buckets: Vec<(u16, Vec<u8>)> = Vec::with_capacity(BUCKETS);
         let mut last_seq = Seq::ZERO;
         for (digest, seq) in &entries {
-            filter.add(digest);
             last_seq = last_seq.max(*seq);
             let bucket = bucket_of(digest);
             if buckets.last().is_none_or(|(last, _)| *last != bucket) {
@@ -226,22 +272,49 @@ impl Ids {
                 bytes.extend(seq.get().to_le_bytes());
             }
         }
-        let number = self.next_segment;
-        let segment = Segment {
-            number,
-            last_seq,
-            last_received_us: self.hot_last_received_us,
-            filter,
+        let filter = filter_of(entries.iter().map(|(digest, _)| digest));
+        let oldest_us = self.hot_last_received_us.saturating_sub_unsigned(
+            age.unsigned_abs()
+                .as_micros()
+                .try_into()
+                .unwrap_or(u64::MAX),
+        );
+        let has_room = |segment: &Segment| {
+            segment.count + entries.len() <= HOT_MAX && segment.first_received_us >= oldest_us
         };
-        let flush = Flush {
-            number,
-            buckets,
-            filter: segment.to_bytes(),
-        };
-        self.segments.push(segment);
-        self.next_segment += 1;
+        if !self.segments.last().is_some_and(has_room) {
+            let number = self.next_segment;
+            self.next_segment += 1;
+            let slot = self.occupy(number);
+            self.segments.push(Segment {
+                number,
+                last_seq,
+                last_received_us: self.hot_last_received_us,
+                first_received_us: self.hot_first_received_us,
+                count: 0,
+                slot,
+            });
+        }
+        let segment = self.segments.last_mut()?;
+        segment.count += entries.len();
+        segment.last_seq = segment.last_seq.max(last_seq);
+        segment.last_received_us = segment.last_received_us.max(self.hot_last_received_us);
+        segment.first_received_us = segment.first_received_us.min(self.hot_first_received_us);
         self.hot_last_received_us = 0;
-        Some(flush)
+        let (block, lane) = (&mut self.blocks[segment.slot / LANES], segment.slot % LANES);
+        block.add(lane, &filter);
+        let stored = IdSegment {
+            last_seq: segment.last_seq.get(),
+            last_received_us: segment.last_received_us,
+            first_received_us: segment.first_received_us,
+            count: u32::try_from(segment.count).unwrap_or(u32::MAX),
+            filter: &block.filter(lane),
+        };
+        Some(Flush {
+            number: segment.number,
+            buckets,
+            segment: stored.to_bytes(),
+        })
     }
 
     /// Removes the segments whose newest event was received before `before`, and returns their
@@ -254,11 +327,38 @@ impl Ids {
             let keep = segment.last_received_us >= before_us || Some(segment.number) == newest;
             if !keep {
                 expired.push(segment.number);
+                self.blocks[segment.slot / LANES].clear(segment.slot % LANES);
+                self.slots[segment.slot] = None;
             }
             keep
         });
         expired
     }
+}
+
+/// Makes a segment of format 1 of the journal to one of this format: `old` without its filter, and
+/// the filter of the `entries`, the buckets of the segment.
+pub fn converted<'a>(
+    old: &[u8],
+    entries: impl Iterator<Item = &'a [u8]>,
+) -> Result<Vec<u8>, BadRecord> {
+    let mut digests = Vec::with_capacity(HOT_MAX);
+    for entries in entries {
+        for entry in entries.chunks_exact(ENTRY_BYTES) {
+            let mut digest = [0; 16];
+            digest.copy_from_slice(&entry[..16]);
+            digests.push(digest);
+        }
+    }
+    let (last_seq, last_received_us) = IdSegment::read_format_1(old)?;
+    let stored = IdSegment {
+        last_seq,
+        last_received_us,
+        first_received_us: last_received_us,
+        count: u32::try_from(digests.len()).unwrap_or(u32::MAX),
+        filter: &filter_of(digests.iter()),
+    };
+    Ok(stored.to_bytes())
 }
 
 fn find_in(entries: &[u8], digest: &Digest) -> Option<Seq> {
@@ -273,20 +373,95 @@ fn find_in(entries: &[u8], digest: &Digest) -> Option<Seq> {
 mod tests {
     use super::*;
 
+    fn known(n: usize) -> Digest {
+        digest("pda", &n.to_string())
+    }
+
     #[test]
     fn a_filter_never_denies_what_was_added_and_rarely_claims_what_was_not() {
-        let mut filter = Filter::for_ids(HOT_MAX);
-        let known = |n: usize| digest("pda", &n.to_string());
-        (0..HOT_MAX).for_each(|n| filter.add(&known(n)));
-        assert!((0..HOT_MAX).all(|n| filter.perhaps(&known(n))));
+        let digests: Vec<Digest> = (0..HOT_MAX).map(known).collect();
+        let mut block = Block::new();
+        let lane = 31;
+        block.add(lane, &filter_of(digests.iter()));
+        let perhaps = |block: &Block, n| block.perhaps(&known(n)) >> lane == 1;
+        assert!((0..HOT_MAX).all(|n| perhaps(&block, n)));
         let wrong = (HOT_MAX..4 * HOT_MAX)
-            .filter(|n| filter.perhaps(&known(*n)))
+            .filter(|n| perhaps(&block, *n))
             .count();
         assert!(
             wrong < 3 * HOT_MAX / 500,
             "the filter matches {wrong} of {} unknown ids",
             3 * HOT_MAX
         );
+        assert_eq!(block.filter(lane), filter_of(digests.iter()));
+        block.add(5, &filter_of(digests[..10].iter()));
+        block.clear(lane);
+        assert_eq!(block.filter(5), filter_of(digests[..10].iter()));
+        assert!(block.0.iter().all(|word| word >> lane == 0));
+    }
+
+    /// Buckets in memory: what the journal's table holds.
+    fn store(table: &mut HashMap<(u32, u16), Vec<u8>>, flush: &Flush) {
+        for (bucket, entries) in &flush.buckets {
+            let held = table.entry((flush.number, *bucket)).or_default();
+            held.extend(entries);
+        }
+    }
+
+    #[test]
+    fn small_flushes_share_a_segment_and_expired_segments_give_their_place_back() {
+        let mut ids = Ids::default();
+        let mut table = HashMap::new();
+        let mut next = 0..;
+        let mut fill = |ids: &mut Ids, count: usize, received_us| {
+            for n in next.by_ref().take(count) {
+                let received = Timestamp::from_microsecond(received_us).unwrap();
+                ids.insert(known(n), Seq::new(n as u64), received);
+            }
+            store(
+                &mut table,
+                &ids.flush(SignedDuration::from_hours(1)).unwrap(),
+            );
+        };
+        for round in 0..50 {
+            fill(&mut ids, 20, round);
+        }
+        assert_eq!((ids.segments.len(), ids.segments[0].count), (1, 1_000));
+        assert_eq!(ids.flushed_seq(), Seq::new(999));
+        for round in 0..40 {
+            fill(&mut ids, HOT_MAX, 100 + round);
+        }
+        assert_eq!((ids.segments.len(), ids.blocks.len()), (41, 2));
+        let perhaps = |ids: &Ids, n| {
+            let blocks = ids.blocks.iter();
+            blocks
+                .map(|block| block.perhaps(&known(n)).count_ones())
+                .sum::<u32>()
+        };
+        assert!((0..41_000).step_by(100).all(|n| perhaps(&ids, n) > 0));
+        let expired = ids.expire(Timestamp::from_microsecond(110).unwrap());
+        assert_eq!(expired, (0..=10).collect::<Vec<u32>>());
+        fill(&mut ids, HOT_MAX - 20, 200);
+        assert_eq!((ids.segments.len(), ids.slots.len()), (31, 41));
+        // The newest segment has room, but is too old: ids must not outlive their time with it.
+        fill(&mut ids, 20, 200 + 3_600_000_001);
+        assert_eq!((ids.segments.len(), ids.slots.len()), (32, 41));
+        // What a restart reads is what was in memory.
+        let mut again = Ids::default();
+        for segment in &ids.segments {
+            let filter = ids.blocks[segment.slot / LANES].filter(segment.slot % LANES);
+            let stored = IdSegment {
+                last_seq: segment.last_seq.get(),
+                last_received_us: segment.last_received_us,
+                first_received_us: segment.first_received_us,
+                count: u32::try_from(segment.count).unwrap(),
+                filter: &filter,
+            };
+            again.load(segment.number, &stored.to_bytes()).unwrap();
+        }
+        let newest = 1_000 + 41 * HOT_MAX;
+        assert!((newest - 100..newest).all(|n| perhaps(&again, n) > 0));
+        assert_eq!(again.flushed_seq(), ids.flushed_seq());
     }
 
     #[test]
@@ -299,7 +474,7 @@ mod tests {
                 Timestamp::UNIX_EPOCH,
             );
         }
-        let flush = ids.flush().unwrap();
+        let flush = ids.flush(SignedDuration::from_hours(1)).unwrap();
         for n in 0..1_000u64 {
             let digest = digest("pda", &n.to_string());
             let (_, entries) = flush
@@ -310,7 +485,7 @@ mod tests {
             assert_eq!(find_in(entries, &digest), Some(Seq::new(n)));
         }
         assert!(flush.buckets.is_sorted_by_key(|(bucket, _)| *bucket));
-        assert!(ids.flush().is_none());
+        assert!(ids.flush(SignedDuration::ZERO).is_none());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::fs::File;
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -17,12 +17,15 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use super::budget::Budget;
+use super::changes::Noted;
 use super::damage::{Alarm, Damage, OpenFile};
 use super::disk::{Disk, Insisting};
 use super::held::Held;
 use super::ids::{self, Ids};
 use super::inbox::Inbox;
+use super::log;
 use super::panics::{Quiet, describe, panicked};
+use super::prepare::{FORMAT, Prepared, prepare};
 use super::read::Journal;
 use super::stored::{self, Counters};
 use super::transaction::Limits;
@@ -31,8 +34,6 @@ use super::{Fatal, rejected, tables};
 use crate::config;
 use crate::event::Seq;
 
-/// The version of the tables' layout. The gateway refuses a newer version.
-const FORMAT: &[u8] = b"1";
 /// The daemon alone may write the journal, whatever the umask: members of its group may not.
 const FILE_MODE: u32 = 0o600;
 
@@ -87,6 +88,10 @@ pub const VERIFIED_BYTES_MAX: u64 = 64 << 20;
 /// The journal's file in the data directory, and the file that a process locks while it uses the
 /// journal.
 pub const FILE: &str = "journal.redb";
+/// The file of the log in front of the tables.
+pub const LOG_FILE: &str = "journal.log";
+/// The name that the log of another journal gets.
+const OTHER_LOG_FILE: &str = "journal.log.other";
 pub(super) const LOCK: &str = "lock";
 
 /// The thread of the writer. Join it to be sure that the file is closed.
@@ -126,6 +131,7 @@ impl Journal {
         let caught = |panic: Box<dyn Any + Send>| damaged(Fatal::Damage(describe(&*panic)));
         let disk = Disk::beside(&path);
         let created = catch_unwind(AssertUnwindSafe(|| create(config, &path, &disk)));
+        let log = |journal| open_log(data_dir, journal, &disk);
         let database = created.map_err(caught)?.map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
                 path: path.clone(),
@@ -135,7 +141,7 @@ impl Journal {
         })?;
         let file = (path.clone(), lock);
         let started = catch_unwind(AssertUnwindSafe(|| {
-            Self::start(database, Some(file), disk, config)
+            Self::start(database, log, Some(file), disk.clone(), config)
         }));
         started.map_err(caught)?.map_err(|error| match error {
             Fatal::Format(found) => OpenError::Format {
@@ -149,29 +155,32 @@ impl Journal {
     /// Opens a journal on any storage, without a disk budget: for tests that simulate the disk.
     pub fn open_on(
         storage: impl StorageBackend,
+        log: impl StorageBackend,
         config: &config::Journal,
     ) -> Result<(Self, WriterHandle), Fatal> {
         let disk = Disk::default();
         let storage = Insisting::new(storage, disk.clone());
         let database = builder(config).create_with_backend(storage)?;
-        Self::start(database, None, disk, config)
+        let log: Box<dyn StorageBackend> = Box::new(Insisting::new(log, disk.clone()));
+        Self::start(database, |_| Ok(log), None, disk, config)
     }
 
     fn start(
         database: Database,
+        open_log: impl FnOnce(u64) -> io::Result<Box<dyn StorageBackend>>,
         file: Option<(PathBuf, Lock)>,
         disk: Disk,
         config: &config::Journal,
     ) -> Result<(Self, WriterHandle), Fatal> {
-        make_tables(&database)?;
+        let Prepared { log, room } = prepare(&database, open_log)?;
         let (counters, ids) = read_back(&database)?;
         let held = Held::open(&database, counters.totals.last_seq)?;
         let (path, lock) = file.unzip();
         let alarm = Alarm::new(path.as_deref().unwrap_or(Path::new(FILE)));
         let writers = alarm.clone();
         let limit = config.budget_bytes;
-        let mut budget = Budget::new(path, disk.clone(), limit, config.reserve_percent);
-        budget.measure(&database)?;
+        let mut budget = Budget::new(path, disk.clone(), limit, config.reserve_percent, room);
+        budget.measure()?;
         let mut totals = counters.totals.clone();
         totals.bytes = budget.file_bytes();
         totals.budget_bytes = budget.budget_bytes();
@@ -190,6 +199,8 @@ impl Journal {
             totals: sender,
             budget,
             limits: Limits::of(config),
+            log,
+            noted: Noted::default(),
         };
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
@@ -236,6 +247,33 @@ fn create(
     builder(config)
         .set_check_integrity_on_open(is_quick)
         .create_with_backend(storage)
+}
+
+/// Opens the log of the journal with this id. The log of another journal is renamed: its tables may
+/// lack what it has.
+fn open_log(data_dir: &Path, journal: u64, disk: &Disk) -> io::Result<Box<dyn StorageBackend>> {
+    let path = data_dir.join(LOG_FILE);
+    let open = || {
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        options.mode(FILE_MODE).open(&path)
+    };
+    let mut file = open()?;
+    if log::is_of_another(&file, journal)? {
+        let other = data_dir.join(OTHER_LOG_FILE);
+        tracing::warn!(
+            "{} is the log of another journal: renamed to {OTHER_LOG_FILE}",
+            path.display()
+        );
+        std::fs::rename(&path, other)?;
+        file = open()?;
+    }
+    // The names of new files must be on disk, too.
+    File::open(data_dir)?.sync_all()?;
+    Ok(Box::new(Insisting::new(
+        FileBackend::new(file).map_err(io::Error::other)?,
+        disk.clone(),
+    )))
 }
 
 fn builder(config: &config::Journal) -> Builder {
@@ -326,63 +364,13 @@ fn lock_alone(file: &File) -> std::io::Result<Locked> {
     }
 }
 
-/// Creates all tables, so that readers find them, and checks the format.
-fn make_tables(database: &Database) -> Result<(), Fatal> {
-    let format = match database.begin_read()?.open_table(tables::META) {
-        Ok(meta) => meta.get("format")?.map(|format| format.value().to_vec()),
-        Err(redb::TableError::TableDoesNotExist(_)) => None,
-        Err(error) => return Err(error.into()),
-    };
-    match format {
-        Some(format) if format == FORMAT => return complete_tables(database),
-        Some(format) => return Err(Fatal::Format(String::from_utf8_lossy(&format).into_owned())),
-        None => {}
-    }
-    let mut write = database.begin_write()?;
-    write.set_quick_repair(true);
-    write.open_table(tables::EVENTS)?;
-    write.open_table(tables::EVENT_DOCUMENT)?;
-    write.open_table(tables::REPEATS)?;
-    write.open_table(tables::REJECTED)?;
-    write.open_table(tables::DEVICES)?;
-    write.open_table(tables::ID_BUCKETS)?;
-    write.open_table(tables::ID_FILTERS)?;
-    write.open_table(tables::DOCUMENTS)?;
-    write.open_table(tables::PROGRESS)?;
-    write.open_table(tables::DOCUMENT_KEYS)?;
-    write.open_table(tables::BY_STATE)?;
-    write.open_table(tables::AUDIT)?;
-    write.open_table(tables::SIDE_VALUES)?;
-    rejected::make_tables(&write, false)?;
-    write.open_table(tables::META)?.insert("format", FORMAT)?;
-    write.commit()?;
-    Ok(())
-}
-
-/// Creates the tables that a journal of an older version lacks.
-fn complete_tables(database: &Database) -> Result<(), Fatal> {
-    let read = database.begin_read()?;
-    let is_missing = |opened: Option<redb::TableError>| match opened {
-        None => Ok(false),
-        Some(redb::TableError::TableDoesNotExist(_)) => Ok(true),
-        Some(error) => Err(error),
-    };
-    let lacks_open = is_missing(read.open_table(tables::REJECTED_OPEN).err())?;
-    if !lacks_open && !is_missing(read.open_table(tables::REJECTED_ID).err())? {
-        return Ok(());
-    }
-    drop(read);
-    let mut write = database.begin_write()?;
-    write.set_quick_repair(true);
-    rejected::make_tables(&write, !lacks_open)?;
-    write.commit()?;
-    Ok(())
-}
-
 /// Reads everything that opening reads, for a verification. Fails where the records are damaged,
 /// and where the format is not known.
-pub(super) fn read_all(database: &Database) -> Result<(), Fatal> {
-    make_tables(database)?;
+pub(super) fn read_all(
+    database: &Database,
+    log: impl FnOnce(u64) -> io::Result<Box<dyn StorageBackend>>,
+) -> Result<(), Fatal> {
+    prepare(database, log)?;
     let (counters, _) = read_back(database)?;
     Held::open(database, counters.totals.last_seq)?;
     Ok(())

@@ -5,9 +5,9 @@
 //! settled from the start. A reading without a scan is never open.
 
 use jiff::Timestamp;
-use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, Table, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, WriteTransaction};
 
-use super::budget::Written;
+use super::changes::{Changing, ChangingTable};
 use super::ids::{self, Digest};
 use super::tables::Bytes;
 use super::{AuditRecord, Fatal, stored, tables};
@@ -42,13 +42,13 @@ const IDS_DIVISOR: u64 = 4;
 /// The tables of rejected readings within one transaction: a device that sends nonsense sends much
 /// of it.
 pub(super) struct Rejections<'a> {
-    table: Table<'a, u64, Bytes>,
-    open: Table<'a, u64, ()>,
-    audit: Table<'a, u64, Bytes>,
-    by_id: Table<'a, (Digest, u64), ()>,
+    table: ChangingTable<'a, u64, Bytes>,
+    open: ChangingTable<'a, u64, ()>,
+    audit: ChangingTable<'a, u64, Bytes>,
+    by_id: ChangingTable<'a, (Digest, u64), ()>,
     /// Ids of readings that are open, or were removed for room while open; and of settled ones that
     /// a broker may send again.
-    id_of: Table<'a, u64, Digest>,
+    id_of: ChangingTable<'a, u64, Digest>,
     /// Bytes of all records.
     bytes: u64,
     /// Count of readings that were removed for room before a person had settled them, and the
@@ -58,10 +58,12 @@ pub(super) struct Rejections<'a> {
 }
 
 impl<'a> Rejections<'a> {
-    pub fn open(write: &'a WriteTransaction) -> Result<Self, Fatal> {
+    pub fn open(write: &'a Changing<'a>) -> Result<Self, Fatal> {
         let table = write.open_table(tables::REJECTED)?;
-        let bytes = bytes_of(write, &table)?;
-        let (dropped, dropped_upto) = dropped_in(&write.open_table(tables::META)?, &table)?;
+        let meta = write.open_table(tables::META)?;
+        let bytes = bytes_of(&*meta, &*table)?;
+        let (dropped, dropped_upto) = dropped_in(&*meta, &*table)?;
+        drop(meta);
         Ok(Self {
             table,
             open: write.open_table(tables::REJECTED_OPEN)?,
@@ -80,7 +82,6 @@ impl<'a> Rejections<'a> {
         number: RejectedNumber,
         rejection: &Rejection,
         bytes_max: u64,
-        written: &mut Written,
     ) -> Result<(), Fatal> {
         let payload_max = usize::try_from(bytes_max / ONE_DIVISOR).unwrap_or(usize::MAX);
         let record = if rejection.payload.len() > payload_max {
@@ -93,7 +94,6 @@ impl<'a> Rejections<'a> {
             stored::rejection_in(rejection)?
         };
         self.bytes += record.len() as u64;
-        written.added += record.len() as u64;
         self.table.insert(number.get(), record.as_slice())?;
         if rejection.code.needs_person() {
             self.open.insert(number.get(), ())?;
@@ -101,7 +101,6 @@ impl<'a> Rejections<'a> {
                 let digest = ids::digest(rejection.device.as_str(), id);
                 self.by_id.insert((digest, number.get()), ())?;
                 self.id_of.insert(number.get(), digest)?;
-                written.added += ID_BYTES;
             }
         }
         Ok(())
@@ -124,22 +123,16 @@ impl<'a> Rejections<'a> {
 
     /// Settles an open reading by the decision of a person, or because its device sent the event
     /// again. False: the reading is not open, and nothing changed.
-    pub fn settle(
-        &mut self,
-        number: RejectedNumber,
-        record: &AuditRecord,
-        written: &mut Written,
-    ) -> Result<bool, Fatal> {
+    pub fn settle(&mut self, number: RejectedNumber, record: &AuditRecord) -> Result<bool, Fatal> {
         if self.open.remove(number.get())?.is_none() {
             return Ok(false);
         }
-        self.forget_id(number, written)?;
+        self.forget_id(number)?;
         if let Some(copy) = self.copy_of(number)? {
             self.by_id.insert((copy, number.get()), ())?;
             self.id_of.insert(number.get(), copy)?;
-            written.added += ID_BYTES;
         }
-        self.put_audit(number, record, written)?;
+        self.put_audit(number, record)?;
         Ok(true)
     }
 
@@ -156,12 +149,7 @@ impl<'a> Rejections<'a> {
     }
 
     /// An event with this id is stored: settles the earlier readings with the same id.
-    pub fn settle_id(
-        &mut self,
-        digest: Digest,
-        record: &AuditRecord,
-        written: &mut Written,
-    ) -> Result<(), Fatal> {
+    pub fn settle_id(&mut self, digest: Digest, record: &AuditRecord) -> Result<(), Fatal> {
         if self.by_id.is_empty()? {
             return Ok(());
         }
@@ -170,35 +158,29 @@ impl<'a> Rejections<'a> {
             numbers.push(RejectedNumber::new(entry?.0.value().1));
         }
         for number in numbers {
-            if !self.settle(number, record, written)? {
+            if !self.settle(number, record)? {
                 // The reading was removed for room.
                 self.dropped = self.dropped.saturating_sub(1);
-                self.forget_id(number, written)?;
+                self.forget_id(number)?;
             }
         }
         Ok(())
     }
 
-    fn forget_id(&mut self, number: RejectedNumber, written: &mut Written) -> Result<(), Fatal> {
+    fn forget_id(&mut self, number: RejectedNumber) -> Result<(), Fatal> {
         let digest = self
             .id_of
             .remove(number.get())?
             .map(|digest| digest.value());
         if let Some(digest) = digest {
             self.by_id.remove((digest, number.get()))?;
-            written.removed += ID_BYTES;
         }
         Ok(())
     }
 
     /// Removes the ids of the oldest readings, up to a number, while more ids than this limit are
     /// stored.
-    fn forget_ids(
-        &mut self,
-        upto: RejectedNumber,
-        ids_max: u64,
-        written: &mut Written,
-    ) -> Result<(), Fatal> {
+    fn forget_ids(&mut self, upto: RejectedNumber, ids_max: u64) -> Result<(), Fatal> {
         let surplus = self.id_of.len()?.saturating_sub(ids_max);
         let surplus = usize::try_from(surplus).unwrap_or(usize::MAX);
         let mut numbers = Vec::new();
@@ -206,7 +188,7 @@ impl<'a> Rejections<'a> {
             numbers.push(RejectedNumber::new(entry?.0.value()));
         }
         for number in numbers {
-            self.forget_id(number, written)?;
+            self.forget_id(number)?;
         }
         Ok(())
     }
@@ -217,7 +199,6 @@ impl<'a> Rejections<'a> {
         &mut self,
         upto: RejectedNumber,
         record: &AuditRecord,
-        written: &mut Written,
     ) -> Result<u64, Fatal> {
         if self.dropped_upto > upto {
             return Ok(0);
@@ -225,27 +206,21 @@ impl<'a> Rejections<'a> {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
             // No record with this number exists any longer, so nothing is overwritten.
-            self.put_audit(self.dropped_upto, record, written)?;
-            self.forget_ids(self.dropped_upto, 0, written)?;
+            self.put_audit(self.dropped_upto, record)?;
+            self.forget_ids(self.dropped_upto, 0)?;
         }
         Ok(dropped)
     }
 
-    pub fn put_audit(
-        &mut self,
-        number: RejectedNumber,
-        record: &AuditRecord,
-        written: &mut Written,
-    ) -> Result<(), Fatal> {
+    pub fn put_audit(&mut self, number: RejectedNumber, record: &AuditRecord) -> Result<(), Fatal> {
         let bytes = stored::audit_in(record)?;
-        written.added += bytes.len() as u64;
         self.audit.insert(number.get(), bytes.as_slice())?;
         Ok(())
     }
 
     /// Removes the oldest readings beyond the limits: all together, since removing one by one costs
     /// as much as writing them.
-    fn trim(&mut self, bytes_max: u64, written: &mut Written) -> Result<(), Fatal> {
+    fn trim(&mut self, bytes_max: u64) -> Result<(), Fatal> {
         let surplus = self.table.len()?.saturating_sub(REJECTED_MAX);
         let bytes_surplus = self.bytes.saturating_sub(bytes_max);
         let (mut count, mut bytes, mut first, mut last) = (0, 0, None, None);
@@ -259,26 +234,25 @@ impl<'a> Rejections<'a> {
             last = Some(number.value());
         }
         if let Some(last) = last {
-            self.table.retain_in(..=last, |_, _| false)?;
+            self.table.remove_range(..=last)?;
             let newest = self.open.range(..=last)?.next_back().transpose()?;
             if let Some(newest) = newest.map(|(number, _)| number.value()) {
                 self.dropped_upto = RejectedNumber::new(newest);
             }
             let open = self.open.len()?;
-            self.open.retain_in(..=last, |_, ()| false)?;
+            self.open.remove_range(..=last)?;
             self.dropped += open - self.open.len()?;
             if let Some(first) = first {
-                self.audit.retain_in(first..=last, |_, _| false)?;
+                self.audit.remove_range(first..=last)?;
             }
             self.bytes = self.bytes.saturating_sub(bytes);
-            written.removed += bytes;
         }
         Ok(())
     }
 
     /// Removes readings whose retention has ended. An open reading stays until it is settled, or
     /// removed for room.
-    pub fn prune(&mut self, retained: Timestamp, written: &mut Written) -> Result<(), Fatal> {
+    pub fn prune(&mut self, retained: Timestamp) -> Result<(), Fatal> {
         let mut past = Vec::new();
         for entry in self.table.iter()?.take(LOOKED_AT_MAX) {
             let (number, record) = entry?;
@@ -296,24 +270,18 @@ impl<'a> Rejections<'a> {
         for (number, bytes) in past {
             self.table.remove(number.get())?;
             self.audit.remove(number.get())?;
-            self.forget_id(number, written)?;
+            self.forget_id(number)?;
             self.bytes = self.bytes.saturating_sub(bytes);
-            written.removed += bytes;
         }
         Ok(())
     }
 
     /// Makes room and stores the bytes of all records. Call this once, at the end of the
     /// transaction. Returns the count of open readings, and how many of them were removed for room.
-    pub fn close(
-        mut self,
-        write: &WriteTransaction,
-        bytes_max: u64,
-        written: &mut Written,
-    ) -> Result<OpenOnes, Fatal> {
-        self.trim(bytes_max, written)?;
+    pub fn close(mut self, write: &Changing<'_>, bytes_max: u64) -> Result<OpenOnes, Fatal> {
+        self.trim(bytes_max)?;
         let ids_max = REJECTED_MAX.min(bytes_max / ID_BYTES / IDS_DIVISOR);
-        self.forget_ids(RejectedNumber::MAX, ids_max, written)?;
+        self.forget_ids(RejectedNumber::MAX, ids_max)?;
         let mut meta = write.open_table(tables::META)?;
         meta.insert(BYTES, self.bytes.to_le_bytes().as_slice())?;
         meta.insert(DROPPED, self.dropped.to_le_bytes().as_slice())?;
@@ -425,8 +393,11 @@ fn number_in(
 }
 
 /// The bytes of all records. Adds them up once where the sum was not stored yet.
-fn bytes_of(write: &WriteTransaction, table: &Table<u64, Bytes>) -> Result<u64, Fatal> {
-    let noted = number_in(&write.open_table(tables::META)?, BYTES)?;
+fn bytes_of(
+    meta: &impl ReadableTable<&'static str, Bytes>,
+    table: &impl ReadableTable<u64, Bytes>,
+) -> Result<u64, Fatal> {
+    let noted = number_in(meta, BYTES)?;
     if let Some(bytes) = noted {
         return Ok(bytes);
     }

@@ -11,6 +11,8 @@ mod document;
 mod event;
 pub mod fleet;
 pub mod flow;
+mod id_segment;
+pub mod logged;
 pub mod plan;
 mod progress;
 mod state;
@@ -28,6 +30,8 @@ pub(crate) use convert::convert;
 pub use device_clock::{device_clock_in, device_clock_out};
 pub use document::{document_in, document_out};
 pub use event::{event_in, event_out};
+pub use id_segment::IdSegment;
+pub use logged::{LogHead, log_head_in, log_head_out};
 pub use progress::{audit_in, audit_out, progress_in, progress_out};
 pub use state::StateV1;
 
@@ -187,6 +191,55 @@ pub fn repeats_out(bytes: &[u8]) -> Result<Repeats, BadRecord> {
         count,
         first: time("repeats", first_us)?,
         last: time("repeats", last_us)?,
+    })
+}
+
+/// The bytes of the journal's records and pages; see `journal/budget.rs`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes of all records.
+    pub records: u64,
+    /// Bytes of all records when the pages were last known. 0: the pages were never known.
+    pub records_full: u64,
+    /// Bytes of the pages in use at that time.
+    pub pages_full: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+enum StoredRoom {
+    V1 {
+        records: u64,
+        records_full: u64,
+        pages_full: u64,
+    },
+}
+
+pub fn room_in(room: Room) -> Result<Vec<u8>, BadRecord> {
+    let Room {
+        records,
+        records_full,
+        pages_full,
+    } = room;
+    encode(
+        "room",
+        &StoredRoom::V1 {
+            records,
+            records_full,
+            pages_full,
+        },
+    )
+}
+
+pub fn room_out(bytes: &[u8]) -> Result<Room, BadRecord> {
+    let StoredRoom::V1 {
+        records,
+        records_full,
+        pages_full,
+    } = decode("room", bytes)?;
+    Ok(Room {
+        records,
+        records_full,
+        pages_full,
     })
 }
 

@@ -57,9 +57,13 @@ pub const AUDIT: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("audi
 
 /// Key of a side value ([`Namespace`](super::Namespace)) → its bytes.
 pub const SIDE_VALUES: TableDefinition<&str, &[u8]> = TableDefinition::new("kept");
-/// `totals`, `rejected_bytes`, `rejected_dropped`, `rejected_dropped_upto`, and `format` with the
-/// version of this layout.
+/// `totals`, `rejected_bytes`, `rejected_dropped`, `rejected_dropped_upto`, `format` with the
+/// version of this layout, [`LOG`] and [`ROOM`].
 pub const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+/// The key in [`META`] of the head of the log; see `log.rs`.
+pub const LOG: &str = "log";
+/// The key in [`META`] of the bytes of all records; see `budget.rs`.
+pub const ROOM: &str = "room";
 
 /// The value in [`EVENT_DOCUMENT`] of an event that needs no document. Document numbers start at 1.
 pub const NO_DOCUMENT: u64 = 0;

@@ -5,9 +5,10 @@ mod rejected;
 
 use std::collections::HashMap;
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use jiff::SignedDuration;
+use redb::ReadableTable as _;
 
-use super::budget::Written;
+use super::changes::{Changing, ChangingTable};
 use super::held::Held;
 use super::ids::{self, Ids};
 use super::inbox::Accepted;
@@ -42,22 +43,21 @@ impl Limits {
 const AUDIT_MAX: u32 = 1_000;
 
 pub(super) struct Transaction<'a> {
-    write: &'a WriteTransaction,
+    write: &'a Changing<'a>,
     ids: &'a mut Ids,
     counters: &'a mut Counters,
     held: &'a mut Held,
     limits: Limits,
-    events: Table<'a, u64, Bytes>,
-    event_document: Table<'a, u64, u64>,
-    id_buckets: Table<'a, (u32, u16), Bytes>,
+    events: ChangingTable<'a, u64, Bytes>,
+    event_document: ChangingTable<'a, u64, u64>,
+    id_buckets: ChangingTable<'a, (u32, u16), Bytes>,
     repeats: HashMap<Seq, Repeats>,
     rejections: Option<Rejections<'a>>,
-    written: Written,
 }
 
 impl<'a> Transaction<'a> {
     pub fn open(
-        write: &'a WriteTransaction,
+        write: &'a Changing<'a>,
         ids: &'a mut Ids,
         counters: &'a mut Counters,
         held: &'a mut Held,
@@ -74,12 +74,11 @@ impl<'a> Transaction<'a> {
             limits,
             repeats: HashMap::new(),
             rejections: None,
-            written: Written::default(),
         })
     }
 
-    /// Writes the changes of all requests. Returns the counts of written and removed bytes.
-    pub fn close(mut self) -> Result<Written, Fatal> {
+    /// Writes the changes of all requests.
+    pub fn close(mut self) -> Result<(), Fatal> {
         if !self.repeats.is_empty() {
             let mut table = self.write.open_table(tables::REPEATS)?;
             for (seq, new) in &self.repeats {
@@ -101,11 +100,11 @@ impl<'a> Transaction<'a> {
         }
         if let Some(rejections) = self.rejections.take() {
             let bytes_max = self.limits.rejected_bytes_max;
-            let open = rejections.close(self.write, bytes_max, &mut self.written)?;
+            let open = rejections.close(self.write, bytes_max)?;
             self.counters.totals.rejected_wait(open);
         }
         self.held.write(self.write, self.counters.totals.last_seq)?;
-        Ok(self.written)
+        Ok(())
     }
 
     /// The bytes that each device holds now.
@@ -131,7 +130,7 @@ impl<'a> Transaction<'a> {
 
     fn append_event(&mut self, event: &Event) -> Result<Accepted, Fatal> {
         let digest = ids::digest(event.device.as_str(), &event.id);
-        if let Some(original) = self.ids.find(&digest, &self.id_buckets)? {
+        if let Some(original) = self.ids.find(&digest, &*self.id_buckets)? {
             self.counters.totals.duplicates += 1;
             let repeats = self.repeats.entry(original).or_insert(Repeats {
                 count: 0,
@@ -150,7 +149,6 @@ impl<'a> Transaction<'a> {
             totals.possible_repeats += 1;
         }
         let bytes = stored::event_in(event)?;
-        self.written.added += bytes.len() as u64 + 48;
         self.held.add(event, bytes.len());
         self.events.insert(seq.get(), bytes.as_slice())?;
         self.ids.insert(digest, seq, event.received);
@@ -239,7 +237,6 @@ impl<'a> Transaction<'a> {
         self.counters.last_document = number;
         document.number = number;
         let bytes = stored::document_in(document)?;
-        self.written.added += bytes.len() as u64 + 200;
         self.write
             .open_table(tables::DOCUMENTS)?
             .insert(number.get(), bytes.as_slice())?;
@@ -400,7 +397,6 @@ impl<'a> Transaction<'a> {
             .map(|(key, _)| key.value().1);
         let step = last.map_or(0, |last| (last + 1).min(AUDIT_MAX));
         let bytes = stored::audit_in(record)?;
-        self.written.added += bytes.len() as u64 + 32;
         audit.insert((number, step), bytes.as_slice())?;
         Ok(())
     }
@@ -412,31 +408,33 @@ impl<'a> Transaction<'a> {
                 self.counters.totals.clocks += 1;
             }
             let key = key.to_string();
-            let before = if let Some(value) = value {
-                self.written.added += (key.len() + value.len()) as u64;
-                table.insert(key.as_str(), value.as_slice())?
+            if let Some(value) = value {
+                table.insert(key.as_str(), value.as_slice())?;
             } else {
-                table.remove(key.as_str())?
-            };
-            // The bytes of a replaced or removed value are free again.
-            let gone = before.map_or(0, |before| key.len() + before.value().len());
-            self.written.removed += gone as u64;
+                table.remove(key.as_str())?;
+            }
         }
         Ok(())
     }
 
     fn flush_ids(&mut self) -> Result<(), Fatal> {
-        let Some(flush) = self.ids.flush() else {
+        // A part of the time for which the journal knows ids.
+        let age = SignedDuration::from_hours(i64::from(self.limits.dedup_days) * 24 / 8);
+        let Some(flush) = self.ids.flush(age) else {
             return Ok(());
         };
-        for (bucket, entries) in &flush.buckets {
-            self.written.added += entries.len() as u64;
-            self.id_buckets
-                .insert((flush.number, *bucket), entries.as_slice())?;
+        for (bucket, new) in flush.buckets {
+            let key = (flush.number, bucket);
+            let mut entries = self
+                .id_buckets
+                .get(key)?
+                .map_or_else(Vec::new, |entries| entries.value().to_vec());
+            entries.extend(new);
+            self.id_buckets.insert(key, entries.as_slice())?;
         }
         self.write
             .open_table(tables::ID_FILTERS)?
-            .insert(flush.number, flush.filter.as_slice())?;
+            .insert(flush.number, flush.segment.as_slice())?;
         Ok(())
     }
 }

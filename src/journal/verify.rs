@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::{Database, StorageBackend};
 
-use super::open::{FILE, LOCK};
+use super::open::{FILE, LOCK, LOG_FILE};
 use super::panics::{Quiet, describe};
 use super::{Damage, Fatal};
 
@@ -64,7 +64,12 @@ pub fn verify(data_dir: &Path) -> io::Result<Verified> {
         // A daemon was killed while it created the file.
         return Ok(Verified::Missing);
     }
-    Ok(match open(file, bytes) {
+    let log = match File::open(data_dir.join(LOG_FILE)) {
+        Ok(log) => Some(log),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    Ok(match open(file, log) {
         Ok(()) => Verified::Sound { bytes },
         Err(Fatal::Format(found)) => Verified::UnknownFormat(found),
         Err(fatal) if fatal.is_damage() => Verified::Damaged(Damage::new(&path, fatal.to_string())),
@@ -72,15 +77,10 @@ pub fn verify(data_dir: &Path) -> io::Result<Verified> {
     })
 }
 
-fn open(file: File, bytes: u64) -> Result<(), Fatal> {
-    let storage = Overlay {
-        file,
-        file_bytes: bytes,
-        written: Mutex::new(Memory {
-            blocks: BTreeMap::new(),
-            len: bytes,
-        }),
-    };
+fn open(file: File, log: Option<File>) -> Result<(), Fatal> {
+    let overlay = |file| Overlay::new(file).map_err(redb::StorageError::from);
+    let storage = overlay(Some(file))?;
+    let log: Box<dyn StorageBackend> = Box::new(overlay(log)?);
     let _quiet = Quiet::begin();
     let verified = catch_unwind(AssertUnwindSafe(|| {
         let mut builder = Database::builder();
@@ -88,15 +88,15 @@ fn open(file: File, bytes: u64) -> Result<(), Fatal> {
             .set_cache_size(CACHE_BYTES)
             .set_check_integrity_on_open(true);
         let database = builder.create_with_backend(storage)?;
-        super::open::read_all(&database)
+        super::open::read_all(&database, |_| Ok(log))
     }));
     verified.unwrap_or_else(|panic| Err(Fatal::Damage(describe(&*panic))))
 }
 
-/// The file for reading, and memory for the writes.
+/// The file for reading, if it exists, and memory for the writes.
 #[derive(Debug)]
 struct Overlay {
-    file: File,
+    file: Option<File>,
     file_bytes: u64,
     written: Mutex<Memory>,
 }
@@ -108,6 +108,19 @@ struct Memory {
 }
 
 impl Overlay {
+    fn new(file: Option<File>) -> io::Result<Self> {
+        let length = |file: &File| Ok::<u64, io::Error>(file.metadata()?.len());
+        let file_bytes = file.as_ref().map_or(Ok(0), length)?;
+        Ok(Self {
+            file,
+            file_bytes,
+            written: Mutex::new(Memory {
+                blocks: BTreeMap::new(),
+                len: file_bytes,
+            }),
+        })
+    }
+
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -118,7 +131,9 @@ impl Overlay {
         let begin = number * BLOCK_BYTES;
         let there = self.file_bytes.saturating_sub(begin).min(BLOCK_BYTES);
         let there = usize::try_from(there).unwrap_or_default();
-        self.file.read_exact_at(&mut block[..there], begin)?;
+        if let Some(file) = &self.file {
+            file.read_exact_at(&mut block[..there], begin)?;
+        }
         Ok(block)
     }
 }

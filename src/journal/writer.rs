@@ -1,34 +1,45 @@
-//! The writer: one thread that turns waiting requests into one durable transaction after another.
+//! The writer: one thread that turns waiting requests into one durable group after another.
 //!
-//! Requests wait in a fair queue: each transaction takes some requests of every device that has
-//! any, until it has [`GROUP_EVENTS_MAX`] events or [`GROUP_TIME_MAX`] is over. So a device waits
-//! for one commit, whatever others have sent.
+//! Requests wait in a fair queue: each group takes some requests of every device that has any,
+//! until it has [`GROUP_EVENTS_MAX`] events or [`GROUP_TIME_MAX`] is over. So a device waits for
+//! one group, whatever others have sent.
 //!
-//! **Invariant 1:** a reply is sent only after `commit` returned with `Durability::Immediate`.
-//! **Invariant 11:** after an I/O error nothing more is written. The thread ends, every request
-//! gets [`AppendError::Stopped`], and the process exits so that redb recovers on the next start.
+//! A group changes the tables in one transaction of redb. Its changes are first written to the log,
+//! with one sync, and the transaction needs none. When the log is full, or the group is too long
+//! for the log, the transaction itself is durable, with all before it, and the log begins again.
+//!
+//! Sealing documents alone is not worth a sync: a group of nothing but seals waits in memory and is
+//! written with the next group. Until a sealed document changes, a restart seals its events again,
+//! with the same keys. Sending a document begins with a change, so its seal is on disk by then.
+//!
+//! **Invariant 1:** a reply is sent only after the group is on disk: in the log, or by a commit
+//! with `Durability::Immediate`. Seals alone are the exception. **Invariant 11:** after an I/O
+//! error nothing more is written. The thread ends, every request gets [`AppendError::Stopped`], and
+//! the process exits so that redb recovers on the next start.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use redb::Durability;
+use redb::{Durability, WriteTransaction};
 use tokio::sync::{mpsc, watch};
 
 use super::budget::Budget;
+use super::changes::{Changing, Noted};
 use super::damage::OpenFile;
 use super::held::Held;
 use super::ids::Ids;
 use super::inbox::{AppendError, Reply, Request, Settlement};
+use super::log::Log;
 use super::stored::{self, Counters};
 use super::transaction::{Limits, Transaction};
-use super::{Fatal, Totals, tables};
+use super::{Fatal, Totals, prepare, tables};
 use crate::clock;
 use crate::fair::{FairQueue, Lane, Origin};
 
-/// Limit of the events in one transaction: enough that the fsync is a small part of the time, few
+/// Limit of the events in one group: enough that the fsync is a small part of the time, few
 /// enough that no device waits long.
 pub const GROUP_EVENTS_MAX: usize = 4_096;
-/// How long a transaction accepts further requests. Rejections and documents take longer than
+/// How long a group accepts further requests. Rejections and documents take longer than
 /// events.
 const GROUP_TIME_MAX: Duration = Duration::from_millis(4);
 
@@ -40,9 +51,12 @@ pub(super) struct Writer {
     pub totals: watch::Sender<Totals>,
     pub budget: Budget,
     pub limits: Limits,
+    pub log: Log,
+    /// Changes that the tables have, but not durably, and the log has not.
+    pub noted: Noted,
 }
 
-/// Sends a reply after the commit.
+/// Sends a reply after the group is on disk.
 type Answer = Box<dyn FnOnce(Result<(), AppendError>) + Send>;
 
 impl Writer {
@@ -69,6 +83,7 @@ impl Writer {
             }
             self.commit(&mut waiting)?;
         }
+        self.checkpoint(self.database.begin_write()?, true)?;
         // The file itself closes when the last reader has ended, too.
         drop(self);
         if let Some(reply) = closing {
@@ -91,7 +106,7 @@ impl Writer {
                 self.limits = Limits::of(&config);
                 self.budget
                     .set_limits(config.budget_bytes, config.reserve_percent);
-                self.budget.measure(&self.database)?;
+                self.budget.measure()?;
                 self.publish();
                 drop(reply.send(Ok(())));
             }
@@ -100,10 +115,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Commits the next requests in one transaction. Replies to a request that is rejected (full)
-    /// without a commit.
+    /// Makes one group of the next requests. Replies to a request that is rejected (full) without a
+    /// group.
     fn commit(&mut self, waiting: &mut FairQueue<Request>) -> Result<(), Fatal> {
-        self.budget.measure(&self.database)?;
+        self.budget.measure()?;
         if self.budget.is_full() {
             // Publish first: the sender of a rejected request finds the reason in the status.
             self.publish();
@@ -112,43 +127,76 @@ impl Writer {
             return Ok(());
         };
         let mut answers: Vec<Answer> = Vec::new();
-        {
-            let mut write = self.database.begin_write()?;
-            write.set_durability(Durability::Immediate)?;
-            // Two-phase commit, and an allocator state on disk: opening after a kill takes
-            // milliseconds.
-            write.set_quick_repair(true);
-            {
-                // Readers lock this for a `trace` alone, and for a short time.
-                let ids = Arc::clone(&self.ids);
-                let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
-                let mut counters = std::mem::take(&mut self.counters);
-                let mut held = std::mem::take(&mut self.held);
-                let mut transaction =
-                    Transaction::open(&write, &mut ids, &mut counters, &mut held, self.limits)?;
-                let begun = clock::instant();
-                let (mut next, mut weight) = (Some(first), 0);
-                while let Some(request) = next.take() {
-                    weight += weigh(&request);
-                    answers.push(apply(&mut transaction, request)?);
-                    if weight < GROUP_EVENTS_MAX && begun.elapsed() < GROUP_TIME_MAX {
-                        next = self::next(waiting, &self.budget, transaction.held());
-                    }
-                }
-                self.budget.wrote(transaction.close()?);
-                (self.counters, self.held) = (counters, held);
-            }
-            {
-                let mut meta = write.open_table(tables::META)?;
-                meta.insert("totals", stored::counters_in(&self.counters)?.as_slice())?;
-            }
-            write.commit()?;
-        }
+        let write = self.database.begin_write()?;
+        let can_wait = self.apply(&write, waiting, first, &mut answers)?;
+        self.store(write, can_wait)?;
         self.counters.totals.commits += 1;
         self.publish();
         for answer in answers {
             answer(Ok(()));
         }
+        Ok(())
+    }
+
+    /// Applies the first request and those that follow it to the tables. Returns whether the group
+    /// has nothing but seals.
+    fn apply(
+        &mut self,
+        write: &WriteTransaction,
+        waiting: &mut FairQueue<Request>,
+        first: Request,
+        answers: &mut Vec<Answer>,
+    ) -> Result<bool, Fatal> {
+        let changes = Changing::new(write, std::mem::take(&mut self.noted));
+        // Readers lock this for a `trace` alone, and for a short time.
+        let ids = Arc::clone(&self.ids);
+        let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
+        let (counters, held) = (&mut self.counters, &mut self.held);
+        let mut transaction = Transaction::open(&changes, &mut ids, counters, held, self.limits)?;
+        let begun = clock::instant();
+        let (mut next, mut weight, mut can_wait) = (Some(first), 0, true);
+        while let Some(request) = next.take() {
+            weight += weigh(&request);
+            can_wait &= is_seal_alone(&request);
+            answers.push(apply(&mut transaction, request)?);
+            if weight < GROUP_EVENTS_MAX && begun.elapsed() < GROUP_TIME_MAX {
+                next = self::next(waiting, &self.budget, transaction.held());
+            }
+        }
+        transaction.close()?;
+        let totals = stored::counters_in(&self.counters)?;
+        changes
+            .open_table(tables::META)?
+            .insert("totals", totals.as_slice())?;
+        self.noted = changes.into_noted();
+        Ok(can_wait)
+    }
+
+    /// Makes the transaction durable, with all before it; or keeps it in memory, if it `can_wait`.
+    fn store(&mut self, mut write: WriteTransaction, can_wait: bool) -> Result<(), Fatal> {
+        self.budget
+            .add_records(std::mem::take(&mut self.noted.grown));
+        let Noted { is_long, group, .. } = &self.noted;
+        if *is_long || self.log.is_full(group, self.budget.file_bytes()) {
+            return self.checkpoint(write, false);
+        }
+        if !can_wait && !self.noted.is_empty() {
+            self.log.append(&mut self.noted.group)?;
+            self.noted.clear();
+        }
+        write.set_durability(Durability::None)?;
+        write.commit()?;
+        Ok(())
+    }
+
+    /// Makes the tables durable with this transaction and all before it: the log begins again.
+    fn checkpoint(&mut self, mut write: WriteTransaction, is_clean: bool) -> Result<(), Fatal> {
+        let head = self.log.next_head(is_clean);
+        prepare::store(&write, head, self.budget.room())?;
+        prepare::make_durable(&mut write)?;
+        write.commit()?;
+        self.log.restart(head);
+        self.noted.clear();
         Ok(())
     }
 
@@ -159,6 +207,18 @@ impl Writer {
         totals.full = self.budget.is_full();
         totals.disk_full = self.budget.is_disk_full();
         self.totals.send_replace(totals.clone());
+    }
+}
+
+/// Whether a restart makes the same changes again, from the events.
+fn is_seal_alone(request: &Request) -> bool {
+    match request {
+        Request::Seal {
+            unused_scans,
+            side_changes,
+            ..
+        } => *unused_scans == 0 && side_changes.is_empty(),
+        _ => false,
     }
 }
 

@@ -23,6 +23,15 @@ fn open(dir: &Path) -> (Journal, WriterHandle) {
     Journal::open(dir, &config::Journal::default()).expect("the journal opens")
 }
 
+/// Makes the format of a journal that of versions without a log.
+fn as_format_1(write: &redb::WriteTransaction) {
+    let meta: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("meta");
+    let mut meta = write.open_table(meta).unwrap();
+    meta.insert("format", b"1".as_slice()).unwrap();
+    meta.remove("log").unwrap();
+    meta.remove("room").unwrap();
+}
+
 async fn close(journal: Journal, writer: WriterHandle) {
     journal.inbox().close().await.expect("the writer closes");
     writer.join().expect("the writer ended well");

@@ -354,7 +354,7 @@ async fn the_journal_is_the_daemons_alone_whatever_the_umask() {
     use std::os::unix::fs::PermissionsExt as _;
     let place = Place::new().await;
     place.run_until(|_| true).await;
-    for name in ["journal.redb", "lock"] {
+    for name in ["journal.redb", "journal.log", "lock"] {
         let mode = fs::metadata(place.path("data").join(name)).unwrap();
         let mode = mode.permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{name}: {mode:o}");

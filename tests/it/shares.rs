@@ -32,10 +32,16 @@ fn events(device: &str, first: u64, count: u64) -> Vec<Result<Event, Rejection>>
 }
 
 /// A disk in memory whose syncs wait and whose writes find no room, as the test wants it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Disk {
-    storage: Arc<InMemoryBackend>,
     state: Arc<(Mutex<State>, Condvar)>,
+}
+
+/// One file of the disk.
+#[derive(Debug)]
+struct DiskFile {
+    storage: InMemoryBackend,
+    disk: Disk,
 }
 
 #[derive(Debug, Default)]
@@ -46,11 +52,15 @@ struct State {
 }
 
 impl Disk {
-    fn new() -> Self {
-        Self {
-            storage: Arc::new(InMemoryBackend::new()),
-            state: Arc::default(),
+    fn file(&self) -> DiskFile {
+        DiskFile {
+            storage: InMemoryBackend::new(),
+            disk: self.clone(),
         }
+    }
+
+    fn open(&self, config: &config::Journal) -> (Journal, WriterHandle) {
+        Journal::open_on(self.file(), self.file(), config).unwrap()
     }
 
     fn set(&self, change: impl FnOnce(&mut State)) {
@@ -63,7 +73,7 @@ impl Disk {
     }
 }
 
-impl StorageBackend for Disk {
+impl StorageBackend for DiskFile {
     fn len(&self) -> io::Result<u64> {
         self.storage.len()
     }
@@ -77,13 +87,13 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let state = self.state.0.lock().unwrap();
-        drop(self.state.1.wait_while(state, |state| state.is_held));
+        let state = self.disk.state.0.lock().unwrap();
+        drop(self.disk.state.1.wait_while(state, |state| state.is_held));
         self.storage.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut state = self.state.0.lock().unwrap();
+        let mut state = self.disk.state.0.lock().unwrap();
         if state.is_full {
             state.refused += 1;
             return Err(io::ErrorKind::StorageFull.into());
@@ -105,9 +115,9 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn a_device_is_in_the_next_commit_whatever_others_have_sent_before() {
-    let disk = Disk::new();
+    let disk = Disk::default();
     let config = config::Journal::default();
-    let (journal, _writer) = Journal::open_on(disk.clone(), &config).unwrap();
+    let (journal, _writer) = disk.open(&config);
     let inbox = journal.inbox();
     // The writer is in the middle of a commit while all of them arrive.
     disk.set(|state| state.is_held = true);
@@ -202,9 +212,9 @@ type Appended = Result<Vec<Accepted>, AppendError>;
 
 /// A journal whose disk was filled after its commit had begun, and the append that waits for room.
 async fn filled_in_a_commit() -> (Disk, Journal, WriterHandle, JoinHandle<Appended>) {
-    let disk = Disk::new();
+    let disk = Disk::default();
     let config = config::Journal::default();
-    let (journal, writer) = Journal::open_on(disk.clone(), &config).unwrap();
+    let (journal, writer) = disk.open(&config);
     disk.set(|state| state.is_full = true);
     let inbox = journal.inbox().clone();
     let waiting = tokio::spawn(async move {

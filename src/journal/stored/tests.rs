@@ -22,7 +22,7 @@ fn golden(name: &str) -> Vec<u8> {
     golden_in(include_str!("v1.txt"), name)
 }
 
-fn golden_in(file: &str, name: &str) -> Vec<u8> {
+pub(super) fn golden_in(file: &str, name: &str) -> Vec<u8> {
     let lines = file.lines();
     let hex = lines
         .filter_map(|line| line.split_once(' '))
@@ -41,6 +41,18 @@ fn events_of_version_1_are_read_and_written_as_ever() {
         assert_eq!(event_out(&bytes).unwrap(), event, "{name}");
         assert_eq!(event_in(&event).unwrap(), bytes, "{name}");
     }
+}
+
+#[test]
+fn the_room_of_the_journal_is_written_as_ever() {
+    let room = Room {
+        records: 300,
+        records_full: 200,
+        pages_full: 4_096,
+    };
+    let bytes = room_in(room).unwrap();
+    assert_eq!(bytes, golden_in(include_str!("logged.txt"), "room"));
+    assert_eq!(room_out(&bytes), Ok(room));
 }
 
 #[test]

@@ -29,18 +29,9 @@ impl Transaction<'_> {
         };
         let retained = before(self.limits.retention_days);
         for number in self.ids.expire(before(self.limits.dedup_days)) {
-            let filters = self
-                .write
-                .open_table(tables::ID_FILTERS)?
-                .remove(number)?
-                .map_or(0, |bytes| bytes.value().len());
-            let mut size = filters;
+            self.write.open_table(tables::ID_FILTERS)?.remove(number)?;
             self.id_buckets
-                .retain_in((number, 0)..=(number, u16::MAX), |_, bytes| {
-                    size += bytes.len();
-                    false
-                })?;
-            self.written.removed += size as u64;
+                .remove_range((number, 0)..=(number, u16::MAX))?;
         }
         let mut events = Vec::new();
         for state in [State::Posted, State::Discarded, State::Replaced] {
@@ -62,13 +53,12 @@ impl Transaction<'_> {
             let seq = seq.get();
             if let Some(bytes) = self.events.remove(seq)? {
                 let bytes = bytes.value();
-                self.written.removed += bytes.len() as u64 + 48;
                 self.held.remove(&stored::event_out(bytes)?, bytes.len());
             }
             self.event_document.remove(seq)?;
             repeats.remove(seq)?;
         }
-        rejected::open(&mut self.rejections, self.write)?.prune(retained, &mut self.written)?;
+        rejected::open(&mut self.rejections, self.write)?.prune(retained)?;
         Ok(events.len() as u64)
     }
 
@@ -101,7 +91,6 @@ impl Transaction<'_> {
         progress.remove(number.get())?;
         let mut documents = self.write.open_table(tables::DOCUMENTS)?;
         if let Some(bytes) = documents.remove(number.get())? {
-            self.written.removed += bytes.value().len() as u64 + 200;
             let document = stored::document_out(number, bytes.value())?;
             self.write
                 .open_table(tables::DOCUMENT_KEYS)?
@@ -116,7 +105,7 @@ impl Transaction<'_> {
             .remove(tables::by_state_key(state, number))?;
         self.write
             .open_table(tables::AUDIT)?
-            .retain_in((number.get(), 0)..=(number.get(), u32::MAX), |_, _| false)?;
+            .remove_range((number.get(), 0)..=(number.get(), u32::MAX))?;
         Ok(())
     }
 

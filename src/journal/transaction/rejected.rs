@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use redb::{ReadableTable as _, WriteTransaction};
+use redb::ReadableTable as _;
 
 use super::Transaction;
 use crate::event::{Event, RejectedNumber, Rejection, Seq, SourceKind};
+use crate::journal::changes::Changing;
 use crate::journal::ids;
 use crate::journal::inbox::{Accepted, Outcome, Settled, Settlement};
 use crate::journal::rejected::{AUDIT_OF_SCANS, Rejections, STORED_BEFORE};
@@ -23,7 +24,7 @@ impl Transaction<'_> {
         };
         if let (RejectionCode::Retained, Some(id)) = (rejection.code, &rejection.id) {
             let digest = ids::digest(rejection.device.as_str(), id);
-            if let Some(original) = self.ids.find(&digest, &self.id_buckets)? {
+            if let Some(original) = self.ids.find(&digest, &*self.id_buckets)? {
                 return Ok(Accepted::Duplicate { original });
             }
             let rejections = open(&mut self.rejections, self.write)?;
@@ -35,7 +36,7 @@ impl Transaction<'_> {
         let number = RejectedNumber::new(self.counters.totals.rejected);
         let bytes_max = self.limits.rejected_bytes_max;
         let rejections = open(&mut self.rejections, self.write)?;
-        rejections.append(number, rejection, bytes_max, &mut self.written)?;
+        rejections.append(number, rejection, bytes_max)?;
         self.settle_by_earlier(number, rejection)?;
         Ok(rejected())
     }
@@ -53,7 +54,7 @@ impl Transaction<'_> {
             return Ok(());
         };
         let digest = ids::digest(rejection.device.as_str(), id);
-        let Some(original) = self.ids.find(&digest, &self.id_buckets)? else {
+        let Some(original) = self.ids.find(&digest, &*self.id_buckets)? else {
             return Ok(());
         };
         let record = AuditRecord {
@@ -64,7 +65,7 @@ impl Transaction<'_> {
         };
         let record = with_events(record, &[Accepted::Duplicate { original }]);
         let rejections = open(&mut self.rejections, self.write)?;
-        rejections.settle(number, &record, &mut self.written)?;
+        rejections.settle(number, &record)?;
         Ok(())
     }
 
@@ -98,7 +99,7 @@ impl Transaction<'_> {
         let scans = std::mem::take(&mut self.counters.totals.unused_scans);
         if scans > 0 {
             let rejections = open(&mut self.rejections, self.write)?;
-            rejections.put_audit(AUDIT_OF_SCANS, record, &mut self.written)?;
+            rejections.put_audit(AUDIT_OF_SCANS, record)?;
         }
         Ok(scans)
     }
@@ -122,7 +123,7 @@ impl Transaction<'_> {
         }
         let digest = ids::digest(event.device.as_str(), &event.id);
         let rejections = open(&mut self.rejections, self.write)?;
-        rejections.settle_id(digest, record, &mut self.written)
+        rejections.settle_id(digest, record)
     }
 
     /// Settles those of the readings that are open. Stores the events of readings that are sent
@@ -151,7 +152,7 @@ impl Transaction<'_> {
             let accepted = accepted.collect::<Result<Vec<_>, _>>()?;
             let record = with_events(settlement.record, &accepted);
             let rejections = open(&mut self.rejections, self.write)?;
-            rejections.settle(number, &record, &mut self.written)?;
+            rejections.settle(number, &record)?;
             for (event, accepted) in settlement.events.iter().zip(&accepted) {
                 self.settle_earlier(event, accepted, &record)?;
             }
@@ -159,7 +160,7 @@ impl Transaction<'_> {
         }
         if let Some((record, upto)) = dropped {
             let rejections = open(&mut self.rejections, self.write)?;
-            settled.dropped = rejections.settle_dropped(*upto, record, &mut self.written)?;
+            settled.dropped = rejections.settle_dropped(*upto, record)?;
         }
         Ok(settled)
     }
@@ -170,7 +171,7 @@ impl Transaction<'_> {
         let mut seen = HashMap::new();
         for event in events {
             let digest = ids::digest(event.device.as_str(), &event.id);
-            let original = self.ids.find(&digest, &self.id_buckets)?;
+            let original = self.ids.find(&digest, &*self.id_buckets)?;
             let stored = original.map(|seq| self.stored_event(seq)).transpose()?;
             let is_same = |other: &Event| other.action == event.action;
             let first = seen.entry(digest).or_insert(event);
@@ -221,7 +222,7 @@ fn with_events(record: AuditRecord, accepted: &[Accepted]) -> AuditRecord {
 /// The tables of rejected readings within a transaction, opened at their first use.
 pub(super) fn open<'a, 'b>(
     opened: &'b mut Option<Rejections<'a>>,
-    write: &'a WriteTransaction,
+    write: &'a Changing<'a>,
 ) -> Result<&'b mut Rejections<'a>, Fatal> {
     Ok(match opened {
         Some(rejections) => rejections,

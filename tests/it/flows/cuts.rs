@@ -250,7 +250,7 @@ type Told = Vec<(usize, usize, usize)>;
 
 /// Each code is answered before the next, as people do it.
 async fn work(disk: &LoggedDisk, floor: &Floor, beeps: &[Beeps], scans: &[Vec<Event>]) -> Told {
-    let opened = Journal::open_on(disk.clone(), &config::Journal::default()).unwrap();
+    let opened = disk.open();
     // From here on there is a journal to lose.
     let mut told = vec![(disk.syncs(), 0, 0)];
     let mut run = Run::start(opened, floor).await;
@@ -279,8 +279,9 @@ async fn take_up(
     (scans, told, expected): (&[Vec<Event>], &Told, &[&str]),
 ) {
     let what = format!("after sync {}, {}", cut.syncs, cut.what);
-    let disk = LoggedDisk::holding(cut.bytes);
-    let opened = Journal::open_on(disk, &config::Journal::default())
+    let disk = LoggedDisk::holding(cut.files);
+    let opened = disk
+        .open_with(&config::Journal::default())
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     let (stored, made) = contents(&opened.0);
     let by_then = told.iter().rfind(|(syncs, ..)| *syncs <= cut.syncs);

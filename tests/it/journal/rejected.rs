@@ -4,7 +4,7 @@ use stockrelay::config;
 use stockrelay::event::{Event, RejectedNumber, Rejection, Seq};
 use stockrelay::journal::{Accepted, AuditRecord, Journal, Outcome, Settlement};
 
-use super::{close, open};
+use super::{as_format_1, close, open};
 use crate::floor::{at, rejection, transfer};
 use stockrelay::reason::RejectionCode;
 
@@ -95,6 +95,7 @@ async fn rejected_readings_of_an_older_versions_journal_are_open() {
         let open = redb::TableDefinition::<u64, ()>::new("rejected_open");
         let audit = redb::TableDefinition::<u64, &[u8]>::new("rejected_audit");
         assert!(write.delete_table(open).unwrap() && write.delete_table(audit).unwrap());
+        as_format_1(&write);
         write.commit().unwrap();
     }
     let (journal, writer) = open(dir.path());
@@ -282,6 +283,7 @@ async fn the_ids_of_open_readings_are_found_in_a_journal_of_an_older_version() {
         let by_id = redb::TableDefinition::<([u8; 16], u64), ()>::new("rejected_by_id");
         let id_of = redb::TableDefinition::<u64, [u8; 16]>::new("rejected_id");
         assert!(write.delete_table(by_id).unwrap() && write.delete_table(id_of).unwrap());
+        as_format_1(&write);
         write.commit().unwrap();
     }
     let (journal, writer) = open(dir.path());

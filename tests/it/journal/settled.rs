@@ -4,7 +4,7 @@ use stockrelay::event::{RejectedNumber, Rejection, Seq, SourceKind};
 use stockrelay::journal::Accepted;
 
 use super::rejected::with_id;
-use super::{close, open};
+use super::{as_format_1, close, open};
 use crate::floor::transfer;
 
 #[tokio::test]
@@ -56,6 +56,7 @@ async fn a_reading_whose_device_sent_the_event_before_waits_for_nobody() {
         let open = redb::TableDefinition::<u64, ()>::new("rejected_open");
         let audit = redb::TableDefinition::<u64, &[u8]>::new("rejected_audit");
         assert!(write.delete_table(open).unwrap() && write.delete_table(audit).unwrap());
+        as_format_1(&write);
         write.commit().unwrap();
     }
     let (journal, writer) = open(dir.path());

@@ -1,0 +1,204 @@
+//! Makes the tables of an open file those of this version, with everything that the log has:
+//! creates them, converts those of an older format, and takes over the log.
+//!
+//! Each of the three is one durable commit, so a power cut leaves what was before or what is after.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io;
+use std::time::Duration;
+
+use redb::{
+    Database, Durability, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _,
+    StorageBackend, WriteTransaction,
+};
+
+use super::changes::{self, Changing, Noted};
+use super::log::Log;
+use super::stored::{self, LogHead, Room};
+use super::{Fatal, ids, rejected, tables};
+use crate::clock;
+
+/// The version of the tables' layout. The gateway refuses a newer version.
+pub(super) const FORMAT: &[u8] = b"2";
+/// The layout before the log: it has no log, and filters of event ids in another form.
+const FORMAT_1: &[u8] = b"1";
+/// How often a conversion reports its progress.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
+/// What opening found.
+pub(super) struct Prepared {
+    pub log: Log,
+    pub room: Room,
+}
+
+/// `open_log` opens the log of the journal with this id.
+pub(super) fn prepare(
+    database: &Database,
+    open_log: impl FnOnce(u64) -> io::Result<Box<dyn StorageBackend>>,
+) -> Result<Prepared, Fatal> {
+    match meta(database, "format")? {
+        None => create(database)?,
+        Some(format) if format == FORMAT => {}
+        Some(format) if format == FORMAT_1 => convert(database)?,
+        Some(format) => {
+            return Err(Fatal::Format(String::from_utf8_lossy(&format).into_owned()));
+        }
+    }
+    let head = meta(database, tables::LOG)?
+        .ok_or_else(|| Fatal::Damage("it does not say where its log begins".to_owned()))?;
+    let head = stored::log_head_out(&head)?;
+    let room = meta(database, tables::ROOM)?;
+    let mut room = room.map_or(Ok(Room::default()), |room| stored::room_out(&room))?;
+    let file = open_log(head.journal).map_err(redb::StorageError::from)?;
+    let (mut log, recovered) = Log::recover(file, head)?;
+    if !recovered.is_empty() {
+        let write = begin(database)?;
+        let changes = Changing::new(&write, Noted::default());
+        recovered.repeat(|change| changes::repeat(&changes, change))?;
+        let grown = changes.into_noted().grown;
+        room.records = room.records.saturating_add_signed(grown);
+        let head = log.next_head(false);
+        store(&write, head, room)?;
+        write.commit()?;
+        log.restart(head);
+    }
+    Ok(Prepared { log, room })
+}
+
+/// Stores what a durable commit of the tables stores in addition to its changes.
+pub(super) fn store(write: &WriteTransaction, head: LogHead, room: Room) -> Result<(), Fatal> {
+    let mut meta = write.open_table(tables::META)?;
+    meta.insert(tables::LOG, stored::log_head_in(head)?.as_slice())?;
+    meta.insert(tables::ROOM, stored::room_in(room)?.as_slice())?;
+    Ok(())
+}
+
+/// Begins a durable transaction. Its two-phase commit writes the allocator's state, so that opening
+/// after a kill takes milliseconds.
+pub(super) fn begin(database: &Database) -> Result<WriteTransaction, Fatal> {
+    let mut write = database.begin_write()?;
+    make_durable(&mut write)?;
+    Ok(write)
+}
+
+/// Makes a transaction durable, with all transactions before it.
+pub(super) fn make_durable(write: &mut WriteTransaction) -> Result<(), Fatal> {
+    write.set_durability(Durability::Immediate)?;
+    write.set_quick_repair(true);
+    Ok(())
+}
+
+fn meta(database: &Database, key: &str) -> Result<Option<Vec<u8>>, Fatal> {
+    match database.begin_read()?.open_table(tables::META) {
+        Ok(meta) => Ok(meta.get(key)?.map(|value| value.value().to_vec())),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The head of the log of a new journal.
+fn first_head() -> LogHead {
+    LogHead {
+        // Random: std seeds each of these hashers with other keys.
+        journal: RandomState::new().build_hasher().finish(),
+        next: 1,
+        is_clean: true,
+        length: 0,
+    }
+}
+
+/// Creates all tables, so that readers find them.
+fn create(database: &Database) -> Result<(), Fatal> {
+    let write = begin(database)?;
+    write.open_table(tables::EVENTS)?;
+    write.open_table(tables::EVENT_DOCUMENT)?;
+    write.open_table(tables::REPEATS)?;
+    write.open_table(tables::REJECTED)?;
+    write.open_table(tables::DEVICES)?;
+    write.open_table(tables::ID_BUCKETS)?;
+    write.open_table(tables::ID_FILTERS)?;
+    write.open_table(tables::DOCUMENTS)?;
+    write.open_table(tables::PROGRESS)?;
+    write.open_table(tables::DOCUMENT_KEYS)?;
+    write.open_table(tables::BY_STATE)?;
+    write.open_table(tables::AUDIT)?;
+    write.open_table(tables::SIDE_VALUES)?;
+    rejected::make_tables(&write, false)?;
+    write.open_table(tables::META)?.insert("format", FORMAT)?;
+    store(&write, first_head(), Room::default())?;
+    write.commit()?;
+    Ok(())
+}
+
+/// Converts a journal of format 1.
+fn convert(database: &Database) -> Result<(), Fatal> {
+    tracing::info!(
+        "converts the journal to format 2, once: an older version cannot open it afterwards"
+    );
+    let begun = clock::instant();
+    let write = begin(database)?;
+    complete_tables(database, &write)?;
+    convert_segments(&write)?;
+    tracing::info!("counts the pages of the journal");
+    let stats = write.stats()?;
+    let records = stats.stored_bytes();
+    let pages = stats.allocated_pages() * stats.page_size() as u64;
+    let room = Room {
+        records,
+        records_full: records,
+        pages_full: pages,
+    };
+    write.open_table(tables::META)?.insert("format", FORMAT)?;
+    store(&write, first_head(), room)?;
+    write.commit()?;
+    tracing::info!(
+        "the journal has format 2, after {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// Creates the tables that a journal of an older version lacks.
+fn complete_tables(database: &Database, write: &WriteTransaction) -> Result<(), Fatal> {
+    let read = database.begin_read()?;
+    let is_missing = |opened: Option<redb::TableError>| match opened {
+        None => Ok(false),
+        Some(redb::TableError::TableDoesNotExist(_)) => Ok(true),
+        Some(error) => Err(error),
+    };
+    let lacks_open = is_missing(read.open_table(tables::REJECTED_OPEN).err())?;
+    if lacks_open || is_missing(read.open_table(tables::REJECTED_ID).err())? {
+        rejected::make_tables(write, !lacks_open)?;
+    }
+    Ok(())
+}
+
+/// Gives the filters of event ids their new form.
+fn convert_segments(write: &WriteTransaction) -> Result<(), Fatal> {
+    let buckets = write.open_table(tables::ID_BUCKETS)?;
+    let mut segments = write.open_table(tables::ID_FILTERS)?;
+    let all = segments.len()?;
+    let (mut done, mut last) = (0, None);
+    let mut said = clock::instant();
+    loop {
+        let next = match last {
+            None => segments.first()?,
+            Some(last) => segments.range(last + 1..)?.next().transpose()?,
+        };
+        let Some((number, old)) = next.map(|(number, old)| (number.value(), old.value().to_vec()))
+        else {
+            return Ok(());
+        };
+        let mut entries = Vec::new();
+        for entry in buckets.range((number, 0)..=(number, u16::MAX))? {
+            entries.push(entry?.1.value().to_vec());
+        }
+        let new = ids::converted(&old, entries.iter().map(Vec::as_slice))?;
+        segments.insert(number, new.as_slice())?;
+        (done, last) = (done + 1, Some(number));
+        if said.elapsed() >= PROGRESS_EVERY {
+            said = clock::instant();
+            tracing::info!("has converted {done} of {all} segments of event ids");
+        }
+    }
+}
