@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use redb::StorageBackend;
@@ -39,7 +40,7 @@ enum Step {
 struct Steps {
     current: Files,
     /// Each with its file.
-    steps: Vec<(usize, Step)>,
+    done: Vec<(usize, Step)>,
     syncs: usize,
 }
 
@@ -61,6 +62,15 @@ impl LoggedDisk {
 
     pub fn syncs(&self) -> usize {
         self.0.lock().unwrap().syncs
+    }
+
+    /// How many of these syncs were of the tables. A commit needs two.
+    fn syncs_of_tables(&self, which: Range<usize>) -> usize {
+        let disk = self.0.lock().unwrap();
+        let steps = disk.done.iter();
+        let syncs = steps.filter(|(_, step)| matches!(step, Step::Sync));
+        let syncs = syncs.skip(which.start).take(which.len());
+        syncs.filter(|(file, _)| *file == TABLES).count()
     }
 
     pub fn open(&self) -> (Journal, WriterHandle) {
@@ -110,13 +120,13 @@ impl StorageBackend for LoggedFile {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut disk = self.disk();
         disk.current[self.1].resize(place(len), 0);
-        disk.steps.push((self.1, Step::Length(place(len))));
+        disk.done.push((self.1, Step::Length(place(len))));
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let mut disk = self.disk();
-        disk.steps.push((self.1, Step::Sync));
+        disk.done.push((self.1, Step::Sync));
         disk.syncs += 1;
         Ok(())
     }
@@ -125,7 +135,7 @@ impl StorageBackend for LoggedFile {
         let mut disk = self.disk();
         write_at(&mut disk.current[self.1], place(offset), data);
         let write = Step::Write(place(offset), data.to_vec());
-        disk.steps.push((self.1, write));
+        disk.done.push((self.1, write));
         Ok(())
     }
 }
@@ -136,6 +146,8 @@ struct Told {
     events: Vec<(usize, Seq, Event)>,
     documents: Vec<(usize, Document)>,
     progress: Vec<(usize, DocumentNumber, Progress)>,
+    /// All syncs before the end.
+    all: usize,
 }
 
 fn rules() -> config::Documents {
@@ -148,14 +160,45 @@ fn rules() -> config::Documents {
     }
 }
 
+/// How much is done.
+struct Load {
+    seconds: i64,
+    /// Events that come before, one in each group.
+    before: usize,
+    /// Events that one request stores in the middle.
+    at_once: usize,
+}
+
+/// Stores events of devices that the rest of the work does not know.
+async fn store(journal: &Journal, disk: &LoggedDisk, told: &mut Told, events: Vec<Event>) {
+    let batch = events.iter().cloned().map(Ok).collect();
+    let answers = journal.inbox().append(batch).await.unwrap();
+    for (event, answer) in events.into_iter().zip(answers) {
+        let Accepted::Stored { seq } = answer else {
+            panic!("{answer:?}")
+        };
+        told.events.push((disk.syncs(), seq, event));
+    }
+}
+
 /// Devices publish (and repeat themselves), documents are sealed and go their way.
-async fn work(disk: &LoggedDisk) -> Told {
+async fn work(disk: &LoggedDisk, load: &Load) -> Told {
     let (journal, writer) = disk.open();
     let mut assembly = Assembly::new(&journal, &rules());
     let mut random = Random(7);
     let mut told = Told::default();
     let mut sealed = DocumentNumber::ZERO;
-    for second in 0..60 {
+    for n in 0..load.before {
+        let event = scan("before", &n.to_string(), "X", 0);
+        store(&journal, disk, &mut told, vec![event]).await;
+    }
+    for second in 0..load.seconds {
+        if second == load.seconds / 2 {
+            let product = "P".repeat(900);
+            let event = |n: usize| transfer("bulk", &n.to_string(), &product, "A", "B", second);
+            let events = (0..load.at_once).map(event).collect();
+            store(&journal, disk, &mut told, events).await;
+        }
         let batch: Vec<Event> = (0..=random.below(4))
             .map(|_| {
                 let (device, id) = (
@@ -207,6 +250,7 @@ async fn work(disk: &LoggedDisk) -> Told {
         }
     }
     adds_up(&journal);
+    told.all = disk.syncs();
     journal.inbox().close().await.unwrap();
     drop(journal);
     writer.join().unwrap();
@@ -346,7 +390,7 @@ pub struct Cut {
 /// Every moment from the first commit on at which what is on the disk differs: before that there is
 /// no journal to lose; redb's own creation is its own affair.
 pub fn cuts(disk: &LoggedDisk, created: usize) -> impl Iterator<Item = Cut> + use<> {
-    let steps = std::mem::take(&mut disk.0.lock().unwrap().steps);
+    let steps = std::mem::take(&mut disk.0.lock().unwrap().done);
     let mut random = Random(11);
     let (mut durable, mut since, mut syncs) = (Files::default(), [const { Vec::new() }; 2], 0);
     steps.into_iter().flat_map(move |(file, step)| {
@@ -394,19 +438,56 @@ pub fn cuts(disk: &LoggedDisk, created: usize) -> impl Iterator<Item = Cut> + us
     })
 }
 
-#[tokio::test]
-async fn at_every_sync_nothing_that_was_acknowledged_is_missing_and_no_sealed_document_has_changed()
-{
+/// Does the work, and looks at every cut from the event with this index on. Returns the counts of
+/// syncs, and of syncs of the tables.
+async fn cut_everywhere(load: &Load, from: usize) -> (usize, usize) {
     let disk = LoggedDisk::default();
-    let told = work(&disk).await;
+    let told = work(&disk, load).await;
     assert!(
-        told.events.len() > 50 && told.documents.len() > 10 && told.progress.len() > 40,
+        told.events.len() > from + 20 && told.documents.len() > 5 && told.progress.len() > 10,
         "the workload does too little"
     );
+    let of_tables = disk.syncs_of_tables(told.events[from].0..told.all);
     let mut syncs = 0;
-    for cut in cuts(&disk, told.events[0].0) {
+    for cut in cuts(&disk, told.events[from].0) {
         syncs = cut.syncs;
         look(cut.files, cut.syncs, &told, cut.what).await;
     }
+    (syncs, of_tables)
+}
+
+#[tokio::test]
+async fn at_every_sync_nothing_that_was_acknowledged_is_missing_and_no_sealed_document_has_changed()
+{
+    let load = Load {
+        seconds: 60,
+        before: 0,
+        at_once: 0,
+    };
+    let (syncs, of_tables) = cut_everywhere(&load, 0).await;
     assert!(syncs > 120, "{syncs} syncs");
+    // One when the file of the tables grows.
+    assert!(of_tables < 2, "the tables became durable before the end");
+}
+
+#[tokio::test]
+async fn nothing_is_lost_at_any_sync_while_the_tables_take_the_log_over() {
+    let load = Load {
+        seconds: 14,
+        before: 240,
+        at_once: 0,
+    };
+    let (_, of_tables) = cut_everywhere(&load, load.before - 2).await;
+    assert!(of_tables >= 2, "the log was never full");
+}
+
+#[tokio::test]
+async fn nothing_is_lost_at_any_sync_around_a_group_that_is_too_long_for_the_log() {
+    let load = Load {
+        seconds: 6,
+        before: 3,
+        at_once: 1_200,
+    };
+    let (_, of_tables) = cut_everywhere(&load, 0).await;
+    assert!(of_tables >= 2, "the long group went into the log");
 }
