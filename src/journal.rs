@@ -15,6 +15,7 @@ mod held;
 mod ids;
 mod inbox;
 mod log;
+mod log_file;
 mod namespace;
 mod open;
 mod panics;

@@ -24,6 +24,7 @@ use super::held::Held;
 use super::ids::{self, Ids};
 use super::inbox::Inbox;
 use super::log;
+use super::log_file::LogFile;
 use super::panics::{Quiet, describe, panicked};
 use super::prepare::{FORMAT, Prepared, prepare};
 use super::read::Journal;
@@ -270,10 +271,8 @@ fn open_log(data_dir: &Path, journal: u64, disk: &Disk) -> io::Result<Box<dyn St
     }
     // The names of new files must be on disk, too.
     File::open(data_dir)?.sync_all()?;
-    Ok(Box::new(Insisting::new(
-        FileBackend::new(file).map_err(io::Error::other)?,
-        disk.clone(),
-    )))
+    let file = LogFile::new(file, &path);
+    Ok(Box::new(Insisting::new(file, disk.clone())))
 }
 
 fn builder(config: &config::Journal) -> Builder {
