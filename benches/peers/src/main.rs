@@ -32,6 +32,8 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser as _;
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 
 use arguments::{Arguments, Role};
 use measure::{Plan, Row, Site};
@@ -39,8 +41,17 @@ use programs::Programs;
 use system::System;
 use table::{cells, comparison, percentile_ms, table};
 
-fn main() -> Result<ExitCode> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match start(&Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("peers: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: &Arguments) -> Result<ExitCode> {
     if let Some(Role::Acceptor { address, dir }) = &arguments.role {
         acceptor::serve(*address, dir)?;
         return Ok(ExitCode::SUCCESS);
@@ -50,10 +61,12 @@ fn main() -> Result<ExitCode> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {
-            ended = run(&arguments) => ended,
-            // Everything that was started ends when it is dropped.
-            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+            ended = run(arguments) => ended,
+            // Every process that was started ends when it is dropped.
+            _ = ctrl_c() => bail!("interrupted"),
+            _ = terminate.recv() => bail!("terminated"),
         }
     })
 }

