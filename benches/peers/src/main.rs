@@ -29,6 +29,7 @@ mod usage;
 use std::fs;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser as _;
@@ -83,7 +84,7 @@ async fn run(arguments: &Arguments) -> Result<ExitCode> {
     fs::create_dir_all(&arguments.dir)
         .with_context(|| format!("cannot make {}", arguments.dir.display()))?;
     disk::check(&arguments.dir)?;
-    // Servers run in their own directories, so that a relative path would mean another one there.
+    // Servers run in their own directories, where a relative path would name another one.
     let dir = arguments.dir.canonicalize()?;
     let site = Site {
         programs: &programs,
@@ -147,12 +148,7 @@ async fn measure(rows: &mut [Row], arguments: &Arguments, site: &Site<'_>, round
     }
 }
 
-fn print(
-    rows: &[Row],
-    arguments: &Arguments,
-    programs: &Programs,
-    appends: &[std::time::Duration],
-) {
+fn print(rows: &[Row], arguments: &Arguments, programs: &Programs, appends: &[Duration]) {
     let Arguments {
         rounds,
         events,

@@ -1,5 +1,6 @@
 //! Which servers this machine has, and how to install the others. Nothing is downloaded.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,10 +35,10 @@ const INSTALL_NATS: &str = "`apt-get install nats-server` (Debian 12 has 2.9), o
 
 impl Programs {
     pub fn find(arguments: &Arguments) -> Self {
+        let path = std::env::var_os("PATH");
         let own = |given: &Option<PathBuf>, name: &str| {
-            given
-                .clone()
-                .or_else(|| in_path(name, std::env::var_os("PATH").as_deref()))
+            let given = given.as_deref().map(absolute);
+            given.or_else(|| in_path(name, path.as_deref()?))
         };
         // Debian's command in PATH changes to another user, who may not write to our directory.
         let debian = Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server");
@@ -46,9 +47,11 @@ impl Programs {
             given => own(given, "rabbitmq-server"),
         };
         Self {
-            stockrelay: program(Some(arguments.stockrelay.clone()), &["--version"]),
+            stockrelay: program(Some(absolute(&arguments.stockrelay)), &["--version"]),
             nats: program(own(&arguments.nats, "nats-server"), &["--version"]),
-            rabbitmq: rabbitmq.map(installed_rabbitmq),
+            rabbitmq: rabbitmq
+                .filter(|path| path.is_file())
+                .map(installed_rabbitmq),
             epmd: own(&None, "epmd"),
             mosquitto: program(own(&arguments.mosquitto, "mosquitto"), &["-h"]),
             strace: own(&None, "strace"),
@@ -132,8 +135,13 @@ fn installed_rabbitmq(path: PathBuf) -> Program {
     Program { path, version }
 }
 
-fn in_path(name: &str, path: Option<&std::ffi::OsStr>) -> Option<PathBuf> {
-    std::env::split_paths(path?)
+/// Servers run in their own directories, where a relative path would name another file.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn in_path(name: &str, path: &OsStr) -> Option<PathBuf> {
+    std::env::split_paths(path)
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
 }
