@@ -1,0 +1,220 @@
+//! Single events: what each costs the disk, one in flight and one a second, and what a gateway
+//! writes while its devices send nothing.
+
+use std::time::Duration;
+
+use stockrelay::clock;
+use tokio::time::MissedTickBehavior;
+
+use crate::arguments::Arguments;
+use crate::baseline;
+use crate::compare::{Figure, rounds};
+use crate::daemon::{Gateway, Setup};
+use crate::load::{Device, Ids, Load, payload};
+use crate::million::{PROBE_NUMBERS, budget_text, setup};
+use crate::percentile::Percentiles;
+use crate::process::{SyncCounter, wait_quiet};
+use crate::{DEVICES, IN_FLIGHT};
+
+type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// How many events are stored before the single ones.
+const STORED: [u64; 2] = [0, 300_000];
+/// Events one after the other, and those whose syncs strace counts.
+const EVENTS: u64 = 2_000;
+const COUNTED_EVENTS: u64 = 300;
+/// The devices that send one event a second, all together.
+const SLOW_DEVICES: usize = 20;
+/// Devices send PINGREQ in time for their keep-alive of 60 s.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const DAY_SECONDS: f64 = 86_400.0;
+
+pub async fn single(arguments: &Arguments) -> Answer<()> {
+    let stored: Vec<u64> = arguments
+        .events
+        .map_or_else(|| STORED.to_vec(), |n| vec![n]);
+    let setup = setup(arguments, stored.iter().max().copied().unwrap_or_default());
+    println!(
+        "single: link to Odoo down; each figure includes the work until the gateway is quiet; {}",
+        budget_text(&setup)
+    );
+    rounds(arguments, async |program| {
+        let mut report = Report::default();
+        baselines(&mut report)?;
+        for stored in &stored {
+            let setup = Setup {
+                program: Some(program.to_owned()),
+                ..setup.clone()
+            };
+            run(arguments, &setup, *stored, &mut report).await?;
+        }
+        Ok(report.0)
+    })
+    .await
+}
+
+/// The figures of one run, which are printed as they come.
+#[derive(Default)]
+struct Report(Vec<Figure>);
+
+impl Report {
+    fn add(&mut self, what: &str, name: &str, value: f64) {
+        let name = format!("{what}: {name}");
+        self.0.push(Figure { name, value });
+    }
+
+    /// Times and written bytes of single events, and syncs if they were counted.
+    fn events(&mut self, what: &str, times: Percentiles, written: f64, syncs: Option<f64>) {
+        let counted = syncs.map_or_else(|| "?".to_owned(), |syncs| format!("{syncs:.2}"));
+        println!("  {what}: {times}; {written:.0} bytes written and {counted} syncs an event");
+        self.add(what, "p50, ms", times.p50);
+        self.add(what, "p99, ms", times.p99);
+        self.add(what, "written, bytes an event", written);
+        if let Some(syncs) = syncs {
+            self.add(what, "syncs an event", syncs);
+        }
+    }
+
+    fn day(&mut self, what: &str, bytes_a_second: f64) {
+        let megabytes = bytes_a_second * DAY_SECONDS / 1e6;
+        println!("    that is {megabytes:.1} MB a day");
+        self.add(what, "MB a day", megabytes);
+    }
+}
+
+fn baselines(report: &mut Report) -> Answer<()> {
+    let commits = baseline::commits(EVENTS, Ids::Random)?;
+    let counted = syncs_of(std::process::id(), COUNTED_EVENTS, || {
+        baseline::commits(COUNTED_EVENTS, Ids::Random).map(drop)
+    })?;
+    let (times, written) = (commits.percentiles(), commits.written_bytes_each());
+    report.events("bare redb, one commit an event", times, written, counted);
+    let appends = baseline::appends(EVENTS)?;
+    let counted = syncs_of(std::process::id(), COUNTED_EVENTS, || {
+        baseline::appends(COUNTED_EVENTS).map(drop)
+    })?;
+    let (times, written) = (appends.percentiles(), appends.written_bytes_each());
+    let what = "append of 300 bytes to a preallocated file, and fdatasync";
+    report.events(what, times, written, counted);
+    Ok(())
+}
+
+fn syncs_of(pid: u32, events: u64, work: impl FnOnce() -> Answer<()>) -> Answer<Option<f64>> {
+    let Some(counter) = SyncCounter::start(pid)? else {
+        return Ok(None);
+    };
+    work()?;
+    Ok(Some(counter.stop()? as f64 / events as f64))
+}
+
+async fn run(arguments: &Arguments, setup: &Setup, stored: u64, report: &mut Report) -> Answer<()> {
+    let mut gateway = Gateway::start_as(setup)?;
+    let load = Load {
+        address: gateway.address(),
+        devices: DEVICES,
+        in_flight: IN_FLIGHT,
+        ids: Ids::Random,
+    };
+    load.publish(0, stored).await?;
+    wait_quiet(gateway.pid()).await?;
+    let mut next = PROBE_NUMBERS;
+
+    let what = format!("{stored} stored, one in flight");
+    let before = gateway.usage()?;
+    let times = Percentiles::of(load.latencies(next, EVENTS).await?);
+    next += EVENTS;
+    let acknowledged = gateway.usage()?.since(before).written_bytes;
+    wait_quiet(gateway.pid()).await?;
+    let written = gateway.usage()?.since(before).written_bytes as f64 / EVENTS as f64;
+    let syncs = match SyncCounter::start(gateway.pid())? {
+        Some(counter) => {
+            load.latencies(next, COUNTED_EVENTS).await?;
+            next += COUNTED_EVENTS;
+            wait_quiet(gateway.pid()).await?;
+            Some(counter.stop()? as f64 / COUNTED_EVENTS as f64)
+        }
+        None => None,
+    };
+    report.events(&what, times, written, syncs);
+    let acknowledged = acknowledged as f64 / EVENTS as f64;
+    println!("    {acknowledged:.0} bytes of them until the last PUBACK");
+
+    let mut devices = Vec::new();
+    for number in 0..SLOW_DEVICES {
+        devices.push(Device::connect(gateway.address(), &format!("slow{number:02}")).await?);
+    }
+    let what = format!("{stored} stored, 1 event/s of {SLOW_DEVICES} devices in all");
+    let seconds = arguments.seconds;
+    wait_quiet(gateway.pid()).await?;
+    let before = gateway.usage()?;
+    let times = Percentiles::of(one_a_second(&mut devices, next, seconds).await?);
+    next += seconds;
+    wait_quiet(gateway.pid()).await?;
+    let written = gateway.usage()?.since(before).written_bytes as f64 / seconds as f64;
+    let syncs = match SyncCounter::start(gateway.pid())? {
+        Some(counter) => {
+            one_a_second(&mut devices, next, seconds).await?;
+            wait_quiet(gateway.pid()).await?;
+            Some(counter.stop()? as f64 / seconds as f64)
+        }
+        None => None,
+    };
+    report.events(&what, times, written, syncs);
+    report.day(&what, written);
+
+    let what = format!("{stored} stored, {SLOW_DEVICES} devices connected and idle");
+    idle(
+        &gateway,
+        &mut devices,
+        arguments.idle_seconds,
+        &what,
+        report,
+    )
+    .await?;
+    gateway.stop()
+}
+
+/// One event each second, of one device after the other.
+async fn one_a_second(devices: &mut [Device], first: u64, seconds: u64) -> Answer<Vec<Duration>> {
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    let mut times = Vec::new();
+    let count = devices.len();
+    for number in first..first + seconds {
+        second.tick().await;
+        let device = &mut devices[usize::try_from(number)? % count];
+        times.push(device.publish_one(payload(Ids::Random, number)).await?);
+    }
+    Ok(times)
+}
+
+/// What a gateway writes while its devices only keep their connections.
+async fn idle(
+    gateway: &Gateway,
+    devices: &mut [Device],
+    seconds: u64,
+    what: &str,
+    report: &mut Report,
+) -> Answer<()> {
+    let time = Duration::from_secs(seconds);
+    let counter = SyncCounter::start(gateway.pid())?;
+    let (begun, before) = (clock::instant(), gateway.usage()?);
+    let mut pings = tokio::time::interval(PING_EVERY);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while begun.elapsed() < time {
+        for device in &mut *devices {
+            device.ping().await?;
+        }
+        let left = time.saturating_sub(begun.elapsed());
+        drop(tokio::time::timeout(left, pings.tick()).await);
+    }
+    let written = gateway.usage()?.since(before).written_bytes as f64;
+    let syncs = counter.map(SyncCounter::stop).transpose()?;
+    let counted = syncs.map_or_else(|| "?".to_owned(), |syncs| syncs.to_string());
+    println!("  {what}: {written:.0} bytes written and {counted} syncs in {seconds} s");
+    report.add(what, "bytes written", written);
+    if let Some(syncs) = syncs {
+        report.add(what, "syncs", syncs as f64);
+    }
+    report.day(what, written / seconds as f64);
+    Ok(())
+}
