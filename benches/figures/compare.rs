@@ -23,16 +23,16 @@ pub async fn rounds(
     let mut binaries = arguments.before.clone();
     binaries.push(daemon::program());
     let mut runs: Vec<Vec<Vec<Figure>>> = vec![Vec::new(); binaries.len()];
-    let is_alone = arguments.rounds == 1 && binaries.len() == 1;
     for round in 1..=arguments.rounds {
         for (binary, runs) in binaries.iter().zip(&mut runs) {
-            if !is_alone {
-                println!("round {round}: {}", binary.display());
-            }
+            // Other work on the machine explains figures that do not fit the others.
+            let load = std::fs::read_to_string("/proc/loadavg")?;
+            let load = load.split(' ').next().unwrap_or_default();
+            println!("round {round}: {}; load average {load}", binary.display());
             runs.push(measure(binary).await?);
         }
     }
-    if !is_alone {
+    if arguments.rounds > 1 || binaries.len() > 1 {
         print_medians(&binaries, &runs);
     }
     Ok(())
@@ -48,13 +48,14 @@ fn print_medians(binaries: &[PathBuf], runs: &[Vec<Vec<Figure>>]) {
         let medians: Vec<f64> = (runs.iter())
             .map(|runs| median(runs.iter().map(|figures| figures[place].value).collect()))
             .collect();
-        let each: String = (medians.iter())
-            .map(|value| format!("{:>14}", short(*value)))
-            .collect();
-        let ratios: String = (medians[1..].iter())
-            .map(|value| format!("{:>9.3}", value / medians[0]))
-            .collect();
-        println!("  {:<52}{each}{ratios}", runs[0][0][place].name);
+        print!("  {:<52}", runs[0][0][place].name);
+        for median in &medians {
+            print!("{:>14}", short(*median));
+        }
+        for median in &medians[1..] {
+            print!("{:>9.3}", median / medians[0]);
+        }
+        println!();
     }
 }
 

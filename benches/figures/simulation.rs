@@ -83,7 +83,7 @@ struct Parked {
 }
 
 /// The journal of a simulated site.
-pub struct Site {
+pub struct Simulation {
     folder: PathBuf,
     plan: Plan,
     journal: Journal,
@@ -96,7 +96,7 @@ pub struct Site {
     pruned_events: u64,
 }
 
-impl Site {
+impl Simulation {
     pub fn open(folder: &Path, plan: Plan) -> Answer<Self> {
         let (journal, writer) = open(folder, plan)?;
         Ok(Self {
@@ -151,12 +151,12 @@ impl Site {
             events,
         };
         let (journal, writer) = open(&self.folder, self.plan)?;
-        let site = Self {
+        let opened = Self {
             journal,
             writer,
             ..self
         };
-        Ok((site, size))
+        Ok((opened, size))
     }
 
     /// Stores a group of events, and a part of them a second time, as a device does that missed the
@@ -247,8 +247,8 @@ impl Site {
         if changes.is_empty() {
             return Ok(());
         }
-        let changed = self.journal.inbox().change(changes).await?;
-        if changed.iter().all(|changed| *changed) {
+        let results = self.journal.inbox().change(changes).await?;
+        if results.iter().all(|has_changed| *has_changed) {
             Ok(())
         } else {
             Err("a document is not in the state that the simulation expects".into())
@@ -407,9 +407,11 @@ fn change(number: DocumentNumber, expect: State, state: State, now: Timestamp) -
 }
 
 fn send(number: DocumentNumber, plan: &str, now: Timestamp) -> Change {
-    let mut change = change(number, State::Waiting, State::Sending, now);
+    let mut change = Change {
+        note: "sending".to_owned(),
+        ..change(number, State::Waiting, State::Sending, now)
+    };
     change.progress.plan = Some(plan.to_owned());
-    change.note = "sending".to_owned();
     change
 }
 

@@ -117,64 +117,76 @@ async fn run(arguments: &Arguments, setup: &Setup, stored: u64, report: &mut Rep
     };
     load.publish(0, stored).await?;
     wait_quiet(gateway.pid()).await?;
-    let mut next = PROBE_NUMBERS;
 
     let what = format!("{stored} stored, one in flight");
-    let before = gateway.usage()?;
-    let times = Percentiles::of(load.latencies(next, EVENTS).await?);
-    next += EVENTS;
-    let acknowledged = gateway.usage()?.since(before).written_bytes;
-    wait_quiet(gateway.pid()).await?;
-    let written = gateway.usage()?.since(before).written_bytes as f64 / EVENTS as f64;
-    let syncs = match SyncCounter::start(gateway.pid())? {
-        Some(counter) => {
-            load.latencies(next, COUNTED_EVENTS).await?;
-            next += COUNTED_EVENTS;
-            wait_quiet(gateway.pid()).await?;
-            Some(counter.stop()? as f64 / COUNTED_EVENTS as f64)
-        }
-        None => None,
-    };
-    report.events(&what, times, written, syncs);
-    let acknowledged = acknowledged as f64 / EVENTS as f64;
-    println!("    {acknowledged:.0} bytes of them until the last PUBACK");
+    one_after_the_other(&gateway, load, &what, report).await?;
 
     let mut devices = Vec::new();
     for number in 0..SLOW_DEVICES {
         devices.push(Device::connect(gateway.address(), &format!("slow{number:02}")).await?);
     }
+    wait_quiet(gateway.pid()).await?;
     let what = format!("{stored} stored, 1 event/s of {SLOW_DEVICES} devices in all");
-    let seconds = arguments.seconds;
-    wait_quiet(gateway.pid()).await?;
-    let before = gateway.usage()?;
-    let times = Percentiles::of(one_a_second(&mut devices, next, seconds).await?);
-    next += seconds;
-    wait_quiet(gateway.pid()).await?;
-    let written = gateway.usage()?.since(before).written_bytes as f64 / seconds as f64;
-    let syncs = match SyncCounter::start(gateway.pid())? {
-        Some(counter) => {
-            one_a_second(&mut devices, next, seconds).await?;
-            wait_quiet(gateway.pid()).await?;
-            Some(counter.stop()? as f64 / seconds as f64)
-        }
-        None => None,
-    };
-    report.events(&what, times, written, syncs);
-    report.day(&what, written);
+    slowly(&gateway, &mut devices, arguments.seconds, &what, report).await?;
 
     let what = format!("{stored} stored, {SLOW_DEVICES} devices connected and idle");
-    idle(
-        &gateway,
-        &mut devices,
-        arguments.idle_seconds,
-        &what,
-        report,
-    )
-    .await?;
+    let seconds = arguments.idle_seconds;
+    idle(&gateway, &mut devices, seconds, &what, report).await?;
     gateway.stop()
 }
 
-/// One event each second, of one device after the other.
+/// Events of one device with one in flight.
+async fn one_after_the_other(
+    gateway: &Gateway,
+    load: Load,
+    what: &str,
+    report: &mut Report,
+) -> Answer<()> {
+    let before = gateway.usage()?;
+    let times = Percentiles::of(load.latencies(PROBE_NUMBERS, EVENTS).await?);
+    let acknowledged = gateway.usage()?.since(before).written_bytes;
+    wait_quiet(gateway.pid()).await?;
+    let written = gateway.usage()?.since(before).written_bytes;
+    let mut syncs = None;
+    if let Some(counter) = SyncCounter::start(gateway.pid())? {
+        let first = PROBE_NUMBERS + EVENTS;
+        load.latencies(first, COUNTED_EVENTS).await?;
+        wait_quiet(gateway.pid()).await?;
+        syncs = Some(counter.stop()? as f64 / COUNTED_EVENTS as f64);
+    }
+    let each = |bytes: u64| bytes as f64 / EVENTS as f64;
+    report.events(what, times, each(written), syncs);
+    println!(
+        "    {:.0} bytes of them until the last PUBACK",
+        each(acknowledged)
+    );
+    Ok(())
+}
+
+/// One event a second, of one device after the other.
+async fn slowly(
+    gateway: &Gateway,
+    devices: &mut [Device],
+    seconds: u64,
+    what: &str,
+    report: &mut Report,
+) -> Answer<()> {
+    let first = PROBE_NUMBERS + EVENTS + COUNTED_EVENTS;
+    let before = gateway.usage()?;
+    let times = Percentiles::of(one_a_second(devices, first, seconds).await?);
+    wait_quiet(gateway.pid()).await?;
+    let written = gateway.usage()?.since(before).written_bytes as f64 / seconds as f64;
+    let mut syncs = None;
+    if let Some(counter) = SyncCounter::start(gateway.pid())? {
+        one_a_second(devices, first + seconds, seconds).await?;
+        wait_quiet(gateway.pid()).await?;
+        syncs = Some(counter.stop()? as f64 / seconds as f64);
+    }
+    report.events(what, times, written, syncs);
+    report.day(what, written);
+    Ok(())
+}
+
 async fn one_a_second(devices: &mut [Device], first: u64, seconds: u64) -> Answer<Vec<Duration>> {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let mut times = Vec::new();
@@ -209,8 +221,10 @@ async fn idle(
     }
     let written = gateway.usage()?.since(before).written_bytes as f64;
     let syncs = counter.map(SyncCounter::stop).transpose()?;
-    let counted = syncs.map_or_else(|| "?".to_owned(), |syncs| syncs.to_string());
-    println!("  {what}: {written:.0} bytes written and {counted} syncs in {seconds} s");
+    println!(
+        "  {what}: {written:.0} bytes written and {} syncs in {seconds} s",
+        syncs.map_or_else(|| "?".to_owned(), |count| count.to_string())
+    );
     report.add(what, "bytes written", written);
     if let Some(syncs) = syncs {
         report.add(what, "syncs", syncs as f64);

@@ -8,7 +8,7 @@ use stockrelay::clock;
 use crate::arguments::Arguments;
 use crate::daemon::scratch;
 use crate::process::memory_kib;
-use crate::simulation::{Plan, Pruned, Site, Size};
+use crate::simulation::{Plan, Pruned, Simulation, Size};
 
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -32,30 +32,31 @@ pub async fn year(arguments: &Arguments) -> Answer<()> {
         "        day    events  files MiB  on disk MiB  in use MiB  in use B/ev  prune requests a day  longest ms  of nothing ms  HWM MiB  events/s    min"
     );
     let folder = tempfile::tempdir_in(scratch()?)?;
-    let mut site = Site::open(&folder.path().join("data"), plan)?;
+    let mut simulation = Simulation::open(&folder.path().join("data"), plan)?;
     let begun = clock::instant();
     let every = (days / REPORTS).max(1);
     let kept_days = u64::from(plan.kept_days);
     let mut full: Option<(u64, Size)> = None;
     let mut largest = Largest::default();
-    let (mut longest, mut reported) = (Pruned::default(), clock::instant());
+    let (mut longest, mut reported) = (Pruned::default(), (0, clock::instant()));
     for day in 1..=days {
-        let pruned = site.run_one_day().await?;
+        let pruned = simulation.run_one_day().await?;
         longest.requests = longest.requests.max(pruned.requests);
         longest.longest = longest.longest.max(pruned.longest);
         longest.longest_of_nothing = longest.longest_of_nothing.max(pruned.longest_of_nothing);
         if !day.is_multiple_of(every) && day != days && day != kept_days {
             continue;
         }
-        let rate = (every * plan.events_per_day) as f64 / reported.elapsed().as_secs_f64();
-        let (next, size) = site.measure().await?;
-        site = next;
+        let events = (day - reported.0) * plan.events_per_day;
+        let rate = events as f64 / reported.1.elapsed().as_secs_f64();
+        let (next, size) = simulation.measure().await?;
+        simulation = next;
         print(day, size, longest, rate, begun.elapsed())?;
         if day >= kept_days {
             full.get_or_insert((day, size));
             largest.add(size);
         }
-        (longest, reported) = (Pruned::default(), clock::instant());
+        (longest, reported) = (Pruned::default(), (day, clock::instant()));
     }
     if let Some((day, size)) = full {
         println!(

@@ -6,12 +6,12 @@ mod disk_use;
 #[path = "../../../benches/figures/simulation.rs"]
 mod simulation;
 
-use simulation::{Plan, Site};
+use simulation::{Plan, Simulation};
 
 const PLAN: Plan = Plan {
-    events_per_day: 400,
+    events_per_day: 200,
     kept_days: 7,
-    group_events: 200,
+    group_events: 100,
 };
 const DAYS: u64 = 30;
 /// By this day the gateway has pruned for some days, and the files have their size.
@@ -24,16 +24,16 @@ const SIZE_MAX_PERCENT: u64 = 125;
 #[tokio::test]
 async fn the_journal_keeps_its_size_once_events_are_past_their_retention() {
     let folder = tempfile::tempdir().unwrap();
-    let site = Site::open(folder.path(), PLAN).unwrap();
-    let (mut site, empty) = site.measure().await.unwrap();
+    let simulation = Simulation::open(folder.path(), PLAN).unwrap();
+    let (mut simulation, empty) = simulation.measure().await.unwrap();
     let mut full = None;
     for day in 1..=DAYS {
-        site.run_one_day().await.unwrap();
+        simulation.run_one_day().await.unwrap();
         if day < FULL_DAY || !day.is_multiple_of(MEASURED_EVERY) {
             continue;
         }
-        let (next, size) = site.measure().await.unwrap();
-        site = next;
+        let (next, size) = simulation.measure().await.unwrap();
+        simulation = next;
         let full = full.get_or_insert(size);
         for (what, size, full) in [
             (
