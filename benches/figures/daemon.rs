@@ -233,7 +233,7 @@ impl Gateway {
     }
 
     pub fn usage(&self) -> Answer<Usage> {
-        Usage::of(self.pid())
+        Usage::of(self.pid(), &self.data_dir())
     }
 
     pub fn disk_use(&self) -> Answer<DiskUse> {
@@ -245,7 +245,7 @@ impl Gateway {
         process::drop_page_cache(&self.data_dir())
     }
 
-    fn data_dir(&self) -> PathBuf {
+    pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 }

@@ -12,6 +12,7 @@
 mod arguments;
 mod baseline;
 mod compare;
+mod cost;
 mod daemon;
 mod disk_use;
 mod drain;
@@ -23,6 +24,7 @@ mod percentile;
 mod process;
 mod simulation;
 mod single;
+mod trace;
 mod year;
 
 use arguments::Arguments;

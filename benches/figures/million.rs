@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use crate::arguments::Arguments;
 use crate::compare::{Figure, rounds};
+use crate::cost::{Calls, Cost};
 use crate::daemon::{Gateway, Setup};
 use crate::load::{Acknowledged, Ids, Load};
 use crate::percentile::Percentiles;
-use crate::process::{SyncCounter, Usage, wait_quiet};
+use crate::process::{Usage, wait_quiet};
+use crate::trace::Trace;
 use crate::{DEVICES, IN_FLIGHT};
 
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -147,8 +149,8 @@ async fn part(
     Ok(row)
 }
 
-/// Single events, one in flight: first measured, then counted by strace, which slows them down.
-async fn probe(gateway: &Gateway, probed: &mut u64) -> Answer<Probe> {
+/// Single events, one in flight: first without strace, which slows them down, and then with it.
+async fn probe(gateway: &Gateway, probed: &mut u64) -> Answer<Cost> {
     let load = Load {
         address: gateway.address(),
         devices: 1,
@@ -156,34 +158,21 @@ async fn probe(gateway: &Gateway, probed: &mut u64) -> Answer<Probe> {
         ids: Ids::Random,
     };
     let before = gateway.usage()?;
-    let times = load
-        .latencies(PROBE_NUMBERS + *probed, PROBE_EVENTS)
-        .await?;
+    let first = PROBE_NUMBERS + *probed;
+    let times = Percentiles::of(load.latencies(first, PROBE_EVENTS).await?);
     wait_quiet(gateway.pid()).await?;
-    let written = gateway.usage()?.since(before).written_bytes;
+    let used = gateway.usage()?.since(before);
     *probed += PROBE_EVENTS;
-    let mut syncs = None;
-    if let Some(counter) = SyncCounter::start(gateway.pid())? {
-        load.latencies(PROBE_NUMBERS + *probed, PROBE_EVENTS)
-            .await?;
+    let mut calls = None;
+    if let Some(trace) = Trace::start(gateway.pid())? {
+        let first = PROBE_NUMBERS + *probed;
+        load.latencies(first, PROBE_EVENTS).await?;
         wait_quiet(gateway.pid()).await?;
         *probed += PROBE_EVENTS;
-        syncs = Some(counter.stop()? as f64 / PROBE_EVENTS as f64);
+        let traced = trace.stop(&gateway.data_dir())?;
+        calls = Some(Calls::of(traced, PROBE_EVENTS));
     }
-    Ok(Probe {
-        times: Percentiles::of(times),
-        written: written as f64 / PROBE_EVENTS as f64,
-        syncs,
-    })
-}
-
-/// Single events at some count of stored events.
-struct Probe {
-    times: Percentiles,
-    /// Bytes for each event.
-    written: f64,
-    /// For each event. `None`: not counted.
-    syncs: Option<f64>,
+    Ok(Cost::of(PROBE_EVENTS, times, used, calls))
 }
 
 /// A part of the load.
@@ -197,16 +186,18 @@ struct Row {
     processor_s: f64,
     resident_mib: f64,
     resident_most_mib: f64,
-    /// Bytes that the gateway wrote for each event of the part.
-    written: f64,
+    /// For each event of the part, in bytes, as in [`Cost`].
+    folios: f64,
+    device: Option<f64>,
     /// Bytes of the data directory for each stored event.
     length: f64,
     allocated: f64,
-    probe: Option<Probe>,
+    /// Single events after the part.
+    probe: Option<Cost>,
 }
 
 impl Row {
-    const HEAD: &str = "     stored  acked/s  p99 ms  pause ms  cpu s/100k  RSS MiB  HWM MiB  written B/ev  length B/ev  on disk B/ev | one in flight: p50 ms  p99 ms  written B/ev  syncs/ev";
+    const HEAD: &str = "     stored  acked/s  p99 ms  pause ms  cpu s/100k  RSS MiB  HWM MiB  folios B/ev  device B/ev  files B/ev  on disk B/ev";
 
     /// `count`: the events of the part; `probed`: the events of all earlier probes.
     fn of(
@@ -227,7 +218,8 @@ impl Row {
             processor_s: used.processor.as_secs_f64() * 1e5 / count as f64,
             resident_mib: gateway.resident_mib()?,
             resident_most_mib: gateway.resident_most_mib()?,
-            written: used.written_bytes as f64 / count as f64,
+            folios: used.written_bytes as f64 / count as f64,
+            device: used.device_bytes.map(|bytes| bytes as f64 / count as f64),
             length: disk.length as f64 / all,
             allocated: disk.allocated as f64 / all,
             probe: None,
@@ -235,41 +227,37 @@ impl Row {
     }
 
     fn figures(&self) -> Vec<Figure> {
-        let mut named = vec![
-            ("acknowledged/s", self.rate),
-            ("p99, ms", self.p99_ms),
-            ("longest pause, ms", self.pause_ms),
-            ("cpu, s per 100,000", self.processor_s),
-            ("resident, MiB", self.resident_mib),
-            ("resident at most, MiB", self.resident_most_mib),
-            ("written, bytes an event", self.written),
-            ("files, bytes an event", self.length),
-            ("on disk, bytes an event", self.allocated),
+        let named = [
+            ("acknowledged/s", Some(self.rate)),
+            ("p99, ms", Some(self.p99_ms)),
+            ("longest pause, ms", Some(self.pause_ms)),
+            ("cpu, s per 100,000", Some(self.processor_s)),
+            ("resident, MiB", Some(self.resident_mib)),
+            ("resident at most, MiB", Some(self.resident_most_mib)),
+            ("folios, B/event", Some(self.folios)),
+            ("device, B/event", self.device),
+            ("files, B/event", Some(self.length)),
+            ("on disk, B/event", Some(self.allocated)),
         ];
-        if let Some(probe) = &self.probe {
-            named.extend([
-                ("one in flight: p50, ms", probe.times.p50),
-                ("one in flight: p99, ms", probe.times.p99),
-                ("one in flight: written, bytes an event", probe.written),
-            ]);
-            named.extend(
-                probe
-                    .syncs
-                    .map(|syncs| ("one in flight: syncs an event", syncs)),
-            );
-        }
         let stored = self.stored;
-        (named.into_iter())
-            .map(|(name, value)| figure(&format!("{stored}: {name}"), value))
-            .collect()
+        let mut figures: Vec<Figure> = (named.into_iter())
+            .filter_map(|(name, value)| Some(figure(&format!("{stored}: {name}"), value?)))
+            .collect();
+        if let Some(probe) = self.probe {
+            figures.extend(probe.figures(&format!("{stored}: one in flight")));
+        }
+        figures
     }
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let device = self
+            .device
+            .map_or_else(|| "?".to_owned(), |bytes| format!("{bytes:.0}"));
         write!(
             f,
-            "{:>11}{:>9.0}{:>8.0}{:>10.0}{:>12.2}{:>9.1}{:>9.1}{:>14.0}{:>13.0}{:>14.0} |",
+            "{:>11}{:>9.0}{:>8.0}{:>10.0}{:>12.2}{:>9.1}{:>9.1}{:>13.0}{device:>13}{:>12.0}{:>14.0}",
             self.stored,
             self.rate,
             self.p99_ms,
@@ -277,21 +265,13 @@ impl fmt::Display for Row {
             self.processor_s,
             self.resident_mib,
             self.resident_most_mib,
-            self.written,
+            self.folios,
             self.length,
             self.allocated
         )?;
-        let Some(probe) = &self.probe else {
-            return Ok(());
-        };
-        let syncs = probe
-            .syncs
-            .map_or_else(|| "?".to_owned(), |syncs| format!("{syncs:.2}"));
-        let times = probe.times;
-        write!(
-            f,
-            "{:>22.2}{:>8.2}{:>14.0}{syncs:>10}",
-            times.p50, times.p99, probe.written
-        )
+        if let Some(probe) = &self.probe {
+            write!(f, "\n{:>11}one in flight: {probe}", "")?;
+        }
+        Ok(())
     }
 }

@@ -1,14 +1,13 @@
-//! What a process uses, as seen by the kernel: processor time, written bytes, syncs and memory.
+//! What a process uses, as the kernel counts it: processor time, written bytes and memory.
 
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::num::NonZeroU64;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use stockrelay::clock;
-use tempfile::NamedTempFile;
 
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -18,19 +17,22 @@ const TICK: Duration = Duration::from_millis(10);
 /// latest 10 s after its last event (`documents.idle_s`).
 const QUIET: Duration = Duration::from_secs(12);
 const QUIET_WAIT_MAX: Duration = Duration::from_mins(5);
-/// The system calls that wait for the disk.
-const SYNC_CALLS: [&str; 4] = ["fsync", "fdatasync", "sync_file_range", "msync"];
 
 /// The sums since the start of a process.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
     pub processor: Duration,
-    /// Bytes that the process sent towards the disk: changed pages of files, and direct writes.
+    /// The kernel's `write_bytes`: folios of the page cache that the process changed, whole, and
+    /// direct writes. `trace.rs` has another count.
     pub written_bytes: u64,
+    /// Bytes that the disk wrote, for all processes of the machine and the file system itself.
+    /// `None`: unknown.
+    pub device_bytes: Option<u64>,
 }
 
 impl Usage {
-    pub fn of(pid: u32) -> Answer<Self> {
+    /// `folder`: any on the disk that the process writes to.
+    pub fn of(pid: u32, folder: &Path) -> Answer<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         // The name of the program, in parentheses, may contain spaces.
         let (_, fields) = stat.rsplit_once(')').ok_or("no name in /proc/PID/stat")?;
@@ -38,13 +40,10 @@ impl Usage {
         let mut fields = fields.split_whitespace().skip(11);
         let user = ticks(fields.next().ok_or("no user time")?)?;
         let system = ticks(fields.next().ok_or("no system time")?)?;
-        let io = fs::read_to_string(format!("/proc/{pid}/io"))?;
-        let written = (io.lines())
-            .find_map(|line| line.strip_prefix("write_bytes: "))
-            .ok_or("no write_bytes in /proc/PID/io")?;
         Ok(Self {
             processor: TICK * (user + system),
-            written_bytes: written.parse()?,
+            written_bytes: written_bytes(pid)?,
+            device_bytes: device_bytes(folder),
         })
     }
 
@@ -53,6 +52,8 @@ impl Usage {
         Self {
             processor: self.processor.saturating_sub(before.processor),
             written_bytes: self.written_bytes.saturating_sub(before.written_bytes),
+            device_bytes: (self.device_bytes.zip(before.device_bytes))
+                .map(|(now, before)| now.saturating_sub(before)),
         }
     }
 }
@@ -72,7 +73,7 @@ pub async fn wait_quiet(pid: u32) -> Answer<()> {
     let begun = clock::instant();
     let (mut since, mut written) = (begun, None);
     while since.elapsed() < QUIET {
-        let now = Usage::of(pid)?.written_bytes;
+        let now = written_bytes(pid)?;
         if written != Some(now) {
             (since, written) = (clock::instant(), Some(now));
         }
@@ -84,68 +85,24 @@ pub async fn wait_quiet(pid: u32) -> Answer<()> {
     Ok(())
 }
 
-/// Counts the syncs of a process and its threads, with strace. Each system call takes longer
-/// meanwhile.
-pub struct SyncCounter {
-    strace: Child,
-    /// strace gets no signal that its reader is gone.
-    _messages: BufReader<ChildStderr>,
-    report: NamedTempFile,
+/// The bytes that the block device of a folder has written since the start of the machine. `None`:
+/// the folder is not on a block device.
+fn device_bytes(folder: &Path) -> Option<u64> {
+    /// The unit of the kernel's count, whatever the device is.
+    const SECTOR_BYTES: u64 = 512;
+    let device = fs::metadata(folder).ok()?.dev();
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let stat = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/stat")).ok()?;
+    let sectors: u64 = stat.split_whitespace().nth(6)?.parse().ok()?;
+    Some(sectors * SECTOR_BYTES)
 }
 
-impl SyncCounter {
-    /// Starts to count. `None`: strace is not there or may not attach; the reason is printed.
-    pub fn start(pid: u32) -> Answer<Option<Self>> {
-        let report = NamedTempFile::new()?;
-        let strace = Command::new("strace")
-            .args(["-f", "-c", "-e", &format!("trace={}", SYNC_CALLS.join(","))])
-            .args(["-p", &pid.to_string(), "-o"])
-            .arg(report.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut strace = match strace {
-            Ok(strace) => strace,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                println!("  (no syncs: strace is not installed)");
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let mut messages = BufReader::new(strace.stderr.take().ok_or("no stderr")?);
-        let mut first = String::new();
-        messages.read_line(&mut first)?;
-        if !first.contains("attached") {
-            strace.wait()?;
-            println!("  (no syncs: {})", first.trim_end());
-            return Ok(None);
-        }
-        Ok(Some(Self {
-            strace,
-            _messages: messages,
-            report,
-        }))
-    }
-
-    /// Stops counting. Returns how many calls there were.
-    pub fn stop(mut self) -> Answer<u64> {
-        let pid = i32::try_from(self.strace.id())?;
-        let pid = rustix::process::Pid::from_raw(pid).ok_or("no process")?;
-        rustix::process::kill_process(pid, rustix::process::Signal::INT)?;
-        self.strace.wait()?;
-        let mut calls = 0;
-        for line in fs::read_to_string(self.report.path())?.lines() {
-            // "% time", "seconds", "usecs/call", "calls", perhaps "errors", "syscall".
-            let words: Vec<&str> = line.split_whitespace().collect();
-            if let [_, _, _, count, .., name] = words.as_slice()
-                && SYNC_CALLS.contains(name)
-            {
-                calls += count.parse::<u64>()?;
-            }
-        }
-        Ok(calls)
-    }
+fn written_bytes(pid: u32) -> Answer<u64> {
+    let io = fs::read_to_string(format!("/proc/{pid}/io"))?;
+    let written = (io.lines())
+        .find_map(|line| line.strip_prefix("write_bytes: "))
+        .ok_or("no write_bytes in /proc/PID/io")?;
+    Ok(written.parse()?)
 }
 
 /// Removes the files of a folder from the page cache. Returns how.

@@ -7,13 +7,15 @@ use stockrelay::clock;
 use tokio::time::MissedTickBehavior;
 
 use crate::arguments::Arguments;
-use crate::baseline;
+use crate::baseline::Commits;
 use crate::compare::{Figure, rounds};
+use crate::cost::{Calls, Cost};
 use crate::daemon::{Gateway, Setup};
 use crate::load::{Device, Ids, Load, payload};
 use crate::million::{PROBE_NUMBERS, budget_text, setup};
 use crate::percentile::Percentiles;
-use crate::process::{SyncCounter, wait_quiet};
+use crate::process::wait_quiet;
+use crate::trace::Trace;
 use crate::{DEVICES, IN_FLIGHT};
 
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -63,48 +65,26 @@ impl Report {
         self.0.push(Figure { name, value });
     }
 
-    /// Times and written bytes of single events, and syncs if they were counted.
-    fn events(&mut self, what: &str, times: Percentiles, written: f64, syncs: Option<f64>) {
-        let counted = syncs.map_or_else(|| "?".to_owned(), |syncs| format!("{syncs:.2}"));
-        println!("  {what}: {times}; {written:.0} bytes written and {counted} syncs an event");
-        self.add(what, "p50, ms", times.p50);
-        self.add(what, "p99, ms", times.p99);
-        self.add(what, "written, bytes an event", written);
-        if let Some(syncs) = syncs {
-            self.add(what, "syncs an event", syncs);
-        }
+    fn events(&mut self, what: &str, cost: Cost) {
+        println!("  {what}: {cost}");
+        self.0.extend(cost.figures(what));
     }
 
     fn day(&mut self, what: &str, bytes_a_second: f64) {
         let megabytes = bytes_a_second * DAY_SECONDS / 1e6;
-        println!("    that is {megabytes:.1} MB a day");
-        self.add(what, "MB a day", megabytes);
+        println!("    in blocks that is {megabytes:.1} MB a day");
+        self.add(what, "blocks, MB a day", megabytes);
     }
 }
 
 fn baselines(report: &mut Report) -> Answer<()> {
-    let commits = baseline::commits(EVENTS, Ids::Random)?;
-    let counted = syncs_of(std::process::id(), COUNTED_EVENTS, || {
-        baseline::commits(COUNTED_EVENTS, Ids::Random).map(drop)
-    })?;
-    let (times, written) = (commits.percentiles(), commits.written_bytes_each());
-    report.events("bare redb, one commit an event", times, written, counted);
-    let appends = baseline::appends(EVENTS)?;
-    let counted = syncs_of(std::process::id(), COUNTED_EVENTS, || {
-        baseline::appends(COUNTED_EVENTS).map(drop)
-    })?;
-    let (times, written) = (appends.percentiles(), appends.written_bytes_each());
-    let what = "append of 300 bytes to a preallocated file, and fdatasync";
-    report.events(what, times, written, counted);
+    let mut redb = Commits::to_redb()?;
+    let cost = redb.measure(EVENTS, COUNTED_EVENTS, Ids::Random)?;
+    report.events("bare redb, one commit an event", cost);
+    let mut file = Commits::to_file(EVENTS + COUNTED_EVENTS)?;
+    let cost = file.measure(EVENTS, COUNTED_EVENTS, Ids::Random)?;
+    report.events("append of 300 bytes and fdatasync", cost);
     Ok(())
-}
-
-fn syncs_of(pid: u32, events: u64, work: impl FnOnce() -> Answer<()>) -> Answer<Option<f64>> {
-    let Some(counter) = SyncCounter::start(pid)? else {
-        return Ok(None);
-    };
-    work()?;
-    Ok(Some(counter.stop()? as f64 / events as f64))
 }
 
 async fn run(arguments: &Arguments, setup: &Setup, stored: u64, report: &mut Report) -> Answer<()> {
@@ -144,22 +124,16 @@ async fn one_after_the_other(
 ) -> Answer<()> {
     let before = gateway.usage()?;
     let times = Percentiles::of(load.latencies(PROBE_NUMBERS, EVENTS).await?);
-    let acknowledged = gateway.usage()?.since(before).written_bytes;
     wait_quiet(gateway.pid()).await?;
-    let written = gateway.usage()?.since(before).written_bytes;
-    let mut syncs = None;
-    if let Some(counter) = SyncCounter::start(gateway.pid())? {
+    let used = gateway.usage()?.since(before);
+    let mut calls = None;
+    if let Some(trace) = Trace::start(gateway.pid())? {
         let first = PROBE_NUMBERS + EVENTS;
         load.latencies(first, COUNTED_EVENTS).await?;
         wait_quiet(gateway.pid()).await?;
-        syncs = Some(counter.stop()? as f64 / COUNTED_EVENTS as f64);
+        calls = Some(Calls::of(trace.stop(&gateway.data_dir())?, COUNTED_EVENTS));
     }
-    let each = |bytes: u64| bytes as f64 / EVENTS as f64;
-    report.events(what, times, each(written), syncs);
-    println!(
-        "    {:.0} bytes of them until the last PUBACK",
-        each(acknowledged)
-    );
+    report.events(what, Cost::of(EVENTS, times, used, calls));
     Ok(())
 }
 
@@ -175,15 +149,17 @@ async fn slowly(
     let before = gateway.usage()?;
     let times = Percentiles::of(one_a_second(devices, first, seconds).await?);
     wait_quiet(gateway.pid()).await?;
-    let written = gateway.usage()?.since(before).written_bytes as f64 / seconds as f64;
-    let mut syncs = None;
-    if let Some(counter) = SyncCounter::start(gateway.pid())? {
+    let used = gateway.usage()?.since(before);
+    let mut calls = None;
+    if let Some(trace) = Trace::start(gateway.pid())? {
         one_a_second(devices, first + seconds, seconds).await?;
         wait_quiet(gateway.pid()).await?;
-        syncs = Some(counter.stop()? as f64 / seconds as f64);
+        calls = Some(Calls::of(trace.stop(&gateway.data_dir())?, seconds));
     }
-    report.events(what, times, written, syncs);
-    report.day(what, written);
+    report.events(what, Cost::of(seconds, times, used, calls));
+    if let Some(calls) = calls {
+        report.day(what, calls.written);
+    }
     Ok(())
 }
 
@@ -208,7 +184,7 @@ async fn idle(
     report: &mut Report,
 ) -> Answer<()> {
     let time = Duration::from_secs(seconds);
-    let counter = SyncCounter::start(gateway.pid())?;
+    let trace = Trace::start(gateway.pid())?;
     let (begun, before) = (clock::instant(), gateway.usage()?);
     let mut pings = tokio::time::interval(PING_EVERY);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -219,16 +195,15 @@ async fn idle(
         let left = time.saturating_sub(begun.elapsed());
         drop(tokio::time::timeout(left, pings.tick()).await);
     }
-    let written = gateway.usage()?.since(before).written_bytes as f64;
-    let syncs = counter.map(SyncCounter::stop).transpose()?;
-    println!(
-        "  {what}: {written:.0} bytes written and {} syncs in {seconds} s",
-        syncs.map_or_else(|| "?".to_owned(), |count| count.to_string())
-    );
-    report.add(what, "bytes written", written);
-    if let Some(syncs) = syncs {
+    let used = gateway.usage()?.since(before);
+    println!("  {what}, {seconds} s: {} B in folios", used.written_bytes);
+    report.add(what, "folios, B", used.written_bytes as f64);
+    if let Some(trace) = trace {
+        let traced = trace.stop(&gateway.data_dir())?;
+        let (syncs, written) = (traced.syncs, traced.written_bytes);
+        println!("    {syncs} syncs, {written} B in blocks");
         report.add(what, "syncs", syncs as f64);
+        report.day(what, written as f64 / seconds as f64);
     }
-    report.day(what, written / seconds as f64);
     Ok(())
 }
