@@ -1,7 +1,8 @@
 //! The figures of `docs/performance.md`, each measured against its baseline in the same run.
 //!
 //! `cargo bench` prints them all but the drain, which needs a real Odoo, and the attacks; `cargo
-//! bench -- NAME...` prints some: `ingest`, `latency`, `feedback`, `million`, `drain`, `hostile`.
+//! bench -- NAME...` prints some: `ingest`, `latency`, `feedback`, `million`, `lists`, `drain`,
+//! `hostile`.
 //! The daemon is the real binary in a process of its own; the load comes from this one.
 
 #![allow(
@@ -14,6 +15,7 @@ mod daemon;
 mod drain;
 mod feedback;
 mod hostile;
+mod lists;
 mod load;
 mod percentile;
 
@@ -55,6 +57,9 @@ fn main() -> Measured {
     }
     if wants("million") {
         runtime.block_on(million())?;
+    }
+    if wants("lists") {
+        runtime.block_on(lists::lists())?;
     }
     if wants("drain") {
         runtime.block_on(drain::drain())?;

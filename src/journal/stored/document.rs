@@ -11,6 +11,7 @@ use crate::document::{Document, DocumentKey, DocumentNumber, EventTime, Line, Pu
 use crate::event::{Goods, Seq};
 use crate::reason::Code;
 
+/// Each version begins with the key: [`document_key`] reads nothing else.
 #[derive(Serialize, Deserialize)]
 enum StoredDocument {
     V1(DocumentV1),
@@ -362,6 +363,13 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
         }
     };
     encode("document", &stored)
+}
+
+/// The key of a stored document.
+pub fn document_key(bytes: &[u8]) -> Result<DocumentKey, BadRecord> {
+    let begin: Result<((u32, [u8; 16]), &[u8]), _> = postcard::take_from_bytes(bytes);
+    let ((_version, key), _) = begin.map_err(|error| bad("document", error))?;
+    Ok(DocumentKey(key))
 }
 
 pub fn document_out(number: DocumentNumber, bytes: &[u8]) -> Result<Document, BadRecord> {

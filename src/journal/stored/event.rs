@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BadRecord, DecimalV1, bad, decode, encode, time};
-use crate::event::{Action, Event, EventFlag, Field, Goods, Move, Movement, Name, SourceKind};
+use crate::event::{
+    Action, Event, EventFlag, EventType, Field, Goods, Move, Movement, Name, SourceKind,
+};
 use rust_decimal::Decimal;
 
 #[derive(Serialize, Deserialize)]
@@ -294,6 +296,27 @@ pub fn event_in(event: &Event) -> Result<Vec<u8>, BadRecord> {
     let measures = event.measures.iter();
     let measures = measures.map(|(name, value)| (name.as_str(), (*value).into()));
     encode("event", &StoredEvent::V3(plain, flags, measures.collect()))
+}
+
+/// The device and the type of a stored event.
+pub fn event_head(bytes: &[u8]) -> Result<(&str, &'static EventType), BadRecord> {
+    let event = match decode("event", bytes)? {
+        StoredEvent::V1(event) | StoredEvent::V2(event, _) | StoredEvent::V3(event, ..) => event,
+    };
+    let event_type = match event.action {
+        ActionV1::Scan(..) => EventType::SCAN,
+        ActionV1::Transfer(_) => Movement::Transfer.event_type(),
+        ActionV1::Pick(_) => Movement::Pick.event_type(),
+        ActionV1::Receive(_) | ActionV1::ReceiveBestBefore(..) => Movement::Receive.event_type(),
+        ActionV1::Count(_) => Movement::Count.event_type(),
+        ActionV1::Scrap(_) => Movement::Scrap.event_type(),
+        ActionV1::Return(_) => Movement::Return.event_type(),
+        ActionV1::Pack(_) => Movement::Pack.event_type(),
+        ActionV1::Ship { .. } => EventType::SHIP,
+        ActionV1::Validate { .. } => EventType::VALIDATE,
+        ActionV1::Undo { .. } => EventType::UNDO,
+    };
+    Ok((event.device, event_type))
 }
 
 pub fn event_out(bytes: &[u8]) -> Result<Event, BadRecord> {
