@@ -30,8 +30,8 @@ pub use namespace::{Namespace, SideChange, SideKey, SideValue};
 pub use open::{FILE, OpenError, VERIFIED_BYTES_MAX, WriterHandle};
 pub(crate) use open::{FORMAT_REMEDY, unknown_format};
 pub use read::{
-    EventDocument, EventFilter, EventState, Journal, PART_RECORDS, ParkedPart, Rejected, Repeats,
-    Search, StateTotals, Totals,
+    EventDocument, EventFilter, EventState, FoundEvent, Journal, PART_RECORDS, ParkedPart,
+    Rejected, Repeats, Search, StateTotals, Totals,
 };
 pub use verify::{Verified, verify};
 

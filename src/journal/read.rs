@@ -15,7 +15,7 @@ use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 use tokio::sync::watch;
 
 pub use self::parked::ParkedPart;
-pub use self::search::{EventFilter, EventState, PART_RECORDS, Search};
+pub use self::search::{EventFilter, EventState, FoundEvent, PART_RECORDS, Search};
 pub use self::totals::{StateTotals, Totals};
 use super::damage::{Alarm, Damage, JournalError, OpenFile};
 use super::disk::Disk;
@@ -41,6 +41,15 @@ pub enum EventDocument {
 }
 
 impl EventDocument {
+    /// `number`: the value of the event in the table from event to document.
+    fn of(number: Option<u64>) -> Self {
+        match number.map(tables::document_number) {
+            None => Self::Open,
+            Some(None) => Self::NotNeeded,
+            Some(Some(number)) => Self::Sealed(number),
+        }
+    }
+
     /// The number of the document. `None`: the event is in no document, or not yet.
     #[must_use]
     pub fn number(self) -> Option<DocumentNumber> {
@@ -238,11 +247,7 @@ impl Journal {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
             let number = table.get(seq.get())?.map(|number| number.value());
-            Ok(match number.map(tables::document_number) {
-                None => EventDocument::Open,
-                Some(None) => EventDocument::NotNeeded,
-                Some(Some(number)) => EventDocument::Sealed(number),
-            })
+            Ok(EventDocument::of(number))
         })
     }
 

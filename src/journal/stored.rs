@@ -131,9 +131,16 @@ pub fn rejection_in(rejection: &Rejection) -> Result<Vec<u8>, BadRecord> {
     encode("rejected reading", &stored)
 }
 
+/// The variants of [`StoredRejection`].
+#[derive(Deserialize)]
+enum RejectionVersion {
+    V1,
+    V2,
+}
+
 /// The device and the id of a stored rejected reading.
 pub fn rejection_head(bytes: &[u8]) -> Result<(&str, Option<&str>), BadRecord> {
-    type Head<'a> = (u32, &'a str, &'a str, i64, Option<&'a str>);
+    type Head<'a> = (RejectionVersion, &'a str, &'a str, i64, Option<&'a str>);
     let head: Result<(Head<'_>, _), _> = postcard::take_from_bytes(bytes);
     let ((_version, device, _source, _received_us, id), _) =
         head.map_err(|error| bad("rejected reading", error))?;

@@ -15,7 +15,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 
 use super::super::damage::JournalError;
 use super::super::{stored, tables};
-use super::Journal;
+use super::{EventDocument, Journal};
 use crate::document::{DocumentNumber, State};
 use crate::event::{EventType, Name, Recorded, Seq};
 
@@ -43,6 +43,13 @@ pub enum EventState {
     NotNeeded,
     /// The event is in a sealed document in this state.
     Sealed(State),
+}
+
+/// An event that a search has found, and its document in the same transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundEvent {
+    pub recorded: Recorded,
+    pub document: EventDocument,
 }
 
 /// A search for events.
@@ -185,7 +192,7 @@ impl Search<'_> {
     }
 
     /// Reads the next part. Returns at most `limit` events.
-    pub fn read_part(&mut self, limit: usize) -> Result<Vec<Recorded>, JournalError> {
+    pub fn read_part(&mut self, limit: usize) -> Result<Vec<FoundEvent>, JournalError> {
         let journal = self.journal;
         journal.alarm.look(|| {
             let tables = Tables::open(&journal.read()?)?;
@@ -201,7 +208,7 @@ impl Search<'_> {
         &mut self,
         tables: &Tables,
         limit: usize,
-    ) -> Result<Vec<Recorded>, JournalError> {
+    ) -> Result<Vec<FoundEvent>, JournalError> {
         let is_open = self.filter.state == Some(EventState::Open);
         let mut found = Vec::new();
         let mut rows = tables.events.range(self.position.next().get()..)?;
@@ -215,7 +222,7 @@ impl Search<'_> {
             }
             let (seq, bytes) = (row.0.value(), row.1.value());
             if !is_open || tables.event_document.get(seq)?.is_none() {
-                found.extend(self.decode(Seq::new(seq), bytes)?);
+                found.extend(self.decode(tables, Seq::new(seq), bytes)?);
             }
             self.advance(Seq::new(seq));
         }
@@ -227,7 +234,7 @@ impl Search<'_> {
         tables: &Tables,
         state: EventState,
         limit: usize,
-    ) -> Result<Vec<Recorded>, JournalError> {
+    ) -> Result<Vec<FoundEvent>, JournalError> {
         let mut found = Vec::new();
         let mut documents = InState::new(tables, state);
         let mut rows = tables.event_document.range(self.position.next().get()..)?;
@@ -253,7 +260,7 @@ impl Search<'_> {
         &mut self,
         tables: &Tables,
         limit: usize,
-    ) -> Result<Vec<Recorded>, JournalError> {
+    ) -> Result<Vec<FoundEvent>, JournalError> {
         let mut found = Vec::new();
         for _ in 0..PART_RECORDS {
             let Records::Listed(listed) = &mut self.records else {
@@ -278,29 +285,34 @@ impl Search<'_> {
         self.searched += 1;
     }
 
-    fn find(&self, tables: &Tables, seq: Seq) -> Result<Option<Recorded>, JournalError> {
+    fn find(&self, tables: &Tables, seq: Seq) -> Result<Option<FoundEvent>, JournalError> {
         match tables.events.get(seq.get())? {
-            Some(bytes) => self.decode(seq, bytes.value()),
+            Some(bytes) => self.decode(tables, seq, bytes.value()),
             None => Ok(None),
         }
     }
 
     /// Decodes an event of the device and type that the search is for.
-    fn decode(&self, seq: Seq, bytes: &[u8]) -> Result<Option<Recorded>, JournalError> {
-        let EventFilter {
-            device, event_type, ..
-        } = &self.filter;
+    fn decode(
+        &self,
+        tables: &Tables,
+        seq: Seq,
+        bytes: &[u8],
+    ) -> Result<Option<FoundEvent>, JournalError> {
+        let (device, event_type) = (&self.filter.device, self.filter.event_type);
         if device.is_some() || event_type.is_some() {
             let (own_device, own_type) = stored::event_head(bytes)?;
-            let is_device = device
-                .as_ref()
-                .is_none_or(|name| name.as_str() == own_device);
+            let is_device = device.as_ref().is_none_or(|of| of.as_str() == own_device);
             if !is_device || event_type.is_some_and(|of| of.name != own_type.name) {
                 return Ok(None);
             }
         }
         let event = stored::event_out(bytes)?;
-        Ok(Some(Recorded { seq, event }))
+        let number = tables.event_document.get(seq.get())?;
+        Ok(Some(FoundEvent {
+            recorded: Recorded { seq, event },
+            document: EventDocument::of(number.map(|number| number.value())),
+        }))
     }
 }
 

@@ -365,10 +365,19 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
     encode("document", &stored)
 }
 
+/// The variants of [`StoredDocument`].
+#[derive(Deserialize)]
+enum DocumentVersion {
+    V1,
+    V2,
+    V3,
+    V4,
+}
+
 /// The key of a stored document.
 pub fn document_key(bytes: &[u8]) -> Result<DocumentKey, BadRecord> {
-    let begin: Result<((u32, [u8; 16]), &[u8]), _> = postcard::take_from_bytes(bytes);
-    let ((_version, key), _) = begin.map_err(|error| bad("document", error))?;
+    let head: Result<((DocumentVersion, [u8; 16]), _), _> = postcard::take_from_bytes(bytes);
+    let ((_version, key), _) = head.map_err(|error| bad("document", error))?;
     Ok(DocumentKey(key))
 }
 

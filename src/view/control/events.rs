@@ -4,6 +4,7 @@
 //! the search has not read yet.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -14,7 +15,7 @@ use super::{Answer, Gateway, SEARCH_TIME, reading};
 use crate::clock;
 use crate::document::DocumentNumber;
 use crate::event::Seq;
-use crate::journal::{EventDocument, JournalError};
+use crate::journal::{EventDocument, Journal, JournalError};
 use crate::view::records::{EventPage, EventView, Place, SearchView};
 
 /// Documents that a request remembers, at most.
@@ -38,11 +39,11 @@ fn event_page(gateway: &Gateway, query: &Query, time: Duration) -> Result<EventP
     let mut places = Places::new(gateway);
     let mut events = Vec::new();
     while !search.is_over() && events.len() < query.limit {
-        for recorded in search.read_part(query.limit - events.len())? {
-            let place = places.of(recorded.seq)?;
+        for found in search.read_part(query.limit - events.len())? {
+            let place = places.of(found.document)?;
             // The document may have changed its state since the search read it.
             if query.state.as_ref().is_none_or(|of| of == place.state()) {
-                events.push(EventView::of(&gateway.site, &recorded, place));
+                events.push(EventView::of(&gateway.site, &found.recorded, place));
             }
         }
         if begun.elapsed() >= time {
@@ -63,42 +64,38 @@ fn event_page(gateway: &Gateway, query: &Query, time: Duration) -> Result<EventP
 
 /// Finds the documents of events; reads each document of a page only once.
 struct Places<'a> {
-    gateway: &'a Gateway,
+    journal: &'a Journal,
     documents: HashMap<DocumentNumber, Place>,
-    place: Place,
 }
 
 impl<'a> Places<'a> {
     fn new(gateway: &'a Gateway) -> Self {
         Self {
-            gateway,
+            journal: &gateway.journal,
             documents: HashMap::new(),
-            place: Place::Open,
         }
     }
 
-    fn of(&mut self, seq: Seq) -> Result<&Place, JournalError> {
-        let journal = &self.gateway.journal;
-        self.place = match journal.document_of(seq)? {
-            EventDocument::Open => Place::Open,
-            EventDocument::NotNeeded => Place::NoDocument,
-            EventDocument::Sealed(number) => {
-                if !self.documents.contains_key(&number) {
-                    let found = journal.progress(number)?;
-                    // The journal pruned the document between the two reads, and prunes the event
-                    // next.
-                    let place = found.map_or(Place::NoDocument, |(key, progress)| {
-                        Place::of(key, &progress)
-                    });
-                    if self.documents.len() >= PLACES_MAX {
-                        self.documents.clear();
-                    }
-                    self.documents.insert(number, place);
-                }
-                return Ok(&self.documents[&number]);
-            }
+    fn of(&mut self, document: EventDocument) -> Result<&Place, JournalError> {
+        let number = match document {
+            EventDocument::Open => return Ok(&Place::Open),
+            EventDocument::NotNeeded => return Ok(&Place::NoDocument),
+            EventDocument::Sealed(number) => number,
         };
-        Ok(&self.place)
+        if self.documents.len() >= PLACES_MAX {
+            self.documents.clear();
+        }
+        match self.documents.entry(number) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(unread) => {
+                let found = self.journal.progress(number)?;
+                // The journal pruned the document between the two reads, and prunes the event next.
+                let place = found.map_or(Place::NoDocument, |(key, progress)| {
+                    Place::of(key, &progress)
+                });
+                Ok(unread.insert(place))
+            }
+        }
     }
 }
 

@@ -149,7 +149,8 @@ impl Stage {
         let all = self.journal().events(Seq::ZERO, 1_000_000).unwrap();
         let mut places = Places::new(&self.gateway);
         let state = |recorded: Recorded| {
-            let state = places.of(recorded.seq).unwrap().state();
+            let document = self.journal().document_of(recorded.seq).unwrap();
+            let state = places.of(document).unwrap().state();
             (recorded, state)
         };
         all.into_iter().map(state).collect()
