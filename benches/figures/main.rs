@@ -18,6 +18,7 @@ mod disk_use;
 mod drain;
 mod feedback;
 mod hostile;
+mod lists;
 mod load;
 mod million;
 mod percentile;
@@ -42,7 +43,7 @@ fn main() -> Measured {
     let arguments = Arguments::parse();
     let wanted = &arguments.names;
     let wants = |name: &str| {
-        let alone = ["single", "year", "drain", "hostile"].contains(&name);
+        let alone = ["single", "year", "lists", "drain", "hostile"].contains(&name);
         wanted.is_empty() && !alone || wanted.iter().any(|wanted| wanted == name)
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -68,6 +69,9 @@ fn main() -> Measured {
     }
     if wants("year") {
         runtime.block_on(year::year(&arguments))?;
+    }
+    if wants("lists") {
+        runtime.block_on(lists::lists(&arguments))?;
     }
     if wants("drain") {
         runtime.block_on(drain::drain())?;

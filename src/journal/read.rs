@@ -2,6 +2,9 @@
 //!
 //! While a read transaction is open, redb cannot reuse pages. So none outlives a call.
 
+mod parked;
+mod rejected;
+mod search;
 mod side_values;
 mod totals;
 
@@ -11,13 +14,15 @@ use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 use tokio::sync::watch;
 
+pub use self::parked::ParkedPart;
+pub use self::search::{EventFilter, EventState, FoundEvent, PART_RECORDS, Search};
 pub use self::totals::{StateTotals, Totals};
 use super::damage::{Alarm, Damage, JournalError, OpenFile};
 use super::disk::Disk;
 use super::ids::{self, Ids};
 use super::stored;
 use super::{AuditRecord, Entry, Inbox, tables};
-use crate::document::{DocumentKey, DocumentNumber, State};
+use crate::document::{DocumentKey, DocumentNumber, Progress, State};
 use crate::event::{Channel, Name, Recorded, RejectedNumber, Seq};
 use crate::reason::{Code, RejectionCode};
 
@@ -36,6 +41,15 @@ pub enum EventDocument {
 }
 
 impl EventDocument {
+    /// `number`: the value of the event in the table from event to document.
+    fn of(number: Option<u64>) -> Self {
+        match number.map(tables::document_number) {
+            None => Self::Open,
+            Some(None) => Self::NotNeeded,
+            Some(Some(number)) => Self::Sealed(number),
+        }
+    }
+
     /// The number of the document. `None`: the event is in no document, or not yet.
     #[must_use]
     pub fn number(self) -> Option<DocumentNumber> {
@@ -213,9 +227,16 @@ impl Journal {
                 .devices()
                 .map(str::to_owned)
                 .collect();
+            let buckets = self.read()?.open_table(tables::ID_BUCKETS)?;
             let mut events = Vec::new();
             for device in devices {
-                events.extend(self.event_of(&device, id)?);
+                // The writer waits for the lock: it is held for one device at a time.
+                let ids = self.ids.read().unwrap_or_else(PoisonError::into_inner);
+                let seq = ids.find(&ids::digest(&device, id), &buckets)?;
+                drop(ids);
+                if let Some(seq) = seq {
+                    events.extend(self.event(seq)?);
+                }
             }
             Ok(events)
         })
@@ -226,11 +247,7 @@ impl Journal {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
             let number = table.get(seq.get())?.map(|number| number.value());
-            Ok(match number.map(tables::document_number) {
-                None => EventDocument::Open,
-                Some(None) => EventDocument::NotNeeded,
-                Some(Some(number)) => EventDocument::Sealed(number),
-            })
+            Ok(EventDocument::of(number))
         })
     }
 
@@ -289,6 +306,25 @@ impl Journal {
 
     pub fn document(&self, number: DocumentNumber) -> Result<Option<Entry>, JournalError> {
         self.alarm.look(|| entry(&self.read()?, number))
+    }
+
+    /// The key and the progress of a document.
+    pub fn progress(
+        &self,
+        number: DocumentNumber,
+    ) -> Result<Option<(DocumentKey, Progress)>, JournalError> {
+        self.alarm.look(|| {
+            let read = self.read()?;
+            let documents = read.open_table(tables::DOCUMENTS)?;
+            let progress = read.open_table(tables::PROGRESS)?;
+            let (Some(document), Some(progress)) =
+                (documents.get(number.get())?, progress.get(number.get())?)
+            else {
+                return Ok(None);
+            };
+            let key = stored::document_key(document.value())?;
+            Ok(Some((key, stored::progress_out(progress.value())?)))
+        })
     }
 
     pub fn document_by_key(&self, key: DocumentKey) -> Result<Option<Entry>, JournalError> {
