@@ -17,8 +17,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::arguments::Arguments;
-use crate::daemon::{Gateway, Setup, memory_kib};
+use crate::daemon::{Gateway, Setup};
 use crate::disk_use::DiskUse;
+use crate::process::memory_kib;
 use filled::{LATE_DEVICE, LATE_TYPE, RARE_CODE};
 
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -122,7 +123,7 @@ async fn paths(client: &Client, status: &Value) -> Answer<Vec<String>> {
         "/v1/events?limit=1000".to_owned(),
         format!("/v1/events?after={}", last.saturating_sub(PAGE)),
     ];
-    let states = [
+    let of_events = [
         "open",
         "waiting",
         "sending",
@@ -131,7 +132,7 @@ async fn paths(client: &Client, status: &Value) -> Answer<Vec<String>> {
         "discarded",
         "no_document",
     ];
-    paths.extend(states.map(|state| format!("/v1/events?state={state}")));
+    paths.extend(of_events.map(|state| format!("/v1/events?state={state}")));
     paths
         .extend(["transfer", "count", LATE_TYPE, "undo"].map(|of| format!("/v1/events?type={of}")));
     let devices = [&device, LATE_DEVICE, "unknown"];
@@ -142,7 +143,7 @@ async fn paths(client: &Client, status: &Value) -> Answer<Vec<String>> {
         format!("/v1/events?state=posted&device={LATE_DEVICE}"),
         "/v1/documents".to_owned(),
     ]);
-    let states = [
+    let of_documents = [
         "waiting",
         "sending",
         "posted",
@@ -150,7 +151,7 @@ async fn paths(client: &Client, status: &Value) -> Answer<Vec<String>> {
         "discarded",
         "replaced",
     ];
-    paths.extend(states.map(|state| format!("/v1/documents?state={state}")));
+    paths.extend(of_documents.map(|state| format!("/v1/documents?state={state}")));
     paths.extend([
         "/v1/parked".to_owned(),
         format!("/v1/parked?code={RARE_CODE}"),
