@@ -86,9 +86,7 @@ impl Log {
         };
         let mut recovered = Recovered::default();
         if head.is_clean {
-            if length == 0 {
-                log.grow(GROW_BYTES).map_err(redb::StorageError::from)?;
-            }
+            log.prepare().map_err(redb::StorageError::from)?;
             return Ok((log, recovered));
         }
         if length < head.length {
@@ -160,6 +158,15 @@ impl Log {
         self.next += 1;
         self.at = end;
         Ok(())
+    }
+
+    /// Makes the length of the file durable: the next head says it, and a start refuses a file that
+    /// is shorter.
+    fn prepare(&mut self) -> io::Result<()> {
+        if self.length == 0 {
+            self.grow(GROW_BYTES)?;
+        }
+        self.file.sync_data()
     }
 
     /// Makes the file longer, with zeros.

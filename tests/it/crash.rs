@@ -7,138 +7,19 @@
 //! exists under its number; no sealed document differs; the numbers add up; the journal keeps
 //! working.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::ops::Range;
-use std::sync::{Arc, Mutex};
+mod disk;
 
-use redb::StorageBackend;
+use std::collections::BTreeMap;
+
 use stockrelay::config;
 use stockrelay::document::{Document, DocumentNumber, Progress, State};
 use stockrelay::event::{Event, Seq};
-use stockrelay::journal::{Accepted, Change, Fatal, Journal, WriterHandle};
+use stockrelay::journal::{Accepted, Change, Journal};
 
+use self::disk::Files;
+pub use self::disk::{Cut, LoggedDisk, cuts};
 use crate::floor::{scan, transfer};
 use crate::moves::{Assembly, Random, adds_up, progress};
-
-/// What a disk keeps or loses at once, in bytes.
-const SECTOR: usize = 512;
-
-/// The bytes of the tables, and of the log.
-pub type Files = [Vec<u8>; 2];
-const TABLES: usize = 0;
-const LOG: usize = 1;
-
-#[derive(Debug, Clone)]
-enum Step {
-    Length(usize),
-    Write(usize, Vec<u8>),
-    Sync,
-}
-
-#[derive(Debug, Default)]
-struct Steps {
-    current: Files,
-    /// Each with its file.
-    done: Vec<(usize, Step)>,
-    syncs: usize,
-}
-
-/// A disk that remembers each write and sync.
-#[derive(Debug, Clone, Default)]
-pub struct LoggedDisk(Arc<Mutex<Steps>>);
-
-/// One file of the disk.
-#[derive(Debug)]
-struct LoggedFile(LoggedDisk, usize);
-
-impl LoggedDisk {
-    pub fn holding(files: Files) -> Self {
-        Self(Arc::new(Mutex::new(Steps {
-            current: files,
-            ..Steps::default()
-        })))
-    }
-
-    pub fn syncs(&self) -> usize {
-        self.0.lock().unwrap().syncs
-    }
-
-    /// How many of these syncs were of the tables. A commit needs two.
-    fn syncs_of_tables(&self, which: Range<usize>) -> usize {
-        let disk = self.0.lock().unwrap();
-        let steps = disk.done.iter();
-        let syncs = steps.filter(|(_, step)| matches!(step, Step::Sync));
-        let syncs = syncs.skip(which.start).take(which.len());
-        syncs.filter(|(file, _)| *file == TABLES).count()
-    }
-
-    pub fn open(&self) -> (Journal, WriterHandle) {
-        self.open_with(&config::Journal::default()).unwrap()
-    }
-
-    pub fn open_with(&self, config: &config::Journal) -> Result<(Journal, WriterHandle), Fatal> {
-        let file = |number| LoggedFile(self.clone(), number);
-        Journal::open_on(file(TABLES), file(LOG), config)
-    }
-}
-
-fn place(offset: u64) -> usize {
-    usize::try_from(offset).unwrap()
-}
-
-fn write_at(bytes: &mut Vec<u8>, offset: usize, data: &[u8]) {
-    let end = offset + data.len();
-    if bytes.len() < end {
-        bytes.resize(end, 0);
-    }
-    bytes[offset..end].copy_from_slice(data);
-}
-
-impl LoggedFile {
-    fn disk(&self) -> std::sync::MutexGuard<'_, Steps> {
-        self.0.0.lock().unwrap()
-    }
-}
-
-impl StorageBackend for LoggedFile {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.disk().current[self.1].len() as u64)
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let disk = self.disk();
-        let from = place(offset);
-        out.copy_from_slice(
-            disk.current[self.1]
-                .get(from..from + out.len())
-                .ok_or(io::ErrorKind::UnexpectedEof)?,
-        );
-        Ok(())
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut disk = self.disk();
-        disk.current[self.1].resize(place(len), 0);
-        disk.done.push((self.1, Step::Length(place(len))));
-        Ok(())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        let mut disk = self.disk();
-        disk.done.push((self.1, Step::Sync));
-        disk.syncs += 1;
-        Ok(())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut disk = self.disk();
-        write_at(&mut disk.current[self.1], place(offset), data);
-        let write = Step::Write(place(offset), data.to_vec());
-        disk.done.push((self.1, write));
-        Ok(())
-    }
-}
 
 /// The answers that the workload received, and after how many syncs.
 #[derive(Debug, Default)]
@@ -358,84 +239,6 @@ async fn look(files: Files, syncs: usize, told: &Told, what: &str) {
     journal.inbox().close().await.unwrap();
     drop(journal);
     writer.join().unwrap();
-}
-
-/// Adds what was written since the last sync to what is durable: sector by sector, as `keep` says.
-fn torn(durable: &[u8], since: &[Step], mut keep: impl FnMut() -> bool) -> Vec<u8> {
-    let mut bytes = durable.to_vec();
-    for step in since {
-        match step {
-            Step::Length(length) => bytes.resize(*length, 0),
-            Step::Write(offset, data) => {
-                for (sector, piece) in data.chunks(SECTOR).enumerate() {
-                    if keep() {
-                        write_at(&mut bytes, offset + sector * SECTOR, piece);
-                    }
-                }
-            }
-            Step::Sync => {}
-        }
-    }
-    bytes
-}
-
-/// What a power cut leaves.
-pub struct Cut {
-    pub files: Files,
-    /// How many had ended.
-    pub syncs: usize,
-    pub what: &'static str,
-}
-
-/// Every moment from the first commit on at which what is on the disk differs: before that there is
-/// no journal to lose; redb's own creation is its own affair.
-pub fn cuts(disk: &LoggedDisk, created: usize) -> impl Iterator<Item = Cut> + use<> {
-    let steps = std::mem::take(&mut disk.0.lock().unwrap().done);
-    let mut random = Random(11);
-    let (mut durable, mut since, mut syncs) = (Files::default(), [const { Vec::new() }; 2], 0);
-    steps.into_iter().flat_map(move |(file, step)| {
-        if !matches!(step, Step::Sync) {
-            since[file].push(step);
-            return Vec::new();
-        }
-        let mut cuts = Vec::new();
-        let mut cut = |durable: &Files,
-                       since: &[Vec<Step>; 2],
-                       syncs,
-                       what,
-                       keep: &mut dyn FnMut() -> bool| {
-            if syncs >= created {
-                let mut files = Files::default();
-                for (number, bytes) in files.iter_mut().enumerate() {
-                    *bytes = torn(&durable[number], &since[number], &mut *keep);
-                }
-                cuts.push(Cut { files, syncs, what });
-            }
-        };
-        cut(&durable, &since, syncs, "all since lost", &mut || false);
-        cut(&durable, &since, syncs, "some since lost", &mut || {
-            random.below(2) == 0
-        });
-        cut(&durable, &since, syncs, "nothing since lost", &mut || true);
-        durable[file] = torn(&durable[file], &since[file], || true);
-        since[file].clear();
-        syncs += 1;
-        cut(
-            &durable,
-            &since,
-            syncs,
-            "at the sync, the rest lost",
-            &mut || false,
-        );
-        cut(
-            &durable,
-            &since,
-            syncs,
-            "at the sync, the rest kept",
-            &mut || true,
-        );
-        cuts
-    })
 }
 
 /// Does the work, and looks at every cut from the event with this index on. Returns the counts of
