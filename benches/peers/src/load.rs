@@ -43,7 +43,7 @@ pub trait Protocol: Send {
 pub enum Dialect {
     /// MQTT 3.1.1 at QoS 1.
     Mqtt,
-    /// `JetStream`: a publish with a reply subject, to which the server sends the acknowledgement.
+    /// JetStream: a publish with a reply subject, to which the server sends the acknowledgement.
     Nats,
     /// AMQP 0-9-1 with publisher confirms.
     Amqp,

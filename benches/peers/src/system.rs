@@ -29,13 +29,13 @@ pub enum System {
     Rabbitmq,
     /// The same with the MQTT plugin.
     RabbitmqMqtt,
-    /// `JetStream`, `sync_interval: always`, its own protocol with acknowledged publishes.
+    /// JetStream, `sync_interval: always`, its own protocol with acknowledged publishes.
     Nats,
     /// The same with the server's MQTT.
     NatsMqtt,
     /// With persistence: promises nothing at the acknowledgement.
     Mosquitto,
-    /// `JetStream` with its default of a sync every two minutes: promises nothing either.
+    /// JetStream with its default of a sync every two minutes: promises nothing either.
     NatsUnsynced,
 }
 

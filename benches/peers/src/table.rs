@@ -97,9 +97,12 @@ pub fn table(rows: &[Row], programs: &Programs) -> String {
         if row.at > 0 {
             let _ = write!(title, "; {} stored before", thousands(row.at));
         }
+        if row.failure.is_some() {
+            let _ = write!(title, "; failed after {} rounds", row.rounds.len());
+        }
         let line = match medians(&row.rounds) {
             Some(figures) => cells(&figures).join(" | "),
-            None => "failed |  |  |  |  |  | ".to_owned(),
+            None => " |  |  |  |  |  | ".to_owned(),
         };
         let _ = writeln!(text, "| {title} | {line} |");
     }

@@ -1,4 +1,4 @@
-//! NATS: the text protocol, and what `JetStream` adds to it.
+//! NATS: the text protocol, and what JetStream adds to it.
 //!
 //! A publish with a reply subject into a stream is acknowledged there with the sequence number of
 //! the stored message, or with an error.

@@ -1,4 +1,4 @@
-//! NATS `JetStream` with files. With MQTT the server itself stores what clients publish at QoS 1.
+//! NATS JetStream with files. With MQTT the server itself stores what clients publish at QoS 1.
 
 use std::fs;
 use std::path::Path;
