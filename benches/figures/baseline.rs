@@ -22,9 +22,6 @@ const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
 const SEEN: TableDefinition<[u8; 16], u64> = TableDefinition::new("seen");
 /// The length of an appended record: a short event with what a log needs to read it back.
 const RECORD_BYTES: usize = 300;
-/// How the file of the appends is filled before: page by page, because the kernel counts a write as
-/// a write of the whole folio, and one large write makes large folios.
-const FILL_BYTES: usize = 4_096;
 
 /// One durable write for each event, one after the other.
 pub struct Commits {
@@ -50,12 +47,13 @@ impl Commits {
         })
     }
 
-    /// A file that has the length and the blocks for this many events, and `fdatasync`.
-    pub fn to_file(count: u64) -> Answer<Self> {
+    /// A file that has the length and the blocks for this many events, and `fdatasync`. Writes of
+    /// `fill_bytes` fill the file before: large writes make large folios in the page cache.
+    pub fn to_file(count: u64, fill_bytes: usize) -> Answer<Self> {
         let folder = tempfile::tempdir_in(crate::daemon::scratch()?)?;
         let mut file = File::create(folder.path().join("baseline.log"))?;
-        for _ in 0..(usize::try_from(count)? * RECORD_BYTES).div_ceil(FILL_BYTES) {
-            file.write_all(&[0; FILL_BYTES])?;
+        for _ in 0..(usize::try_from(count)? * RECORD_BYTES).div_ceil(fill_bytes) {
+            file.write_all(&vec![0; fill_bytes])?;
         }
         file.sync_all()?;
         Ok(Self {
