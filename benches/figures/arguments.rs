@@ -9,11 +9,13 @@ use clap::Parser;
 #[command(name = "cargo bench --")]
 pub struct Arguments {
     /// What to measure: ingest, latency, feedback, million, single, year, lists, drain, hostile.
-    /// After `hostile`: the names of attacks. Without a name: ingest, latency, feedback and million.
+    /// After `hostile`: the names of attacks. Without a name: ingest, latency, feedback and
+    /// million.
     pub names: Vec<String>,
 
     /// `million`: how many events to store. `single`: how many events to store before it begins
-    /// (default: first 0, then 300,000). `lists`: how many events the journal has (default: 100,000).
+    /// (default: first 0, then 300,000). `lists`: how many events the journal has (default:
+    /// 100,000).
     #[arg(long, value_name = "N")]
     pub events: Option<u64>,
 

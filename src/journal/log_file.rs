@@ -1,8 +1,8 @@
 //! The file of the log, written past the page cache where the file system can do that.
 //!
-//! Through the page cache a write of one block may make the kernel write the whole folio of the cache
-//! that the block is in: 128 KiB for 4. Direct writes need memory and offsets that are multiples of
-//! a block, so this file copies what it writes.
+//! Through the page cache a write of one block may make the kernel write the whole folio of the
+//! cache that the block is in: 128 KiB for 4. Direct writes need memory and offsets that are
+//! multiples of a block, so this file copies what it writes.
 
 use std::fs::File;
 use std::io;
