@@ -128,6 +128,8 @@ Examples:
     },
     /// List events, oldest first
     #[command(after_help = "\
+To find events by device, type or state, the gateway may have to read all of them: a terminal shows the progress, and Ctrl-C prints what was found so far.
+
 Examples:
   stockrelay events --device pda-07 --state parked
   stockrelay events --after 4711 --limit 1000 --json

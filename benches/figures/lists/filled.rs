@@ -12,7 +12,7 @@ use stockrelay::document::{Document, DocumentNumber, OdooRef, Progress, Reason, 
 use stockrelay::event::{
     Action, Event, Goods, Measures, Move, Movement, Name, Recorded, Rejection, Seq, SourceKind,
 };
-use stockrelay::journal::{Accepted, Change, Journal};
+use stockrelay::journal::{Accepted, Change, Journal, Namespace};
 use stockrelay::odoo_id::PickingId;
 use stockrelay::reason::RejectionCode;
 
@@ -55,6 +55,10 @@ pub async fn fill(data_dir: &Path, events: u64) -> Answer<()> {
         first = last;
     }
     filling.reject().await?;
+    // Flows have read all scans.
+    let last = events.to_string().into_bytes();
+    let cursor = vec![(Namespace::FlowCursor.only_key(), Some(last))];
+    filling.journal.inbox().store_side_values(cursor).await?;
     filling.journal.inbox().close().await?;
     drop(filling);
     writer.join()?;
