@@ -5,7 +5,7 @@
 //! (4), the first 16 bytes of a BLAKE3 hash over these three and the changes, then the changes.
 //! Numbers are little-endian.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{BadRecord, bad, decode, encode};
 
@@ -84,13 +84,21 @@ fn hash(header: &[u8], changes: &[u8]) -> [u8; HASH_BYTES] {
 pub enum LoggedChange<'a> {
     Insert {
         table: u8,
+        #[serde(serialize_with = "as_bytes")]
         key: &'a [u8],
+        #[serde(serialize_with = "as_bytes")]
         value: &'a [u8],
     },
     Remove {
         table: u8,
+        #[serde(serialize_with = "as_bytes")]
         key: &'a [u8],
     },
+}
+
+/// Writes the bytes at once. Otherwise serde writes them one by one, in the same form.
+fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
 }
 
 impl LoggedChange<'_> {
