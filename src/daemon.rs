@@ -33,9 +33,7 @@ use crate::decode::profiles::Profiles;
 use crate::fleet::reception::Reception;
 use crate::flow;
 use crate::forward::Forwarder;
-use crate::journal::{
-    Damage, FILE as JOURNAL_FILE, Fatal, Journal, JournalError, OpenError, Totals, WriterHandle,
-};
+use crate::journal::{self, Damage, Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
 use crate::opens;
 use crate::reload::Reloads;
 use crate::source::Intake;
@@ -377,13 +375,7 @@ async fn open_journal(config: &Config) -> Result<(Journal, WriterHandle), StartE
 
 /// Whether the journal is missing or empty although the gateway ran before.
 fn is_journal_lost(data_dir: &Path) -> bool {
-    let bytes = std::fs::metadata(data_dir.join(JOURNAL_FILE)).map(|file| file.len());
-    let is_there = match bytes {
-        Ok(bytes) => bytes > 0,
-        // Opening the journal reports other faults.
-        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
-    };
-    !is_there && data_dir.join(LAST_CONFIG).exists()
+    journal::is_missing(data_dir) && data_dir.join(LAST_CONFIG).exists()
 }
 
 /// The copy of Odoo's master data as the last run left it, so that barcodes mean something before

@@ -31,7 +31,7 @@ pub use inbox::{Accepted, AppendError, Inbox, Outcome, Request, Settled, Settlem
 
 pub use damage::{Damage, JournalError};
 pub use namespace::{Namespace, SideChange, SideKey, SideValue};
-pub use open::{FILE, OpenError, VERIFIED_BYTES_MAX, WriterHandle};
+pub use open::{FILE, OpenError, VERIFIED_BYTES_MAX, WriterHandle, is_missing};
 pub(crate) use open::{FORMAT_REMEDY, unknown_format};
 pub use read::{EventDocument, Journal, Rejected, Repeats, StateTotals, Totals};
 pub use verify::{Verified, verify};

@@ -5,6 +5,11 @@
 //! room for it ([`Disk::reserve`]). If another process fills the disk during a commit, that file
 //! gives its room to the commit. If that is not enough, the write waits until there is room, or
 //! until the gateway stops. Meanwhile the gateway acknowledges nothing.
+//!
+//! **Invariant 11:** after a write or sync that failed, and after any other error of the writer,
+//! nothing more is written ([`Disk::refuse_writes`]). By itself, redb makes its last transactions
+//! durable when it closes the file. Only the writer may do that: it stores with them up to which
+//! group the tables have the log.
 
 use std::fs::File;
 use std::io;
@@ -34,6 +39,7 @@ struct Inner {
     ballast: Option<Mutex<Ballast>>,
     is_waiting: AtomicBool,
     has_given_up: AtomicBool,
+    refuses_writes: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -68,6 +74,21 @@ impl Disk {
     /// The gateway is about to stop: a waiting write fails, and redb recovers at the next start.
     pub fn give_up(&self) {
         self.0.has_given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on every write fails.
+    pub(super) fn refuse_writes(&self) {
+        self.0.refuses_writes.store(true, Ordering::Relaxed);
+    }
+
+    /// Runs a write or a sync. If it fails, it is the last.
+    fn run(&self, write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        if self.0.refuses_writes.load(Ordering::Relaxed) {
+            return Err(io::Error::other(
+                "nothing is written after an error of the journal",
+            ));
+        }
+        write().inspect_err(|_| self.refuse_writes())
     }
 
     fn ballast(&self) -> Option<MutexGuard<'_, Ballast>> {
@@ -189,16 +210,18 @@ impl<B: StorageBackend> StorageBackend for Insisting<B> {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.disk.insist(|| self.storage.set_len(len))
+        let set = || self.disk.insist(|| self.storage.set_len(len));
+        self.disk.run(set)
     }
 
     /// A failed sync has lost the data that it should have written: a second attempt is useless.
     fn sync_data(&self) -> io::Result<()> {
-        self.storage.sync_data()
+        self.disk.run(|| self.storage.sync_data())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.disk.insist(|| self.storage.write(offset, data))
+        let write = || self.disk.insist(|| self.storage.write(offset, data));
+        self.disk.run(write)
     }
 
     fn close(&self) -> io::Result<()> {

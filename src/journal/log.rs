@@ -205,11 +205,15 @@ impl Log {
     }
 }
 
-/// Whether the file begins with a group of another journal.
-pub(super) fn is_of_another(file: &File, journal: u64) -> io::Result<bool> {
+/// Whether the file begins with a group that the tables with this head cannot have or continue: a
+/// group of another journal, or, after a clean end, a group that followed. In the second case the
+/// tables are an older copy of the journal.
+pub(super) fn is_of_another(file: &File, head: LogHead) -> io::Result<bool> {
     let mut header = [0; HEADER_BYTES];
     match file.read_exact_at(&mut header, 0) {
-        Ok(()) => Ok(GroupHeader::read(&header).is_some_and(|group| group.journal != journal)),
+        Ok(()) => Ok(GroupHeader::read(&header).is_some_and(|group| {
+            group.journal != head.journal || head.is_clean && group.number >= head.next
+        })),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(error),
     }

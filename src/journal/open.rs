@@ -25,9 +25,9 @@ use super::ids::{self, Ids};
 use super::inbox::Inbox;
 use super::log;
 use super::panics::{Quiet, describe, panicked};
-use super::prepare::{FORMAT, Prepared, prepare};
+use super::prepare::{FORMAT, Prepared, empty_unfinished, is_unfinished, prepare};
 use super::read::Journal;
-use super::stored::{self, Counters};
+use super::stored::{self, Counters, LogHead};
 use super::transaction::Limits;
 use super::writer::Writer;
 use super::{Fatal, rejected, tables};
@@ -131,7 +131,7 @@ impl Journal {
         let caught = |panic: Box<dyn Any + Send>| damaged(Fatal::Damage(describe(&*panic)));
         let disk = Disk::beside(&path);
         let created = catch_unwind(AssertUnwindSafe(|| create(config, &path, &disk)));
-        let log = |journal| open_log(data_dir, journal, &disk);
+        let log = |head| open_log(data_dir, head, &disk);
         let database = created.map_err(caught)?.map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
                 path: path.clone(),
@@ -160,6 +160,7 @@ impl Journal {
     ) -> Result<(Self, WriterHandle), Fatal> {
         let disk = Disk::default();
         let storage = Insisting::new(storage, disk.clone());
+        empty_unfinished(&storage).map_err(redb::StorageError::from)?;
         let database = builder(config).create_with_backend(storage)?;
         let log: Box<dyn StorageBackend> = Box::new(Insisting::new(log, disk.clone()));
         Self::start(database, |_| Ok(log), None, disk, config)
@@ -167,7 +168,7 @@ impl Journal {
 
     fn start(
         database: Database,
-        open_log: impl FnOnce(u64) -> io::Result<Box<dyn StorageBackend>>,
+        open_log: impl FnOnce(LogHead) -> io::Result<Box<dyn StorageBackend>>,
         file: Option<(PathBuf, Lock)>,
         disk: Disk,
         config: &config::Journal,
@@ -201,6 +202,8 @@ impl Journal {
             limits: Limits::of(config),
             log,
             noted: Noted::default(),
+            disk: disk.clone(),
+            is_closed: false,
         };
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
@@ -227,6 +230,18 @@ impl Journal {
     }
 }
 
+/// Whether the journal in this directory is missing or empty.
+#[must_use]
+pub fn is_missing(data_dir: &Path) -> bool {
+    let file = match File::open(data_dir.join(FILE)) {
+        Ok(file) => file,
+        // Opening the journal reports other faults.
+        Err(error) => return error.kind() == io::ErrorKind::NotFound,
+    };
+    let is_empty = file.metadata().is_ok_and(|data| data.len() == 0);
+    is_empty || FileBackend::new(file).is_ok_and(|file| is_unfinished(&file).unwrap_or(false))
+}
+
 fn create(
     config: &config::Journal,
     path: &Path,
@@ -241,6 +256,7 @@ fn create(
         .open(path)?;
     let file_bytes = file.metadata()?.len();
     let storage = Insisting::new(FileBackend::new(file)?, disk.clone());
+    empty_unfinished(&storage)?;
     // A page that the disk has changed must not become another quantity: read all pages and check
     // their checksums, where that does not delay the devices.
     let is_quick = file_bytes <= VERIFIED_BYTES_MAX;
@@ -249,9 +265,9 @@ fn create(
         .create_with_backend(storage)
 }
 
-/// Opens the log of the journal with this id. The log of another journal is renamed: its tables may
-/// lack what it has.
-fn open_log(data_dir: &Path, journal: u64, disk: &Disk) -> io::Result<Box<dyn StorageBackend>> {
+/// Opens the log of the journal with this head. The log of another journal, or of a later time, is
+/// renamed: its own tables may lack what it has.
+fn open_log(data_dir: &Path, head: LogHead, disk: &Disk) -> io::Result<Box<dyn StorageBackend>> {
     let path = data_dir.join(LOG_FILE);
     let open = || {
         let mut options = File::options();
@@ -259,10 +275,10 @@ fn open_log(data_dir: &Path, journal: u64, disk: &Disk) -> io::Result<Box<dyn St
         options.mode(FILE_MODE).open(&path)
     };
     let mut file = open()?;
-    if log::is_of_another(&file, journal)? {
+    if log::is_of_another(&file, head)? {
         let other = data_dir.join(OTHER_LOG_FILE);
         tracing::warn!(
-            "{} is the log of another journal: renamed to {OTHER_LOG_FILE}",
+            "{} is the log of another journal, or later than {FILE}: renamed to {OTHER_LOG_FILE}",
             path.display()
         );
         std::fs::rename(&path, other)?;
@@ -368,7 +384,7 @@ fn lock_alone(file: &File) -> std::io::Result<Locked> {
 /// and where the format is not known.
 pub(super) fn read_all(
     database: &Database,
-    log: impl FnOnce(u64) -> io::Result<Box<dyn StorageBackend>>,
+    log: impl FnOnce(LogHead) -> io::Result<Box<dyn StorageBackend>>,
 ) -> Result<(), Fatal> {
     prepare(database, log)?;
     let (counters, _) = read_back(database)?;

@@ -25,16 +25,45 @@ const FORMAT_1: &[u8] = b"1";
 /// How often a conversion reports its progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
+/// The first bytes of a file of redb, which redb writes last when it creates the file.
+const MAGIC_BYTES: usize = 9;
+/// The header of a file of redb.
+const HEADER_BYTES: usize = 4_096;
+/// redb creates a file that is much smaller.
+const UNFINISHED_BYTES_MAX: u64 = 1 << 20;
+
+/// Whether redb began to create this file and did not finish: the process was killed, or the power
+/// failed, at the first start. The file has no page then.
+pub(super) fn is_unfinished(storage: &impl StorageBackend) -> io::Result<bool> {
+    let length = storage.len()?;
+    if length == 0 || length > UNFINISHED_BYTES_MAX {
+        return Ok(false);
+    }
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
+    storage.read(0, &mut bytes)?;
+    let is_header = |place| (MAGIC_BYTES..HEADER_BYTES).contains(&place);
+    let mut rest = bytes.iter().enumerate();
+    Ok(rest.all(|(place, byte)| *byte == 0 || is_header(place)))
+}
+
+/// Empties a file that redb did not finish, so that redb creates it again.
+pub(super) fn empty_unfinished(storage: &impl StorageBackend) -> io::Result<()> {
+    if is_unfinished(storage)? {
+        storage.set_len(0)?;
+    }
+    Ok(())
+}
+
 /// What opening found.
 pub(super) struct Prepared {
     pub log: Log,
     pub room: Room,
 }
 
-/// `open_log` opens the log of the journal with this id.
+/// `open_log` opens the log of the journal with this head.
 pub(super) fn prepare(
     database: &Database,
-    open_log: impl FnOnce(u64) -> io::Result<Box<dyn StorageBackend>>,
+    open_log: impl FnOnce(LogHead) -> io::Result<Box<dyn StorageBackend>>,
 ) -> Result<Prepared, Fatal> {
     match meta(database, "format")? {
         None => create(database)?,
@@ -49,7 +78,7 @@ pub(super) fn prepare(
     let head = stored::log_head_out(&head)?;
     let room = meta(database, tables::ROOM)?;
     let mut room = room.map_or(Ok(Room::default()), |room| stored::room_out(&room))?;
-    let file = open_log(head.journal).map_err(redb::StorageError::from)?;
+    let file = open_log(head).map_err(redb::StorageError::from)?;
     let (mut log, recovered) = Log::recover(file, head)?;
     if !recovered.is_empty() {
         let write = begin(database)?;

@@ -15,6 +15,7 @@ use redb::{Database, StorageBackend};
 
 use super::open::{FILE, LOCK, LOG_FILE};
 use super::panics::{Quiet, describe};
+use super::prepare::empty_unfinished;
 use super::{Damage, Fatal};
 
 /// Size of the blocks that the memory is divided into.
@@ -80,6 +81,7 @@ pub fn verify(data_dir: &Path) -> io::Result<Verified> {
 fn open(file: File, log: Option<File>) -> Result<(), Fatal> {
     let overlay = |file| Overlay::new(file).map_err(redb::StorageError::from);
     let storage = overlay(Some(file))?;
+    empty_unfinished(&storage).map_err(redb::StorageError::from)?;
     let log: Box<dyn StorageBackend> = Box::new(overlay(log)?);
     let _quiet = Quiet::begin();
     let verified = catch_unwind(AssertUnwindSafe(|| {

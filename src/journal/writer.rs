@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, watch};
 use super::budget::Budget;
 use super::changes::{Changing, Noted};
 use super::damage::OpenFile;
+use super::disk::Disk;
 use super::held::Held;
 use super::ids::Ids;
 use super::inbox::{AppendError, Reply, Request, Settlement};
@@ -54,6 +55,19 @@ pub(super) struct Writer {
     pub log: Log,
     /// Changes that the tables have, but not durably, and the log has not.
     pub noted: Noted,
+    pub disk: Disk,
+    /// The tables have everything, durably, and nothing follows.
+    pub is_closed: bool,
+}
+
+impl Drop for Writer {
+    /// Runs before the tables close. Without a clean end the log has groups that the tables do not
+    /// have durably, and the next start repeats them: redb must not store some of them by itself.
+    fn drop(&mut self) {
+        if !self.is_closed {
+            self.disk.refuse_writes();
+        }
+    }
 }
 
 /// Sends a reply after the group is on disk.
@@ -84,6 +98,7 @@ impl Writer {
             self.commit(&mut waiting)?;
         }
         self.checkpoint(self.database.begin_write()?, true)?;
+        self.is_closed = true;
         // The file itself closes when the last reader has ended, too.
         drop(self);
         if let Some(reply) = closing {

@@ -174,8 +174,11 @@ async fn a_damaged_page_is_told_and_never_read_as_another_value() {
 /// Stores events one by one, and stops as after a power cut, with all in the log. Returns the log
 /// and the number of its groups.
 async fn logged(dir: &Path) -> (Vec<u8>, usize) {
+    logged_groups(dir, 40).await
+}
+
+async fn logged_groups(dir: &Path, groups: i64) -> (Vec<u8>, usize) {
     let (journal, writer) = Journal::open(dir, &config::Journal::default()).unwrap();
-    let groups = 40;
     // The first group after a clean end goes to the tables.
     for number in 0..=groups {
         let event = transfer(
@@ -247,6 +250,34 @@ async fn a_damaged_log_is_told_unless_the_damage_is_like_the_end_of_a_write() {
 }
 
 #[tokio::test]
+async fn a_file_whose_creation_was_cut_off_is_created_again() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(events_or_error(dir.path()).await, Ok(0));
+    let path = dir.path().join("journal.redb");
+    let created = fs::read(&path).unwrap();
+    let mut unfinished = vec![0; 100 << 10];
+    // redb writes its first bytes last.
+    unfinished[9..320].copy_from_slice(&created[9..320]);
+    fs::write(&path, &unfinished).unwrap();
+    assert!(matches!(
+        verify(dir.path()).unwrap(),
+        Verified::Sound { .. }
+    ));
+    assert_eq!(events_or_error(dir.path()).await, Ok(0));
+    // A page that is not zero was written by a journal that was there.
+    let mut damaged = created;
+    damaged[..9].fill(0);
+    fs::write(&path, &damaged).unwrap();
+    assert!(matches!(verify(dir.path()).unwrap(), Verified::Damaged(_)));
+    assert!(
+        events_or_error(dir.path())
+            .await
+            .unwrap_err()
+            .contains("is damaged")
+    );
+}
+
+#[tokio::test]
 async fn a_log_that_is_missing_or_cut_is_told_with_the_way_to_start_without_it() {
     let dir = tempfile::tempdir().unwrap();
     let (log, groups) = logged(dir.path()).await;
@@ -283,6 +314,20 @@ async fn the_log_of_another_journal_is_kept_beside_and_changes_nothing() {
     let (log, _) = logged(dir.path()).await;
     fs::remove_file(dir.path().join("journal.redb")).unwrap();
     assert_eq!(events_or_error(dir.path()).await, Ok(0));
+    let kept = fs::read(dir.path().join("journal.log.other")).unwrap();
+    assert_eq!(kept, log);
+}
+
+#[tokio::test]
+async fn the_log_of_later_tables_is_kept_beside_when_a_closed_copy_of_the_tables_is_put_back() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(events_or_error(dir.path()).await, Ok(0));
+    let copy = fs::read(dir.path().join("journal.redb")).unwrap();
+    let (log, _) = logged(dir.path()).await;
+    fs::write(dir.path().join("journal.redb"), copy).unwrap();
+    // These groups have the numbers and the places of the later ones.
+    let (_, groups) = logged_groups(dir.path(), 3).await;
+    assert_eq!(events_or_error(dir.path()).await, Ok(groups + 1));
     let kept = fs::read(dir.path().join("journal.log.other")).unwrap();
     assert_eq!(kept, log);
 }

@@ -129,6 +129,8 @@ async fn an_event_that_is_put_into_two_documents_stops_the_writer_before_anythin
         .seal(vec![document(&journal, &[1])], vec![], Seq::new(1))
         .await
         .unwrap();
+    // A seal alone is on disk with the next request.
+    inbox.append(vec![]).await.unwrap();
     let twice = inbox
         .seal(vec![document(&journal, &[1, 2])], vec![], Seq::new(2))
         .await;
