@@ -7,7 +7,12 @@
 //! exists under its number; no sealed document differs; the numbers add up; the journal keeps
 //! working.
 
+mod again;
+mod contents;
 mod disk;
+mod faults;
+mod gateway;
+mod histories;
 
 use std::collections::BTreeMap;
 

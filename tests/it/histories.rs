@@ -22,6 +22,7 @@ use stockrelay::clock;
 use self::gateway::{Delivery, Gateway};
 use self::model::{History, Random, orders};
 use crate::scenarios::target::Target;
+use crate::setting::setting;
 
 /// Deliveries that are played at once, each with a product of its own.
 const AT_ONCE: usize = 60;
@@ -49,13 +50,6 @@ enum Orders {
         random: usize,
     },
     Random(usize),
-}
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| {
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} is no number: {text}"))
-    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,7 +24,7 @@ fn open(dir: &Path) -> (Journal, WriterHandle) {
 }
 
 /// Makes the format of a journal that of versions without a log.
-fn as_format_1(write: &redb::WriteTransaction) {
+pub fn as_format_1(write: &redb::WriteTransaction) {
     let meta: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("meta");
     let mut meta = write.open_table(meta).unwrap();
     meta.insert("format", b"1".as_slice()).unwrap();

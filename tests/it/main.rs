@@ -40,6 +40,7 @@ mod reload;
 mod scenarios;
 mod security;
 mod serial;
+mod setting;
 mod shares;
 mod shipped;
 mod systemd;

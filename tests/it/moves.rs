@@ -6,7 +6,7 @@ use stockrelay::assemble::{Assembler, Now};
 use stockrelay::config;
 use stockrelay::document::{DocumentNumber, OdooRef, Progress, Reason, State};
 use stockrelay::event::Seq;
-use stockrelay::journal::{EventDocument, Journal};
+use stockrelay::journal::{AppendError, EventDocument, Journal};
 
 use crate::floor::{at, name};
 use stockrelay::odoo_id::PickingId;
@@ -53,6 +53,11 @@ impl Assembly {
 
     /// Takes what is new and seals what is due.
     pub async fn advance(&mut self, journal: &Journal, second: i64) {
+        self.try_advance(journal, second).await.unwrap();
+    }
+
+    /// The same on a journal that may stop.
+    pub async fn try_advance(&mut self, journal: &Journal, second: i64) -> Result<(), AppendError> {
         loop {
             let events = journal.events(self.cursor, 7).unwrap();
             let Some(last) = events.last().map(|event| event.seq) else {
@@ -72,9 +77,9 @@ impl Assembly {
             journal
                 .inbox()
                 .seal(sealed.documents, sealed.skipped, sealed.settled)
-                .await
-                .unwrap();
+                .await?;
         }
+        Ok(())
     }
 }
 

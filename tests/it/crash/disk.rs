@@ -113,6 +113,25 @@ impl LoggedDisk {
         self.lock().syncs
     }
 
+    /// How many steps a fault has prevented.
+    pub fn refused(&self) -> usize {
+        self.lock().refused
+    }
+
+    /// What was done from this step on.
+    pub fn describe(&self, from: usize) -> Vec<String> {
+        let disk = self.lock();
+        let steps = disk.done.iter().skip(from).map(|(file, step)| {
+            let file = ["tables", "log"][*file];
+            match step {
+                Step::Length(length) => format!("{file}: length {length}"),
+                Step::Write(offset, data) => format!("{file}: {} bytes at {offset}", data.len()),
+                Step::Sync => format!("{file}: sync"),
+            }
+        });
+        steps.collect()
+    }
+
     /// How many writes, changes of length and syncs there were.
     pub fn steps(&self) -> usize {
         self.lock().done.len()
@@ -120,6 +139,7 @@ impl LoggedDisk {
 
     pub fn set_fault(&self, fault: Fault) {
         self.lock().fault = fault;
+        self.0.1.notify_all();
     }
 
     /// Waits until the fault has prevented this number of steps. False: it was removed before.
