@@ -182,7 +182,7 @@ impl Journal {
         let writers = alarm.clone();
         let limit = config.budget_bytes;
         let mut budget = Budget::new(path, disk.clone(), limit, config.reserve_percent, room);
-        budget.measure()?;
+        budget.measure(&database)?;
         let mut totals = counters.totals.clone();
         totals.bytes = budget.file_bytes();
         totals.budget_bytes = budget.budget_bytes();

@@ -206,14 +206,17 @@ impl Journal {
     /// The event with this id from this device.
     pub fn event_of(&self, device: &str, id: &str) -> Result<Option<Recorded>, JournalError> {
         self.alarm.look(|| {
-            let buckets = self.read()?.open_table(tables::ID_BUCKETS)?;
-            let seq = self
-                .ids
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .find(&ids::digest(device, id), &buckets)?;
+            let seq = self.find(device, id)?;
             seq.map_or(Ok(None), |seq| self.event(seq))
         })
+    }
+
+    /// Finds an id. The writer waits for the lock, so it is held for one id only. It is taken before
+    /// the tables are opened: else an id could be in neither, while the writer moves it.
+    fn find(&self, device: &str, id: &str) -> Result<Option<Seq>, JournalError> {
+        let ids = self.ids.read().unwrap_or_else(PoisonError::into_inner);
+        let buckets = self.read()?.open_table(tables::ID_BUCKETS)?;
+        Ok(ids.find(&ids::digest(device, id), &buckets)?)
     }
 
     /// The events of all devices with this id: empty, one event, or more (several devices sent the
@@ -227,14 +230,9 @@ impl Journal {
                 .devices()
                 .map(str::to_owned)
                 .collect();
-            let buckets = self.read()?.open_table(tables::ID_BUCKETS)?;
             let mut events = Vec::new();
             for device in devices {
-                // The writer waits for the lock: it is held for one device at a time.
-                let ids = self.ids.read().unwrap_or_else(PoisonError::into_inner);
-                let seq = ids.find(&ids::digest(&device, id), &buckets)?;
-                drop(ids);
-                if let Some(seq) = seq {
+                if let Some(seq) = self.find(&device, id)? {
                     events.extend(self.event(seq)?);
                 }
             }

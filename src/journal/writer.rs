@@ -121,7 +121,7 @@ impl Writer {
                 self.limits = Limits::of(&config);
                 self.budget
                     .set_limits(config.budget_bytes, config.reserve_percent);
-                self.budget.measure()?;
+                self.budget.measure(&self.database)?;
                 self.publish();
                 drop(reply.send(Ok(())));
             }
@@ -133,7 +133,7 @@ impl Writer {
     /// Makes one group of the next requests. Replies to a request that is rejected (full) without a
     /// group.
     fn commit(&mut self, waiting: &mut FairQueue<Request>) -> Result<(), Fatal> {
-        self.budget.measure()?;
+        self.budget.measure(&self.database)?;
         if self.budget.is_full() {
             // Publish first: the sender of a rejected request finds the reason in the status.
             self.publish();
@@ -143,8 +143,13 @@ impl Writer {
         };
         let mut answers: Vec<Answer> = Vec::new();
         let write = self.database.begin_write()?;
-        let can_wait = self.apply(&write, waiting, first, &mut answers)?;
+        // Readers find an id in memory or in a segment of the tables. They lock the ids before they
+        // open the tables, so that no id is on its way from one to the other.
+        let ids = Arc::clone(&self.ids);
+        let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
+        let can_wait = self.apply(&write, &mut ids, waiting, first, &mut answers)?;
         self.store(write, can_wait)?;
+        drop(ids);
         self.counters.totals.commits += 1;
         self.publish();
         for answer in answers {
@@ -158,16 +163,14 @@ impl Writer {
     fn apply(
         &mut self,
         write: &WriteTransaction,
+        ids: &mut Ids,
         waiting: &mut FairQueue<Request>,
         first: Request,
         answers: &mut Vec<Answer>,
     ) -> Result<bool, Fatal> {
         let changes = Changing::new(write, std::mem::take(&mut self.noted));
-        // Readers lock this for a `trace` alone, and for a short time.
-        let ids = Arc::clone(&self.ids);
-        let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
         let (counters, held) = (&mut self.counters, &mut self.held);
-        let mut transaction = Transaction::open(&changes, &mut ids, counters, held, self.limits)?;
+        let mut transaction = Transaction::open(&changes, ids, counters, held, self.limits)?;
         let begun = clock::instant();
         let (mut next, mut weight, mut can_wait) = (Some(first), 0, true);
         while let Some(request) = next.take() {

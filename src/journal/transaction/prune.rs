@@ -20,8 +20,8 @@ use crate::journal::{Fatal, stored, tables};
 const PRUNE_MAX: usize = 2_000;
 /// Limit of the oldest events that one request to prune examines.
 const SCAN_MAX: usize = 50_000;
-/// A request to prune removes no more after this time: devices wait for its group. Keys of documents
-/// are spread over the whole file, and each may need a page from the disk.
+/// A request to prune removes no more after this time: devices wait for its group. Keys of
+/// documents are spread over the whole file, and each may need a page from the disk.
 const PRUNE_TIME_MAX: Duration = Duration::from_millis(20);
 
 impl Transaction<'_> {

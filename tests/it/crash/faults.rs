@@ -56,7 +56,7 @@ fn run(disk: &LoggedDisk, shown: &Shown, answers: &AtomicUsize) -> Ran {
         (moments, ended.err())
     };
     let (moments, fault) = runtime.unwrap().block_on(work);
-    // Who waits for the fault need not wait longer.
+    // A request that waits for the fault need not wait longer.
     disk.set_fault(Fault::None);
     Ran { moments, fault }
 }

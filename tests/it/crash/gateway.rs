@@ -47,7 +47,7 @@ pub struct Floor {
     /// Those of them that the current request acknowledged.
     fresh: Vec<Id>,
     pub requests: u64,
-    /// Pruning has removed events, so the counts are higher than what is there.
+    /// Pruning has removed events, so the counts are higher than those of the stored events.
     pub is_pruned: bool,
 }
 
