@@ -5,7 +5,8 @@
 //! of the file shows that it is full only until something was pruned. To know the pages in use, the
 //! writer adds up the bytes of all records. When redb makes the file longer, all its pages are in
 //! use: that gives the bytes of pages for each byte of records, until the file grows again.
-//! Counting the pages themselves would read the whole file.
+//! Counting the pages themselves reads the whole file: the writer does that only before it refuses
+//! readings, and then once an hour.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

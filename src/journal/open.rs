@@ -277,10 +277,11 @@ fn open_log(data_dir: &Path, head: LogHead, disk: &Disk) -> io::Result<Box<dyn S
     };
     let mut file = open()?;
     if log::is_of_another(&file, head)? {
-        let other = data_dir.join(OTHER_LOG_FILE);
+        let other = free_name(data_dir)?;
         tracing::warn!(
-            "{} is the log of another journal, or later than {FILE}: renamed to {OTHER_LOG_FILE}",
-            path.display()
+            "{} is the log of another journal, or later than {FILE}: renamed to {}",
+            path.display(),
+            other.display()
         );
         std::fs::rename(&path, other)?;
         file = open()?;
@@ -289,6 +290,20 @@ fn open_log(data_dir: &Path, head: LogHead, disk: &Disk) -> io::Result<Box<dyn S
     File::open(data_dir)?.sync_all()?;
     let file = LogFile::new(file, &path);
     Ok(Box::new(Insisting::new(file, disk.clone())))
+}
+
+/// A name for the log of another journal that no file has: it may be the only copy.
+fn free_name(data_dir: &Path) -> io::Result<PathBuf> {
+    let names = (1..).map(|number: u32| match number {
+        1 => OTHER_LOG_FILE.to_owned(),
+        _ => format!("{OTHER_LOG_FILE}.{number}"),
+    });
+    for path in names.map(|name| data_dir.join(name)) {
+        if !path.try_exists()? {
+            return Ok(path);
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 fn builder(config: &config::Journal) -> Builder {

@@ -211,8 +211,8 @@ impl Journal {
         })
     }
 
-    /// Finds an id. The writer waits for the lock, so it is held for one id only. It is taken before
-    /// the tables are opened: else an id could be in neither, while the writer moves it.
+    /// Finds an id. The writer waits for the lock, so it is held for one id only. It is taken
+    /// before the tables are opened: else an id could be in neither, while the writer moves it.
     fn find(&self, device: &str, id: &str) -> Result<Option<Seq>, JournalError> {
         let ids = self.ids.read().unwrap_or_else(PoisonError::into_inner);
         let buckets = self.read()?.open_table(tables::ID_BUCKETS)?;
