@@ -25,8 +25,8 @@ pub fn scratch() -> Answer<PathBuf> {
     Ok(path)
 }
 
-/// The binary under measurement: `BENCH_BINARY`, such as one of an older version, or the one of
-/// this package.
+/// The binary under measurement: `BENCH_BINARY`, such as that of an older version, or that of this
+/// package.
 pub fn program() -> PathBuf {
     std::env::var_os("BENCH_BINARY")
         .map_or_else(|| env!("CARGO_BIN_EXE_stockrelay").into(), PathBuf::from)

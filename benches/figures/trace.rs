@@ -1,8 +1,8 @@
 //! What a process writes and syncs, by its system calls, as strace shows them.
 //!
 //! The kernel's own count (`write_bytes` in `/proc/PID/io`) adds a whole folio of the page cache
-//! for each changed byte of it, and a folio may have 512 KiB. This one counts the blocks of 4 KiB
-//! that a sync has to write. It has no blocks of the file system itself, and no mapped memory.
+//! for each changed byte of it, and a folio may have 1 MiB. This module counts the blocks of 4 KiB
+//! that a sync has to write. It counts no blocks of the file system itself, and no mapped memory.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;

@@ -48,7 +48,7 @@ async fn the_journal_keeps_its_size_once_events_are_past_their_retention() {
                 "{what}: {size} bytes on day {day}, {full} bytes on day {FULL_DAY}"
             );
         }
-        // Also those of one more day, because the last day is not past its retention as a whole,
+        // Also the events of one more day, because that day is not past its retention as a whole,
         // and those of parked documents.
         let kept = u64::from(PLAN.kept_days) * PLAN.events_per_day;
         let events = kept..kept + PLAN.events_per_day + PLAN.events_per_day / 10;
