@@ -24,6 +24,7 @@ mod fuzz;
 mod hid;
 mod histories;
 mod journal;
+mod kills;
 mod last_config;
 mod model;
 mod moves;

@@ -62,7 +62,22 @@ async fn after_any_power_cuts_the_journal_is_as_it_was_after_one_of_its_requests
     assert!(!rare.contains(&0), "{report:?}");
 }
 
+/// Names the history of a test that fails.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "STOCKRELAY_CRASHES=1 STOCKRELAY_SEED={} plays it alone",
+                self.0
+            );
+        }
+    }
+}
+
 async fn play(seed: u64, report: &mut Report) {
+    let _seed = Seed(seed);
     let mut floor = Floor::new(seed);
     let (mut files, mut allowed) = (Files::default(), Allowed::nothing());
     for cut in 0..=floor.below(CUTS_MAX) {
