@@ -92,7 +92,7 @@ impl Floor {
         let id = self.id();
         let number: u64 = id.parse().unwrap();
         let device = format!("pda{}", number % 3);
-        if number % 7 == 0 {
+        if number.is_multiple_of(7) {
             scan(&device, &id, "X", self.second)
         } else {
             let product = format!("P{}", number % 5);
@@ -106,7 +106,7 @@ impl Floor {
         }
         let event = self.event();
         // Some readings have an id, with which the device sends the event later.
-        let id = (self.ids % 2 == 0).then(|| event.id.clone());
+        let id = self.ids.is_multiple_of(2).then(|| event.id.clone());
         let reading = rejection(event.device.as_str(), b"{", self.second);
         Err(Rejection { id, ..reading })
     }
@@ -142,7 +142,7 @@ fn record(second: i64, state: &str) -> AuditRecord {
 }
 
 /// Whether the request is on disk when it is answered.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Done {
     OnDisk,
     Waits,
