@@ -15,6 +15,7 @@ mod held;
 mod ids;
 mod inbox;
 mod log;
+mod log_file;
 mod namespace;
 mod open;
 mod panics;
@@ -33,7 +34,10 @@ pub use damage::{Damage, JournalError};
 pub use namespace::{Namespace, SideChange, SideKey, SideValue};
 pub use open::{FILE, OpenError, VERIFIED_BYTES_MAX, WriterHandle, is_missing};
 pub(crate) use open::{FORMAT_REMEDY, unknown_format};
-pub use read::{EventDocument, Journal, Rejected, Repeats, StateTotals, Totals};
+pub use read::{
+    EventDocument, EventFilter, EventState, FoundEvent, Journal, PART_RECORDS, ParkedPart,
+    Rejected, Repeats, Search, StateTotals, Totals,
+};
 pub use verify::{Verified, verify};
 
 use jiff::Timestamp;

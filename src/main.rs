@@ -30,6 +30,10 @@ use stockrelay::view::commands::{
 use stockrelay::view::tui;
 use tokio::runtime::Runtime;
 
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The longest password that `devices hash` reads, in bytes.
 const PASSWORD_BYTES_MAX: u64 = 1_024;
 

@@ -13,6 +13,9 @@ use stockrelay::odoo::{Kind, Row};
 use stockrelay::odoo_id::CompanyId;
 use tempfile::TempDir;
 
+use crate::disk_use::DiskUse;
+use crate::process::{self, Usage, memory_kib};
+
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// On the disk that the project is on: a temporary directory in memory would make fsync free.
@@ -22,15 +25,23 @@ pub fn scratch() -> Answer<PathBuf> {
     Ok(path)
 }
 
+/// The binary under measurement: `BENCH_BINARY`, such as that of an older version, or that of this
+/// package.
+pub fn program() -> PathBuf {
+    std::env::var_os("BENCH_BINARY")
+        .map_or_else(|| env!("CARGO_BIN_EXE_stockrelay").into(), PathBuf::from)
+}
+
 pub struct Gateway {
     dir: TempDir,
+    program: PathBuf,
     process: Child,
     address: SocketAddr,
     metrics: SocketAddr,
 }
 
 /// How the gateway is configured.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Setup {
     /// Files of the directory, by their names: scanners and devices.
     pub files: Vec<(&'static str, String)>,
@@ -38,6 +49,8 @@ pub struct Setup {
     pub more: String,
     /// A client publishes at most as fast as the defaults allow.
     pub is_limited: bool,
+    /// The binary. `None`: that of [`program`].
+    pub program: Option<PathBuf>,
 }
 
 /// A copy of Odoo's data that knows the barcodes of the load, so that what is captured is looked
@@ -130,9 +143,14 @@ impl Gateway {
         if key.is_none() {
             copy(&dir.path().join("data"), odoo, database)?;
         }
-        let process = spawn(dir.path())?;
+        let program = setup.program.clone().unwrap_or_else(program);
+        // The gateway runs in a directory of its own.
+        let program = fs::canonicalize(&program)
+            .map_err(|error| format!("no binary {}: {error}", program.display()))?;
+        let process = spawn(&program, dir.path())?;
         let mut gateway = Self {
             dir,
+            program,
             process,
             address,
             metrics,
@@ -184,7 +202,7 @@ impl Gateway {
     /// Starts it again; answers how long it took until it listened.
     pub fn restart(&mut self) -> Answer<Duration> {
         let begun = clock::instant();
-        self.process = spawn(self.dir.path())?;
+        self.process = spawn(&self.program, self.dir.path())?;
         self.wait_ready()?;
         Ok(begun.elapsed())
     }
@@ -214,19 +232,22 @@ impl Gateway {
         self.memory_mib("VmHWM:")
     }
 
-    pub fn journal_bytes(&self) -> Answer<u64> {
-        Ok(fs::metadata(self.dir.path().join("data/journal.redb"))?.len())
+    pub fn usage(&self) -> Answer<Usage> {
+        Usage::of(self.pid(), &self.data_dir())
     }
-}
 
-/// A field of `/proc/PID/status`, in KiB.
-pub fn memory_kib(pid: u32, field: &str) -> Answer<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
-        .lines()
-        .find(|line| line.starts_with(field))
-        .ok_or("no such field")?;
-    Ok(line.split_whitespace().nth(1).ok_or("no number")?.parse()?)
+    pub fn disk_use(&self) -> Answer<DiskUse> {
+        Ok(DiskUse::of(&self.data_dir())?)
+    }
+
+    /// Removes what the gateway stored from the page cache. Returns how.
+    pub fn drop_page_cache(&self) -> Answer<&'static str> {
+        process::drop_page_cache(&self.data_dir())
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
 }
 
 impl Drop for Gateway {
@@ -237,14 +258,11 @@ impl Drop for Gateway {
     }
 }
 
-fn spawn(dir: &Path) -> Answer<Child> {
+fn spawn(program: &Path, dir: &Path) -> Answer<Child> {
     let log = fs::File::options()
         .append(true)
         .create(true)
         .open(dir.join("log"))?;
-    // An older version may be measured by the same program.
-    let program =
-        std::env::var_os("BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_stockrelay").into());
     Ok(Command::new(program)
         .args(["--config", "config.toml", "run"])
         .current_dir(dir)

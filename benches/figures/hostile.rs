@@ -346,7 +346,7 @@ impl Memory {
         );
         std::thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) {
-                let kib = crate::daemon::memory_kib(pid, "VmRSS:").unwrap_or(0);
+                let kib = crate::process::memory_kib(pid, "VmRSS:").unwrap_or(0);
                 most.fetch_max(kib, Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(50));
             }

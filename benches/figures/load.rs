@@ -1,7 +1,9 @@
 //! A load of MQTT devices, as light as it can be: it shares the machine with what it measures.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use stockrelay::clock;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -45,10 +47,33 @@ pub struct Load {
     pub ids: Ids,
 }
 
+/// The acknowledgements of a load, of all devices together.
+#[derive(Debug, Default)]
+pub struct Acknowledged {
+    /// From the first publish to the last PUBACK.
+    pub took: Duration,
+    /// From each publish to its PUBACK.
+    pub times: Vec<Duration>,
+    /// The longest time between two PUBACKs, whatever their devices are.
+    pub longest_pause: Duration,
+    last: Option<Instant>,
+}
+
+impl Acknowledged {
+    fn add(&mut self, sent: Instant, now: Instant) {
+        let pause = self.last.map_or(Duration::ZERO, |last| now - last);
+        self.longest_pause = self.longest_pause.max(pause);
+        self.last = Some(now);
+        self.times.push(now - sent);
+    }
+}
+
+type Record = Arc<Mutex<Acknowledged>>;
+
 impl Load {
-    /// Publishes `count` events with numbers from `first` on, shared among the devices; the time
-    /// from the first publish to the last PUBACK.
-    pub async fn publish(self, first: u64, count: u64) -> Answer<Duration> {
+    /// Publishes `count` events with numbers from `first` on, shared among the devices.
+    pub async fn publish(self, first: u64, count: u64) -> Answer<Acknowledged> {
+        let record = Record::default();
         let mut devices = Vec::new();
         for device in 0..self.devices {
             devices.push(Device::connect(self.address, &format!("dev{device:02}")).await?);
@@ -58,26 +83,30 @@ impl Load {
         let mut running = JoinSet::new();
         for (place, mut device) in (0..).zip(devices) {
             let from = first + place * share;
+            let record = Arc::clone(&record);
             running.spawn(async move {
-                device
-                    .publish_all(self.ids, from..from + share, self.in_flight)
-                    .await
+                let payloads = (from..from + share).map(|number| payload(self.ids, number));
+                device.publish(payloads, self.in_flight, &record).await
             });
         }
         while let Some(ended) = running.join_next().await {
             ended??;
         }
-        Ok(begun.elapsed())
+        let took = begun.elapsed();
+        let record = Arc::into_inner(record).ok_or("a device still runs")?;
+        Ok(Acknowledged {
+            took,
+            ..record.into_inner()?
+        })
     }
 
-    /// Publishes one message after the other, and measures each time from publish to PUBACK.
-    pub async fn latencies(self, count: u64) -> Answer<Vec<Duration>> {
+    /// Publishes one event after the other, with numbers from `first` on, and measures each time
+    /// from publish to PUBACK.
+    pub async fn latencies(self, first: u64, count: u64) -> Answer<Vec<Duration>> {
         let mut device = Device::connect(self.address, "dev00").await?;
         let mut times = Vec::new();
-        for number in 0..count {
-            let begun = clock::instant();
-            device.publish_all(self.ids, number..number + 1, 1).await?;
-            times.push(begun.elapsed());
+        for number in first..first + count {
+            times.push(device.publish_one(payload(self.ids, number)).await?);
         }
         Ok(times)
     }
@@ -111,14 +140,11 @@ impl Device {
         })
     }
 
-    async fn publish_all(
-        &mut self,
-        ids: Ids,
-        numbers: std::ops::Range<u64>,
-        in_flight: usize,
-    ) -> Answer<()> {
-        self.publish_each(numbers.map(|number| payload(ids, number)), in_flight)
-            .await
+    /// Publishes one payload. Returns the time until its PUBACK.
+    pub async fn publish_one(&mut self, payload: String) -> Answer<Duration> {
+        let begun = clock::instant();
+        self.publish_each([payload], 1).await?;
+        Ok(begun.elapsed())
     }
 
     /// Publishes each payload and waits for all PUBACKs.
@@ -127,18 +153,39 @@ impl Device {
         payloads: impl IntoIterator<Item = String>,
         in_flight: usize,
     ) -> Answer<()> {
-        let mut waiting = 0;
+        self.publish(payloads, in_flight, &Record::default()).await
+    }
+
+    /// PINGREQ, and the answer.
+    pub async fn ping(&mut self) -> Answer<()> {
+        self.socket.write_all(&[0xC0, 0]).await?;
+        let mut answer = [0; 2];
+        self.socket.read_exact(&mut answer).await?;
+        if answer != [0xD0, 0] {
+            return Err(format!("not a PINGRESP: {answer:?}").into());
+        }
+        Ok(())
+    }
+
+    async fn publish(
+        &mut self,
+        payloads: impl IntoIterator<Item = String>,
+        in_flight: usize,
+        record: &Mutex<Acknowledged>,
+    ) -> Answer<()> {
+        let mut sent = VecDeque::with_capacity(in_flight);
         let mut payloads = payloads.into_iter().peekable();
         let mut out = Vec::with_capacity(8_192);
         let mut acks = [0; 4_096];
         let mut held = 0;
-        while payloads.peek().is_some() || waiting > 0 {
+        while payloads.peek().is_some() || !sent.is_empty() {
             out.clear();
-            while waiting < in_flight
+            let now = clock::instant();
+            while sent.len() < in_flight
                 && let Some(payload) = payloads.next()
             {
                 self.encode(&payload, &mut out)?;
-                waiting += 1;
+                sent.push_back(now);
             }
             if !out.is_empty() {
                 self.socket.write_all(&out).await?;
@@ -149,11 +196,15 @@ impl Device {
             }
             held += read;
             let whole = held / 4 * 4;
+            let now = clock::instant();
+            let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
             for ack in acks[..whole].chunks(4) {
                 if ack[..2] != [0x40, 2] {
                     return Err(format!("not a PUBACK: {ack:?}").into());
                 }
-                waiting -= 1;
+                // The gateway acknowledges the publishes of a connection in order.
+                let sent = sent.pop_front().ok_or("a PUBACK without a publish")?;
+                record.add(sent, now);
             }
             acks.copy_within(whole..held, 0);
             held -= whole;

@@ -1,24 +1,35 @@
 //! The figures of `docs/performance.md`, each measured against its baseline in the same run.
 //!
-//! `cargo bench` prints them all but the drain, which needs a real Odoo, and the attacks; `cargo
-//! bench -- NAME...` prints some: `ingest`, `latency`, `feedback`, `million`, `drain`, `hostile`.
-//! The daemon is the real binary in a process of its own; the load comes from this one.
+//! `cargo bench` prints them all but those that take long or need a real Odoo; `cargo bench --
+//! NAME...` prints some, and `cargo bench -- --help` lists them. The daemon is the real binary in a
+//! process of its own; the load comes from this one.
 
 #![allow(
     clippy::cast_precision_loss,
     reason = "figures for people: 52 bits are plenty"
 )]
 
+mod arguments;
 mod baseline;
+mod compare;
+mod cost;
 mod daemon;
+mod disk_use;
 mod drain;
 mod feedback;
 mod hostile;
+mod lists;
 mod load;
+mod million;
 mod percentile;
+mod process;
+mod simulation;
+mod single;
+mod trace;
+mod year;
 
-use std::time::Duration;
-
+use arguments::Arguments;
+use clap::Parser as _;
 use daemon::Gateway;
 use load::{Ids, Load};
 use percentile::Percentiles;
@@ -29,13 +40,10 @@ const IN_FLIGHT: usize = 20;
 type Measured = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> Measured {
-    // cargo hands its own flags on; what does not start with a dash is a name.
-    let wanted: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|argument| !argument.starts_with('-'))
-        .collect();
+    let arguments = Arguments::parse();
+    let wanted = &arguments.names;
     let wants = |name: &str| {
-        let alone = ["drain", "hostile"].contains(&name);
+        let alone = ["single", "year", "lists", "drain", "hostile"].contains(&name);
         wanted.is_empty() && !alone || wanted.iter().any(|wanted| wanted == name)
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -54,14 +62,24 @@ fn main() -> Measured {
         runtime.block_on(feedback::feedback())?;
     }
     if wants("million") {
-        runtime.block_on(million())?;
+        runtime.block_on(million::million(&arguments))?;
+    }
+    if wants("single") {
+        runtime.block_on(single::single(&arguments))?;
+    }
+    if wants("year") {
+        runtime.block_on(year::year(&arguments))?;
+    }
+    if wants("lists") {
+        runtime.block_on(lists::lists(&arguments))?;
     }
     if wants("drain") {
         runtime.block_on(drain::drain())?;
     }
     if wants("hostile") {
-        let attacks: Vec<_> = (wanted.into_iter())
-            .filter(|name| name != "hostile")
+        let attacks: Vec<_> = (wanted.iter())
+            .filter(|name| *name != "hostile")
+            .cloned()
             .collect();
         runtime.block_on(hostile::hostile(&attacks))?;
     }
@@ -82,7 +100,7 @@ async fn ingest() -> Measured {
             in_flight: IN_FLIGHT,
             ids,
         };
-        let took = load.publish(0, 200_000).await?;
+        let took = load.publish(0, 200_000).await?.took;
         gateway.stop()?;
         let rate = 200_000.0 / took.as_secs_f64();
         println!(
@@ -106,72 +124,12 @@ async fn latency() -> Measured {
         in_flight: 1,
         ids: Ids::Rising,
     };
-    let acknowledged = Percentiles::of(load.latencies(5_000).await?);
+    let acknowledged = Percentiles::of(load.latencies(0, 5_000).await?);
     gateway.stop()?;
     let commit = commits.percentiles();
     println!(
         "  publish to PUBACK: {acknowledged}; one commit: {commit}; ratio of p99 {:.1}",
         acknowledged.p99 / commit.p99
-    );
-    Ok(())
-}
-
-/// A million events: how the rate holds, memory, disk, and the start after SIGKILL.
-async fn million() -> Measured {
-    println!("million: {DEVICES} devices, QoS 1, {IN_FLIGHT} in flight, random ids");
-    let mut gateway = Gateway::start()?;
-    let load = Load {
-        address: gateway.address(),
-        devices: DEVICES,
-        in_flight: IN_FLIGHT,
-        ids: Ids::Random,
-    };
-    let mut first = 0.0;
-    let mut last = 0.0;
-    for step in 0..10 {
-        let took = load.publish(step * 100_000, 100_000).await?;
-        last = 100_000.0 / took.as_secs_f64();
-        if step == 0 {
-            first = last;
-        }
-        println!(
-            "  {:>9} events: {last:.0} events/s, {:.1} MiB resident",
-            (step + 1) * 100_000,
-            gateway.resident_mib()?
-        );
-    }
-    println!(
-        "  rate at 1,000,000 against the first 100,000: {:.2}",
-        last / first
-    );
-    println!(
-        "  resident at most: {:.1} MiB",
-        gateway.resident_most_mib()?
-    );
-    println!(
-        "  on disk: {:.0} bytes an event",
-        gateway.journal_bytes()? as f64 / 1_000_000.0
-    );
-    gateway.kill()?;
-    let ready = gateway.restart()?;
-    println!(
-        "  ready {:.0} ms after a start that follows SIGKILL",
-        ready.as_secs_f64() * 1e3
-    );
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    println!(
-        "  resident with them stored: {:.1} MiB, at most {:.1} MiB",
-        gateway.resident_mib()?,
-        gateway.resident_most_mib()?
-    );
-    gateway.stop()?;
-    println!(
-        "  on disk when stopped: {:.0} bytes an event",
-        gateway.journal_bytes()? as f64 / 1_000_000.0
-    );
-    println!(
-        "  binary: {:.2} MiB",
-        std::fs::metadata(env!("CARGO_BIN_EXE_stockrelay"))?.len() as f64 / 1_048_576.0
     );
     Ok(())
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::trust::Trust;
 use crate::board::{self, Board};
 use crate::clock;
-use crate::document::{DocumentNumber, State};
+use crate::document::DocumentNumber;
 use crate::journal::{Journal, Namespace, Totals};
 use crate::reason::ReasonCode;
 
@@ -16,8 +16,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// How often parked documents are looked through for what raises an alarm.
 const ALARM_EVERY: Duration = Duration::from_mins(1);
-/// Documents that are read from the journal at once.
-const PAGE_DOCUMENTS: usize = 64;
 /// How often the gateway stores the time at which its clock was right. Each time costs a commit,
 /// and the next start needs no exact time.
 const STORE_EVERY: Duration = Duration::from_hours(1);
@@ -137,25 +135,20 @@ fn why_full(totals: &Totals) -> Option<String> {
 
 /// Whether a document is parked because Odoo moved more than was scanned.
 fn is_any_unscanned(journal: &Journal) -> bool {
+    let code = ReasonCode::MovedUnscanned.into();
     let mut after = DocumentNumber::ZERO;
     loop {
-        let page = match journal.documents(Some(State::Parked), after, PAGE_DOCUMENTS) {
-            Ok(page) => page,
+        let part = match journal.parked_with(&code, after, 1) {
+            Ok(part) => part,
             Err(error) => {
                 tracing::warn!(%error, "cannot read the parked documents");
                 return false;
             }
         };
-        let Some(last) = page.last() else {
-            return false;
-        };
-        after = last.document.number;
-        let mut reasons = page
-            .iter()
-            .filter_map(|entry| entry.progress.reason.as_ref());
-        if reasons.any(|reason| reason.code == ReasonCode::MovedUnscanned) {
-            return true;
+        if !part.numbers.is_empty() || part.is_last {
+            return !part.numbers.is_empty();
         }
+        after = part.next;
     }
 }
 

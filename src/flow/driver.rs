@@ -38,11 +38,13 @@ use crate::clock;
 use crate::decode::meaning::Context;
 use crate::decode::profile::{Profile, Symbology};
 use crate::decode::profiles::Profiles;
-use crate::event::{Action, Event, EventFlag, Name, Recorded, Rejection, Seq, SourceKind};
-use crate::journal::{Journal, JournalError, Namespace};
+use crate::event::{
+    Action, Event, EventFlag, EventType, Name, Recorded, Rejection, Seq, SourceKind,
+};
+use crate::journal::{EventFilter, Journal, JournalError, Namespace};
 
-/// Events that one read of the journal returns, at most.
-const PAGE_EVENTS: usize = 500;
+/// Scans that one read of the journal returns, at most.
+const PAGE_SCANS: usize = 500;
 /// Events after which the cursor is stored, even if none of them belongs to a flow.
 const CURSOR_EVERY: u64 = 10_000;
 /// Pause between checks whether the first copy of Odoo's data is complete.
@@ -176,15 +178,14 @@ impl Driver {
         } else {
             self.cursor.max(self.notified_cursor)
         };
-        let events = self.journal.events(after, PAGE_EVENTS)?;
-        let last = events.last().map(|event| event.seq);
+        let (scans, last) = self.read_scans(after)?;
         match (&ready, last) {
             (Some(copy), Some(last)) => {
                 self.waiting = 0;
-                return self.run_scans(copy, &events, last).await;
+                return self.run_scans(copy, &scans, last).await;
             }
             (None, Some(last)) => {
-                for scan in &events {
+                for scan in &scans {
                     self.waiting += u64::from(self.notify_waiting(scan).await);
                 }
                 self.update_board();
@@ -207,6 +208,20 @@ impl Driver {
             () = tokio::time::sleep(nap.unwrap_or(Duration::from_hours(1))) => {}
         }
         Ok(())
+    }
+
+    /// Reads the next scans, and the last event before which all scans are read. `None`: no further
+    /// event is stored.
+    fn read_scans(&self, after: Seq) -> Result<(Vec<Recorded>, Option<Seq>), JournalError> {
+        let filter = EventFilter {
+            event_type: Some(EventType::SCAN),
+            ..EventFilter::default()
+        };
+        let mut search = self.journal.search(filter, after)?;
+        let found = search.read_part(PAGE_SCANS)?.into_iter();
+        let scans = found.map(|found| found.recorded).collect();
+        let last = search.position();
+        Ok((scans, (last > after).then_some(last)))
     }
 
     /// Finds the profile of a scan's device. `None`: the event is not a scan, or its device has no

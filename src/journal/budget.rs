@@ -5,16 +5,23 @@
 //! of the file shows that it is full only until something was pruned. To know the pages in use, the
 //! writer adds up the bytes of all records. When redb makes the file longer, all its pages are in
 //! use: that gives the bytes of pages for each byte of records, until the file grows again.
-//! Counting the pages themselves would read the whole file.
+//! Counting the pages themselves reads the whole file: the writer does that only before it refuses
+//! readings, and then once an hour.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use redb::Database;
 
 use super::Fatal;
 use super::disk::Disk;
 use super::stored::Room;
+use crate::clock;
 
 /// Bytes that stay free on the file system for everything else on the box.
 pub const DISK_RESERVE_BYTES: u64 = 32 << 20;
+/// How often the pages are counted while the journal is full.
+const COUNT_EVERY: Duration = Duration::from_hours(1);
 
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -29,6 +36,8 @@ pub(super) struct Budget {
     disk_full: bool,
     scarce: bool,
     full: bool,
+    /// When the pages were last counted.
+    counted: Option<Instant>,
 }
 
 impl Budget {
@@ -51,6 +60,7 @@ impl Budget {
             disk_full: false,
             scarce: false,
             full: false,
+            counted: None,
         }
     }
 
@@ -107,7 +117,7 @@ impl Budget {
     }
 
     /// Measures the file and the disk. The writer calls this before each group.
-    pub fn measure(&mut self) -> Result<(), Fatal> {
+    pub fn measure(&mut self, database: &Database) -> Result<(), Fatal> {
         let Some(path) = &self.path else {
             return Ok(());
         };
@@ -122,17 +132,32 @@ impl Budget {
             .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < DISK_RESERVE_BYTES)
             || !self.disk.reserve();
         let was_full = self.full;
-        let in_use = self.in_use_bytes();
-        self.scarce = in_use >= self.scarce_bytes;
         // After the journal was full, it must have some more room before it accepts readings again:
         // the state must not flicker.
         let percent = if was_full { 90 } else { 97 };
-        self.full = in_use >= self.limit_bytes / 100 * percent || self.disk_full;
+        let limit = self.limit_bytes / 100 * percent;
+        let is_recent = |at: Instant| at.elapsed() < COUNT_EVERY;
+        if self.in_use_bytes() >= limit && !self.counted.is_some_and(is_recent) {
+            self.count(database)?;
+        }
+        self.scarce = self.in_use_bytes() >= self.scarce_bytes;
+        self.full = self.in_use_bytes() >= limit || self.disk_full;
         if self.full && !was_full {
             tracing::error!("{}", self.describe());
         } else if was_full && !self.full {
             tracing::info!("the journal has room again: the gateway acknowledges readings again");
         }
+        Ok(())
+    }
+
+    /// Counts the pages in use.
+    fn count(&mut self, database: &Database) -> Result<(), Fatal> {
+        let write = database.begin_write()?;
+        let stats = write.stats()?;
+        write.abort()?;
+        self.room.records_full = self.room.records;
+        self.room.pages_full = stats.allocated_pages() * stats.page_size() as u64;
+        self.counted = Some(clock::instant());
         Ok(())
     }
 
@@ -157,7 +182,7 @@ fn scarce_bytes(limit_bytes: u64, reserve_percent: u8) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use redb::{Database, TableDefinition};
+    use redb::TableDefinition;
 
     use super::*;
 
@@ -180,7 +205,7 @@ mod tests {
             let room = Room::default();
             let path = Some(path);
             let mut budget = Budget::new(path, Disk::default(), limit_bytes, reserve_percent, room);
-            budget.measure().unwrap();
+            budget.measure(&database).unwrap();
             Self {
                 database,
                 budget,
@@ -207,7 +232,7 @@ mod tests {
             let bytes = i64::try_from(RECORD_BYTES).unwrap() + 8;
             let records = added.cast_signed() - removed.cast_signed();
             self.budget.add_records(records * bytes);
-            self.budget.measure().unwrap();
+            self.budget.measure(&self.database).unwrap();
         }
 
         /// The pages in use, counted.

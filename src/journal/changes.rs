@@ -18,7 +18,7 @@ use super::stored::logged::{HEADER_BYTES, LoggedChange};
 use super::{Fatal, tables};
 
 /// Limit of the bytes of one group in the log. A longer group is as cheap without the log.
-pub const NOTED_MAX: usize = 1 << 20;
+pub const NOTED_MAX: usize = 256 << 10;
 /// Bytes that redb needs for a record in addition to its key and value.
 const RECORD_BYTES: i64 = 8;
 

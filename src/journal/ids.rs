@@ -317,22 +317,16 @@ impl Ids {
         })
     }
 
-    /// Removes the segments whose newest event was received before `before`, and returns their
-    /// numbers. The newest segment stays: its `last_seq` tells from where to read events back.
-    pub fn expire(&mut self, before: Timestamp) -> Vec<u32> {
+    /// Removes the oldest segment whose newest event was received before `before`, and returns its
+    /// number. The newest segment stays: its `last_seq` tells from where to read events back.
+    pub fn expire(&mut self, before: Timestamp) -> Option<u32> {
         let before_us = before.as_microsecond();
-        let newest = self.segments.last().map(|segment| segment.number);
-        let mut expired = Vec::new();
-        self.segments.retain(|segment| {
-            let keep = segment.last_received_us >= before_us || Some(segment.number) == newest;
-            if !keep {
-                expired.push(segment.number);
-                self.blocks[segment.slot / LANES].clear(segment.slot % LANES);
-                self.slots[segment.slot] = None;
-            }
-            keep
-        });
-        expired
+        let (_, older) = self.segments.split_last()?;
+        let past = |segment: &Segment| segment.last_received_us < before_us;
+        let segment = self.segments.remove(older.iter().position(past)?);
+        self.blocks[segment.slot / LANES].clear(segment.slot % LANES);
+        self.slots[segment.slot] = None;
+        Some(segment.number)
     }
 }
 
@@ -439,7 +433,8 @@ mod tests {
                 .sum::<u32>()
         };
         assert!((0..41_000).step_by(100).all(|n| perhaps(&ids, n) > 0));
-        let expired = ids.expire(Timestamp::from_microsecond(110).unwrap());
+        let before = Timestamp::from_microsecond(110).unwrap();
+        let expired: Vec<u32> = std::iter::from_fn(|| ids.expire(before)).collect();
         assert_eq!(expired, (0..=10).collect::<Vec<u32>>());
         fill(&mut ids, HOT_MAX - 20, 200);
         assert_eq!((ids.segments.len(), ids.slots.len()), (31, 41));

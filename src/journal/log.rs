@@ -30,6 +30,8 @@ const FULL_BYTES_MAX: u64 = 4 << 20;
 /// The log is full at this part of the tables' length: the larger the tables, the more does their
 /// commit write.
 const TABLES_DIVISOR: u64 = 16;
+/// More than the groups of a full log.
+const SKIPPED_NUMBERS: u64 = 1 << 20;
 
 /// The log of a journal, open for writing.
 #[derive(Debug)]
@@ -51,10 +53,6 @@ pub(super) struct Recovered {
 }
 
 impl Recovered {
-    pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
-    }
-
     /// Gives each change, in the order in which it was made, to `repeat`.
     pub fn repeat(
         &self,
@@ -185,6 +183,12 @@ impl Log {
         group.resize(usize::try_from(end - self.at).unwrap_or_default(), 0);
         self.file.write(self.at, group)?;
         self.file.sync_data()
+    }
+
+    /// Leaves out numbers, so that no group gets the number of one that this start did not find: a
+    /// person may have removed the log, and may put it back later.
+    pub fn skip_numbers(&mut self) {
+        self.next += SKIPPED_NUMBERS;
     }
 
     /// The head that a commit of the tables stores when they have all groups so far. `is_clean`: no

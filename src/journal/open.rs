@@ -24,6 +24,7 @@ use super::held::Held;
 use super::ids::{self, Ids};
 use super::inbox::Inbox;
 use super::log;
+use super::log_file::LogFile;
 use super::panics::{Quiet, describe, panicked};
 use super::prepare::{FORMAT, Prepared, empty_unfinished, is_unfinished, prepare};
 use super::read::Journal;
@@ -181,7 +182,7 @@ impl Journal {
         let writers = alarm.clone();
         let limit = config.budget_bytes;
         let mut budget = Budget::new(path, disk.clone(), limit, config.reserve_percent, room);
-        budget.measure()?;
+        budget.measure(&database)?;
         let mut totals = counters.totals.clone();
         totals.bytes = budget.file_bytes();
         totals.budget_bytes = budget.budget_bytes();
@@ -276,20 +277,33 @@ fn open_log(data_dir: &Path, head: LogHead, disk: &Disk) -> io::Result<Box<dyn S
     };
     let mut file = open()?;
     if log::is_of_another(&file, head)? {
-        let other = data_dir.join(OTHER_LOG_FILE);
+        let other = free_name(data_dir)?;
         tracing::warn!(
-            "{} is the log of another journal, or later than {FILE}: renamed to {OTHER_LOG_FILE}",
-            path.display()
+            "{} is the log of another journal, or later than {FILE}: renamed to {}",
+            path.display(),
+            other.display()
         );
         std::fs::rename(&path, other)?;
         file = open()?;
     }
     // The names of new files must be on disk, too.
     File::open(data_dir)?.sync_all()?;
-    Ok(Box::new(Insisting::new(
-        FileBackend::new(file).map_err(io::Error::other)?,
-        disk.clone(),
-    )))
+    let file = LogFile::new(file, &path);
+    Ok(Box::new(Insisting::new(file, disk.clone())))
+}
+
+/// A name for the log of another journal that no file has: it may be the only copy.
+fn free_name(data_dir: &Path) -> io::Result<PathBuf> {
+    let names = (1..).map(|number: u32| match number {
+        1 => OTHER_LOG_FILE.to_owned(),
+        _ => format!("{OTHER_LOG_FILE}.{number}"),
+    });
+    for path in names.map(|name| data_dir.join(name)) {
+        if !path.try_exists()? {
+            return Ok(path);
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 fn builder(config: &config::Journal) -> Builder {

@@ -80,12 +80,13 @@ pub(super) fn prepare(
     let mut room = room.map_or(Ok(Room::default()), |room| stored::room_out(&room))?;
     let file = open_log(head).map_err(redb::StorageError::from)?;
     let (mut log, recovered) = Log::recover(file, head)?;
-    if !recovered.is_empty() {
+    if !head.is_clean {
         let write = begin(database)?;
         let changes = Changing::new(&write, Noted::default());
         recovered.repeat(|change| changes::repeat(&changes, change))?;
         let grown = changes.into_noted().grown;
         room.records = room.records.saturating_add_signed(grown);
+        log.skip_numbers();
         let head = log.next_head(false);
         store(&write, head, room)?;
         write.commit()?;

@@ -2,6 +2,9 @@
 //!
 //! While a read transaction is open, redb cannot reuse pages. So none outlives a call.
 
+mod parked;
+mod rejected;
+mod search;
 mod side_values;
 mod totals;
 
@@ -11,13 +14,15 @@ use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 use tokio::sync::watch;
 
+pub use self::parked::ParkedPart;
+pub use self::search::{EventFilter, EventState, FoundEvent, PART_RECORDS, Search};
 pub use self::totals::{StateTotals, Totals};
 use super::damage::{Alarm, Damage, JournalError, OpenFile};
 use super::disk::Disk;
 use super::ids::{self, Ids};
 use super::stored;
 use super::{AuditRecord, Entry, Inbox, tables};
-use crate::document::{DocumentKey, DocumentNumber, State};
+use crate::document::{DocumentKey, DocumentNumber, Progress, State};
 use crate::event::{Channel, Name, Recorded, RejectedNumber, Seq};
 use crate::reason::{Code, RejectionCode};
 
@@ -36,6 +41,15 @@ pub enum EventDocument {
 }
 
 impl EventDocument {
+    /// `number`: the value of the event in the table from event to document.
+    fn of(number: Option<u64>) -> Self {
+        match number.map(tables::document_number) {
+            None => Self::Open,
+            Some(None) => Self::NotNeeded,
+            Some(Some(number)) => Self::Sealed(number),
+        }
+    }
+
     /// The number of the document. `None`: the event is in no document, or not yet.
     #[must_use]
     pub fn number(self) -> Option<DocumentNumber> {
@@ -192,14 +206,17 @@ impl Journal {
     /// The event with this id from this device.
     pub fn event_of(&self, device: &str, id: &str) -> Result<Option<Recorded>, JournalError> {
         self.alarm.look(|| {
-            let buckets = self.read()?.open_table(tables::ID_BUCKETS)?;
-            let seq = self
-                .ids
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .find(&ids::digest(device, id), &buckets)?;
+            let seq = self.find(device, id)?;
             seq.map_or(Ok(None), |seq| self.event(seq))
         })
+    }
+
+    /// Finds an id. The writer waits for the lock, so it is held for one id only. It is taken
+    /// before the tables are opened: else an id could be in neither, while the writer moves it.
+    fn find(&self, device: &str, id: &str) -> Result<Option<Seq>, JournalError> {
+        let ids = self.ids.read().unwrap_or_else(PoisonError::into_inner);
+        let buckets = self.read()?.open_table(tables::ID_BUCKETS)?;
+        Ok(ids.find(&ids::digest(device, id), &buckets)?)
     }
 
     /// The events of all devices with this id: empty, one event, or more (several devices sent the
@@ -215,7 +232,9 @@ impl Journal {
                 .collect();
             let mut events = Vec::new();
             for device in devices {
-                events.extend(self.event_of(&device, id)?);
+                if let Some(seq) = self.find(&device, id)? {
+                    events.extend(self.event(seq)?);
+                }
             }
             Ok(events)
         })
@@ -226,11 +245,7 @@ impl Journal {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
             let number = table.get(seq.get())?.map(|number| number.value());
-            Ok(match number.map(tables::document_number) {
-                None => EventDocument::Open,
-                Some(None) => EventDocument::NotNeeded,
-                Some(Some(number)) => EventDocument::Sealed(number),
-            })
+            Ok(EventDocument::of(number))
         })
     }
 
@@ -289,6 +304,25 @@ impl Journal {
 
     pub fn document(&self, number: DocumentNumber) -> Result<Option<Entry>, JournalError> {
         self.alarm.look(|| entry(&self.read()?, number))
+    }
+
+    /// The key and the progress of a document.
+    pub fn progress(
+        &self,
+        number: DocumentNumber,
+    ) -> Result<Option<(DocumentKey, Progress)>, JournalError> {
+        self.alarm.look(|| {
+            let read = self.read()?;
+            let documents = read.open_table(tables::DOCUMENTS)?;
+            let progress = read.open_table(tables::PROGRESS)?;
+            let (Some(document), Some(progress)) =
+                (documents.get(number.get())?, progress.get(number.get())?)
+            else {
+                return Ok(None);
+            };
+            let key = stored::document_key(document.value())?;
+            Ok(Some((key, stored::progress_out(progress.value())?)))
+        })
     }
 
     pub fn document_by_key(&self, key: DocumentKey) -> Result<Option<Entry>, JournalError> {

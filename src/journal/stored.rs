@@ -28,8 +28,8 @@ use serde::{Deserialize, Serialize};
 pub use book::{counts_in, counts_out, spans_in, spans_out};
 pub(crate) use convert::convert;
 pub use device_clock::{device_clock_in, device_clock_out};
-pub use document::{document_in, document_out};
-pub use event::{event_in, event_out};
+pub use document::{document_in, document_key, document_out};
+pub use event::{event_head, event_in, event_out};
 pub use id_segment::IdSegment;
 pub use logged::{LogHead, log_head_in, log_head_out};
 pub use progress::{audit_in, audit_out, progress_in, progress_out};
@@ -83,6 +83,8 @@ impl TryFrom<DecimalV1> for Decimal {
     }
 }
 
+/// Each version begins with the device, the source, the time of receipt and the id:
+/// [`rejection_head`] reads nothing else.
 #[derive(Serialize, Deserialize)]
 enum StoredRejection {
     V1(RejectionV1),
@@ -131,6 +133,22 @@ pub fn rejection_in(rejection: &Rejection) -> Result<Vec<u8>, BadRecord> {
         StoredRejection::V2(plain, channel, rejection.cut)
     };
     encode("rejected reading", &stored)
+}
+
+/// The variants of [`StoredRejection`].
+#[derive(Deserialize)]
+enum RejectionVersion {
+    V1,
+    V2,
+}
+
+/// The device and the id of a stored rejected reading.
+pub fn rejection_head(bytes: &[u8]) -> Result<(&str, Option<&str>), BadRecord> {
+    type Head<'a> = (RejectionVersion, &'a str, &'a str, i64, Option<&'a str>);
+    let head: Result<(Head<'_>, _), _> = postcard::take_from_bytes(bytes);
+    let ((_version, device, _source, _received_us, id), _) =
+        head.map_err(|error| bad("rejected reading", error))?;
+    Ok((device, id))
 }
 
 pub fn rejection_out(number: RejectedNumber, bytes: &[u8]) -> Result<Rejected, BadRecord> {

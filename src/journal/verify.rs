@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::{Database, StorageBackend};
 
+use super::log::is_of_another;
 use super::open::{FILE, LOCK, LOG_FILE};
 use super::panics::{Quiet, describe};
 use super::prepare::empty_unfinished;
@@ -82,7 +83,6 @@ fn open(file: File, log: Option<File>) -> Result<(), Fatal> {
     let overlay = |file| Overlay::new(file).map_err(redb::StorageError::from);
     let storage = overlay(Some(file))?;
     empty_unfinished(&storage).map_err(redb::StorageError::from)?;
-    let log: Box<dyn StorageBackend> = Box::new(overlay(log)?);
     let _quiet = Quiet::begin();
     let verified = catch_unwind(AssertUnwindSafe(|| {
         let mut builder = Database::builder();
@@ -90,7 +90,15 @@ fn open(file: File, log: Option<File>) -> Result<(), Fatal> {
             .set_cache_size(CACHE_BYTES)
             .set_check_integrity_on_open(true);
         let database = builder.create_with_backend(storage)?;
-        super::open::read_all(&database, |_| Ok(log))
+        // A start renames the log of another journal.
+        let own = |log: &File, head| Ok::<bool, io::Error>(!is_of_another(log, head)?);
+        super::open::read_all(&database, |head| {
+            let log = match log {
+                Some(log) if own(&log, head)? => Some(log),
+                _ => None,
+            };
+            Ok(Box::new(Overlay::new(log)?))
+        })
     }));
     verified.unwrap_or_else(|panic| Err(Fatal::Damage(describe(&*panic))))
 }

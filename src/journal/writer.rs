@@ -8,12 +8,8 @@
 //! with one sync, and the transaction needs none. When the log is full, or the group is too long
 //! for the log, the transaction itself is durable, with all before it, and the log begins again.
 //!
-//! Sealing documents alone is not worth a sync: a group of nothing but seals waits in memory and is
-//! written with the next group. Until a sealed document changes, a restart seals its events again,
-//! with the same keys. Sending a document begins with a change, so its seal is on disk by then.
-//!
 //! **Invariant 1:** a reply is sent only after the group is on disk: in the log, or by a commit
-//! with `Durability::Immediate`. Seals alone are the exception. **Invariant 11:** after an I/O
+//! with `Durability::Immediate`. **Invariant 11:** after an I/O
 //! error nothing more is written. The thread ends, every request gets [`AppendError::Stopped`], and
 //! the process exits so that redb recovers on the next start.
 
@@ -121,7 +117,7 @@ impl Writer {
                 self.limits = Limits::of(&config);
                 self.budget
                     .set_limits(config.budget_bytes, config.reserve_percent);
-                self.budget.measure()?;
+                self.budget.measure(&self.database)?;
                 self.publish();
                 drop(reply.send(Ok(())));
             }
@@ -133,7 +129,7 @@ impl Writer {
     /// Makes one group of the next requests. Replies to a request that is rejected (full) without a
     /// group.
     fn commit(&mut self, waiting: &mut FairQueue<Request>) -> Result<(), Fatal> {
-        self.budget.measure()?;
+        self.budget.measure(&self.database)?;
         if self.budget.is_full() {
             // Publish first: the sender of a rejected request finds the reason in the status.
             self.publish();
@@ -143,8 +139,13 @@ impl Writer {
         };
         let mut answers: Vec<Answer> = Vec::new();
         let write = self.database.begin_write()?;
-        let can_wait = self.apply(&write, waiting, first, &mut answers)?;
-        self.store(write, can_wait)?;
+        // Readers find an id in memory or in a segment of the tables. They lock the ids before they
+        // open the tables, so that no id is on its way from one to the other.
+        let ids = Arc::clone(&self.ids);
+        let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
+        self.apply(&write, &mut ids, waiting, first, &mut answers)?;
+        self.store(write)?;
+        drop(ids);
         self.counters.totals.commits += 1;
         self.publish();
         for answer in answers {
@@ -153,26 +154,22 @@ impl Writer {
         Ok(())
     }
 
-    /// Applies the first request and those that follow it to the tables. Returns whether the group
-    /// has nothing but seals.
+    /// Applies the first request and those that follow it to the tables.
     fn apply(
         &mut self,
         write: &WriteTransaction,
+        ids: &mut Ids,
         waiting: &mut FairQueue<Request>,
         first: Request,
         answers: &mut Vec<Answer>,
-    ) -> Result<bool, Fatal> {
+    ) -> Result<(), Fatal> {
         let changes = Changing::new(write, std::mem::take(&mut self.noted));
-        // Readers lock this for a `trace` alone, and for a short time.
-        let ids = Arc::clone(&self.ids);
-        let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
         let (counters, held) = (&mut self.counters, &mut self.held);
-        let mut transaction = Transaction::open(&changes, &mut ids, counters, held, self.limits)?;
+        let mut transaction = Transaction::open(&changes, ids, counters, held, self.limits)?;
         let begun = clock::instant();
-        let (mut next, mut weight, mut can_wait) = (Some(first), 0, true);
+        let (mut next, mut weight) = (Some(first), 0);
         while let Some(request) = next.take() {
             weight += weigh(&request);
-            can_wait &= is_seal_alone(&request);
             answers.push(apply(&mut transaction, request)?);
             if weight < GROUP_EVENTS_MAX && begun.elapsed() < GROUP_TIME_MAX {
                 next = self::next(waiting, &self.budget, transaction.held());
@@ -184,18 +181,18 @@ impl Writer {
             .open_table(tables::META)?
             .insert("totals", totals.as_slice())?;
         self.noted = changes.into_noted();
-        Ok(can_wait)
+        Ok(())
     }
 
-    /// Makes the transaction durable, with all before it; or keeps it in memory, if it `can_wait`.
-    fn store(&mut self, mut write: WriteTransaction, can_wait: bool) -> Result<(), Fatal> {
+    /// Makes the transaction durable, with all before it.
+    fn store(&mut self, mut write: WriteTransaction) -> Result<(), Fatal> {
         self.budget
             .add_records(std::mem::take(&mut self.noted.grown));
         let Noted { is_long, group, .. } = &self.noted;
         if *is_long || self.log.is_full(group, self.budget.file_bytes()) {
             return self.checkpoint(write, false);
         }
-        if !can_wait && !self.noted.is_empty() {
+        if !self.noted.is_empty() {
             self.log.append(&mut self.noted.group)?;
             self.noted.clear();
         }
@@ -222,18 +219,6 @@ impl Writer {
         totals.full = self.budget.is_full();
         totals.disk_full = self.budget.is_disk_full();
         self.totals.send_replace(totals.clone());
-    }
-}
-
-/// Whether a restart makes the same changes again, from the events.
-fn is_seal_alone(request: &Request) -> bool {
-    match request {
-        Request::Seal {
-            unused_scans,
-            side_changes,
-            ..
-        } => *unused_scans == 0 && side_changes.is_empty(),
-        _ => false,
     }
 }
 

@@ -38,7 +38,7 @@ Examples:{DEMO_EXAMPLE}
   stockrelay status                      show the state of the gateway on one screen
   stockrelay trace pda-07/8c1f           follow one event from the device to Odoo
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration (or a scanner profile) cannot be used, 65 the journal is damaged, 69 the daemon is not running or central IT's broker cannot be reached, 77 `check` needs root, 130 the user interrupted `config apply`."
+Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration (or a scanner profile) cannot be used, 65 the journal is damaged, 69 the daemon is not running or central IT's broker cannot be reached, 77 `check` needs root, 130 the user interrupted a search or `config apply`."
     )
 }
 
@@ -128,6 +128,8 @@ Examples:
     },
     /// List events, oldest first
     #[command(after_help = "\
+To find events by device, type or state, the gateway may have to read all of them: a terminal shows the progress, and Ctrl-C prints what was found so far.
+
 Examples:
   stockrelay events --device pda-07 --state parked
   stockrelay events --after 4711 --limit 1000 --json

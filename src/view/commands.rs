@@ -5,6 +5,7 @@ mod apply;
 mod config;
 mod fleet;
 mod lists;
+mod pages;
 mod parked;
 mod profile;
 mod rejected;
@@ -46,7 +47,7 @@ pub const EXIT_DAMAGED: u8 = 65;
 pub const EXIT_NO_DAEMON: u8 = 69;
 /// `check` was run by a user who may not read the configuration (sysexits.h, `EX_NOPERM`).
 pub const EXIT_NO_PERMISSION: u8 = 77;
-/// The user interrupted the command, which continues on the gateway.
+/// The user interrupted the command: a search, or `config apply`, which continues on the gateway.
 pub const EXIT_INTERRUPTED: u8 = 130;
 
 /// Entries of one page: the most that the daemon sends.
@@ -67,6 +68,9 @@ pub enum CommandError {
     /// Central IT's broker cannot be reached.
     #[error("{0}")]
     Unavailable(String),
+    /// Ctrl-C ended a search before its end.
+    #[error("{0}")]
+    Interrupted(String),
     #[error("{0}")]
     Failed(String),
     /// The arguments are right, and the daemon refuses the stored content that they name.
@@ -120,6 +124,7 @@ impl CommandError {
             | Self::Unavailable(_) => EXIT_NO_DAEMON,
             Self::Usage(_) => EXIT_USAGE,
             Self::Config(_) => EXIT_CONFIG,
+            Self::Interrupted(_) => EXIT_INTERRUPTED,
             Self::Client(ClientError::Refused { refusal, .. }) if refusal.journal_damaged => {
                 EXIT_DAMAGED
             }

@@ -10,6 +10,8 @@ mod bundles;
 mod configuration;
 mod decide;
 mod edit;
+mod events;
+mod history;
 mod meaning;
 mod problem;
 mod query;
@@ -22,10 +24,11 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -56,6 +59,12 @@ const BODY_BYTES_MAX: usize = 16_384;
 const RESEND_BYTES_MAX: usize = 6 * PAYLOAD_BYTES_MAX + BODY_BYTES_MAX;
 /// The largest body with the prefixes of a scanner profile, in bytes.
 const MEANING_BYTES_MAX: usize = 2 << 20;
+
+/// How long one request searches for entries that match a filter. The answer then has what was
+/// found so far.
+const SEARCH_TIME: Duration = Duration::from_millis(50);
+
+type Answer<T> = Result<Json<T>, Problem>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
@@ -267,7 +276,7 @@ async fn serve_metrics(
 fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
     Router::new()
         .route("/v1/status", get(read::status))
-        .route("/v1/events", get(read::events))
+        .route("/v1/events", get(events::events))
         .route("/v1/rejected", get(read::rejected))
         .route("/v1/rejected/dismiss", post(settle::dismiss_many))
         .route("/v1/rejected/{id}", get(settle::show))
@@ -283,7 +292,7 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         .route("/v1/parked/{id}/retry", post(decide::retry))
         .route("/v1/parked/{id}/discard", post(decide::discard))
         .route("/v1/parked/{id}/edit", post(edit::edit))
-        .route("/v1/trace/{*id}", get(read::trace))
+        .route("/v1/trace/{*id}", get(history::trace))
         .route("/v1/stream", get(stream::stream))
         .route(
             "/v1/meaning",

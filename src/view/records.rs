@@ -12,13 +12,13 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::document::{DocumentNumber, Line, Purpose, Reason};
+use crate::document::{DocumentKey, DocumentNumber, Line, Progress, Purpose, Reason};
 use crate::event::{Action, Field, Name, Recorded, RejectedNumber, Seq};
 use crate::journal::{AuditRecord, Entry, Rejected, Repeats};
 
 pub use answers::{
     BundleAnswer, ConfigHistory, ConfigHistoryEntry, Dismissed, DocumentDetail, DocumentPage,
-    EventPage, Refusal, RejectedPage, Resent, Retried, Trace,
+    EventPage, Refusal, RejectedPage, Resent, Retried, SearchView, Trace,
 };
 
 /// The most that lists show of a rejected reading's payload, in bytes.
@@ -72,11 +72,11 @@ pub enum Place {
 
 impl Place {
     #[must_use]
-    pub fn of(entry: &Entry) -> Self {
+    pub fn of(key: DocumentKey, progress: &Progress) -> Self {
         Self::In {
-            key: entry.document.key.to_string(),
-            state: entry.progress.state.as_str(),
-            odoo: entry.progress.odoo.as_ref().map(|odoo| odoo.name.clone()),
+            key: key.to_string(),
+            state: progress.state.as_str(),
+            odoo: progress.odoo.as_ref().map(|odoo| odoo.name.clone()),
         }
     }
 

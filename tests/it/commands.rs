@@ -2,6 +2,7 @@
 
 mod profiles;
 mod rejected;
+mod search;
 
 use crate::control::Served;
 use crate::floor::transfer;

@@ -3,6 +3,7 @@
 mod documents;
 mod rejected;
 mod settled;
+mod year;
 
 use self::rejected::dismissal;
 use crate::floor::{at, name, rejection, scan, transfer};

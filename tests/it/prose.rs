@@ -17,12 +17,16 @@ use text::{Passage, comments_and_strings, hash_comments, paragraphs};
 const BANNED: &str = include_str!("prose/banned.txt");
 
 /// Documents and code are in these folders and files.
-const ROOTS: [&str; 14] = [
+const ROOTS: [&str; 18] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "README.md",
-    "benches",
+    "benches/figures",
+    "benches/peers/Cargo.toml",
+    "benches/peers/README.md",
+    "benches/peers/clippy.toml",
+    "benches/peers/src",
     "docs",
     "firmware-config",
     "fuzz/README.md",

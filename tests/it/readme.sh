@@ -21,7 +21,7 @@ stubs=$merged/srv/stubs
 mkdir "$stubs"
 cat >"$stubs/cargo" <<'END'
 #!/bin/sh
-test "$*" = "build --profile dist --no-default-features"
+test "$*" = "build --profile dist --no-default-features --features jemalloc"
 END
 printf '#!/bin/sh\n' >"$stubs/udevadm"
 # As the unit starts it: its command, user, umask and directory.

@@ -11,6 +11,7 @@ use crate::document::{Document, DocumentKey, DocumentNumber, EventTime, Line, Pu
 use crate::event::{Goods, Seq};
 use crate::reason::Code;
 
+/// Each version begins with the key: [`document_key`] reads nothing else.
 #[derive(Serialize, Deserialize)]
 enum StoredDocument {
     V1(DocumentV1),
@@ -362,6 +363,22 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
         }
     };
     encode("document", &stored)
+}
+
+/// The variants of [`StoredDocument`].
+#[derive(Deserialize)]
+enum DocumentVersion {
+    V1,
+    V2,
+    V3,
+    V4,
+}
+
+/// The key of a stored document.
+pub fn document_key(bytes: &[u8]) -> Result<DocumentKey, BadRecord> {
+    let head: Result<((DocumentVersion, [u8; 16]), _), _> = postcard::take_from_bytes(bytes);
+    let ((_version, key), _) = head.map_err(|error| bad("document", error))?;
+    Ok(DocumentKey(key))
 }
 
 pub fn document_out(number: DocumentNumber, bytes: &[u8]) -> Result<Document, BadRecord> {

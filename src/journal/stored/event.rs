@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BadRecord, DecimalV1, bad, decode, encode, time};
-use crate::event::{Action, Event, EventFlag, Field, Goods, Move, Movement, Name, SourceKind};
+use crate::event::{
+    Action, Event, EventFlag, EventType, Field, Goods, Move, Movement, Name, SourceKind,
+};
 use rust_decimal::Decimal;
 
+/// Each version begins with [`EventV1`], of which [`event_head`] reads the beginning.
 #[derive(Serialize, Deserialize)]
 enum StoredEvent<'a> {
     #[serde(borrow)]
@@ -74,6 +77,45 @@ enum ActionV1<'a> {
     },
     /// A receipt with a best before date. One without is written as `Receive`.
     ReceiveBestBefore(GoodsV1<'a>, &'a str),
+}
+
+/// The beginning of a stored event of any version: as many fields of [`EventV1`] as a search needs.
+#[derive(Deserialize)]
+struct EventHead<'a> {
+    _version: EventVersion,
+    device: &'a str,
+    _id: &'a str,
+    _id_derived: bool,
+    _source: SourceV1,
+    _received_us: i64,
+    _at_us_after: i64,
+    _operator: Option<&'a str>,
+    action: ActionHead,
+}
+
+/// The variants of [`StoredEvent`].
+#[derive(Deserialize)]
+enum EventVersion {
+    V1,
+    V2,
+    V3,
+}
+
+/// The variants of [`ActionV1`], in its order.
+#[derive(Deserialize)]
+enum ActionHead {
+    Scan,
+    Transfer,
+    Pick,
+    Receive,
+    Count,
+    Scrap,
+    Return,
+    Pack,
+    Ship,
+    Validate,
+    Undo,
+    ReceiveBestBefore,
 }
 
 /// The fields that the types that move goods share. The rule of each type decides which fields are
@@ -294,6 +336,26 @@ pub fn event_in(event: &Event) -> Result<Vec<u8>, BadRecord> {
     let measures = event.measures.iter();
     let measures = measures.map(|(name, value)| (name.as_str(), (*value).into()));
     encode("event", &StoredEvent::V3(plain, flags, measures.collect()))
+}
+
+/// The device and the type of a stored event.
+pub fn event_head(bytes: &[u8]) -> Result<(&str, &'static EventType), BadRecord> {
+    let head: Result<(EventHead<'_>, _), _> = postcard::take_from_bytes(bytes);
+    let (head, _) = head.map_err(|error| bad("event", error))?;
+    let event_type = match head.action {
+        ActionHead::Scan => EventType::SCAN,
+        ActionHead::Transfer => Movement::Transfer.event_type(),
+        ActionHead::Pick => Movement::Pick.event_type(),
+        ActionHead::Receive | ActionHead::ReceiveBestBefore => Movement::Receive.event_type(),
+        ActionHead::Count => Movement::Count.event_type(),
+        ActionHead::Scrap => Movement::Scrap.event_type(),
+        ActionHead::Return => Movement::Return.event_type(),
+        ActionHead::Pack => Movement::Pack.event_type(),
+        ActionHead::Ship => EventType::SHIP,
+        ActionHead::Validate => EventType::VALIDATE,
+        ActionHead::Undo => EventType::UNDO,
+    };
+    Ok((head.device, event_type))
 }
 
 pub fn event_out(bytes: &[u8]) -> Result<Event, BadRecord> {

@@ -7,14 +7,18 @@
 mod codes;
 mod records;
 
+use std::collections::BTreeSet;
+
 use self::records::{
     at, best_before, book, counters, device_clock, document, documents_v2, documents_v4, events,
     flagged, left_out, measured, progress, progress_v2, text, undo_v3, unsupported, unused_scans,
 };
 use super::*;
 use crate::device_clock::DeviceClock;
-use crate::document::{DocumentNumber, Progress, State};
-use crate::event::{Channel, RejectedNumber, SourceKind};
+use crate::document::{Document, DocumentNumber, Progress, State};
+use crate::event::{
+    Action, Channel, Event, EventType, Goods, Move, Movement, RejectedNumber, SourceKind,
+};
 use crate::journal::{AuditRecord, tables};
 use crate::reason::RejectionCode;
 
@@ -324,6 +328,64 @@ fn what_a_newer_version_wrote_is_refused_and_never_guessed_at() {
             document_out(DocumentNumber::new(9), &golden("document")[..cut]).is_err(),
             "cut at {cut}"
         );
+    }
+}
+
+#[test]
+fn the_beginning_of_a_record_is_read_alone_and_that_of_a_newer_version_is_refused() {
+    let (undo, undo_document, _) = undo_v3();
+    let (dated, dated_document) = best_before();
+    let mut all: Vec<Event> = events().into_iter().map(|(_, event)| event).collect();
+    all.extend([undo, dated, flagged().0, measured()]);
+    let others = [
+        Action::Ship {
+            order: "S1".to_owned(),
+            carrier_ref: None,
+            weight_kg: None,
+            parcels: None,
+        },
+        Action::Validate {
+            order: "S1".to_owned(),
+        },
+    ];
+    let moves = Movement::ALL.map(|of| Action::Move(Move::new(of, Goods::default())));
+    let first = all[0].clone();
+    let with = |action| Event {
+        action,
+        ..first.clone()
+    };
+    all.extend(others.into_iter().chain(moves).map(with));
+    let mut types = BTreeSet::new();
+    for event in &all {
+        let bytes = event_in(event).unwrap();
+        let (device, event_type) = event_head(&bytes).unwrap();
+        let expected = (event.device.as_str(), event.action.kind());
+        assert_eq!((device, event_type.name), expected);
+        types.insert(event_type.name);
+    }
+    assert_eq!(types.len(), EventType::all().count(), "{types:?}");
+
+    let versions = documents_v2().into_iter().chain(documents_v4());
+    let mut documents: Vec<Document> = versions.map(|(_, document)| document).collect();
+    documents.extend([document(), undo_document, dated_document]);
+    for document in documents {
+        let bytes = document_in(&document).unwrap();
+        assert_eq!(document_key(&bytes), Ok(document.key));
+    }
+    let bytes = golden("rejected");
+    let rejected = rejection_out(RejectedNumber::new(1), &bytes).unwrap();
+    let head = (rejected.device.as_str(), rejected.id.as_deref());
+    assert_eq!(rejection_head(&bytes), Ok(head));
+
+    for (name, newer) in [("transfer", 3), ("document", 4), ("rejected", 2)] {
+        let mut bytes = golden(name);
+        bytes[0] = newer;
+        let is_refused = match name {
+            "transfer" => event_head(&bytes).is_err(),
+            "document" => document_key(&bytes).is_err(),
+            _ => rejection_head(&bytes).is_err(),
+        };
+        assert!(is_refused, "{name}");
     }
 }
 

@@ -5,10 +5,13 @@
 //! only if it was posted, or discarded by a person or its device, and only after
 //! `journal.retention_days`. Events that need no document are removed, too.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use redb::ReadableTable as _;
 
 use super::{Transaction, rejected};
+use crate::clock;
 use crate::document::{DocumentNumber, State};
 use crate::event::Seq;
 use crate::journal::{Fatal, stored, tables};
@@ -17,6 +20,9 @@ use crate::journal::{Fatal, stored, tables};
 const PRUNE_MAX: usize = 2_000;
 /// Limit of the oldest events that one request to prune examines.
 const SCAN_MAX: usize = 50_000;
+/// A request to prune removes no more after this time: devices wait for its group. Keys of
+/// documents are spread over the whole file, and each may need a page from the disk.
+const PRUNE_TIME_MAX: Duration = Duration::from_millis(20);
 
 impl Transaction<'_> {
     /// Removes records whose retention has ended, a limited number in each call. **Invariant 7:**
@@ -28,7 +34,8 @@ impl Transaction<'_> {
                 .unwrap_or(Timestamp::MIN)
         };
         let retained = before(self.limits.retention_days);
-        for number in self.ids.expire(before(self.limits.dedup_days)) {
+        let begun = clock::instant();
+        if let Some(number) = self.ids.expire(before(self.limits.dedup_days)) {
             self.write.open_table(tables::ID_FILTERS)?.remove(number)?;
             self.id_buckets
                 .remove_range((number, 0)..=(number, u16::MAX))?;
@@ -36,13 +43,17 @@ impl Transaction<'_> {
         let mut events = Vec::new();
         for state in [State::Posted, State::Discarded, State::Replaced] {
             for number in self.in_state(state, PRUNE_MAX)? {
-                if events.len() >= PRUNE_MAX {
+                if events.len() >= PRUNE_MAX
+                    || !events.is_empty() && begun.elapsed() > PRUNE_TIME_MAX
+                {
                     break;
                 }
                 self.prune_document(number, state, retained, &mut events)?;
             }
         }
-        self.unneeded_events(retained, &mut events)?;
+        if events.is_empty() || begun.elapsed() < PRUNE_TIME_MAX {
+            self.unneeded_events(retained, &mut events)?;
+        }
         // A restart reads the ids after the last segment back from the events: write them to a
         // segment first.
         if events.iter().any(|seq| *seq > self.ids.flushed_seq()) {
@@ -58,7 +69,9 @@ impl Transaction<'_> {
             self.event_document.remove(seq)?;
             repeats.remove(seq)?;
         }
-        rejected::open(&mut self.rejections, self.write)?.prune(retained)?;
+        if events.is_empty() || begun.elapsed() < PRUNE_TIME_MAX {
+            rejected::open(&mut self.rejections, self.write)?.prune(retained)?;
+        }
         Ok(events.len() as u64)
     }
 

@@ -1,9 +1,10 @@
-//! `stockrelay events` and `stockrelay documents`: fetch pages until the limit is reached or the
-//! list ends.
+//! `stockrelay events` and `stockrelay documents`: fetch pages until the limit is reached, the list
+//! ends, or Ctrl-C ends a search.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::pages::Pages;
 use super::rejected::list_rejected;
 use super::{Client, CommandError, Done, PAGE, borrow, json_line, path};
 use crate::document::DocumentNumber;
@@ -29,8 +30,10 @@ pub async fn events(client: &Client, args: &EventsArgs, out: &mut dyn Write) -> 
         None if args.follow => client.get::<Status>("/v1/status").await?.journal.last_seq,
         after => Seq::new(after.unwrap_or(0)),
     };
-    let mut headings = true;
-    while left > 0 {
+    let mut pages = Pages::new(client);
+    let (mut events, mut headings) = (Vec::new(), true);
+    let mut is_interrupted = false;
+    while left > 0 && !is_interrupted {
         let parameters = [
             ("after", Some(after.to_string())),
             ("limit", Some(left.min(PAGE).to_string())),
@@ -38,24 +41,30 @@ pub async fn events(client: &Client, args: &EventsArgs, out: &mut dyn Write) -> 
             ("type", args.kind.clone()),
             ("state", args.state.clone()),
         ];
-        let page: EventPage = client
-            .get(&path("/v1/events", &borrow(&parameters)))
-            .await?;
-        after = page.next;
-        left = left.saturating_sub(page.events.len() as u64);
-        write_events(
-            &page.events,
-            args.page.json,
-            std::mem::take(&mut headings),
-            out,
-        )?;
-        out.flush()?;
-        if !page.more {
-            if !args.follow {
-                break;
-            }
-            tokio::time::sleep(FOLLOW_EACH).await;
+        let path = path("/v1/events", &borrow(&parameters));
+        let page: Option<EventPage> = pages.fetch(&path).await?;
+        is_interrupted = page.is_none();
+        let (mut is_searching, mut is_over) = (false, false);
+        if let Some(page) = page {
+            after = page.next;
+            left = left.saturating_sub(page.events.len() as u64);
+            (is_searching, is_over) = (page.search.is_some(), !page.more);
+            events.extend(page.events);
         }
+        // The events of a search make one table, so that its columns fit.
+        if !is_searching || events.len() as u64 >= PAGE || args.page.json {
+            pages.hide_before(events.len());
+            let first = std::mem::take(&mut headings);
+            write_events(&std::mem::take(&mut events), args.page.json, first, out)?;
+            out.flush()?;
+        }
+        if is_over && !args.follow {
+            break;
+        }
+        is_interrupted |= is_over && pages.pause(FOLLOW_EACH).await;
+    }
+    if is_interrupted {
+        return Err(pages.interrupted::<EventPage>());
     }
     Ok(())
 }
@@ -101,9 +110,22 @@ fn append_flags(text: String, flags: &[String]) -> String {
 
 pub async fn documents(client: &Client, args: &DocumentsArgs, out: &mut dyn Write) -> Done {
     let filter = ("state", args.state.clone());
-    let all = fetch_documents(client, "/v1/documents", &args.page, filter).await?;
-    write_documents(&all, args.page.json, out)?;
-    Ok(())
+    let fetched = fetch_documents(client, "/v1/documents", &args.page, filter).await?;
+    write_documents(&fetched.documents, args.page.json, out)?;
+    fetched.end()
+}
+
+/// The documents of a list.
+pub(super) struct Fetched {
+    pub documents: Vec<DocumentView>,
+    /// Why documents are missing. `None`: none is.
+    pub interrupted: Option<CommandError>,
+}
+
+impl Fetched {
+    pub fn end(self) -> Done {
+        self.interrupted.map_or(Ok(()), Err)
+    }
 }
 
 /// Fetches all pages of a list of documents before any is printed, so that the table's columns fit.
@@ -112,25 +134,36 @@ pub(super) async fn fetch_documents(
     base: &str,
     args: &PageArgs,
     filter: (&str, Option<String>),
-) -> Result<Vec<DocumentView>, CommandError> {
-    let mut all = Vec::new();
+) -> Result<Fetched, CommandError> {
+    let mut documents = Vec::new();
     let mut after = DocumentNumber::new(args.after.unwrap_or(0));
     let mut left = args.limit;
+    let mut pages = Pages::new(client);
     while left > 0 {
         let parameters = [
             ("after", Some(after.to_string())),
             ("limit", Some(left.min(PAGE).to_string())),
             filter.clone(),
         ];
-        let page: DocumentPage = client.get(&path(base, &borrow(&parameters))).await?;
+        let path = path(base, &borrow(&parameters));
+        let Some(page) = pages.fetch::<DocumentPage>(&path).await? else {
+            let interrupted = Some(pages.interrupted::<DocumentPage>());
+            return Ok(Fetched {
+                documents,
+                interrupted,
+            });
+        };
         after = page.next;
         left = left.saturating_sub(page.documents.len() as u64);
-        all.extend(page.documents);
+        documents.extend(page.documents);
         if !page.more {
             break;
         }
     }
-    Ok(all)
+    Ok(Fetched {
+        documents,
+        interrupted: None,
+    })
 }
 
 pub(super) fn write_documents(

@@ -19,11 +19,13 @@ pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Writ
     match command {
         ParkedCommand::List { page, code } => {
             let filter = ("code", code.clone());
-            let all = fetch_documents(client, "/v1/parked", page, filter).await?;
-            let found = all.len() as u64;
-            let code = code.as_deref().filter(|_| page.after.is_none());
+            let fetched = fetch_documents(client, "/v1/parked", page, filter).await?;
+            let found = fetched.documents.len() as u64;
+            let is_whole = page.after.is_none() && fetched.interrupted.is_none();
+            let code = code.as_deref().filter(|_| is_whole);
             check_code::<ReasonCode>(code, found, PARKED, "parked")?;
-            write_documents(&all, page.json, out)?;
+            write_documents(&fetched.documents, page.json, out)?;
+            fetched.end()?;
         }
         ParkedCommand::Show { id, json } => {
             let path = format!("/v1/parked/{}", encode_for_path(id));

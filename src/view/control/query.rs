@@ -3,7 +3,9 @@
 use axum::extract::{FromRequestParts, Path, Query as UrlQuery};
 use axum::http::request::Parts;
 
-use crate::event::{EventType, Name, Recorded};
+use crate::document::State;
+use crate::event::{EventType, Name};
+use crate::journal::{EventFilter, EventState};
 use crate::view::control::problem::Problem;
 
 pub const LIMIT_DEFAULT: usize = 100;
@@ -111,16 +113,23 @@ impl Query {
         Ok(query)
     }
 
-    /// Whether an event passes the filter, except for its state.
-    pub fn matches(&self, recorded: &Recorded) -> bool {
-        let event = &recorded.event;
-        self.device
-            .as_ref()
-            .is_none_or(|device| *device == event.device)
-            && self
-                .kind
-                .as_ref()
-                .is_none_or(|kind| kind == event.action.kind())
+    /// The filter of a list of events.
+    pub fn event_filter(&self) -> EventFilter {
+        let state = |name: &str| match name {
+            "open" => Some(EventState::Open),
+            NO_DOCUMENT => Some(EventState::NotNeeded),
+            name => {
+                let mut states = State::ALL.into_iter();
+                states
+                    .find(|state| state.as_str() == name)
+                    .map(EventState::Sealed)
+            }
+        };
+        EventFilter {
+            device: self.device.clone(),
+            event_type: self.kind.as_deref().and_then(EventType::named),
+            state: self.state.as_deref().and_then(state),
+        }
     }
 }
 
@@ -182,6 +191,19 @@ mod tests {
     fn a_state_may_have_a_hyphen() {
         let query = parse(&[("state", "no-document")]).unwrap();
         assert_eq!(query.state.as_deref(), Some("no_document"));
+    }
+
+    #[test]
+    fn each_state_and_type_becomes_a_filter() {
+        assert_eq!(parse(&[]).unwrap().event_filter(), EventFilter::default());
+        for state in EVENT_STATES {
+            let filter = parse(&[("state", state)]).unwrap().event_filter();
+            assert!(filter.state.is_some(), "{state}");
+        }
+        for event_type in EventType::all() {
+            let filter = parse(&[("type", event_type.name)]).unwrap().event_filter();
+            assert_eq!(filter.event_type, Some(event_type));
+        }
     }
 
     #[test]

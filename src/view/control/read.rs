@@ -1,43 +1,34 @@
-//! Answers the requests that only read. Each list is a page: its entries, its lines and the entries
-//! that it reads are limited.
+//! Answers the requests that only read, except events and traces. Each list is a page with a limit
+//! of entries and lines, and a search for parked documents ends after a limited time.
 
-use std::collections::HashMap;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 
 use super::problem::Problem;
-use super::query::{EVENT_STATES, Id, Parameters, Query, REJECTED_STATES, shorten};
-use super::{Gateway, reading};
+use super::query::{Id, Parameters, Query, REJECTED_STATES, shorten};
+use super::{Answer, Gateway, SEARCH_TIME, reading};
 use crate::assemble;
+use crate::clock;
 use crate::document::{self, DocumentKey, DocumentNumber, Purpose};
-use crate::event::{Name, Recorded, RejectedNumber, Seq};
-use crate::journal::{Entry, EventDocument, JournalError, Rejected};
+use crate::event::RejectedNumber;
+use crate::journal::{Entry, JournalError};
 use crate::reason::{Code, ReasonCode};
 use crate::view::records::{
-    DocumentDetail, DocumentPage, DocumentView, EventPage, EventView, Place, RejectedPage,
-    RejectedView, Trace,
+    DocumentDetail, DocumentPage, DocumentView, RejectedPage, RejectedView, SearchView,
 };
 use crate::view::snapshot::Status;
 
 /// Entries per read transaction: it is short, because it prevents the reuse of old pages of the
 /// file.
-const EVENTS_AT_ONCE: usize = 256;
 const DOCUMENTS_AT_ONCE: usize = 16;
-/// Entries that one request reads to find those that pass its filter; `next` continues from there.
-const READ_MAX: usize = 20_000;
 /// Lines in one page of documents: a document may have hundreds.
 const LINES_MAX: usize = 5_000;
 /// The minimum of digits in the beginning of a document's key.
 const PREFIX_DIGITS_MIN: usize = 6;
-/// Rejected readings that `trace` reads, the newest ones: they have no index by id.
-const REJECTED_READ_MAX: u64 = 10_000;
 /// Documents that one request retries: the writer does nothing else meanwhile.
 const RETRIED_MAX: usize = 500;
-/// The limit of documents before, and of documents after, a corrected one in its trace.
-const CHAIN_MAX: usize = 20;
-
-type Answer<T> = Result<Json<T>, Problem>;
 
 pub async fn status(State(gateway): State<Gateway>) -> Answer<Status> {
     take_status(&gateway).await.map(Json)
@@ -49,94 +40,6 @@ pub async fn take_status(gateway: &Gateway) -> Result<Status, Problem> {
         None => Err(Problem::internal(
             "the daemon is stopping and does not read the status: send the request again when it runs",
         )),
-    }
-}
-
-pub async fn events(
-    State(gateway): State<Gateway>,
-    Parameters(pairs): Parameters,
-) -> Answer<EventPage> {
-    let query = Query::parse(pairs, &["device", "type", "state"], &EVENT_STATES)?;
-    reading(&gateway, move |g| event_page(g, &query))
-        .await
-        .map(Json)
-}
-
-fn event_page(gateway: &Gateway, query: &Query) -> Result<EventPage, Problem> {
-    let mut places = Places::new(gateway);
-    let mut page = EventPage {
-        events: Vec::new(),
-        next: Seq::new(query.after),
-        more: true,
-    };
-    for _ in 0..READ_MAX.div_ceil(EVENTS_AT_ONCE) {
-        let chunk = gateway.journal.events(page.next, EVENTS_AT_ONCE)?;
-        let last = chunk.len() < EVENTS_AT_ONCE;
-        let newest = chunk.last().map(|recorded| recorded.seq);
-        for recorded in chunk {
-            page.next = recorded.seq;
-            if !query.matches(&recorded) {
-                continue;
-            }
-            let place = places.of(recorded.seq)?;
-            if query
-                .state
-                .as_ref()
-                .is_some_and(|state| state != place.state())
-            {
-                continue;
-            }
-            page.events
-                .push(EventView::of(&gateway.site, &recorded, place));
-            if page.events.len() == query.limit {
-                page.more = !last || newest > Some(page.next);
-                return Ok(page);
-            }
-        }
-        if last {
-            page.more = false;
-            break;
-        }
-    }
-    Ok(page)
-}
-
-/// Finds the documents of events; reads each document of a page only once.
-struct Places<'a> {
-    gateway: &'a Gateway,
-    documents: HashMap<DocumentNumber, Place>,
-    place: Place,
-}
-
-impl<'a> Places<'a> {
-    fn new(gateway: &'a Gateway) -> Self {
-        Self {
-            gateway,
-            documents: HashMap::new(),
-            place: Place::Open,
-        }
-    }
-
-    fn of(&mut self, seq: Seq) -> Result<&Place, JournalError> {
-        let journal = &self.gateway.journal;
-        self.place = match journal.document_of(seq)? {
-            EventDocument::Open => Place::Open,
-            EventDocument::NotNeeded => Place::NoDocument,
-            EventDocument::Sealed(number) => {
-                if !self.documents.contains_key(&number) {
-                    // The journal pruned the document between the two reads, and prunes the event
-                    // next.
-                    let place =
-                        (journal.document(number)?).map_or(Place::NoDocument, |e| Place::of(&e));
-                    if self.documents.len() >= EVENTS_AT_ONCE {
-                        self.documents.clear();
-                    }
-                    self.documents.insert(number, place);
-                }
-                return Ok(&self.documents[&number]);
-            }
-        };
-        Ok(&self.place)
     }
 }
 
@@ -181,11 +84,18 @@ pub async fn parked(
     Parameters(pairs): Parameters,
 ) -> Answer<serde_json::Value> {
     let query = Query::parse(pairs, &["code"], &[])?;
-    let state = Some(document::State::Parked);
-    let page = reading(&gateway, move |g| document_page(g, state, &query)).await?;
-    Ok(Json(serde_json::json!({
+    let page = reading(&gateway, move |g| match &query.code {
+        Some(code) => parked_page(g, &code.as_str().into(), &query, SEARCH_TIME),
+        None => document_page(g, Some(document::State::Parked), &query),
+    });
+    let page = page.await?;
+    let mut answer = serde_json::json!({
         "parked": page.documents, "next": page.next, "more": page.more
-    })))
+    });
+    if let Some(search) = page.search {
+        answer["search"] = serde_json::json!(search);
+    }
+    Ok(Json(answer))
 }
 
 fn document_page(
@@ -193,13 +103,9 @@ fn document_page(
     state: Option<document::State>,
     query: &Query,
 ) -> Result<DocumentPage, Problem> {
-    let mut page = DocumentPage {
-        documents: Vec::new(),
-        next: DocumentNumber::new(query.after),
-        more: true,
-    };
+    let mut page = DocumentPage::after(query.after.into());
     let mut lines = 0;
-    for _ in 0..READ_MAX.div_ceil(DOCUMENTS_AT_ONCE) {
+    loop {
         let chunk = gateway
             .journal
             .documents(state, page.next, DOCUMENTS_AT_ONCE)?;
@@ -207,16 +113,7 @@ fn document_page(
         let newest = chunk.last().map(|entry| entry.document.number);
         for entry in chunk {
             page.next = entry.document.number;
-            let reason = entry.progress.reason.as_ref();
-            let code = reason.map(|reason| reason.code.as_str());
-            if query.code.is_some() && query.code.as_deref() != code {
-                continue;
-            }
-            lines += entry.document.lines.len();
-            page.documents.push(DocumentView::of(
-                &with_lines_of_event(gateway, entry)?,
-                false,
-            ));
+            lines += add_document(gateway, entry, &mut page)?;
             if page.documents.len() == query.limit || lines >= LINES_MAX {
                 page.more = !last || newest > Some(page.next);
                 return Ok(page);
@@ -224,10 +121,77 @@ fn document_page(
         }
         if last {
             page.more = false;
-            break;
+            return Ok(page);
         }
     }
-    Ok(page)
+}
+
+/// Searches the documents that are parked with this code, until the page is full, no parked
+/// document is left, or the time is over.
+fn parked_page(
+    gateway: &Gateway,
+    code: &Code<ReasonCode>,
+    query: &Query,
+    time: Duration,
+) -> Result<DocumentPage, Problem> {
+    let begun = clock::instant();
+    let journal = &gateway.journal;
+    let mut page = DocumentPage::after(query.after.into());
+    let (mut lines, mut searched) = (0, 0);
+    loop {
+        let part = journal.parked_with(code, page.next, query.limit - page.documents.len())?;
+        searched += part.searched;
+        for number in part.numbers {
+            page.next = number;
+            if let Some(entry) = find_parked(gateway, number, code)? {
+                lines += add_document(gateway, entry, &mut page)?;
+            }
+            if lines >= LINES_MAX {
+                return Ok(page);
+            }
+        }
+        page.next = part.next;
+        page.more = !part.is_last;
+        if part.is_last || page.documents.len() >= query.limit {
+            return Ok(page);
+        }
+        if begun.elapsed() >= time {
+            let newest = journal.newest_document()?.get();
+            let left = newest.saturating_sub(page.next.get());
+            page.search = Some(SearchView {
+                searched,
+                left: left.min(journal.totals().parked.documents),
+            });
+            return Ok(page);
+        }
+    }
+}
+
+/// The document with this number, if it is still parked with this code.
+fn find_parked(
+    gateway: &Gateway,
+    number: DocumentNumber,
+    code: &Code<ReasonCode>,
+) -> Result<Option<Entry>, JournalError> {
+    let entry = gateway.journal.document(number)?;
+    Ok(entry.filter(|Entry { progress, .. }| {
+        let is_same = progress
+            .reason
+            .as_ref()
+            .is_some_and(|reason| reason.code == *code);
+        progress.state == document::State::Parked && is_same
+    }))
+}
+
+/// Adds a document to a page. Returns its number of lines.
+fn add_document(
+    gateway: &Gateway,
+    entry: Entry,
+    page: &mut DocumentPage,
+) -> Result<usize, JournalError> {
+    let entry = with_lines_of_event(gateway, entry)?;
+    page.documents.push(DocumentView::of(&entry, false));
+    Ok(entry.document.lines.len())
 }
 
 pub async fn parked_one(State(gateway): State<Gateway>, Id(id): Id) -> Answer<DocumentDetail> {
@@ -247,7 +211,7 @@ pub fn detail(gateway: &Gateway, entry: Entry) -> Result<DocumentDetail, Problem
 }
 
 /// Finds the document that replaces this one.
-fn find_replacement(gateway: &Gateway, entry: &Entry) -> Result<Option<Entry>, JournalError> {
+pub fn find_replacement(gateway: &Gateway, entry: &Entry) -> Result<Option<Entry>, JournalError> {
     if entry.progress.state != document::State::Replaced {
         return Ok(None);
     }
@@ -274,30 +238,19 @@ pub fn find_parked_with(
     code: &Code<ReasonCode>,
     after: DocumentNumber,
 ) -> Result<(Vec<Entry>, DocumentNumber, bool), Problem> {
+    let begun = clock::instant();
     let (mut found, mut next) = (Vec::new(), after);
-    for _ in 0..READ_MAX.div_ceil(DOCUMENTS_AT_ONCE) {
-        let state = Some(document::State::Parked);
-        let chunk = gateway.journal.documents(state, next, DOCUMENTS_AT_ONCE)?;
-        let Some(newest) = chunk.last().map(|entry| entry.document.number) else {
-            return Ok((found, next, false));
-        };
-        for entry in chunk {
-            next = entry.document.number;
-            if entry
-                .progress
-                .reason
-                .as_ref()
-                .is_some_and(|reason| reason.code == *code)
-            {
-                found.push(entry);
-            }
-            if found.len() == RETRIED_MAX {
-                return Ok((found, next, true));
-            }
+    loop {
+        let limit = RETRIED_MAX - found.len();
+        let part = gateway.journal.parked_with(code, next, limit)?;
+        next = part.next;
+        for number in part.numbers {
+            found.extend(find_parked(gateway, number, code)?);
         }
-        next = newest;
+        if part.is_last || found.len() == RETRIED_MAX || begun.elapsed() >= SEARCH_TIME {
+            return Ok((found, next, !part.is_last));
+        }
     }
-    Ok((found, next, true))
 }
 
 /// Finds the document with this id: its number, its key, or the beginning of a parked document's
@@ -314,32 +267,21 @@ pub fn find_document(gateway: &Gateway, id: &str) -> Result<Entry, Problem> {
     {
         return Ok(entry);
     }
-    let mut found: Option<Entry> = None;
-    if (PREFIX_DIGITS_MIN..32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_hexdigit()) {
-        let prefix = id.to_ascii_lowercase();
-        let mut after = DocumentNumber::ZERO;
-        for _ in 0..READ_MAX.div_ceil(DOCUMENTS_AT_ONCE) {
-            let state = Some(document::State::Parked);
-            let chunk = journal.documents(state, after, DOCUMENTS_AT_ONCE)?;
-            let Some(newest) = chunk.last().map(|entry| entry.document.number) else {
-                break;
-            };
-            after = newest;
-            for entry in chunk {
-                if !entry.document.key.to_string().starts_with(&prefix) {
-                    continue;
-                }
-                if let Some(first) = found {
-                    return Err(Problem::bad(
-                        format!(
-                            "several keys begin with {id:?}, among them those of documents {} and {}",
-                            first.document.number, entry.document.number
-                        ),
-                        "give more digits of the key, or the document's number",
-                    ));
-                }
-                found = Some(entry);
+    let mut found = None;
+    if let Some((first, last)) = keys_that_begin_with(id) {
+        match *journal.parked_between(first, last, 2)? {
+            [one, other, ..] => {
+                return Err(Problem::bad(
+                    format!(
+                        "several keys begin with {id:?}, among them those of documents {} and {}",
+                        one.min(other),
+                        one.max(other)
+                    ),
+                    "give more digits of the key, or the document's number",
+                ));
             }
+            [one] => found = journal.document(one)?,
+            [] => {}
         }
     }
     found.ok_or_else(|| {
@@ -350,134 +292,13 @@ pub fn find_document(gateway: &Gateway, id: &str) -> Result<Entry, Problem> {
     })
 }
 
-pub async fn trace(State(gateway): State<Gateway>, Id(id): Id) -> Answer<Trace> {
-    reading(&gateway, move |g| trace_id(g, &id)).await.map(Json)
-}
-
-/// Traces an id: an event's id, `DEVICE/ID` or `seq`, else a rejected reading's id, else a
-/// document's key or number. If the id means several events, the likeliest is traced, and `others`
-/// has the other events.
-fn trace_id(gateway: &Gateway, id: &str) -> Result<Trace, Problem> {
-    let mut found = find_candidates(gateway, id)?.into_iter();
-    if let Some(recorded) = found.next() {
-        let mut trace = trace_event(gateway, &recorded)?;
-        trace.others = found.map(|other| format!("seq:{}", other.seq)).collect();
-        return Ok(trace);
+/// The first and the last key that begin with these digits. `None`: they are no digits, or too few.
+fn keys_that_begin_with(digits: &str) -> Option<(DocumentKey, DocumentKey)> {
+    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if !is_hex || !(PREFIX_DIGITS_MIN..32).contains(&digits.len()) {
+        return None;
     }
-    if let Some(rejected) = find_rejected(gateway, id)? {
-        return Ok(Trace {
-            rejected: Some(rejected),
-            ..Trace::default()
-        });
-    }
-    match find_document(gateway, id) {
-        Ok(entry) => trace_document(gateway, &entry),
-        Err(problem) if problem.status == 404 => Err(Problem::missing(
-            format!(
-                "no event, rejected reading or document has the id {:?}",
-                shorten(id)
-            ),
-            "give an event's id, DEVICE/ID or seq, a rejected reading's id, or a document's key or number",
-        )),
-        Err(problem) => Err(problem),
-    }
-}
-
-/// Finds the events that an id can mean, each once, the likeliest first.
-fn find_candidates(gateway: &Gateway, id: &str) -> Result<Vec<Recorded>, JournalError> {
-    let journal = &gateway.journal;
-    if let Some(seq) = id.strip_prefix("seq:").and_then(|seq| seq.parse().ok()) {
-        return Ok(journal.event(seq)?.into_iter().collect());
-    }
-    let mut found = Vec::new();
-    if let Some((device, own)) = id.split_once('/')
-        && Name::new(device).is_ok()
-    {
-        found.extend(journal.event_of(device, own)?);
-    }
-    found.extend(journal.events_by_id(id)?);
-    if let Ok(seq) = id.parse() {
-        found.extend(journal.event(seq)?);
-    }
-    let mut seen = std::collections::HashSet::new();
-    found.retain(|recorded| seen.insert(recorded.seq));
-    found.truncate(100);
-    Ok(found)
-}
-
-fn trace_event(gateway: &Gateway, recorded: &Recorded) -> Result<Trace, Problem> {
-    let journal = &gateway.journal;
-    let (place, mut trace) = match journal.document_of(recorded.seq)? {
-        EventDocument::Open => (Place::Open, Trace::default()),
-        EventDocument::NotNeeded => (Place::NoDocument, Trace::default()),
-        EventDocument::Sealed(number) => match journal.document(number)? {
-            Some(entry) => (Place::of(&entry), trace_document(gateway, &entry)?),
-            None => (Place::NoDocument, Trace::default()),
-        },
-    };
-    trace.event = Some(EventView::of(&gateway.site, recorded, &place));
-    trace.repeats = journal.repeats(recorded.seq)?.map(Into::into);
-    trace.made_of = find_newest(gateway, |rejected| {
-        rejected
-            .settled
-            .as_ref()
-            .is_some_and(|record| record.names(recorded.seq))
-    })?;
-    Ok(trace)
-}
-
-fn trace_document(gateway: &Gateway, entry: &Entry) -> Result<Trace, Problem> {
-    let journal = &gateway.journal;
-    let this = detail(gateway, entry.clone())?;
-    let mut trace = Trace {
-        document: Some(this.document),
-        audit: this.audit,
-        choices: this.choices,
-        ..Trace::default()
-    };
-    let mut before = entry.document.corrects;
-    while let Some(number) = before.filter(|_| trace.earlier.len() < CHAIN_MAX) {
-        // The old document may be pruned before the one that replaced it.
-        let Some(old) = journal.document(number)? else {
-            break;
-        };
-        before = old.document.corrects;
-        trace.earlier.insert(0, detail(gateway, old)?);
-    }
-    let mut after = find_replacement(gateway, entry)?;
-    while let Some(new) = after.filter(|_| trace.later.len() < CHAIN_MAX) {
-        after = find_replacement(gateway, &new)?;
-        trace.later.push(detail(gateway, new)?);
-    }
-    Ok(trace)
-}
-
-/// Finds the newest rejected reading with this id, or `DEVICE/ID`.
-fn find_rejected(gateway: &Gateway, id: &str) -> Result<Option<RejectedView>, JournalError> {
-    let same =
-        |own: &str, device: &Name| own == id || id.split_once('/') == Some((device.as_str(), own));
-    find_newest(gateway, |rejected| {
-        (rejected.id.as_deref()).is_some_and(|own| same(own, &rejected.device))
-    })
-}
-
-/// Finds the newest rejected reading that matches, among the newest ones.
-fn find_newest(
-    gateway: &Gateway,
-    matches: impl Fn(&Rejected) -> bool,
-) -> Result<Option<RejectedView>, JournalError> {
-    let last = RejectedNumber::new(gateway.journal.totals().rejected);
-    let mut after = last.back_by(REJECTED_READ_MAX);
-    let mut newest = None;
-    loop {
-        let chunk = gateway.journal.rejected(after, EVENTS_AT_ONCE)?;
-        let Some(last) = chunk.last() else {
-            let found = newest.map(|number| gateway.journal.rejected_one(number));
-            let found = found.transpose()?.flatten();
-            return Ok(found.as_ref().map(RejectedView::of));
-        };
-        after = last.number;
-        let found = chunk.iter().rev().find(|rejected| matches(rejected));
-        newest = found.map(|rejected| rejected.number).or(newest);
-    }
+    let first = format!("{digits:0<32}").parse().ok()?;
+    let last = format!("{digits:f<32}").parse().ok()?;
+    Some((first, last))
 }

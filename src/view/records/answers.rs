@@ -36,6 +36,15 @@ pub struct Trace {
     pub others: Vec<String>,
 }
 
+/// How far a request has searched that ended before its page was full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchView {
+    /// Entries that this request has read.
+    pub searched: u64,
+    /// The limit of the entries that follow them.
+    pub left: u64,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventPage {
     pub events: Vec<EventView>,
@@ -43,6 +52,9 @@ pub struct EventPage {
     pub next: Seq,
     /// Whether there were more entries at the time of the answer.
     pub more: bool,
+    /// `None`: the page is full, or the list ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchView>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +64,22 @@ pub struct DocumentPage {
     pub documents: Vec<DocumentView>,
     pub next: DocumentNumber,
     pub more: bool,
+    /// `None`: the page is full, or the list ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchView>,
+}
+
+impl DocumentPage {
+    /// An empty page, and more entries after this number.
+    #[must_use]
+    pub fn after(next: DocumentNumber) -> Self {
+        Self {
+            documents: Vec::new(),
+            next,
+            more: true,
+            search: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

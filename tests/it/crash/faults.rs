@@ -22,12 +22,13 @@ const EVERY: u64 = 7;
 const AT_ONCE: usize = 16;
 
 #[rustfmt::skip]
-const SCRIPT: [Act; 30] = [
+const SCRIPT: [Act; 34] = [
     Act::Append, Act::Append, Act::Assemble, Act::Change, Act::StoreLarge, Act::Append,
-    Act::Assemble, Act::UnusedScans, Act::Change, Act::StoreLarge, Act::Change, Act::Change,
-    Act::Settle, Act::StoreLarge, Act::Assemble, Act::Append, Act::StoreLarge, Act::Assemble,
-    Act::Change, Act::Replace, Act::Restart, Act::Append, Act::Assemble, Act::Store, Act::Change,
-    Act::Prune, Act::Append, Act::Assemble, Act::Restart, Act::Append,
+    Act::Assemble, Act::UnusedScans, Act::Change, Act::StoreLarge, Act::StoreLarge, Act::Change,
+    Act::Change, Act::Settle, Act::StoreLarge, Act::StoreLarge, Act::Assemble, Act::StoreLarge,
+    Act::StoreLarge, Act::Append, Act::StoreLarge, Act::Assemble, Act::Change, Act::Replace,
+    Act::Restart, Act::Append, Act::Assemble, Act::Store, Act::Change, Act::Prune, Act::Append,
+    Act::Assemble, Act::Restart, Act::Append,
 ];
 
 /// How far the work came.
@@ -56,7 +57,7 @@ fn run(disk: &LoggedDisk, shown: &Shown, answers: &AtomicUsize) -> Ran {
         (moments, ended.err())
     };
     let (moments, fault) = runtime.unwrap().block_on(work);
-    // Who waits for the fault need not wait longer.
+    // A request that waits for the fault need not wait longer.
     disk.set_fault(Fault::None);
     Ran { moments, fault }
 }
@@ -69,6 +70,10 @@ fn reference() -> Vec<Moment> {
     let moments = ran.moments.iter();
     let steps: Vec<_> = moments.map(|moment| moment.steps).collect();
     println!("the work needs these steps of the disk by request: {steps:?}");
+    let of_tables = disk.syncs_of_tables(0..disk.syncs());
+    // Each of these syncs the tables at least twice: the creation, the first group, a long group or
+    // a full log, two ends with the groups after them, and the last end.
+    assert!(of_tables > 20, "the tables never took the log over");
     ran.moments
 }
 
