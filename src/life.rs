@@ -67,7 +67,11 @@ pub async fn run(beginning: Beginning, files: Files) -> Result<u8, u8> {
         reloads: Some(reloads),
         reception,
     };
-    let mut daemon = start(&loaded, options).await?;
+    let mut daemon = tokio::select! {
+        daemon = start(&loaded, options) => daemon?,
+        // Opening the journal may wait for room on the disk.
+        () = signals.wait_for_stop() => return Ok(EXIT_DONE),
+    };
     daemon.set_floor(floor);
     let mut bundles = waiting.map(|waiting| waiting.run(&daemon));
     if instead.is_none() {

@@ -20,10 +20,10 @@ use crate::free_address::free_address;
 
 const SOON: Duration = Duration::from_secs(20);
 
-struct Process {
-    dir: tempfile::TempDir,
-    child: Child,
-    address: SocketAddr,
+pub struct Process {
+    pub dir: tempfile::TempDir,
+    pub child: Child,
+    pub address: SocketAddr,
 }
 
 pub fn command(dir: &Path) -> Command {
@@ -40,7 +40,10 @@ pub fn command(dir: &Path) -> Command {
 
 impl Process {
     async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    pub async fn start_in(dir: tempfile::TempDir) -> Self {
         let address = free_address();
         // Nobody listens at Odoo's address: the link is down all the time.
         let config = format!(
@@ -60,12 +63,12 @@ impl Process {
         process
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.dir.path().join("control.sock")
     }
 
     /// As soon as it answers.
-    async fn status(&self) -> Value {
+    pub async fn status(&self) -> Value {
         let client = Client::new(&self.socket());
         let begun = clock::instant();
         loop {
@@ -77,7 +80,7 @@ impl Process {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         kill_process(
             Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap(),
             signal,
@@ -132,7 +135,7 @@ impl Process {
         read
     }
 
-    async fn kill_and_start(&mut self) {
+    pub async fn kill_and_start(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.child = command(self.dir.path()).spawn().unwrap();
@@ -148,7 +151,7 @@ impl Process {
     }
 
     /// Publishes one event and waits for its PUBACK.
-    async fn publish(&self, id: &str) {
+    pub async fn publish(&self, id: &str) {
         let mut options =
             MqttOptions::new("pda", self.address.ip().to_string(), self.address.port());
         options.set_keep_alive(Duration::from_secs(5));

@@ -1,12 +1,12 @@
 //! A bundle that expires while it runs, and a disk that is full.
 
-use std::process::Command;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use stockrelay::clock;
 
 use super::{Gateway, STRICT, key, make};
+use crate::mounted::Mounted;
 use crate::process::command;
 use crate::reload::site::Site;
 
@@ -33,41 +33,6 @@ async fn a_bundle_that_expires_raises_an_alarm_and_runs_on() {
     let (code, text) = gateway.apply(&bundle, &["--again"]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("expired"), "{text}");
-}
-
-/// A small file system of its own.
-struct Mounted(std::path::PathBuf);
-
-impl Mounted {
-    fn new(path: std::path::PathBuf, size: &str) -> Self {
-        std::fs::create_dir_all(&path).unwrap();
-        let mounted = Self(path);
-        mounted.mount(&[
-            "-t",
-            "tmpfs",
-            "-o",
-            &format!("size={size},mode=700"),
-            "tmpfs",
-        ]);
-        mounted
-    }
-
-    fn grow(&self, size: &str) {
-        self.mount(&["-o", &format!("remount,size={size}")]);
-    }
-
-    fn mount(&self, arguments: &[&str]) {
-        let status = Command::new("mount").args(arguments).arg(&self.0).status();
-        assert!(status.unwrap().success(), "{arguments:?}");
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        // The gateway may still run.
-        let status = Command::new("umount").arg("-l").arg(&self.0).status();
-        drop(status);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

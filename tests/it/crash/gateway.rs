@@ -2,6 +2,7 @@
 //! held after each.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use stockrelay::config;
@@ -18,10 +19,11 @@ use super::rules;
 use crate::floor::{at, rejection, scan, transfer};
 use crate::moves::{Assembly, Random, progress};
 
-/// Three of these fill the log.
-const LARGE_BYTES: u64 = 450_000;
+/// The sizes of large side values. Seven of them fill the log.
+const LARGE_BYTES: Range<u64> = 100_000..250_000;
 /// The log takes no group of this size.
-const TOO_LONG_BYTES: usize = 1_100_000;
+const TOO_LONG_BYTES: u64 = 300_000;
+const SMALL_BYTES: u64 = 20;
 const DAY_S: i64 = 86_400;
 const RETENTION_DAYS: u32 = 90;
 
@@ -111,10 +113,11 @@ impl Floor {
         Err(Rejection { id, ..reading })
     }
 
-    fn side_change(&mut self, bytes: usize) -> SideChange {
+    fn side_change(&mut self, bytes: u64) -> SideChange {
         let key = Namespace::Sessions.key(format!("s{}", self.below(4)));
         let value = u8::try_from(self.below(256)).unwrap();
-        let is_removed = bytes < 100 && value % 4 == 0;
+        let is_removed = bytes == SMALL_BYTES && value.is_multiple_of(4);
+        let bytes = usize::try_from(bytes).unwrap();
         (key, (!is_removed).then(|| vec![value; bytes]))
     }
 
@@ -224,10 +227,10 @@ impl Gateway {
         let act = match self.floor.below(24) {
             0..8 => Act::Append,
             8..12 => Act::Assemble,
-            12..17 => Act::Change,
-            17 => Act::Settle,
-            18 => Act::Replace,
-            19 => Act::StoreLarge,
+            12..16 => Act::Change,
+            16 => Act::Settle,
+            17 => Act::Replace,
+            18..20 => Act::StoreLarge,
             20 => Act::Store,
             21 => Act::Prune,
             22 => Act::UnusedScans,
@@ -243,8 +246,8 @@ impl Gateway {
             Act::Change => self.change().await,
             Act::Replace => self.replace().await,
             Act::Settle => self.settle().await,
-            Act::Store => self.store(20).await,
-            Act::StoreLarge => self.store(LARGE_BYTES).await,
+            Act::Store => self.store(SMALL_BYTES).await,
+            Act::StoreLarge => self.store_large().await,
             Act::Prune => self.prune().await,
             Act::UnusedScans => self.unused_scans().await,
             Act::Restart => self.restart().await,
@@ -261,7 +264,7 @@ impl Gateway {
             .collect();
         let mut side_changes = Vec::new();
         if self.floor.chance(3) {
-            side_changes.push(self.floor.side_change(20));
+            side_changes.push(self.floor.side_change(SMALL_BYTES));
         }
         let inbox = self.inbox();
         let answers = inbox.append_and_store(readings.clone(), side_changes);
@@ -321,7 +324,7 @@ impl Gateway {
             }
             added.push(recount);
         }
-        let side_changes = vec![self.floor.side_change(20)];
+        let side_changes = vec![self.floor.side_change(SMALL_BYTES)];
         let inbox = self.inbox();
         let changed = inbox.change_and_add(vec![change], side_changes, added);
         assert_eq!(changed.await?, [next != State::Waiting]);
@@ -388,14 +391,18 @@ impl Gateway {
         Ok(Done::OnDisk)
     }
 
-    async fn store(&mut self, bytes_max: u64) -> Result<Done, AppendError> {
-        let bytes = match self.floor.below(6) {
-            0 if bytes_max == LARGE_BYTES => TOO_LONG_BYTES,
-            _ => usize::try_from(self.floor.below(bytes_max)).unwrap(),
-        };
+    async fn store(&mut self, bytes: u64) -> Result<Done, AppendError> {
         let change = self.floor.side_change(bytes);
         self.inbox().store_side_values(vec![change]).await?;
         Ok(Done::OnDisk)
+    }
+
+    async fn store_large(&mut self) -> Result<Done, AppendError> {
+        let bytes = match self.floor.below(6) {
+            0 => TOO_LONG_BYTES,
+            _ => LARGE_BYTES.start + self.floor.below(LARGE_BYTES.end - LARGE_BYTES.start),
+        };
+        self.store(bytes).await
     }
 
     /// The retention of what is older than some seconds ends.
