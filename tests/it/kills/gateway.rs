@@ -30,6 +30,8 @@ const REPEAT_MAX_US: u64 = 12_000;
 /// A kill under load waits for this number of messages in flight, at most, and for this time.
 const FLIGHT_MAX: u64 = 24;
 const FLIGHT_WITHIN: Duration = Duration::from_millis(500);
+/// A start that takes longer is shown with its log.
+const SLOW_START: Duration = Duration::from_secs(1);
 const STARTED_WITHIN: Duration = Duration::from_mins(1);
 /// Without a fault, everything is in Odoo long before.
 const DRAINED_WITHIN: Duration = Duration::from_mins(15);
@@ -43,18 +45,24 @@ pub struct Kills {
     in_start: usize,
     /// The process had just opened the log.
     at_log: usize,
-    longest_start: Duration,
+    starts: Vec<Duration>,
 }
 
 impl fmt::Display for Kills {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut starts = self.starts.clone();
+        starts.sort_unstable();
+        let longest = starts.last().copied().unwrap_or_default();
+        let median = starts.get(starts.len() / 2).copied().unwrap_or_default();
         write!(
             f,
-            "kills: {}, of them {} before the process answered and {} just after it had opened the log; longest start {:.2} s",
+            "kills: {}, of them {} before the process answered and {} just after it had opened the log; a start took {:.2} s (median of {}), the longest {:.2} s",
             self.all,
             self.in_start,
             self.at_log,
-            self.longest_start.as_secs_f64()
+            median.as_secs_f64(),
+            starts.len(),
+            longest.as_secs_f64()
         )
     }
 }
@@ -63,6 +71,8 @@ pub struct Gateway {
     dir: tempfile::TempDir,
     process: Child,
     spawned: Instant,
+    /// Length of the process's log when it was started.
+    logged: usize,
     pub address: SocketAddr,
 }
 
@@ -85,6 +95,7 @@ impl Gateway {
             dir,
             process,
             spawned: clock::instant(),
+            logged: 0,
             address,
         }
     }
@@ -121,7 +132,7 @@ impl Gateway {
                     met.in_start += 1;
                 }
                 _ => {
-                    met.note_start(self.started().await);
+                    met.starts.push(self.started().await);
                     let life = Duration::from_millis(random.below(LIFE_MAX_MS));
                     tokio::time::sleep(life).await;
                     let count = usize::try_from(random.below(FLIGHT_MAX)).unwrap();
@@ -131,7 +142,7 @@ impl Gateway {
             self.kill_and_start();
             met.all += 1;
         }
-        met.note_start(self.started().await);
+        met.starts.push(self.started().await);
         met
     }
 
@@ -139,13 +150,18 @@ impl Gateway {
         assert!(
             self.process.try_wait().unwrap().is_none(),
             "the daemon ended by itself: {}",
-            fs::read_to_string(self.dir.path().join("log")).unwrap()
+            self.log()
         );
         // SIGKILL: no chance to write anything.
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-        self.process = spawn(self.dir.path());
+        self.logged = self.log().len();
         self.spawned = clock::instant();
+        self.process = spawn(self.dir.path());
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
     }
 
     /// Waits until the process answers; returns the time since it was started.
@@ -159,7 +175,12 @@ impl Gateway {
             );
             tokio::time::sleep(STATUS_EVERY).await;
         }
-        self.spawned.elapsed()
+        let time = self.spawned.elapsed();
+        if time > SLOW_START {
+            let log = self.log().split_off(self.logged);
+            println!("kills: a start took {:.2} s: {log}", time.as_secs_f64());
+        }
+        time
     }
 
     /// Waits until the process has opened the log.
@@ -208,12 +229,6 @@ fn wait_for_flight(said: &Said, count: usize) {
     let begun = clock::instant();
     while said.in_flight() < count && begun.elapsed() < FLIGHT_WITHIN {
         std::thread::sleep(Duration::from_micros(100));
-    }
-}
-
-impl Kills {
-    fn note_start(&mut self, time: Duration) {
-        self.longest_start = self.longest_start.max(time);
     }
 }
 
