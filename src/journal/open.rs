@@ -29,7 +29,7 @@ use super::panics::{Quiet, describe, panicked};
 use super::prepare::{FORMAT, Prepared, empty_unfinished, is_unfinished, prepare};
 use super::read::Journal;
 use super::stored::{self, Counters, LogHead};
-use super::transaction::Limits;
+use super::transaction::{Cursors, Limits};
 use super::writer::Writer;
 use super::{Fatal, rejected, tables};
 use crate::config;
@@ -201,6 +201,7 @@ impl Journal {
             totals: sender,
             budget,
             limits: Limits::of(config),
+            cursors: Cursors::default(),
             log,
             noted: Noted::default(),
             disk: disk.clone(),

@@ -3,6 +3,8 @@
 mod prune;
 mod rejected;
 
+pub(super) use prune::Cursors;
+
 use std::collections::HashMap;
 
 use jiff::SignedDuration;
@@ -48,6 +50,7 @@ pub(super) struct Transaction<'a> {
     counters: &'a mut Counters,
     held: &'a mut Held,
     limits: Limits,
+    cursors: &'a mut Cursors,
     events: ChangingTable<'a, u64, Bytes>,
     event_document: ChangingTable<'a, u64, u64>,
     id_buckets: ChangingTable<'a, (u32, u16), Bytes>,
@@ -62,6 +65,7 @@ impl<'a> Transaction<'a> {
         counters: &'a mut Counters,
         held: &'a mut Held,
         limits: Limits,
+        cursors: &'a mut Cursors,
     ) -> Result<Self, Fatal> {
         Ok(Self {
             events: write.open_table(tables::EVENTS)?,
@@ -72,6 +76,7 @@ impl<'a> Transaction<'a> {
             counters,
             held,
             limits,
+            cursors,
             repeats: HashMap::new(),
             rejections: None,
         })
@@ -83,6 +88,10 @@ impl<'a> Transaction<'a> {
             let mut table = self.write.open_table(tables::REPEATS)?;
             for (seq, new) in &self.repeats {
                 let seq = seq.get();
+                // The journal knows an id for longer than it keeps the event.
+                if self.events.get(seq)?.is_none() {
+                    continue;
+                }
                 let before = table
                     .get(seq)?
                     .map(|bytes| stored::repeats_out(bytes.value()))

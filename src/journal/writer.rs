@@ -32,7 +32,7 @@ use super::ids::Ids;
 use super::inbox::{AppendError, Reply, Request, Settlement};
 use super::log::Log;
 use super::stored::{self, Counters};
-use super::transaction::{Limits, Transaction};
+use super::transaction::{Cursors, Limits, Transaction};
 use super::{Fatal, Totals, prepare, tables};
 use crate::clock;
 use crate::fair::{FairQueue, Lane, Origin};
@@ -52,6 +52,7 @@ pub(super) struct Writer {
     pub totals: watch::Sender<Totals>,
     pub budget: Budget,
     pub limits: Limits,
+    pub cursors: Cursors,
     pub log: Log,
     /// Changes that the tables have, but not durably, and the log has not.
     pub noted: Noted,
@@ -170,7 +171,8 @@ impl Writer {
     ) -> Result<bool, Fatal> {
         let changes = Changing::new(write, std::mem::take(&mut self.noted));
         let (counters, held) = (&mut self.counters, &mut self.held);
-        let mut transaction = Transaction::open(&changes, ids, counters, held, self.limits)?;
+        let (limits, cursors) = (self.limits, &mut self.cursors);
+        let mut transaction = Transaction::open(&changes, ids, counters, held, limits, cursors)?;
         let begun = clock::instant();
         let (mut next, mut weight, mut can_wait) = (Some(first), 0, true);
         while let Some(request) = next.take() {

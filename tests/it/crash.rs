@@ -25,6 +25,7 @@ use self::disk::Files;
 pub use self::disk::{Cut, LoggedDisk, cuts};
 use crate::floor::{scan, transfer};
 use crate::moves::{Assembly, Random, adds_up, progress};
+use crate::turn::turn;
 
 /// The answers that the workload received, and after how many syncs.
 #[derive(Debug, Default)]
@@ -267,6 +268,7 @@ async fn cut_everywhere(load: &Load, from: usize) -> (usize, usize) {
 #[tokio::test]
 async fn at_every_sync_nothing_that_was_acknowledged_is_missing_and_no_sealed_document_has_changed()
 {
+    let _turn = turn().await;
     let load = Load {
         seconds: 60,
         before: 0,
@@ -280,6 +282,7 @@ async fn at_every_sync_nothing_that_was_acknowledged_is_missing_and_no_sealed_do
 
 #[tokio::test]
 async fn nothing_is_lost_at_any_sync_while_the_tables_take_the_log_over() {
+    let _turn = turn().await;
     let load = Load {
         seconds: 14,
         before: 240,
@@ -291,6 +294,7 @@ async fn nothing_is_lost_at_any_sync_while_the_tables_take_the_log_over() {
 
 #[tokio::test]
 async fn nothing_is_lost_at_any_sync_around_a_group_that_is_too_long_for_the_log() {
+    let _turn = turn().await;
     let load = Load {
         seconds: 6,
         before: 3,

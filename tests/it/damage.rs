@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::commands;
 use crate::floor::{name, rejection, scan, transfer};
 use crate::process::command;
+use crate::turn::turn;
 
 const PAGE_BYTES: u64 = 4_096;
 const EVENTS: i64 = 3_000;
@@ -123,6 +124,7 @@ fn damage(path: &Path, seed: u64) -> String {
 
 #[tokio::test]
 async fn a_damaged_page_is_told_and_never_read_as_another_value() {
+    let _turn = turn().await;
     let mut told = 0;
     for (closed, seeds) in [(true, 0..200_u64), (false, 200..400)] {
         let base = base(closed).await;
@@ -515,6 +517,7 @@ fn tells_the_damage(said: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_whose_answer_is_on_a_damaged_page_ends_with_65_and_says_the_same() {
+    let _turn = turn().await;
     let base = large(UNCACHED).await;
     for arguments in [
         &["events"][..],
@@ -584,6 +587,7 @@ async fn a_daemon_that_runs_ends_with_65_at_once_whatever_part_meets_the_damage(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_that_verifies_no_page_ends_with_65_whatever_part_meets_the_damage() {
+    let _turn = turn().await;
     let base = large(UNVERIFIED).await;
     assert!(base.bytes.len() as u64 > VERIFIED_BYTES_MAX);
     let mut told = 0;

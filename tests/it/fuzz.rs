@@ -3,6 +3,7 @@
 //! cargo-fuzz searches further, on a nightly compiler: `fuzz/README.md`. An input on which it
 //! failed goes into the corpus.
 
+use crate::turn::wait_for_turn;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -17,6 +18,7 @@ const MARKS: [u8; 12] = *b"\x00\x1d\x7f\x80\xff\n\"\\(){%";
 
 #[test]
 fn a_bundle_is_read_without_panic_and_only_what_the_key_signed_is_accepted() {
+    let _turn = wait_for_turn();
     run("bundle", properties::bundle::check);
 }
 
@@ -42,6 +44,7 @@ fn a_nomenclature_reads_any_code_by_any_rules() {
 
 #[test]
 fn any_payload_ends_as_events_and_rejections() {
+    let _turn = wait_for_turn();
     run("payload", properties::payload::check);
 }
 

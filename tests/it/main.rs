@@ -49,3 +49,4 @@ mod shipped;
 mod systemd;
 mod tidy;
 mod trial;
+mod turn;

@@ -5,7 +5,7 @@
 //! only if it was posted, or discarded by a person or its device, and only after
 //! `journal.retention_days`. Events that need no document are removed, too.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use redb::ReadableTable as _;
@@ -16,13 +16,31 @@ use crate::document::{DocumentNumber, State};
 use crate::event::Seq;
 use crate::journal::{Fatal, stored, tables};
 
-/// Limit of the documents and events that one request to prune examines.
+/// Limit of the documents and events that one request to prune removes.
 const PRUNE_MAX: usize = 2_000;
-/// Limit of the oldest events that one request to prune examines.
+/// Documents end in about the order of their numbers. A request to prune begins with the lowest and
+/// goes on until it has met this number of documents that must stay.
+const STAYING_MAX: usize = 200;
+/// Then it examines this number of documents where the request before ended: so it finds what is
+/// behind documents that ended late.
+const BEHIND_MAX: usize = 500;
+/// Limit of the events that one request to prune examines.
 const SCAN_MAX: usize = 50_000;
 /// A request to prune removes no more after this time: devices wait for its group. Keys of
 /// documents are spread over the whole file, and each may need a page from the disk.
 const PRUNE_TIME_MAX: Duration = Duration::from_millis(20);
+/// A request to prune that has removed nothing ends after this time.
+const SEARCH_TIME_MAX: Duration = Duration::from_millis(60);
+
+/// States whose documents are removed after their retention.
+const ENDED: [State; 3] = [State::Posted, State::Discarded, State::Replaced];
+
+/// Where the next request to prune goes on.
+#[derive(Debug, Default)]
+pub(in crate::journal) struct Cursors {
+    documents: [DocumentNumber; ENDED.len()],
+    event: u64,
+}
 
 impl Transaction<'_> {
     /// Removes records whose retention has ended, a limited number in each call. **Invariant 7:**
@@ -34,25 +52,18 @@ impl Transaction<'_> {
                 .unwrap_or(Timestamp::MIN)
         };
         let retained = before(self.limits.retention_days);
-        let begun = clock::instant();
         if let Some(number) = self.ids.expire(before(self.limits.dedup_days)) {
             self.write.open_table(tables::ID_FILTERS)?.remove(number)?;
             self.id_buckets
                 .remove_range((number, 0)..=(number, u16::MAX))?;
         }
+        let begun = clock::instant();
         let mut events = Vec::new();
-        for state in [State::Posted, State::Discarded, State::Replaced] {
-            for number in self.in_state(state, PRUNE_MAX)? {
-                if events.len() >= PRUNE_MAX
-                    || !events.is_empty() && begun.elapsed() > PRUNE_TIME_MAX
-                {
-                    break;
-                }
-                self.prune_document(number, state, retained, &mut events)?;
-            }
+        for (index, state) in ENDED.into_iter().enumerate() {
+            self.prune_state(index, state, retained, begun, &mut events)?;
         }
-        if events.is_empty() || begun.elapsed() < PRUNE_TIME_MAX {
-            self.unneeded_events(retained, &mut events)?;
+        if !is_enough(&events, begun) {
+            self.unneeded_events(retained, begun, &mut events)?;
         }
         // A restart reads the ids after the last segment back from the events: write them to a
         // segment first.
@@ -69,29 +80,71 @@ impl Transaction<'_> {
             self.event_document.remove(seq)?;
             repeats.remove(seq)?;
         }
-        if events.is_empty() || begun.elapsed() < PRUNE_TIME_MAX {
+        if !is_enough(&events, begun) {
             rejected::open(&mut self.rejections, self.write)?.prune(retained)?;
         }
         Ok(events.len() as u64)
     }
 
-    fn in_state(&self, state: State, limit: usize) -> Result<Vec<DocumentNumber>, Fatal> {
+    /// Removes documents of one state: the lowest numbers, and those at the cursor.
+    fn prune_state(
+        &mut self,
+        index: usize,
+        state: State,
+        retained: Timestamp,
+        begun: Instant,
+        events: &mut Vec<Seq>,
+    ) -> Result<(), Fatal> {
+        let mut staying = 0;
+        for number in self.in_state(state, DocumentNumber::ZERO, PRUNE_MAX)? {
+            if staying == STAYING_MAX || is_enough(events, begun) {
+                break;
+            }
+            if !self.prune_document(number, state, retained, events)? {
+                staying += 1;
+            }
+        }
+        let mut cursor = self.cursors.documents.get(index).copied();
+        let from = cursor.unwrap_or_default().next();
+        let behind = self.in_state(state, from, BEHIND_MAX)?;
+        let is_last = behind.len() < BEHIND_MAX;
+        for number in behind {
+            if is_enough(events, begun) {
+                break;
+            }
+            self.prune_document(number, state, retained, events)?;
+            cursor = Some(number);
+        }
+        if is_last && !is_enough(events, begun) {
+            cursor = None;
+        }
+        if let Some(stored) = self.cursors.documents.get_mut(index) {
+            *stored = cursor.unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    fn in_state(
+        &self,
+        state: State,
+        from: DocumentNumber,
+        limit: usize,
+    ) -> Result<Vec<DocumentNumber>, Fatal> {
         let by_state = self.write.open_table(tables::BY_STATE)?;
-        let numbers = by_state
-            .range(tables::in_state(state, DocumentNumber::ZERO))?
-            .take(limit);
+        let numbers = by_state.range(tables::in_state(state, from))?.take(limit);
         numbers
             .map(|entry| Ok(DocumentNumber::new(entry?.0.value().1)))
             .collect()
     }
 
+    /// Returns whether it removed the document.
     fn prune_document(
         &mut self,
         number: DocumentNumber,
         state: State,
         retained: Timestamp,
         events: &mut Vec<Seq>,
-    ) -> Result<(), Fatal> {
+    ) -> Result<bool, Fatal> {
         let mut progress = self.write.open_table(tables::PROGRESS)?;
         let since = progress
             .get(number.get())?
@@ -99,7 +152,7 @@ impl Transaction<'_> {
             .transpose()?
             .map(|progress| progress.since);
         if since.is_none_or(|since| since >= retained) {
-            return Ok(());
+            return Ok(false);
         }
         progress.remove(number.get())?;
         let mut documents = self.write.open_table(tables::DOCUMENTS)?;
@@ -119,13 +172,24 @@ impl Transaction<'_> {
         self.write
             .open_table(tables::AUDIT)?
             .remove_range((number.get(), 0)..=(number.get(), u32::MAX))?;
-        Ok(())
+        Ok(true)
     }
 
-    /// The oldest events that need no document and whose retention has ended.
-    fn unneeded_events(&self, retained: Timestamp, events: &mut Vec<Seq>) -> Result<(), Fatal> {
-        for entry in self.events.range(0..)?.take(SCAN_MAX) {
+    /// Events that need no document and whose retention has ended, a part of the oldest events in
+    /// each call.
+    fn unneeded_events(
+        &mut self,
+        retained: Timestamp,
+        begun: Instant,
+        events: &mut Vec<Seq>,
+    ) -> Result<(), Fatal> {
+        let from = std::mem::take(&mut self.cursors.event);
+        for (count, entry) in self.events.range(from..)?.enumerate() {
             let (seq, bytes) = entry?;
+            if count == SCAN_MAX || is_enough(events, begun) {
+                self.cursors.event = seq.value();
+                break;
+            }
             if stored::event_out(bytes.value())?.received >= retained {
                 break;
             }
@@ -139,4 +203,14 @@ impl Transaction<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a request to prune has removed its part, or used its time.
+fn is_enough(events: &[Seq], begun: Instant) -> bool {
+    let time_max = if events.is_empty() {
+        SEARCH_TIME_MAX
+    } else {
+        PRUNE_TIME_MAX
+    };
+    events.len() >= PRUNE_MAX || begun.elapsed() > time_max
 }

@@ -12,6 +12,7 @@ use super::gateway::config;
 use super::{Load, look, work};
 use crate::floor::{at, scan, transfer};
 use crate::journal::as_format_1;
+use crate::turn::turn;
 
 /// Of the moments at which the power goes first, one of so many is tried.
 const EVERY: usize = 9;
@@ -121,6 +122,7 @@ async fn a_journal_of_format_1_is_converted_once_whenever_the_power_goes() {
 #[tokio::test]
 async fn no_id_is_forgotten_whenever_the_power_goes_while_ids_go_to_a_segment() {
     const BATCH: usize = 1_024;
+    let _turn = turn().await;
     let disk = LoggedDisk::default();
     let (journal, writer) = disk.open_with(&config()).unwrap();
     let batch = async |number: usize| {

@@ -15,6 +15,7 @@ use super::disk::{Fault, Files, LoggedDisk};
 use super::gateway::{Act, Floor, Gateway, Shown, config};
 use crate::moves::Random;
 use crate::setting::setting;
+use crate::turn::wait_for_turn;
 
 /// Without the variable, one of so many steps is tried.
 const EVERY: u64 = 9;
@@ -125,6 +126,7 @@ fn look(disk: &LoggedDisk, ran: &Ran, reference: &[Moment], what: &str) {
 #[test]
 fn after_any_write_or_sync_that_fails_nothing_more_is_written_and_nothing_acknowledged_is_missing()
 {
+    let _turn = wait_for_turn();
     let reference = reference();
     let tried = try_steps(|at| {
         let disk = LoggedDisk::default();
@@ -198,6 +200,7 @@ fn fill(from: usize, is_given_up: bool, reference: &[Moment]) -> bool {
 
 #[test]
 fn on_a_disk_that_is_full_at_any_step_the_gateway_waits_and_goes_on_when_there_is_room() {
+    let _turn = wait_for_turn();
     let reference = reference();
     let tried = try_steps(|from| fill(from, false, &reference));
     assert!(tried > 30, "{tried} steps");
@@ -205,6 +208,7 @@ fn on_a_disk_that_is_full_at_any_step_the_gateway_waits_and_goes_on_when_there_i
 
 #[test]
 fn a_gateway_that_is_stopped_while_it_waits_for_room_loses_nothing() {
+    let _turn = wait_for_turn();
     let reference = reference();
     let tried = try_steps(|from| fill(from, true, &reference));
     assert!(tried > 30, "{tried} steps");

@@ -15,6 +15,7 @@ use super::rules;
 use crate::floor::transfer;
 use crate::moves::{Assembly, adds_up};
 use crate::setting::setting;
+use crate::turn::turn;
 
 /// A history has up to this many power cuts, and up to this many requests between two.
 const CUTS_MAX: u64 = 6;
@@ -47,6 +48,7 @@ impl Report {
 
 #[tokio::test]
 async fn after_any_power_cuts_the_journal_is_as_it_was_after_one_of_its_requests() {
+    let _turn = turn().await;
     let histories = setting("STOCKRELAY_CRASHES", 50);
     let first = setting("STOCKRELAY_SEED", 1);
     let begun = clock::instant();

@@ -6,6 +6,7 @@ mod disk_use;
 #[path = "../../../benches/figures/simulation.rs"]
 mod simulation;
 
+use crate::turn::turn;
 use simulation::{Plan, Simulation};
 
 const PLAN: Plan = Plan {
@@ -23,6 +24,7 @@ const SIZE_MAX_PERCENT: u64 = 125;
 
 #[tokio::test]
 async fn the_journal_keeps_its_size_once_events_are_past_their_retention() {
+    let _turn = turn().await;
     let folder = tempfile::tempdir().unwrap();
     let simulation = Simulation::open(folder.path(), PLAN).unwrap();
     let (mut simulation, empty) = simulation.measure().await.unwrap();
