@@ -22,6 +22,9 @@ use crate::clock;
 
 /// How long an operator waits for an answer.
 const ANSWER: Duration = Duration::from_secs(20);
+/// How long a scanner waits for its connection: on a busy machine the gateway checks the passwords
+/// of all devices one after the other.
+const CONNECTED: Duration = Duration::from_mins(1);
 /// The command of the profile `honeywell-serial` for a good scan.
 const GOOD: &[u8; 3] = b"\x1b7,";
 const GLOVE: &str = "glove-01";
@@ -84,13 +87,21 @@ impl Line {
     }
 }
 
+/// What a client has received.
+#[derive(Debug, Clone, Copy, Default)]
+struct Heard {
+    is_subscribed: bool,
+    acked: u64,
+    /// Broken connections.
+    broken: u64,
+}
+
 /// A MARK scanner behind its gateway's MQTT integration. The client runs in its own task: otherwise
 /// its queue would fill while it publishes, and stay full.
 struct Glove {
     client: AsyncClient,
     screens: mpsc::UnboundedReceiver<Value>,
-    /// Acknowledged messages, and broken connections.
-    heard: watch::Receiver<(u64, u64)>,
+    heard: watch::Receiver<Heard>,
     turning: JoinHandle<()>,
     topic: String,
     published: u64,
@@ -106,7 +117,7 @@ impl Glove {
             .set_keep_alive(Duration::from_secs(30));
         let (client, events) = AsyncClient::new(options, 10);
         let (screen, screens) = mpsc::unbounded_channel();
-        let (sender, heard) = watch::channel((0, 0));
+        let (sender, mut heard) = watch::channel(Heard::default());
         let turning = tokio::spawn(run_client(events, screen, sender));
         let topic = format!("stockrelay/v1/{}/{GLOVE}", floor.site);
         // A client that has ended receives nothing, which the list shows.
@@ -115,6 +126,9 @@ impl Glove {
                 .subscribe(format!("{topic}/display!"), QoS::AtLeastOnce)
                 .await,
         );
+        // A scanner without a connection shows that, and nobody scans.
+        let subscribed = heard.wait_for(|heard| heard.is_subscribed);
+        drop(tokio::time::timeout(CONNECTED, subscribed).await);
         Self {
             client,
             screens,
@@ -143,10 +157,10 @@ impl Glove {
 
     async fn end(mut self, lists: &mut DeviceLists) {
         let published = self.published;
-        let all = self.heard.wait_for(|(acked, _)| *acked >= published);
+        let all = self.heard.wait_for(|heard| heard.acked >= published);
         drop(tokio::time::timeout(ANSWER, all).await);
-        let (acked, reconnects) = *self.heard.borrow();
-        lists.reconnects += reconnects;
+        let Heard { acked, broken, .. } = *self.heard.borrow();
+        lists.reconnects += broken;
         lists.unacknowledged += published.saturating_sub(acked);
         drop(self.client.disconnect().await);
         drop(tokio::time::timeout(Duration::from_secs(1), &mut self.turning).await);
@@ -157,11 +171,14 @@ impl Glove {
 async fn run_client(
     mut events: EventLoop,
     screens: mpsc::UnboundedSender<Value>,
-    heard: watch::Sender<(u64, u64)>,
+    heard: watch::Sender<Heard>,
 ) {
     loop {
         match events.poll().await {
-            Ok(Event::Incoming(Packet::PubAck(_))) => heard.send_modify(|(acked, _)| *acked += 1),
+            Ok(Event::Incoming(Packet::PubAck(_))) => heard.send_modify(|heard| heard.acked += 1),
+            Ok(Event::Incoming(Packet::SubAck(_))) => {
+                heard.send_modify(|heard| heard.is_subscribed = true);
+            }
             Ok(Event::Incoming(Packet::Publish(shown))) => {
                 if let Ok(screen) = serde_json::from_slice(&shown.payload) {
                     // The receiver is gone: the scanner is about to end.
@@ -171,7 +188,7 @@ async fn run_client(
             Ok(Event::Outgoing(rumqttc::Outgoing::Disconnect)) => return,
             Ok(_) => {}
             Err(_) => {
-                heard.send_modify(|(_, broken)| *broken += 1);
+                heard.send_modify(|heard| heard.broken += 1);
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }

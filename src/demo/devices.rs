@@ -18,7 +18,7 @@ use super::books::{Moves, Way};
 use crate::clock;
 
 /// How long a device waits for the last acknowledgements when it stops.
-const LAST_ACKS: Duration = Duration::from_secs(20);
+const LAST_ACKS: Duration = Duration::from_mins(1);
 /// Messages in a client's queue before its device waits.
 const CLIENT_QUEUE: usize = 64;
 

@@ -1,8 +1,9 @@
 //! A disk that is full, or that fails, at each step of a gateway's work.
 //!
 //! The work is the same each time: requests of every kind but pruning, which does as much as it has
-//! time for; a log that grows, tables that take it over, an end and a start in order. `STOCKRELAY_STEPS=1 cargo test --test it crash::faults` tries
-//! each step; by itself, `cargo test` tries one of some.
+//! time for; a log that grows, tables that take it over, an end and a start in order.
+//! `STOCKRELAY_STEPS=1 cargo test --test it crash::faults` tries each step; by itself, `cargo test`
+//! tries one of some.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
