@@ -1,6 +1,7 @@
 //! The journal by itself: what it keeps, what it says, what it refuses.
 
 mod documents;
+mod late;
 mod rejected;
 mod settled;
 mod year;
