@@ -62,8 +62,8 @@ impl Transaction<'_> {
         for (index, state) in ENDED.into_iter().enumerate() {
             self.prune_state(index, state, retained, begun, &mut events)?;
         }
-        if !is_enough(&events, begun) {
-            self.unneeded_events(retained, begun, &mut events)?;
+        if events.is_empty() || begun.elapsed() < PRUNE_TIME_MAX {
+            self.unneeded_events(retained, clock::instant(), &mut events)?;
         }
         // A restart reads the ids after the last segment back from the events: write them to a
         // segment first.
@@ -80,7 +80,7 @@ impl Transaction<'_> {
             self.event_document.remove(seq)?;
             repeats.remove(seq)?;
         }
-        if !is_enough(&events, begun) {
+        if events.is_empty() || begun.elapsed() < PRUNE_TIME_MAX {
             rejected::open(&mut self.rejections, self.write)?.prune(retained)?;
         }
         Ok(events.len() as u64)
@@ -104,22 +104,24 @@ impl Transaction<'_> {
                 staying += 1;
             }
         }
-        let mut cursor = self.cursors.documents.get(index).copied();
-        let from = cursor.unwrap_or_default().next();
-        let behind = self.in_state(state, from, BEHIND_MAX)?;
-        let is_last = behind.len() < BEHIND_MAX;
-        for number in behind {
+        let from = self.cursors.documents.get(index).copied();
+        let behind = self.in_state(state, from.unwrap_or_default().next(), BEHIND_MAX)?;
+        // At the end it begins again. One document at least is examined, however slow the disk is.
+        let (count, mut cursor) = (behind.len(), DocumentNumber::ZERO);
+        for (place, number) in behind.into_iter().enumerate() {
+            self.prune_document(number, state, retained, events)?;
+            let is_last = place + 1 == count && count < BEHIND_MAX;
+            cursor = if is_last {
+                DocumentNumber::ZERO
+            } else {
+                number
+            };
             if is_enough(events, begun) {
                 break;
             }
-            self.prune_document(number, state, retained, events)?;
-            cursor = Some(number);
-        }
-        if is_last && !is_enough(events, begun) {
-            cursor = None;
         }
         if let Some(stored) = self.cursors.documents.get_mut(index) {
-            *stored = cursor.unwrap_or_default();
+            *stored = cursor;
         }
         Ok(())
     }

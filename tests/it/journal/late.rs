@@ -28,9 +28,11 @@ async fn what_is_behind_many_documents_that_were_posted_late_is_pruned_in_time()
         moved(number, State::Waiting, State::Posted, second)
     });
     inbox.change(posted.collect()).await.unwrap();
-    let mut pruned = 0;
-    for _ in 0..3 {
+    let (mut pruned, mut requests) = (0, 0);
+    // On a busy machine a request has time for a few documents only.
+    while pruned < ALL - LATE && requests <= ALL {
         pruned += inbox.prune(at(91 * DAY)).await.unwrap();
+        requests += 1;
     }
     assert_eq!(pruned, ALL - LATE);
     let document = |number: u64| journal.document(DocumentNumber::new(number)).unwrap();
@@ -46,7 +48,9 @@ async fn what_is_behind_many_documents_that_were_posted_late_is_pruned_in_time()
     assert!(journal.repeats(Seq::new(1)).unwrap().is_some());
     assert!(journal.repeats(Seq::new(ALL)).unwrap().is_none());
 
-    while inbox.prune(at(171 * DAY)).await.unwrap() > 0 {}
+    for _ in 0..=ALL {
+        inbox.prune(at(171 * DAY)).await.unwrap();
+    }
     assert!(journal.events(Seq::ZERO, 1).unwrap().is_empty());
     close(journal, writer).await;
 }
