@@ -3,10 +3,11 @@
 //! cargo-fuzz searches further, on a nightly compiler: `fuzz/README.md`. An input on which it
 //! failed goes into the corpus.
 
-use crate::turn::wait_for_turn;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
+
+use crate::turn::wait_for_turn;
 
 #[path = "../../fuzz/src/lib.rs"]
 mod properties;
