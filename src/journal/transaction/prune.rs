@@ -95,17 +95,19 @@ impl Transaction<'_> {
         begun: Instant,
         events: &mut Vec<Seq>,
     ) -> Result<(), Fatal> {
-        let mut staying = 0;
+        let (mut staying, mut lowest) = (0, DocumentNumber::ZERO);
         for number in self.in_state(state, DocumentNumber::ZERO, PRUNE_MAX)? {
             if staying == STAYING_MAX || is_enough(events, begun) {
                 break;
             }
+            lowest = number;
             if !self.prune_document(number, state, retained, events)? {
                 staying += 1;
             }
         }
-        let from = self.cursors.documents.get(index).copied();
-        let behind = self.in_state(state, from.unwrap_or_default().next(), BEHIND_MAX)?;
+        let before = self.cursors.documents.get(index).copied();
+        let from = before.unwrap_or_default().max(lowest).next();
+        let behind = self.in_state(state, from, BEHIND_MAX)?;
         // At the end it begins again. One document at least is examined, however slow the disk is.
         let (count, mut cursor) = (behind.len(), DocumentNumber::ZERO);
         for (place, number) in behind.into_iter().enumerate() {
