@@ -33,7 +33,7 @@ use crate::decode::profiles::Profiles;
 use crate::fleet::reception::Reception;
 use crate::flow;
 use crate::forward::Forwarder;
-use crate::journal::{self, Damage, Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
+use crate::journal::{self, Damage, Fatal, Journal, JournalError, OpenError, WriterHandle};
 use crate::opens;
 use crate::reload::Reloads;
 use crate::source::Intake;
@@ -112,7 +112,6 @@ pub struct Daemon {
     writer: WriterHandle,
     parts: JoinSet<&'static str>,
     cancel: CancellationToken,
-    totals: watch::Receiver<Totals>,
     running: Running,
 }
 
@@ -198,7 +197,6 @@ impl Daemon {
         let keeping = housekeeping::run(of_journal, of_board, clock_check, cancel.clone());
         run(&mut parts, "housekeeping", keeping);
         let mut daemon = Self {
-            totals: journal.watch(),
             journal,
             board,
             writer,
@@ -265,7 +263,7 @@ impl Daemon {
             // A part that meets damage may end because of it.
             biased;
             Ok(_) = damage.wait_for(Option::is_some) => "the journal is damaged".to_owned(),
-            () = async { while self.totals.changed().await.is_ok() {} } => "the journal has stopped".to_owned(),
+            () = self.journal.inbox().closed() => "the journal has stopped".to_owned(),
             Some(ended) = self.parts.join_next() => match ended {
                 Ok(part) => format!("{part} has ended"),
                 Err(error) => format!("a task of the daemon has failed: {error}"),

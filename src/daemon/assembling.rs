@@ -62,7 +62,7 @@ impl Assembling {
 
     /// Runs until it is cancelled or the journal has stopped.
     pub async fn run(mut self, cancel: CancellationToken) {
-        let mut totals = self.journal.watch();
+        let mut last_read = None;
         while !cancel.is_cancelled() {
             if self.rules.has_changed().unwrap_or(false) {
                 let rules = self.rules.borrow_and_update().clone();
@@ -84,6 +84,7 @@ impl Assembling {
             self.board
                 .open_documents(self.assembler.open_documents() as u64);
             if read > 0 {
+                last_read = Some(tokio::time::Instant::now());
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -95,7 +96,7 @@ impl Assembling {
                 () = cancel.cancelled() => {}
                 Some(clock_time) = self.clock_times.recv() => self.apply_clock_time(&clock_time),
                 Ok(()) = self.rules.changed() => self.rules.mark_changed(),
-                newer = totals.wait_for(|totals| totals.last_seq > self.cursor) => if newer.is_err() { return },
+                is_open = self.journal.wait_for_newer(self.cursor, last_read) => if !is_open { return },
                 () = tokio::time::sleep(nap.unwrap_or(Duration::from_hours(1))) => {}
             }
         }

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::answer::Answers;
@@ -73,6 +74,8 @@ pub struct Driver {
     cursor: Seq,
     /// The cursor in the journal. `None`: the journal has none.
     stored_cursor: Option<Seq>,
+    /// When there was an event to read, last.
+    last_read: Option<Instant>,
     /// The `seq` up to which devices have shown that their scans wait.
     notified_cursor: Seq,
     /// Scans that wait for the first copy of Odoo's data.
@@ -133,6 +136,7 @@ impl Driver {
             // Without a cursor the scans in the journal belong to no flow.
             cursor: cursor.unwrap_or(journal.totals().last_seq),
             stored_cursor: cursor,
+            last_read: None,
             notified_cursor: Seq::ZERO,
             waiting: 0,
             wrong: 0,
@@ -166,7 +170,6 @@ impl Driver {
 
     /// Reads the next page of scans, or waits for one.
     async fn run_once(&mut self) -> Result<(), Stop> {
-        let mut totals = self.journal.watch();
         let mut catalogs = self.catalogs.clone();
         let copy = catalogs.borrow_and_update().clone();
         let ready = copy.filter(|copy| copy.is_complete().unwrap_or(false));
@@ -179,6 +182,9 @@ impl Driver {
             self.cursor.max(self.notified_cursor)
         };
         let (scans, last) = self.read_scans(after)?;
+        if last.is_some() {
+            self.last_read = Some(Instant::now());
+        }
         match (&ready, last) {
             (Some(copy), Some(last)) => {
                 self.waiting = 0;
@@ -201,8 +207,10 @@ impl Driver {
         };
         self.update_board();
         tokio::select! {
-            newer = totals.wait_for(|totals| totals.last_seq > after) => {
-                newer.map_err(|_| Stop::Stopped)?;
+            is_open = self.journal.wait_for_newer(after, self.last_read) => {
+                if !is_open {
+                    return Err(Stop::Stopped);
+                }
             }
             changed = catalogs.changed(), if ready.is_none() => changed.map_err(|_| Stop::Stopped)?,
             () = tokio::time::sleep(nap.unwrap_or(Duration::from_hours(1))) => {}

@@ -9,8 +9,9 @@ use std::io;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
-use redb::Database;
+use redb::{Database, ReadTransaction, ReadableDatabase as _, TransactionError};
 use tokio::sync::watch;
 
 use super::panics::{Quiet, describe};
@@ -83,11 +84,29 @@ from_redb!(redb::StorageError, redb::TableError, redb::TransactionError);
 
 /// The open file. Closing the file reads pages too, and a damaged page must not cause a panic then.
 #[derive(Debug)]
-pub(super) struct OpenFile(Option<Database>);
+pub(super) struct OpenFile {
+    database: Option<Database>,
+    /// The writer holds it while the tables lack what it has answered.
+    behind: RwLock<()>,
+}
 
 impl OpenFile {
     pub fn new(database: Database) -> Self {
-        Self(Some(database))
+        Self {
+            database: Some(database),
+            behind: RwLock::default(),
+        }
+    }
+
+    /// Begins to read all that the writer has answered: waits while the tables lack some of it.
+    pub fn begin_read(&self) -> Result<ReadTransaction, TransactionError> {
+        let _caught_up = self.behind.read().unwrap_or_else(PoisonError::into_inner);
+        (**self).begin_read()
+    }
+
+    /// The tables lack what the writer answers next, until the guard is dropped.
+    pub fn fall_behind(&self) -> RwLockWriteGuard<'_, ()> {
+        self.behind.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,7 +114,7 @@ impl Deref for OpenFile {
     type Target = Database;
 
     fn deref(&self) -> &Database {
-        let Self(Some(database)) = self else {
+        let Some(database) = &self.database else {
             unreachable!("only `drop` takes it")
         };
         database
@@ -105,7 +124,7 @@ impl Deref for OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         let _quiet = Quiet::begin();
-        let database = self.0.take();
+        let database = self.database.take();
         if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
             tracing::error!("a damaged page prevents the journal from closing in order");
         }

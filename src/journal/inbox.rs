@@ -179,6 +179,11 @@ impl Inbox {
         (Self(sender), receiver)
     }
 
+    /// Resolves when the writer has ended.
+    pub async fn closed(&self) {
+        self.0.closed().await;
+    }
+
     /// Count of requests that the writer has not received yet.
     #[must_use]
     pub fn waiting(&self) -> usize {

@@ -200,6 +200,7 @@ impl Journal {
             held,
             totals: sender,
             budget,
+            measured: None,
             limits: Limits::of(config),
             cursors: Cursors::default(),
             log,

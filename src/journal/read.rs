@@ -9,10 +9,12 @@ mod side_values;
 mod totals;
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
-use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _};
+use redb::{ReadTransaction, ReadableTable as _};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use self::parked::ParkedPart;
 pub use self::search::{EventFilter, EventState, FoundEvent, PART_RECORDS, Search};
@@ -28,6 +30,8 @@ use crate::reason::{Code, RejectionCode};
 
 /// A list shows at most this many bytes of the payload of a rejected reading.
 const LISTED_BYTES_MAX: usize = 4_096;
+/// The time between two reads of new events.
+pub const READ_EACH: Duration = Duration::from_millis(5);
 
 /// Whether an event is in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +159,18 @@ impl Journal {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Totals> {
         self.totals.clone()
+    }
+
+    /// Waits until the journal has an event after this one, at least [`READ_EACH`] after `last`, when
+    /// the caller read last: events that come one at a time are read together. `false`: the writer
+    /// has ended.
+    pub async fn wait_for_newer(&self, after: Seq, last: Option<Instant>) -> bool {
+        if let Some(last) = last {
+            tokio::time::sleep_until(last + READ_EACH).await;
+        }
+        let mut totals = self.watch();
+        let newer = totals.wait_for(|totals| totals.last_seq > after).await;
+        newer.is_ok()
     }
 
     /// When the journal was opened, each event up to this `seq` was in a sealed document or needed

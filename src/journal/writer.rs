@@ -13,12 +13,13 @@
 //! with the same keys. Sending a document begins with a change, so its seal is on disk by then.
 //!
 //! **Invariant 1:** a reply is sent only after the group is on disk: in the log, or by a commit
-//! with `Durability::Immediate`. Seals alone are the exception. **Invariant 11:** after an I/O
+//! with `Durability::Immediate`. Seals alone are the exception. A reply need not wait for the
+//! tables; who then reads them waits ([`OpenFile::begin_read`]). **Invariant 11:** after an I/O
 //! error nothing more is written. The thread ends, every request gets [`AppendError::Stopped`], and
 //! the process exits so that redb recovers on the next start.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redb::{Durability, WriteTransaction};
 use tokio::sync::{mpsc, watch};
@@ -43,6 +44,9 @@ pub const GROUP_EVENTS_MAX: usize = 4_096;
 /// How long a group accepts further requests. Rejections and documents take longer than
 /// events.
 const GROUP_TIME_MAX: Duration = Duration::from_millis(4);
+/// The time between two measurements of file and disk. A small group takes less, and the file grows
+/// by less than 1 MiB meanwhile.
+const MEASURE_EACH: Duration = Duration::from_millis(1);
 
 pub(super) struct Writer {
     pub database: Arc<OpenFile>,
@@ -51,6 +55,8 @@ pub(super) struct Writer {
     pub held: Held,
     pub totals: watch::Sender<Totals>,
     pub budget: Budget,
+    /// When the budget was measured last.
+    pub measured: Option<Instant>,
     pub limits: Limits,
     pub cursors: Cursors,
     pub log: Log,
@@ -123,7 +129,8 @@ impl Writer {
                 self.budget
                     .set_limits(config.budget_bytes, config.reserve_percent);
                 self.budget.measure(&self.database)?;
-                self.publish();
+                self.set_totals();
+                self.totals.send_modify(|_| {});
                 drop(reply.send(Ok(())));
             }
             other => enqueue(waiting, other),
@@ -134,10 +141,14 @@ impl Writer {
     /// Makes one group of the next requests. Replies to a request that is rejected (full) without a
     /// group.
     fn commit(&mut self, waiting: &mut FairQueue<Request>) -> Result<(), Fatal> {
-        self.budget.measure(&self.database)?;
+        if (self.measured).is_none_or(|at| clock::instant().duration_since(at) >= MEASURE_EACH) {
+            self.budget.measure(&self.database)?;
+            self.measured = Some(clock::instant());
+        }
         if self.budget.is_full() {
-            // Publish first: the sender of a rejected request finds the reason in the status.
-            self.publish();
+            // First of all: the sender of a rejected request finds the reason in the status.
+            self.set_totals();
+            self.totals.send_modify(|_| {});
         }
         let Some(first) = next(waiting, &self.budget, &self.held) else {
             return Ok(());
@@ -149,13 +160,11 @@ impl Writer {
         let ids = Arc::clone(&self.ids);
         let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
         let can_wait = self.apply(&write, &mut ids, waiting, first, &mut answers)?;
-        self.store(write, can_wait)?;
-        drop(ids);
         self.counters.totals.commits += 1;
-        self.publish();
-        for answer in answers {
-            answer(Ok(()));
-        }
+        self.store(write, can_wait, answers)?;
+        drop(ids);
+        // Wake those who watch the totals. The senders of the requests come first.
+        self.totals.send_modify(|_| {});
         Ok(())
     }
 
@@ -193,20 +202,41 @@ impl Writer {
     }
 
     /// Makes the transaction durable, with all before it; or keeps it in memory, if it `can_wait`.
-    fn store(&mut self, mut write: WriteTransaction, can_wait: bool) -> Result<(), Fatal> {
+    /// Then answers the requests.
+    fn store(
+        &mut self,
+        mut write: WriteTransaction,
+        can_wait: bool,
+        answers: Vec<Answer>,
+    ) -> Result<(), Fatal> {
         self.budget
             .add_records(std::mem::take(&mut self.noted.grown));
         let Noted { is_long, group, .. } = &self.noted;
         if *is_long || self.log.is_full(group, self.budget.file_bytes()) {
-            return self.checkpoint(write, false);
+            self.checkpoint(write, false)?;
+            self.answer(answers);
+            return Ok(());
         }
         if !can_wait && !self.noted.is_empty() {
             self.log.append(&mut self.noted.group)?;
             self.noted.clear();
         }
         write.set_durability(Durability::None)?;
+        // The log has the group: the requests need not wait for the tables, but readers do.
+        let database = Arc::clone(&self.database);
+        let behind = database.fall_behind();
+        self.answer(answers);
         write.commit()?;
+        drop(behind);
         Ok(())
+    }
+
+    /// Answers requests whose group is durable. Who is answered finds new totals.
+    fn answer(&mut self, answers: Vec<Answer>) {
+        self.set_totals();
+        for answer in answers {
+            answer(Ok(()));
+        }
     }
 
     /// Makes the tables durable with this transaction and all before it: the log begins again.
@@ -220,13 +250,17 @@ impl Writer {
         Ok(())
     }
 
-    fn publish(&mut self) {
+    /// Shows the totals, without waking those who watch them.
+    fn set_totals(&mut self) {
         let totals = &mut self.counters.totals;
         totals.bytes = self.budget.file_bytes();
         totals.budget_bytes = self.budget.budget_bytes();
         totals.full = self.budget.is_full();
         totals.disk_full = self.budget.is_disk_full();
-        self.totals.send_replace(totals.clone());
+        self.totals.send_if_modified(|shown| {
+            shown.clone_from(totals);
+            false
+        });
     }
 }
 
