@@ -268,13 +268,18 @@ impl Ids {
         self.hot.len() >= HOT_MAX
     }
 
-    /// Puts the ids in memory into a segment: the newest, while it has room and is not older than
-    /// `age`, or a new one. `None`: no ids are in memory.
+    /// Puts ids in memory, the oldest [`HOT_MAX`], into a segment: the newest segment, while it has
+    /// room and is not older than `age`, or a new one. `None`: no ids are in memory.
     pub fn flush(&mut self, age: SignedDuration) -> Option<Flush> {
         if self.hot.is_empty() {
             return None;
         }
         let mut entries: Vec<(Digest, Seq)> = self.hot.drain().collect();
+        if entries.len() > HOT_MAX {
+            // The newest stay in memory, so that two flushes fill a segment.
+            entries.select_nth_unstable_by_key(HOT_MAX, |(_, seq)| *seq);
+            self.hot.extend(entries.drain(HOT_MAX..));
+        }
         entries.sort_unstable();
         let last_seq = (entries.iter().map(|(_, seq)| *seq).max()).unwrap_or(Seq::ZERO);
         let filter = filter_of(entries.iter().map(|(digest, _)| digest));
@@ -305,7 +310,9 @@ impl Ids {
         segment.last_seq = segment.last_seq.max(last_seq);
         segment.last_received_us = segment.last_received_us.max(self.hot_last_received_us);
         segment.first_received_us = segment.first_received_us.min(self.hot_first_received_us);
-        self.hot_last_received_us = 0;
+        if self.hot.is_empty() {
+            self.hot_last_received_us = 0;
+        }
         let (block, lane) = (&mut self.blocks[segment.slot / LANES], segment.slot % LANES);
         block.add(lane, &filter);
         let stored = IdSegment {
@@ -462,6 +469,39 @@ mod tests {
         let newest = 1_000 + 41 * SEGMENT_MAX;
         assert!((newest - 100..newest).all(|n| perhaps(&again, n) > 0));
         assert_eq!(again.flushed_seq(), ids.flushed_seq());
+    }
+
+    #[test]
+    fn two_flushes_fill_a_segment_also_when_a_group_has_more_ids() {
+        let mut ids = Ids::default();
+        let mut table = HashMap::new();
+        let age = SignedDuration::from_hours(1);
+        let mut next = 0;
+        for flushes in 1..=8 {
+            while ids.hot.len() < HOT_MAX + 1_000 {
+                ids.insert(known(next), Seq::new(next as u64), Timestamp::UNIX_EPOCH);
+                next += 1;
+            }
+            store(&mut table, &ids.flush(age).unwrap());
+            assert_eq!(ids.segments.len(), (flushes + 1) / 2);
+            assert_eq!(ids.flushed_seq(), Seq::new((flushes * HOT_MAX - 1) as u64));
+            assert_eq!(ids.hot.len(), 1_000);
+        }
+        assert!(
+            ids.segments
+                .iter()
+                .all(|segment| segment.count == SEGMENT_MAX)
+        );
+        let is_known = |n: usize| {
+            let digest = known(n);
+            let stored = |number| {
+                let entries = table.get(&(number, bucket_of(&digest)));
+                entries.and_then(|entries| find_in(entries, &digest))
+            };
+            let seq = ids.hot.get(&digest).copied();
+            seq.or_else(|| (0..4).find_map(stored)) == Some(Seq::new(n as u64))
+        };
+        assert!((0..next).all(is_known));
     }
 
     #[test]
