@@ -434,8 +434,9 @@ mod tests {
         }
         assert_eq!((ids.segments.len(), ids.segments[0].count), (1, 1_000));
         assert_eq!(ids.flushed_seq(), Seq::new(999));
-        for round in 0..40 {
-            fill(&mut ids, SEGMENT_MAX, 100 + round);
+        // The first flush goes to the segment with 1,000 ids, and two to each further one.
+        for round in 0..81 {
+            fill(&mut ids, HOT_MAX, 100 + round);
         }
         assert_eq!((ids.segments.len(), ids.blocks.len()), (41, 2));
         let perhaps = |ids: &Ids, n| {
@@ -447,12 +448,12 @@ mod tests {
         assert!((0..41_000).step_by(100).all(|n| perhaps(&ids, n) > 0));
         let before = Timestamp::from_microsecond(110).unwrap();
         let expired: Vec<u32> = std::iter::from_fn(|| ids.expire(before)).collect();
-        assert_eq!(expired, (0..=10).collect::<Vec<u32>>());
-        fill(&mut ids, SEGMENT_MAX - 20, 200);
-        assert_eq!((ids.segments.len(), ids.slots.len()), (31, 41));
+        assert_eq!(expired, (0..=4).collect::<Vec<u32>>());
+        fill(&mut ids, HOT_MAX - 20, 200);
+        assert_eq!((ids.segments.len(), ids.slots.len()), (37, 41));
         // The newest segment has room, but is too old: ids must not outlive their time with it.
         fill(&mut ids, 20, 200 + 3_600_000_001);
-        assert_eq!((ids.segments.len(), ids.slots.len()), (32, 41));
+        assert_eq!((ids.segments.len(), ids.slots.len()), (38, 41));
         // What a restart reads is what was in memory.
         let mut again = Ids::default();
         for segment in &ids.segments {
@@ -466,7 +467,7 @@ mod tests {
             };
             again.load(segment.number, &stored.to_bytes()).unwrap();
         }
-        let newest = 1_000 + 41 * SEGMENT_MAX;
+        let newest = 1_000 + 82 * HOT_MAX;
         assert!((newest - 100..newest).all(|n| perhaps(&again, n) > 0));
         assert_eq!(again.flushed_seq(), ids.flushed_seq());
     }
