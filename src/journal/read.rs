@@ -6,6 +6,7 @@ mod parked;
 mod rejected;
 mod search;
 mod side_values;
+mod since;
 mod totals;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 
 pub use self::parked::ParkedPart;
 pub use self::search::{EventFilter, EventState, FoundEvent, PART_RECORDS, Search};
+pub use self::since::Since;
 pub use self::totals::{StateTotals, Totals};
 use super::damage::{Alarm, Damage, JournalError, OpenFile};
 use super::disk::Disk;

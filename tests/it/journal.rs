@@ -2,6 +2,7 @@
 
 mod documents;
 mod late;
+mod periods;
 mod rejected;
 mod settled;
 mod year;
