@@ -43,8 +43,7 @@ impl DocumentKey {
         maker.key()
     }
 
-    /// The key of the document that takes the place of this one after its discard was undone. A
-    /// discard is undone at most once, so the key needs no number.
+    /// The key of the document that replaces this one when a person undoes its discard, once.
     #[must_use]
     pub fn undiscarded(&self) -> Self {
         let mut maker = KeyMaker(blake3::Hasher::new());

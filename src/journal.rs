@@ -19,7 +19,7 @@ mod log_file;
 mod namespace;
 mod open;
 mod panics;
-mod period;
+mod period_counts;
 mod periods;
 mod prepare;
 mod read;
@@ -36,7 +36,7 @@ pub use damage::{Damage, JournalError};
 pub use namespace::{Namespace, SideChange, SideKey, SideValue};
 pub use open::{FILE, OpenError, VERIFIED_BYTES_MAX, WriterHandle, is_missing};
 pub(crate) use open::{FORMAT_REMEDY, unknown_format};
-pub use period::{DocumentTotals, Period, PeriodCounts, ReadingCounts};
+pub use period_counts::{DocumentTotals, Period, PeriodCounts, ReadingCounts};
 pub use read::{
     EventDocument, EventFilter, EventState, FoundEvent, Journal, PART_RECORDS, ParkedPart,
     Rejected, Repeats, Search, Since, StateTotals, Totals,

@@ -1,5 +1,5 @@
-//! Counts what was received by period, so that a status can say what has become of everything
-//! since a time.
+//! Counts what was received by period, so that a status can show the state of everything since a
+//! time.
 //!
 //! **In**: the changes that the writer counts in the totals. **Out**: a table from period to
 //! counts, changed in the transaction that changes the totals. **The sum of all its records is the
@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _};
 
 use super::changes::{Changing, Noted};
-use super::period::{OUTSIDE, Period, PeriodCounts, begin_of, key_of};
+use super::period_counts::{OUTSIDE, Period, PeriodCounts, begin_of, key_of};
 use super::rejected::ReadingChange;
 use super::{Fatal, Totals, stored, tables};
 use crate::clock;
@@ -244,7 +244,7 @@ impl Periods {
         Ok(())
     }
 
-    /// Counts what has become of rejected readings.
+    /// Counts a change of a rejected reading.
     pub fn change_reading(
         &mut self,
         write: &Changing<'_>,

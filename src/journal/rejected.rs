@@ -58,7 +58,7 @@ pub(super) struct Rejections<'a> {
     changes: Vec<ReadingChange>,
 }
 
-/// What became of a rejected reading.
+/// A change of a rejected reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ReadingChange {
     /// A person or its device settled the open reading.
@@ -309,7 +309,7 @@ impl<'a> Rejections<'a> {
 
     /// Makes room and stores the bytes of all records. Call this once, at the end of the
     /// transaction. Returns the count of open readings, and how many of them were removed for room;
-    /// and what became of readings in this transaction, in order.
+    /// and the changes of readings in this transaction, in order.
     pub fn close(
         mut self,
         write: &Changing<'_>,

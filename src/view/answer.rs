@@ -1,5 +1,5 @@
 //! The answer to a supervisor's question: is everything that was done since the shift began in
-//! Odoo, and if not, what is there to do? Pure.
+//! Odoo, and if not, what must a person do? Pure.
 //!
 //! **In**: a status with its window. **Out**: a sentence, how urgent it is, and what each person
 //! has to do. The mood is good only if nobody has to do anything.
@@ -20,7 +20,7 @@ pub use todo::{Todo, Who};
 
 /// The state of the work since a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct WorkState {
     pub mood: Mood,
     pub sentence: String,
     /// What there is to do; the most urgent comes first. Empty: nothing.
@@ -30,7 +30,7 @@ pub struct Answer {
 /// Describes what was done since the window began, how much of it is in Odoo, and what there is to
 /// do. Without a window, the sentence is the headline of the gateway.
 #[must_use]
-pub fn answer(status: &Status, now: Timestamp) -> Answer {
+pub fn answer(status: &Status, now: Timestamp) -> WorkState {
     let todo = todo::list(status);
     let is_bad = status.journal.full || status.odoo.link == Link::Held;
     let mood = if is_bad {
@@ -41,7 +41,7 @@ pub fn answer(status: &Status, now: Timestamp) -> Answer {
         Mood::Watch
     };
     let Some(window) = &status.window else {
-        return Answer {
+        return WorkState {
             mood,
             sentence: headline(status, now).1,
             todo,
@@ -52,7 +52,7 @@ pub fn answer(status: &Status, now: Timestamp) -> Answer {
         Some(obstacle) => format!("{obstacle}. {work}"),
         None => work,
     };
-    Answer {
+    WorkState {
         mood,
         sentence,
         todo,
@@ -83,7 +83,9 @@ fn describe_obstacle(status: &Status, now: Timestamp) -> Option<String> {
 /// Describes the work of the window in one sentence.
 fn describe_work(status: &Status, window: &Window, now: Timestamp) -> String {
     let lead = describe_begin(window, now);
+    let scans = window.events.stored + status.events.waiting_scans + window.rejected.scans();
     let parts = [
+        (scans == 0).then(|| "nothing was scanned".to_owned()),
         describe_movements(&window.events),
         describe_open(status, &window.events),
         describe_edits(window),
@@ -93,9 +95,6 @@ fn describe_work(status: &Status, window: &Window, now: Timestamp) -> String {
         describe_older(status, window),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    if parts.is_empty() {
-        return format!("{lead}, nothing was scanned");
-    }
     format!("{lead}, {}", parts.join("; "))
 }
 
@@ -117,7 +116,7 @@ fn describe_begin(window: &Window, now: Timestamp) -> String {
     }
 }
 
-/// Describes the events of sealed documents by what became of them.
+/// Describes the events of sealed documents by their state.
 fn describe_movements(events: &WindowEvents) -> Option<String> {
     let all = events.movements();
     if all == 0 {
@@ -167,7 +166,7 @@ fn describe_edits(window: &Window) -> Option<String> {
 /// Describes the rejected readings, and names a wrong site and an unknown type.
 fn describe_rejected(window: &Window) -> Option<String> {
     let rejected = &window.rejected;
-    let readings = rejected.readings.saturating_sub(rejected.without_scan);
+    let readings = rejected.scans();
     if readings == 0 {
         return None;
     }
@@ -244,7 +243,7 @@ fn describe_older(status: &Status, window: &Window) -> Option<String> {
         .filter(|(number, _)| *number > 0)
         .map(|(number, thing)| counted(number, thing))
         .collect();
-    (!things.is_empty()).then(|| format!("from before, open: {}", things.join(", ")))
+    (!things.is_empty()).then(|| format!("still open from before: {}", things.join(", ")))
 }
 
 fn be(number: u64) -> &'static str {

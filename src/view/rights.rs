@@ -94,7 +94,7 @@ impl Rights {
         let group = match Group::from_name(&self.decide) {
             Ok(Some(group)) => group.gid,
             Ok(None) => return Ok(()),
-            // Without an answer of the directory service, nobody else may decide.
+            // The directory service does not answer: only root and the daemon's user may decide.
             Err(_) => return Err(refused()),
         };
         let is_own = peer.gid == Some(group.as_raw());

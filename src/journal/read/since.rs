@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use redb::ReadableTable as _;
 
 use super::super::damage::JournalError;
-use super::super::period::{OUTSIDE, begin_of, key_of};
+use super::super::period_counts::{OUTSIDE, begin_of, key_of};
 use super::super::{PeriodCounts, stored, tables};
 use super::Journal;
 
-/// What was received since a time, by what has become of it.
+/// What was received since a time, by its state now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Since {
     /// The counts have everything that was received from this time on.

@@ -182,14 +182,14 @@ fn a_person_has_to_do_something() {
                 .insert("clock".to_owned(), "The clock is wrong: set it.".to_owned());
         }),
         (
-            "from before, open: 2 refused documents",
+            "nothing was scanned; still open from before: 2 refused documents",
             Who::Supervisor,
             |s, _| {
                 s.documents.parked = 2;
             },
         ),
         (
-            "from before, open: 1 refused document, 1 rejected reading, 3 unused scans",
+            "nothing was scanned; still open from before: 1 refused document, 1 rejected reading, 3 unused scans",
             Who::Supervisor,
             |s, _| {
                 (

@@ -30,7 +30,7 @@ enum IdOrNumber {
 
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Body {
+struct SeveralBody {
     ids: Option<Vec<IdOrNumber>>,
     code: Option<String>,
     after: Option<DocumentNumber>,
@@ -96,10 +96,10 @@ pub async fn discard(
     }))
 }
 
-fn read(body: RawBody) -> Result<Body, Problem> {
+fn read(body: RawBody) -> Result<SeveralBody, Problem> {
     let bytes = read_bytes(body)?;
     let remedy = r#"send {"ids": ["17", "18"]}, or a reason code: {"code": "unknown-product"}"#;
-    let body: Body = serde_json::from_slice(&bytes)
+    let body: SeveralBody = serde_json::from_slice(&bytes)
         .map_err(|error| Problem::bad(format!("cannot read the body: {error}"), remedy))?;
     let fault = match (&body.ids, &body.code) {
         (None, None) => "\"ids\" and \"code\" are missing".to_owned(),
@@ -112,7 +112,7 @@ fn read(body: RawBody) -> Result<Body, Problem> {
     Err(Problem::bad(fault, remedy))
 }
 
-async fn choose(gateway: &Gateway, body: Body) -> Result<Chosen, Problem> {
+async fn choose(gateway: &Gateway, body: SeveralBody) -> Result<Chosen, Problem> {
     reading(gateway, move |gateway| {
         if let Some(ids) = body.ids {
             return find(gateway, ids);

@@ -1,4 +1,4 @@
-//! Undoes a discard: a new document with a key of its own takes the place of the discarded one.
+//! Undoes a discard: a new document with a key of its own replaces the discarded one.
 //!
 //! The discarded document never changes (**invariant 4**). In one transaction it becomes
 //! *replaced*, and the new document gets its events. The new document corrects the discarded one,
@@ -27,7 +27,7 @@ const PERSON: &str = "user:";
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Body {
+struct UndiscardBody {
     by: Option<String>,
     reason: Option<String>,
 }
@@ -39,7 +39,7 @@ pub async fn undiscard(
     body: RawBody,
 ) -> DecisionAnswer {
     let bytes = read_bytes(body)?;
-    let body: Body = serde_json::from_slice(&bytes).map_err(|error| {
+    let body: UndiscardBody = serde_json::from_slice(&bytes).map_err(|error| {
         Problem::bad(
             format!("cannot read the body: {error}"),
             r#"send {"reason": "TEXT"}"#,
@@ -81,7 +81,7 @@ pub async fn undiscard(
     }
 }
 
-/// The document that takes the place of a discarded one.
+/// Builds the document that replaces a discarded one.
 fn again(old: &Document) -> Document {
     Document {
         number: DocumentNumber::ZERO,

@@ -1,4 +1,4 @@
-//! What was received since a time, and what has become of it: the `window` of a status.
+//! What was received since a time, by its state now: the `window` of a status.
 //!
 //! **The numbers always add up:** `events.stored` = open + waiting + sending + posted + parked +
 //! `no_document`, and `rejected.readings` = open + settled + `without_scan`.
@@ -159,6 +159,12 @@ impl From<Since> for Window {
 }
 
 impl WindowRejected {
+    /// Readings in which something was scanned.
+    #[must_use]
+    pub fn scans(&self) -> u64 {
+        self.readings.saturating_sub(self.without_scan)
+    }
+
     fn of(counts: &PeriodCounts) -> Self {
         let mut rejected = Self {
             readings: counts.rejected,
