@@ -62,6 +62,10 @@ pub struct Live {
     /// The ways to central IT.
     #[serde(default)]
     pub fleet: FleetView,
+    /// The name of the time zone in which dates are sent to Odoo. `None`: no probe of Odoo has
+    /// succeeded yet, or the time zone has no name.
+    #[serde(default)]
+    pub zone: Option<String>,
 }
 
 /// The ways to central IT. `None`: the configuration does not have it.
@@ -364,6 +368,11 @@ impl Board {
 
     pub fn odoo(&self, change: impl FnOnce(&mut OdooView)) {
         change(&mut self.live().odoo);
+    }
+
+    /// Sets the name of the time zone in which dates are sent to Odoo.
+    pub fn zone(&self, name: Option<&str>) {
+        self.live().zone = name.map(str::to_owned);
     }
 
     pub fn open_documents(&self, count: u64) {

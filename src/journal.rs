@@ -19,6 +19,8 @@ mod log_file;
 mod namespace;
 mod open;
 mod panics;
+mod period_counts;
+mod periods;
 mod prepare;
 mod read;
 mod rejected;
@@ -34,9 +36,10 @@ pub use damage::{Damage, JournalError};
 pub use namespace::{Namespace, SideChange, SideKey, SideValue};
 pub use open::{FILE, OpenError, VERIFIED_BYTES_MAX, WriterHandle, is_missing};
 pub(crate) use open::{FORMAT_REMEDY, unknown_format};
+pub use period_counts::{DocumentTotals, Period, PeriodCounts, ReadingCounts};
 pub use read::{
     EventDocument, EventFilter, EventState, FoundEvent, Journal, PART_RECORDS, ParkedPart,
-    Rejected, Repeats, Search, StateTotals, Totals,
+    Rejected, Repeats, Search, Since, StateTotals, Totals,
 };
 pub use verify::{Verified, verify};
 

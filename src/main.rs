@@ -160,7 +160,7 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
     let client = Client::new(&socket(cli)?);
     let mut out = BufWriter::new(io::stdout());
     let done = match &cli.command {
-        Command::Status { json } => commands::status(&client, *json, &mut out).await,
+        Command::Status { since, json } => commands::status(&client, *json, since, &mut out).await,
         Command::Events(args) => commands::events(&client, args, &mut out).await,
         Command::Documents(args) => commands::documents(&client, args, &mut out).await,
         Command::Trace { id, json } => commands::trace(&client, id, *json, &mut out).await,

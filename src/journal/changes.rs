@@ -230,6 +230,7 @@ numbered! {
     17 => AUDIT,
     18 => SIDE_VALUES,
     19 => META,
+    20 => PERIODS,
 }
 
 fn bad(why: String) -> BadRecord {

@@ -153,6 +153,7 @@ fn create(database: &Database) -> Result<(), Fatal> {
     write.open_table(tables::BY_STATE)?;
     write.open_table(tables::AUDIT)?;
     write.open_table(tables::SIDE_VALUES)?;
+    write.open_table(tables::PERIODS)?;
     rejected::make_tables(&write, false)?;
     write.open_table(tables::META)?.insert("format", FORMAT)?;
     store(&write, first_head(), Room::default())?;

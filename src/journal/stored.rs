@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod flow;
 mod id_segment;
 pub mod logged;
+mod period;
 pub mod plan;
 mod progress;
 mod state;
@@ -32,12 +33,14 @@ pub use document::{document_in, document_key, document_out};
 pub use event::{event_head, event_in, event_out};
 pub use id_segment::IdSegment;
 pub use logged::{LogHead, log_head_in, log_head_out};
+pub use period::{period_in, period_out};
 pub use progress::{audit_in, audit_out, progress_in, progress_out};
 pub use state::StateV1;
 
 use super::{Rejected, Repeats, StateTotals, Totals};
 use crate::document::DocumentNumber;
 use crate::event::{Channel, Name, RejectedNumber, Rejection, Seq};
+use crate::reason::{Code, RejectionCode};
 
 /// A record that this version cannot read: written by a newer version, or damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -140,6 +143,21 @@ pub fn rejection_in(rejection: &Rejection) -> Result<Vec<u8>, BadRecord> {
 enum RejectionVersion {
     V1,
     V2,
+}
+
+/// The reason code of a stored rejected reading.
+pub fn rejection_code(bytes: &[u8]) -> Result<Code<RejectionCode>, BadRecord> {
+    type Head<'a> = (
+        RejectionVersion,
+        &'a str,
+        &'a str,
+        i64,
+        Option<&'a str>,
+        &'a str,
+    );
+    let head: Result<(Head<'_>, _), _> = postcard::take_from_bytes(bytes);
+    let ((.., code), _) = head.map_err(|error| bad("rejected reading", error))?;
+    Ok(code.into())
 }
 
 /// The device and the id of a stored rejected reading.

@@ -39,6 +39,9 @@ pub const DEVICES: TableDefinition<&str, ()> = TableDefinition::new("devices");
 /// Device → bytes of its events; see `held.rs`.
 pub const HELD: TableDefinition<&str, u64> = TableDefinition::new("held");
 
+/// Period of receipt → counts of what was received in it; see `periods.rs`.
+pub const PERIODS: TableDefinition<u64, &[u8]> = TableDefinition::new("periods");
+
 /// (segment, bucket) → sorted digests of event ids; see `ids.rs`.
 pub const ID_BUCKETS: TableDefinition<(u32, u16), &[u8]> = TableDefinition::new("id_buckets");
 /// Segment → its filter.

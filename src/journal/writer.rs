@@ -32,6 +32,7 @@ use super::held::Held;
 use super::ids::Ids;
 use super::inbox::{AppendError, Reply, Request, Settlement};
 use super::log::Log;
+use super::periods::Periods;
 use super::stored::{self, Counters};
 use super::transaction::{Cursors, Limits, Transaction};
 use super::{Fatal, Totals, prepare, tables};
@@ -53,6 +54,7 @@ pub(super) struct Writer {
     pub ids: Arc<RwLock<Ids>>,
     pub counters: Counters,
     pub held: Held,
+    pub periods: Periods,
     pub totals: watch::Sender<Totals>,
     pub budget: Budget,
     /// When the budget was measured last.
@@ -179,9 +181,9 @@ impl Writer {
         answers: &mut Vec<Answer>,
     ) -> Result<bool, Fatal> {
         let changes = Changing::new(write, std::mem::take(&mut self.noted));
-        let (counters, held) = (&mut self.counters, &mut self.held);
+        let (counters, sums) = (&mut self.counters, (&mut self.held, &mut self.periods));
         let (limits, cursors) = (self.limits, &mut self.cursors);
-        let mut transaction = Transaction::open(&changes, ids, counters, held, limits, cursors)?;
+        let mut transaction = Transaction::open(&changes, ids, counters, sums, limits, cursors)?;
         let begun = clock::instant();
         let (mut next, mut weight, mut can_wait) = (Some(first), 0, true);
         while let Some(request) = next.take() {
@@ -271,7 +273,7 @@ fn is_seal_alone(request: &Request) -> bool {
             unused_scans,
             side_changes,
             ..
-        } => *unused_scans == 0 && side_changes.is_empty(),
+        } => unused_scans.is_empty() && side_changes.is_empty(),
         _ => false,
     }
 }
@@ -321,9 +323,11 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
         Request::Append {
             decoded,
             side_changes,
+            wrong_scans,
             reply,
             ..
         } => {
+            transaction.count_wrong(&wrong_scans)?;
             let accepted = transaction.append(&decoded)?;
             transaction.store_side_values(side_changes)?;
             answer(reply, accepted)
@@ -337,7 +341,7 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
             reply,
         } => {
             transaction.store_side_values(side_changes)?;
-            transaction.count_unused(unused_scans);
+            transaction.count_unused(&unused_scans)?;
             answer(reply, transaction.seal(documents, &skipped, settled)?)
         }
         Request::Change {
@@ -363,7 +367,12 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
         Request::DismissScans { record, reply } => {
             answer(reply, transaction.dismiss_scans(&record)?)
         }
-        Request::StoreSideValues { changes, reply } => {
+        Request::StoreSideValues {
+            changes,
+            wrong_scans,
+            reply,
+        } => {
+            transaction.count_wrong(&wrong_scans)?;
             answer(reply, transaction.store_side_values(changes)?)
         }
         Request::Prune { now, reply } => answer(reply, transaction.prune(now)?),

@@ -114,14 +114,20 @@ Examples:
     /// Watch the daemon in the terminal
     #[command(after_help = "Press ? for the keys.")]
     Top,
-    /// Show the state of the gateway on one screen
+    /// Show what was done since the shift began and what there is to do, then the state of the
+    /// gateway
     #[command(after_help = "\
+A shift begins at the times of the key shifts; without the key, the day begins at midnight of time_zone.
 The numbers always add up: stored = open + waiting + sending + posted + parked + no document.
 
 Examples:
   stockrelay status
+  stockrelay status --since 2026-11-23T06:00:00+01:00
   stockrelay status --json | jq .oldest_waiting_s")]
     Status {
+        /// Count what was received since this time (with its offset), or since the present shift
+        #[arg(long, value_name = "TIME", default_value = "shift")]
+        since: String,
         /// Print the JSON answer of the control API
         #[arg(long)]
         json: bool,

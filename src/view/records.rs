@@ -17,8 +17,8 @@ use crate::event::{Action, Field, Name, Recorded, RejectedNumber, Seq};
 use crate::journal::{AuditRecord, Entry, Rejected, Repeats};
 
 pub use answers::{
-    BundleAnswer, ConfigHistory, ConfigHistoryEntry, Dismissed, DocumentDetail, DocumentPage,
-    EventPage, Refusal, RejectedPage, Resent, Retried, SearchView, Trace,
+    BundleAnswer, ConfigHistory, ConfigHistoryEntry, DiscardedMany, Dismissed, DocumentDetail,
+    DocumentPage, EventPage, Refusal, RejectedPage, Resent, Retried, SearchView, Trace, Undecided,
 };
 
 /// The most that lists show of a rejected reading's payload, in bytes.

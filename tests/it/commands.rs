@@ -147,7 +147,7 @@ async fn the_daemon_is_asked_and_decisions_are_made() {
     );
     let status = done(&socket, &["status"]).await;
     assert!(
-        status.contains("2 documents and 1 rejected reading need you"),
+        status.contains("2 refused documents, 1 rejected reading"),
         "{status}"
     );
     assert!(done(&socket, &["rejected", "list"]).await.contains("open"));

@@ -81,6 +81,7 @@ impl Transaction<'_> {
             repeats.remove(seq)?;
         }
         if events.is_empty() || begun.elapsed() < PRUNE_TIME_MAX {
+            self.periods.prune(self.write, retained)?;
             rejected::open(&mut self.rejections, self.write)?.prune(retained)?;
         }
         Ok(events.len() as u64)

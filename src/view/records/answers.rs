@@ -147,14 +147,36 @@ fn choices(entry: &Entry) -> Vec<ChoiceView> {
         .collect()
 }
 
-/// The result of a request to retry all documents with one reason code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The result of a request to retry several documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retried {
     pub retried: u64,
-    /// Continue with `after` = this.
+    /// With a reason code: continue with `after` = this.
     pub next: DocumentNumber,
     /// Whether there may be more after `next`.
     pub more: bool,
+    /// The documents that stayed as they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<Undecided>,
+}
+
+/// The result of a request to discard several documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscardedMany {
+    pub discarded: u64,
+    pub next: DocumentNumber,
+    pub more: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<Undecided>,
+}
+
+/// A document that could not take the decision about several documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undecided {
+    /// As in the request.
+    pub id: String,
+    pub error: String,
+    pub remedy: String,
 }
 
 /// Why a request failed, and what to do about it.
