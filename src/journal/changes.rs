@@ -230,6 +230,9 @@ numbered! {
     17 => AUDIT,
     18 => SIDE_VALUES,
     19 => META,
+    20 => SEARCH_SEGMENTS,
+    21 => SEARCH_BLOCKS,
+    22 => DOCUMENT_TERMS,
 }
 
 fn bad(why: String) -> BadRecord {

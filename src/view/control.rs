@@ -16,6 +16,7 @@ mod meaning;
 mod problem;
 mod query;
 mod read;
+mod search;
 mod settle;
 mod stream;
 
@@ -277,6 +278,7 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
     Router::new()
         .route("/v1/status", get(read::status))
         .route("/v1/events", get(events::events))
+        .route("/v1/search", get(search::search))
         .route("/v1/rejected", get(read::rejected))
         .route("/v1/rejected/dismiss", post(settle::dismiss_many))
         .route("/v1/rejected/{id}", get(settle::show))

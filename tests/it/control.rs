@@ -5,6 +5,7 @@ mod edits;
 mod lists;
 mod metrics;
 mod rejected;
+mod search;
 
 use self::metrics::http;
 use crate::floor::{at, name, rejection, scan, transfer};
