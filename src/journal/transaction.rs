@@ -435,7 +435,7 @@ impl<'a> Transaction<'a> {
         let Some(flush) = self.ids.flush(age) else {
             return Ok(());
         };
-        for (bucket, new) in flush.buckets {
+        for (bucket, new) in flush.buckets() {
             let key = (flush.number, bucket);
             let mut entries = self
                 .id_buckets
