@@ -9,6 +9,7 @@ mod centre;
 pub mod expiry;
 pub mod fleet_view;
 mod housekeeping;
+mod indexing;
 pub mod reload;
 pub mod site;
 mod sources;
@@ -198,6 +199,8 @@ impl Daemon {
         let (of_journal, of_board) = (journal.clone(), board.clone());
         let keeping = housekeeping::run(of_journal, of_board, clock_check, cancel.clone());
         run(&mut parts, "housekeeping", keeping);
+        let indexing = indexing::run(journal.clone(), cancel.clone());
+        run(&mut parts, "search index", indexing);
         let mut daemon = Self {
             journal,
             board,

@@ -163,6 +163,7 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
         Command::Status { since, json } => commands::status(&client, *json, since, &mut out).await,
         Command::Events(args) => commands::events(&client, args, &mut out).await,
         Command::Documents(args) => commands::documents(&client, args, &mut out).await,
+        Command::Find(args) => commands::find(&client, args, &mut out).await,
         Command::Trace { id, json } => commands::trace(&client, id, *json, &mut out).await,
         Command::Rejected { command } => commands::rejected(&client, command, &mut out).await,
         Command::Parked { command } => commands::parked(&client, command, &mut out).await,

@@ -3,6 +3,7 @@
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+use super::index::IndexPart;
 use super::{AuditRecord, Change, SideChange};
 use crate::config;
 use crate::document::{Document, DocumentNumber};
@@ -157,6 +158,17 @@ pub enum Request {
         wrong_scans: Vec<Seq>,
         reply: Reply<()>,
     },
+    /// Stores a part of a segment of the search index.
+    Index {
+        part: Box<IndexPart>,
+        reply: Reply<()>,
+    },
+    /// Removes the newest segment of the search index after this event. Replies with whether there
+    /// was one.
+    DropSegment { after: Seq, reply: Reply<bool> },
+    /// Adds the terms of documents that an older version stored. Replies with whether there are
+    /// more.
+    AddOldTerms { reply: Reply<bool> },
     /// Removes records whose retention has ended. Replies with the count of removed events.
     Prune {
         now: jiff::Timestamp,
@@ -355,6 +367,25 @@ impl Inbox {
             reply,
         })
         .await
+    }
+
+    /// Stores a part of a segment of the search index.
+    pub async fn index(&self, part: IndexPart) -> Result<(), AppendError> {
+        let part = Box::new(part);
+        self.request(|reply| Request::Index { part, reply }).await
+    }
+
+    /// Removes the newest segment of the search index after this event. Returns whether there was
+    /// one.
+    pub async fn drop_segment(&self, after: Seq) -> Result<bool, AppendError> {
+        self.request(|reply| Request::DropSegment { after, reply })
+            .await
+    }
+
+    /// Adds the terms of some documents that an older version stored. Returns whether there are
+    /// more.
+    pub async fn add_old_terms(&self) -> Result<bool, AppendError> {
+        self.request(|reply| Request::AddOldTerms { reply }).await
     }
 
     pub async fn prune(&self, now: jiff::Timestamp) -> Result<u64, AppendError> {

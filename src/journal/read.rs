@@ -2,6 +2,9 @@
 //!
 //! While a read transaction is open, redb cannot reuse pages. So none outlives a call.
 
+mod find;
+mod find_documents;
+mod index_state;
 mod parked;
 mod rejected;
 mod search;
@@ -17,6 +20,9 @@ use redb::{ReadTransaction, ReadableTable as _};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub use self::find::{Find, FoundPart, Wanted};
+pub use self::find_documents::DocumentsFound;
+pub use self::index_state::Indexed;
 pub use self::parked::ParkedPart;
 pub use self::search::{EventFilter, EventState, FoundEvent, PART_RECORDS, Search};
 pub use self::since::Since;

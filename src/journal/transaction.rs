@@ -1,5 +1,6 @@
 //! Carries out each request on the tables, within the writer's transaction.
 
+mod index_changes;
 mod prune;
 mod rejected;
 
@@ -275,6 +276,7 @@ impl<'a> Transaction<'a> {
             note,
         };
         self.count(&progress, document, true)?;
+        self.change_terms(number, None, Some(&progress))?;
         self.put_progress(number, None, &progress, &record)
     }
 
@@ -374,6 +376,7 @@ impl<'a> Transaction<'a> {
             by: change.by.clone(),
             note: change.note.clone(),
         };
+        self.change_terms(number, Some(&before), Some(&change.progress))?;
         self.put_progress(number, Some(before.state), &change.progress, &record)?;
         Ok(true)
     }

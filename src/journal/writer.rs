@@ -42,6 +42,8 @@ use crate::fair::{FairQueue, Lane, Origin};
 /// Limit of the events in one group: enough that the fsync is a small part of the time, few
 /// enough that no device waits long.
 pub const GROUP_EVENTS_MAX: usize = 4_096;
+/// The weight in a group of one request of the search index.
+const INDEX_WEIGHT: usize = GROUP_EVENTS_MAX / 8;
 /// How long a group accepts further requests. Rejections and documents take longer than
 /// events.
 const GROUP_TIME_MAX: Duration = Duration::from_millis(4);
@@ -284,6 +286,9 @@ fn enqueue(waiting: &mut FairQueue<Request>, request: Request) {
         Request::Append { lane, .. } => lane.clone(),
         Request::StoreSideValues { .. } => Lane::of(Origin::SideStorage),
         Request::Prune { .. } => Lane::of(Origin::Prune),
+        Request::Index { .. } | Request::DropSegment { .. } | Request::AddOldTerms { .. } => {
+            Lane::of(Origin::Index)
+        }
         _ => Lane::of(Origin::Gateway),
     };
     waiting.push(lane, weigh(&request).max(1) as u64, request);
@@ -375,6 +380,9 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
             transaction.count_wrong(&wrong_scans)?;
             answer(reply, transaction.store_side_values(changes)?)
         }
+        Request::Index { part, reply } => answer(reply, transaction.index(&part)?),
+        Request::DropSegment { after, reply } => answer(reply, transaction.drop_segment(after)?),
+        Request::AddOldTerms { reply } => answer(reply, transaction.add_old_terms()?),
         Request::Prune { now, reply } => answer(reply, transaction.prune(now)?),
         Request::SetLimits { reply, .. } | Request::Close { reply } => answer(reply, ()),
     })
@@ -412,10 +420,12 @@ fn weigh(request: &Request) -> usize {
             readings.iter().map(events).sum()
         }
         Request::StoreSideValues { changes, .. } => changes.len(),
-        // Pruning is much work: it ends its group.
         Request::DismissScans { .. } => 1,
-        Request::Prune { .. } | Request::SetLimits { .. } | Request::Close { .. } => {
-            GROUP_EVENTS_MAX
-        }
+        Request::Index { .. } | Request::AddOldTerms { .. } => INDEX_WEIGHT,
+        // Much work: these end their group.
+        Request::DropSegment { .. }
+        | Request::Prune { .. }
+        | Request::SetLimits { .. }
+        | Request::Close { .. } => GROUP_EVENTS_MAX,
     }
 }

@@ -17,6 +17,7 @@ mod permission;
 mod problem;
 mod query;
 mod read;
+mod search;
 mod settle;
 mod several;
 mod since;
@@ -303,6 +304,7 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
     Router::new()
         .route("/v1/status", get(read::status))
         .route("/v1/events", get(events::events))
+        .route("/v1/search", get(search::search))
         .route("/v1/rejected", get(read::rejected))
         .route("/v1/rejected/dismiss", post(settle::dismiss_many))
         .route("/v1/rejected/{id}", get(settle::show))

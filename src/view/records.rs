@@ -3,6 +3,7 @@
 //! Quantities are JSON numbers, as in the messages of devices and in Odoo.
 
 mod answers;
+mod found;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ pub use answers::{
     BundleAnswer, ConfigHistory, ConfigHistoryEntry, DiscardedMany, Dismissed, DocumentDetail,
     DocumentPage, EventPage, Refusal, RejectedPage, Resent, Retried, SearchView, Trace, Undecided,
 };
+pub use found::{Hit, HitKind, HitPage, NameView};
 
 /// The most that lists show of a rejected reading's payload, in bytes.
 const PAYLOAD_SHOWN_BYTES_MAX: usize = 1_024;

@@ -1,5 +1,6 @@
 //! The commands as people run them: what they print, and their exit codes.
 
+mod find;
 mod profiles;
 mod rejected;
 mod search;

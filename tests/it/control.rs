@@ -5,6 +5,7 @@ mod edits;
 mod lists;
 mod metrics;
 mod rejected;
+mod search;
 mod several;
 mod window;
 

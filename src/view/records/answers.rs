@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DocumentView, EventView, RejectedView, RepeatsView, StepView};
+use super::{DocumentView, EventView, NameView, RejectedView, RepeatsView, StepView};
 use crate::document::{DocumentNumber, Purpose, State};
 use crate::event::{RejectedNumber, Seq};
 use crate::journal::{AuditRecord, Entry};
@@ -13,6 +13,10 @@ use crate::view::reasons::{ChoiceView, choices_for};
 /// The history of an event, of a document, or of a rejected reading.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
+    /// The name that was traced, such as an order: the trace is that of its newest event or
+    /// document. `None`: an event, a document or a rejected reading was traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<NameView>,
     pub event: Option<EventView>,
     pub repeats: Option<RepeatsView>,
     pub rejected: Option<RejectedView>,
@@ -32,7 +36,8 @@ pub struct Trace {
     /// The documents that replace this one, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub later: Vec<DocumentDetail>,
-    /// The other events that the id can mean, as ids that `trace` takes.
+    /// The other events that the id can mean, or the other events or documents with the name, as ids
+    /// that `trace` takes.
     pub others: Vec<String>,
 }
 
