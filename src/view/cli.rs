@@ -112,8 +112,17 @@ Examples:
         arguments: Vec<OsString>,
     },
     /// Watch the daemon in the terminal
-    #[command(after_help = "Press ? for the keys.")]
-    Top,
+    #[command(after_help = "\
+Press ? for the keys. Without a terminal that can move its cursor, use `stockrelay status`.
+
+Examples:
+  stockrelay top
+  stockrelay top --read-only      shows everything and decides nothing")]
+    Top {
+        /// Refuse decisions about documents and readings
+        #[arg(long)]
+        read_only: bool,
+    },
     /// Show the state of the gateway on one screen
     #[command(after_help = "\
 The numbers always add up: stored = open + waiting + sending + posted + parked + no document.

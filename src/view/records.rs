@@ -3,6 +3,7 @@
 //! Quantities are JSON numbers, as in the messages of devices and in Odoo.
 
 mod answers;
+mod floor;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ pub use answers::{
     BundleAnswer, ConfigHistory, ConfigHistoryEntry, Dismissed, DocumentDetail, DocumentPage,
     EventPage, Refusal, RejectedPage, Resent, Retried, SearchView, Trace,
 };
+pub use floor::{LogLine, LogPage, NameView, Names, OrderLineView, OrderPage, OrderView, WorkView};
 
 /// The most that lists show of a rejected reading's payload, in bytes.
 const PAYLOAD_SHOWN_BYTES_MAX: usize = 1_024;
@@ -165,7 +167,7 @@ fn list_fields(action: &Action) -> Map<String, Value> {
 }
 
 /// Writes a whole number without decimals: 2, not 2.0.
-fn number(quantity: Decimal) -> Value {
+pub(super) fn number(quantity: Decimal) -> Value {
     match (quantity.is_integer(), quantity.to_i64(), quantity.to_f64()) {
         (true, Some(whole), _) => whole.into(),
         (_, _, Some(float)) => float.into(),
