@@ -164,7 +164,7 @@ impl Keys {
                 let event =
                     event::poll(KEY_WAIT).and_then(|ready| ready.then(event::read).transpose());
                 let message = match event {
-                    Ok(Some(event)) => message_of(event),
+                    Ok(Some(event)) => message_of(&event),
                     Ok(None) => continue,
                     // The terminal is gone; SIGHUP stops the rest.
                     Err(_) => break,
@@ -180,9 +180,9 @@ impl Keys {
     }
 }
 
-fn message_of(event: Event) -> Option<Message> {
+fn message_of(event: &Event) -> Option<Message> {
     match event {
-        Event::Key(key) if key.is_press() => Some(Message::Key(key)),
+        Event::Key(key) if key.is_press() => Some(Message::Key(*key)),
         Event::Resize(..) => Some(Message::Resized),
         Event::Mouse(mouse) => Some(Message::Click(match mouse.kind {
             MouseEventKind::Down(MouseButton::Left) => Click::Left(mouse.column, mouse.row),

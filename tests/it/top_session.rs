@@ -15,7 +15,7 @@ use stockrelay::view::client::Client;
 
 use crate::free_address::free_address;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 /// The product that the device scans, which Odoo does not have, and the right one.
 const WRONG: &str = "UNKNOWN-77";
 const COLUMNS: usize = 100;

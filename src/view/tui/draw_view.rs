@@ -5,13 +5,14 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Text};
-use ratatui::widgets::{Block, Borders, Paragraph, Row as TableRow, Table};
+use ratatui::widgets::{Block, Borders, HighlightSpacing, Paragraph, Row as TableRow, Table};
 
 use super::app::{App, Target, View};
 use super::data::Subject;
 use super::list::{Column, List, MARK_WIDTH, Row, constraints, fit};
 use super::page::Page;
 use super::pages;
+use super::panels::{DEVICES, PANELS};
 use super::parts::{cut, empty};
 use super::theme::{Role, SELECTED, Theme};
 use super::wrap::wrap;
@@ -48,25 +49,26 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &mut App) {
     };
     let list_area = parts.map_or(area, |[list, _]| list);
     draw_list(frame, list_area, block, app);
-    let subject = app
-        .subject()
-        .filter(|subject| !matches!(subject, Subject::Panel(..)));
     if let Some([_, area]) = parts {
         app.has_preview = true;
         let block = Block::bordered().border_style(app.theme.frame(false));
-        match subject {
-            Some(subject) => {
-                let mut page = Page::new(subject);
-                draw_page(frame, area, block, app, &mut page);
-            }
-            None => frame.render_widget(block, area),
+        match app.subject() {
+            None | Some(Subject::Panel(..)) => draw_devices(frame, area, block, app),
+            Some(subject) => draw_page(frame, area, block, app, &mut Page::new(subject)),
         }
     }
 }
 
+/// Beside a list whose selected row has no page: the devices.
+fn draw_devices(frame: &mut Frame, area: Rect, block: Block<'_>, app: &App) {
+    let mut devices = List::new(PANELS[DEVICES], "");
+    let rows = devices.rows(&app.data);
+    draw_rows(frame, area, block, app, &mut devices, &rows);
+}
+
 fn draw_page(frame: &mut Frame, area: Rect, block: Block<'_>, app: &mut App, page: &mut Page) {
     let inner = block.inner(area);
-    let (lines, links) = page.show(&app.data, app.theme, inner);
+    let (lines, places) = page.show(&app.data, app.theme, inner);
     let mut title = pages::title(&page.subject);
     if let Some(position) = page.position() {
         title = format!("{title}, {position}");
@@ -76,45 +78,55 @@ fn draw_page(frame: &mut Frame, area: Rect, block: Block<'_>, app: &mut App, pag
         Paragraph::new(lines).block(block.title(format!(" {title} "))),
         area,
     );
-    for (place, link) in links {
+    for (place, link) in places {
         app.add_target(place, Target::Link(link));
     }
 }
 
 fn draw_list(frame: &mut Frame, area: Rect, block: Block<'_>, app: &mut App) {
-    let (theme, inner) = (app.theme, block.inner(area));
+    let inner = block.inner(area);
     let Some(mut list) = app.list().cloned() else {
         return;
     };
     let rows = list.rows(&app.data);
-    let title = cut(
-        &title(&list, &rows, app),
-        usize::from(area.width.saturating_sub(4)),
-    );
-    let block = block.title(format!(" {title} "));
     list.page = usize::from(inner.height.saturating_sub(1)).max(1);
-    if rows.is_empty() {
-        let text = app.data.refusal.as_deref().unwrap_or(list.spec.empty);
-        frame.render_widget(empty(&plain(text), theme).block(block), area);
-    } else {
-        let fitting = fit(list.spec.columns, inner.width);
-        let shown: Vec<(TableRow, u16)> = rows
-            .iter()
-            .map(|row| draw_row(row, &list, &fitting, theme))
-            .collect();
-        let heights: Vec<u16> = shown.iter().map(|(_, height)| *height).collect();
-        let table = Table::new(shown.into_iter().map(|(row, _)| row), constraints(&fitting))
-            .header(draw_header(&list, &fitting, theme))
-            .row_highlight_style(SELECTED)
-            .highlight_symbol("> ")
-            .highlight_spacing(ratatui::widgets::HighlightSpacing::Always)
-            .block(block);
-        frame.render_stateful_widget(table, area, &mut list.table);
-        add_targets(app, inner, &fitting, &heights, list.table.offset());
-    }
+    let heights = draw_rows(frame, area, block, app, &mut list, &rows);
+    let fitting = fit(list.spec.columns, inner.width);
+    add_targets(app, inner, &fitting, &heights, list.table.offset());
     if let Some(known) = app.list_mut() {
         *known = list;
     }
+}
+
+/// Draws the rows that fit, and returns the height of each row.
+fn draw_rows(
+    frame: &mut Frame,
+    area: Rect,
+    block: Block<'_>,
+    app: &App,
+    list: &mut List,
+    rows: &[Row],
+) -> Vec<u16> {
+    let theme = app.theme;
+    let fitting = fit(list.spec.columns, block.inner(area).width);
+    let room = usize::from(area.width.saturating_sub(4));
+    let title = cut(&title(list, rows, app), room);
+    let block = block.title(format!(" {title} "));
+    if rows.is_empty() {
+        let text = app.data.refusal.as_deref().unwrap_or(list.spec.empty);
+        frame.render_widget(empty(&plain(text), theme).block(block), area);
+        return Vec::new();
+    }
+    let drawn = rows.iter().map(|row| draw_row(row, list, &fitting, theme));
+    let (drawn, heights): (Vec<TableRow>, Vec<u16>) = drawn.unzip();
+    let table = Table::new(drawn, constraints(&fitting))
+        .header(draw_header(list, &fitting, theme))
+        .row_highlight_style(SELECTED)
+        .highlight_symbol("> ")
+        .highlight_spacing(HighlightSpacing::Always)
+        .block(block);
+    frame.render_stateful_widget(table, area, &mut list.table);
+    heights
 }
 
 /// The places of the headings and of the visible rows.

@@ -112,12 +112,12 @@ use Scope::{Always, Decide, Discarded, Lists, Opened};
 pub const KEYS: &[Binding] = &[
     binding(A::Open, &[KeyCode::Enter], "Enter", "open the selected row: all about it").hint(Always, "open"),
     binding(A::Back, &[KeyCode::Esc, KeyCode::Backspace], "Esc", "back; in a list, also remove filter and marks").hint(Opened, "back"),
-    binding(A::Search, &[Char('/')], "/", "search everything in the journal: order, picking, product, bin, lot, device, operator, document, event, reason").hint(Always, "search"),
     binding(A::Retry, &[Char('r')], "r", "retry the parked document, or send the rejected reading again; all marked ones, if there are any").hint(Decide, "retry"),
     binding(A::RetryAll, &[Char('R')], "R", "retry all documents that are parked for the same reason").hint(Decide, "all of it"),
     binding(A::Edit, &[Char('e')], "e", "edit the parked document, or correct the rejected reading").hint(Decide, "edit"),
     binding(A::Discard, &[Char('d')], "d", "discard the parked document, or dismiss the rejected reading; all marked ones, if there are any").hint(Decide, "discard"),
     binding(A::Undo, &[Char('u')], "u", "undo the discard of a document: a new document is sent").hint(Discarded, "undo discard"),
+    binding(A::Search, &[Char('/')], "/", "search everything in the journal: order, picking, product, bin, lot, device, operator, document, event, reason").hint(Always, "search"),
     binding(A::Mark, &[Char(' ')], "Space", "mark the row, or remove its mark").hint(Decide, "mark"),
     binding(A::MarkAll, &[Char('a')], "a", "mark all rows with the same reason; again: remove all marks").within(Decide),
     binding(A::Filter, &[Char('f')], "f", "show only the rows that contain a text").hint(Lists, "filter"),

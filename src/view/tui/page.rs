@@ -14,7 +14,7 @@ pub struct Page {
     pub subject: Subject,
     top: usize,
     /// As last drawn: rows of one page, all rows, and the row of each link.
-    page: usize,
+    height: usize,
     rows: usize,
     links: Vec<(usize, Subject)>,
     selected: Option<Subject>,
@@ -26,7 +26,7 @@ impl Page {
         Self {
             subject,
             top: 0,
-            page: 1,
+            height: 1,
             rows: 0,
             links: Vec::new(),
             selected: None,
@@ -41,24 +41,26 @@ impl Page {
 
     /// Moves to the next link if it is visible, else scrolls. Returns whether the action moves.
     pub fn act(&mut self, action: KeyAction) -> bool {
-        let last = self.rows.saturating_sub(self.page);
+        let last = self.rows.saturating_sub(self.height);
         match action {
-            KeyAction::Down => match self.visible_after(self.selected_row()) {
-                Some(link) => self.selected = Some(link),
-                None => {
+            KeyAction::Down => {
+                let next = self.visible_after(self.selected_row());
+                if next.is_none() {
                     self.top = (self.top + 1).min(last);
-                    self.selected = self.visible_after(self.selected_row()).or(self.visible());
                 }
-            },
-            KeyAction::Up => match self.visible_before(self.selected_row()) {
-                Some(link) => self.selected = Some(link),
-                None => {
+                let next = next.or_else(|| self.visible_after(self.selected_row()));
+                self.selected = next.or_else(|| self.visible());
+            }
+            KeyAction::Up => {
+                let next = self.visible_before(self.selected_row());
+                if next.is_none() {
                     self.top = self.top.saturating_sub(1);
-                    self.selected = self.visible_before(self.selected_row()).or(self.visible());
                 }
-            },
-            KeyAction::PageUp => self.scroll_to(self.top.saturating_sub(self.page)),
-            KeyAction::PageDown => self.scroll_to((self.top + self.page).min(last)),
+                let next = next.or_else(|| self.visible_before(self.selected_row()));
+                self.selected = next.or_else(|| self.visible());
+            }
+            KeyAction::PageUp => self.scroll_to(self.top.saturating_sub(self.height)),
+            KeyAction::PageDown => self.scroll_to((self.top + self.height).min(last)),
             KeyAction::First => self.scroll_to(0),
             KeyAction::Last => self.scroll_to(last),
             _ => return false,
@@ -73,7 +75,7 @@ impl Page {
     }
 
     fn links_in_view(&self) -> impl DoubleEndedIterator<Item = &Subject> {
-        let shown = self.top..self.top + self.page;
+        let shown = self.top..self.top + self.height;
         let links = self
             .links
             .iter()
@@ -98,7 +100,7 @@ impl Page {
     }
 
     fn visible_after(&self, row: Option<usize>) -> Option<Subject> {
-        let shown = self.top..self.top + self.page;
+        let shown = self.top..self.top + self.height;
         let mut links = self.links.iter().filter(|(at, _)| shown.contains(at));
         links
             .find(|(at, _)| row.is_none_or(|row| *at > row))
@@ -106,7 +108,7 @@ impl Page {
     }
 
     fn visible_before(&self, row: Option<usize>) -> Option<Subject> {
-        let shown = self.top..self.top + self.page;
+        let shown = self.top..self.top + self.height;
         let mut links = self.links.iter().rev().filter(|(at, _)| shown.contains(at));
         links
             .find(|(at, _)| row.is_some_and(|row| *at < row))
@@ -129,9 +131,9 @@ impl Page {
             let wrapped = wrap(&line.line, area.width.into()).into_iter();
             rows.extend(wrapped.map(|row| (row, line.opens.clone())));
         }
-        self.page = usize::from(area.height).max(1);
+        self.height = usize::from(area.height).max(1);
         self.rows = rows.len();
-        self.top = self.top.min(self.rows.saturating_sub(self.page));
+        self.top = self.top.min(self.rows.saturating_sub(self.height));
         self.selected = self.visible();
         let (mut shown, mut places) = (Vec::new(), Vec::new());
         let visible = rows.into_iter().skip(self.top).take(area.height.into());
@@ -152,7 +154,7 @@ impl Page {
     /// Which rows are visible, such as `1-20 of 48`. `None`: all.
     #[must_use]
     pub fn position(&self) -> Option<String> {
-        let end = (self.top + self.page).min(self.rows);
-        (self.rows > self.page).then(|| format!("{}-{end} of {}", self.top + 1, self.rows))
+        let end = (self.top + self.height).min(self.rows);
+        (self.rows > self.height).then(|| format!("{}-{end} of {}", self.top + 1, self.rows))
     }
 }

@@ -145,7 +145,7 @@ fn lay_tabs(app: &App, width: u16) -> (Vec<Line<'static>>, Vec<(Rect, usize)>) {
     let mut rows = vec![Line::default()];
     let mut places = Vec::new();
     let mut x = 0;
-    for panel in 0..PANELS.len() {
+    for (panel, spec) in PANELS.iter().enumerate() {
         let digit = (panel + 1) % 10;
         let is_shown = panel == app.panel;
         let alert = if mood_of(panel, &app.data).is_some() {
@@ -156,11 +156,7 @@ fn lay_tabs(app: &App, width: u16) -> (Vec<Line<'static>>, Vec<(Rect, usize)>) {
         let text = if is_narrow && !is_shown {
             format!("{digit}{alert}")
         } else {
-            format!(
-                "{digit} {}{}{alert}",
-                PANELS[panel].name,
-                count_of(app, panel)
-            )
+            format!("{digit} {}{}{alert}", spec.name, count_of(app, panel))
         };
         let (text, role) = match (is_shown, alert) {
             (true, _) => (format!("[{text}]"), Role::Focus),

@@ -123,6 +123,7 @@ impl Theme {
         Style::new().fg(text).bg(ground)
     }
 
+    #[must_use]
     pub fn frame(self, is_focused: bool) -> Style {
         self.text(if is_focused { Role::Focus } else { Role::Faint })
     }
@@ -154,9 +155,10 @@ fn ascii_of(symbol: &str) -> &'static str {
     match symbol {
         "│" | "┃" | "█" => "|",
         "─" | "━" | "–" | "▁" => "-",
-        "┌" | "┐" | "└" | "┘" | "├" | "┤" | "┬" | "┴" | "┼" | "✓" => "+",
+        "┌" | "┐" | "└" | "┘" | "├" | "┤" | "┬" | "┴" | "┼" | "✓" | "▄" | "▅" => {
+            "+"
+        }
         "▂" | "▃" => "=",
-        "▄" | "▅" => "+",
         "▆" | "▇" => "#",
         "✗" | "×" => "x",
         "↑" | "▲" => "^",

@@ -179,8 +179,8 @@ fn describe(style: Style) -> String {
     };
     match (colour(style.fg), colour(style.bg)) {
         (fg, bg) if fg.is_empty() && bg.is_empty() => {}
-        (fg, bg) if bg.is_empty() => text += &format!("={fg}"),
-        (fg, bg) => text += &format!("={fg}/{bg}"),
+        (fg, bg) if bg.is_empty() => write!(text, "={fg}").unwrap(),
+        (fg, bg) => write!(text, "={fg}/{bg}").unwrap(),
     }
     if style.add_modifier.contains(Modifier::BOLD) {
         text.push('b');

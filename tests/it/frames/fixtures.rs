@@ -572,11 +572,11 @@ pub fn names() -> Gateway {
         .listed
         .push(device(&long[..64], true, "08:15:00", 12));
     gateway.status.devices.known += 1;
-    gateway.parked[0].group = long.to_owned();
-    gateway.parked[1].group = "مستودع الشمال".to_owned();
-    gateway.parked[1].lines[0].product = "六角螺栓-八号".to_owned();
+    long.clone_into(&mut gateway.parked[0].group);
+    "مستودع الشمال".clone_into(&mut gateway.parked[1].group);
+    "六角螺栓-八号".clone_into(&mut gateway.parked[1].lines[0].product);
     for document in &mut gateway.documents {
-        document.group = "六角螺栓操作员".to_owned();
+        "六角螺栓操作员".clone_into(&mut document.group);
     }
     gateway.names[0].name = Some("برغي سداسي M8 六角螺栓".to_owned());
     gateway

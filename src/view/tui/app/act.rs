@@ -1,5 +1,7 @@
 //! What each key does outside of dialogs.
 
+use std::collections::BTreeSet;
+
 use ratatui::crossterm::event::KeyCode;
 
 use super::{App, OPENED_MAX, Prompt, PromptKind, View};
@@ -193,7 +195,7 @@ impl App {
             .collect();
         self.change_list(|list, _| {
             list.marks = if list.marks == same {
-                Default::default()
+                BTreeSet::new()
             } else {
                 same
             };

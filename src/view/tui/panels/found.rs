@@ -60,7 +60,7 @@ fn subject_of(hit: &Hit) -> Subject {
     let id = hit.id.clone();
     match hit.kind.as_str() {
         "device" => Subject::Device(id),
-        "event" => Subject::Event(id),
+        "event" | "picking" => Subject::Event(id),
         "order" => Subject::Order(id),
         "document" => match id.parse() {
             Ok(number) => Subject::Document(number),
@@ -70,7 +70,6 @@ fn subject_of(hit: &Hit) -> Subject {
             Ok(number) => Subject::Rejected(number),
             Err(_) => Subject::Event(id),
         },
-        "picking" => Subject::Event(id),
         _ => Subject::Search(id),
     }
 }
