@@ -56,6 +56,9 @@ pub struct Live {
     pub drift: BTreeMap<Name, DriftView>,
     /// The raised alarms (anonymous access, journal full, wrong clock), from code to sentence.
     pub alarms: BTreeMap<String, String>,
+    /// When each of them was raised.
+    #[serde(default)]
+    pub alarms_since: BTreeMap<String, Timestamp>,
     /// The configuration that runs.
     #[serde(default)]
     pub config: ConfigView,
@@ -399,10 +402,14 @@ impl Board {
     /// Raises an alarm, or clears it with `None`.
     pub fn alarm(&self, code: &str, sentence: Option<String>) {
         let mut live = self.live();
-        match sentence {
-            Some(sentence) => live.alarms.insert(code.to_owned(), sentence),
-            None => live.alarms.remove(code),
-        };
+        if let Some(sentence) = sentence {
+            live.alarms.insert(code.to_owned(), sentence);
+            let since = live.alarms_since.entry(code.to_owned());
+            since.or_insert_with(clock::now);
+        } else {
+            live.alarms.remove(code);
+            live.alarms_since.remove(code);
+        }
     }
 }
 

@@ -113,7 +113,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
         Command::Devices {
             command: DevicesCommand::Hash { device },
         } => hash(device, &cli.config),
-        Command::Top => top(&socket(cli)?).await,
+        Command::Top { read_only } => top(&socket(cli)?, *read_only).await,
         _ => ask(cli).await,
     }
 }
@@ -180,8 +180,8 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
     })
 }
 
-async fn top(socket: &Path) -> Result<u8, u8> {
-    match tui::run(socket, tui::QUIT).await {
+async fn top(socket: &Path, is_read_only: bool) -> Result<u8, u8> {
+    match tui::run(socket, tui::QUIT, is_read_only).await {
         Ok(()) => Ok(EXIT_DONE),
         Err(error) => {
             say(&format!("cannot use the terminal: {error}"));

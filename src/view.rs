@@ -21,6 +21,7 @@ pub mod headline;
 mod http;
 pub mod metrics;
 pub mod reasons;
+pub mod recent_log;
 pub mod records;
 pub mod rights;
 pub mod show;

@@ -114,8 +114,17 @@ Examples:
         arguments: Vec<OsString>,
     },
     /// Watch the daemon in the terminal
-    #[command(after_help = "Press ? for the keys.")]
-    Top,
+    #[command(after_help = "\
+Press ? for the keys. Without a terminal that can move its cursor, use `stockrelay status`.
+
+Examples:
+  stockrelay top
+  stockrelay top --read-only      shows everything and decides nothing")]
+    Top {
+        /// Refuse decisions about documents and readings
+        #[arg(long)]
+        read_only: bool,
+    },
     /// Show what was done since the shift began and what there is to do, then the state of the
     /// gateway
     #[command(after_help = "\

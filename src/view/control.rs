@@ -12,7 +12,10 @@ mod decide;
 mod edit;
 mod events;
 mod history;
+mod log;
 mod meaning;
+mod names;
+mod orders;
 mod permission;
 mod problem;
 mod query;
@@ -323,6 +326,9 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         .route("/v1/parked/{id}/discard", post(decide::discard))
         .route("/v1/parked/{id}/edit", post(edit::edit))
         .route("/v1/trace/{*id}", get(history::trace))
+        .route("/v1/orders", get(orders::orders))
+        .route("/v1/names", get(names::names))
+        .route("/v1/log", get(log::log))
         .route("/v1/stream", get(stream::stream))
         .route(
             MEANING,

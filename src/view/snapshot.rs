@@ -50,6 +50,9 @@ pub struct Status {
     pub unfinished: BTreeMap<String, u64>,
     /// The raised alarms, from code to sentence.
     pub alarms: BTreeMap<String, String>,
+    /// When each of them was raised, as far as it is known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub alarms_since: BTreeMap<String, Timestamp>,
     /// The configuration that runs.
     #[serde(default)]
     pub config: ConfigView,
@@ -257,6 +260,7 @@ impl Status {
             devices: Devices::of(live.devices, live.drift, &down),
             unfinished: live.unfinished,
             alarms,
+            alarms_since: live.alarms_since,
             config: live.config,
             fleet: live.fleet,
             window: None,

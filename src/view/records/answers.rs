@@ -209,7 +209,7 @@ pub struct BundleAnswer {
 }
 
 /// The answer of `GET /v1/config/history`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigHistory {
     /// The newest first.
     pub history: Vec<ConfigHistoryEntry>,
