@@ -56,12 +56,19 @@ pub struct Live {
     pub drift: BTreeMap<Name, DriftView>,
     /// The raised alarms (anonymous access, journal full, wrong clock), from code to sentence.
     pub alarms: BTreeMap<String, String>,
+    /// When each of them was raised.
+    #[serde(default)]
+    pub alarms_since: BTreeMap<String, Timestamp>,
     /// The configuration that runs.
     #[serde(default)]
     pub config: ConfigView,
     /// The ways to central IT.
     #[serde(default)]
     pub fleet: FleetView,
+    /// The name of the time zone in which dates are sent to Odoo. `None`: no probe of Odoo has
+    /// succeeded yet, or the time zone has no name.
+    #[serde(default)]
+    pub zone: Option<String>,
 }
 
 /// The ways to central IT. `None`: the configuration does not have it.
@@ -366,6 +373,11 @@ impl Board {
         change(&mut self.live().odoo);
     }
 
+    /// Sets the name of the time zone in which dates are sent to Odoo.
+    pub fn zone(&self, name: Option<&str>) {
+        self.live().zone = name.map(str::to_owned);
+    }
+
     pub fn open_documents(&self, count: u64) {
         self.live().open_documents = count;
     }
@@ -390,10 +402,14 @@ impl Board {
     /// Raises an alarm, or clears it with `None`.
     pub fn alarm(&self, code: &str, sentence: Option<String>) {
         let mut live = self.live();
-        match sentence {
-            Some(sentence) => live.alarms.insert(code.to_owned(), sentence),
-            None => live.alarms.remove(code),
-        };
+        if let Some(sentence) = sentence {
+            live.alarms.insert(code.to_owned(), sentence);
+            let since = live.alarms_since.entry(code.to_owned());
+            since.or_insert_with(clock::now);
+        } else {
+            live.alarms.remove(code);
+            live.alarms_since.remove(code);
+        }
     }
 }
 

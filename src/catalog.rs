@@ -15,6 +15,7 @@ mod quantity;
 pub mod refresh;
 mod state;
 mod units;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -37,6 +38,7 @@ use self::state::AsOf;
 pub use floor::{Called, Lot, OrderFound, Planned, PlannedLine};
 pub use meaning::{Coded, Meaning};
 pub use quantity::{Measure, Unfit};
+pub use words::ProductsNamed;
 
 use crate::odoo::{Kind, Row};
 use crate::odoo_id::{CompanyId, LocationId, ProductId, UnitId};

@@ -10,6 +10,7 @@ mod lot_pattern;
 pub mod overlay;
 mod read;
 mod rules;
+mod shifts;
 #[cfg(test)]
 mod tests;
 mod typed_values;
@@ -26,6 +27,7 @@ pub use read::{
     Ground, Loaded, has_only_fleet, known_keys, known_places, load, load_fleet, load_ground,
     load_with,
 };
+pub use shifts::{ShiftRules, Shifts};
 
 use jiff::tz::TimeZone;
 
@@ -39,6 +41,8 @@ pub struct Config {
     /// The zone of days without a time. Default: that of the key's user in Odoo, else the
     /// machine's.
     pub time_zone: Option<TimeZone>,
+    /// When shifts begin, in the time zone. Default: none.
+    pub shifts: Shifts,
     pub listen: Option<Listen>,
     pub broker: Option<Broker>,
     /// `scanners.toml`: the scanners on this gateway's own ports.

@@ -9,6 +9,7 @@ mod centre;
 pub mod expiry;
 pub mod fleet_view;
 mod housekeeping;
+mod indexing;
 pub mod reload;
 pub mod site;
 mod sources;
@@ -27,8 +28,8 @@ use crate::board::Board;
 use crate::capture::{self, Capture};
 use crate::catalog::Catalog;
 use crate::choice::Unusable;
-use crate::config::Config;
 use crate::config::last::FILE as LAST_CONFIG;
+use crate::config::{Config, ShiftRules};
 use crate::decode::profiles::Profiles;
 use crate::fleet::reception::Reception;
 use crate::flow;
@@ -142,11 +143,13 @@ impl Daemon {
         let cancel = CancellationToken::new();
         let profiles = Profiles::default();
         let effective = watch::Sender::new(EffectiveView::default());
+        let shifts = watch::Sender::new(ShiftRules::of(&config));
         let site = config.site.clone();
         let mut control = Control::bind(&config.control, site, journal.clone(), board.clone())?
             .with_copies(copy.subscribe())
             .with_profiles(profiles.clone())
-            .with_effective(effective.subscribe());
+            .with_effective(effective.subscribe())
+            .with_shifts(shifts.subscribe());
         if let Some(reloads) = reloads {
             control = control.with_reloads(reloads);
         }
@@ -196,6 +199,8 @@ impl Daemon {
         let (of_journal, of_board) = (journal.clone(), board.clone());
         let keeping = housekeeping::run(of_journal, of_board, clock_check, cancel.clone());
         run(&mut parts, "housekeeping", keeping);
+        let indexing = indexing::run(journal.clone(), cancel.clone());
+        run(&mut parts, "search index", indexing);
         let mut daemon = Self {
             journal,
             board,
@@ -210,6 +215,7 @@ impl Daemon {
                 settings,
                 documents,
                 effective,
+                shifts,
                 control: served,
                 link,
             },

@@ -263,7 +263,7 @@ async fn run_show(
         if options.headless {
             std::future::pending().await
         } else {
-            tui::run(&socket, QUIT).await
+            tui::run(&socket, QUIT, false).await
         }
     };
     let (journal, board) = (daemon.journal().clone(), daemon.board().clone());
@@ -287,10 +287,6 @@ async fn run_show(
         () = signals.wait_for_signal() => Ok(()),
         why = daemon.failed() => Err(DemoError::Failed(why)),
     };
-    if !options.headless {
-        // The terminal UI may have been interrupted.
-        ratatui::restore();
-    }
     ended
 }
 

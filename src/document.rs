@@ -43,6 +43,15 @@ impl DocumentKey {
         maker.key()
     }
 
+    /// The key of the document that replaces this one when a person undoes its discard, once.
+    #[must_use]
+    pub fn undiscarded(&self) -> Self {
+        let mut maker = KeyMaker(blake3::Hasher::new());
+        maker.part(b"stockrelay undiscard 1");
+        maker.part(&self.0);
+        maker.key()
+    }
+
     /// The key of a recount of this count: number 1, 2, ...
     #[must_use]
     pub fn recount(&self, number: u32) -> Self {
@@ -329,19 +338,19 @@ pub struct Document {
 }
 
 impl Document {
-    /// How many of its events have no line: a person removed them in a correction, or the device
-    /// undid them while the document was parked. The gateway sends nothing of them to Odoo.
+    /// Its events that have no line: a person removed them in a correction, or the device undid
+    /// them while the document was parked. The gateway sends nothing of them to Odoo.
     #[must_use]
-    pub fn left_out(&self) -> usize {
+    pub fn left_out(&self) -> Vec<Seq> {
         if self.corrects.is_none() || self.lines.is_empty() {
-            return 0;
+            return Vec::new();
         }
         let mut moved: Vec<Seq> = (self.lines.iter())
             .flat_map(|line| line.events.iter().copied())
             .collect();
         moved.sort_unstable();
-        let is_left_out = |seq: &&Seq| moved.binary_search(seq).is_err();
-        self.events.iter().filter(is_left_out).count()
+        let is_left_out = |seq: &Seq| moved.binary_search(seq).is_err();
+        self.events.iter().copied().filter(is_left_out).collect()
     }
 }
 

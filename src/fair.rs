@@ -25,6 +25,8 @@ pub enum Origin {
     Gateway,
     /// Removal of what is past its time.
     Prune,
+    /// The search index.
+    Index,
     /// Changes in side storage, such as sessions and retained messages. One lane for all of them:
     /// their order matters across devices.
     SideStorage,

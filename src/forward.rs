@@ -323,6 +323,7 @@ impl Hands {
             Some(zone) => zone.clone(),
             None => client.zone().await?.unwrap_or_else(clock::zone),
         };
+        self.board.zone(zone.iana_name());
         let copy = match self.site.take() {
             Some(site) if site.warehouse.company == warehouse.company => site.copy,
             _ => self.claim(warehouse.company)?,

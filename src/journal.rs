@@ -14,29 +14,36 @@ mod disk;
 mod held;
 mod ids;
 mod inbox;
+mod index;
 mod log;
 mod log_file;
 mod namespace;
 mod open;
 mod panics;
+mod period_counts;
+mod periods;
 mod prepare;
 mod read;
 mod rejected;
 pub mod stored;
 mod tables;
+pub mod terms;
 mod transaction;
 mod verify;
 mod writer;
 
 pub use inbox::{Accepted, AppendError, Inbox, Outcome, Request, Settled, Settlement};
+pub use index::{IndexBlock, IndexPart, SEGMENT_EVENTS_MAX, SegmentBuilder};
 
 pub use damage::{Damage, JournalError};
 pub use namespace::{Namespace, SideChange, SideKey, SideValue};
 pub use open::{FILE, OpenError, VERIFIED_BYTES_MAX, WriterHandle, is_missing};
 pub(crate) use open::{FORMAT_REMEDY, unknown_format};
+pub use period_counts::{DocumentTotals, Period, PeriodCounts, ReadingCounts};
 pub use read::{
-    EventDocument, EventFilter, EventState, FoundEvent, Journal, PART_RECORDS, ParkedPart,
-    Rejected, Repeats, Search, StateTotals, Totals,
+    DocumentsFound, EventDocument, EventFilter, EventState, Find, FoundEvent, FoundPart, Indexed,
+    Journal, PART_RECORDS, ParkedPart, Rejected, Repeats, Search, Since, StateTotals, Totals,
+    Wanted,
 };
 pub use verify::{Verified, verify};
 

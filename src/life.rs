@@ -15,6 +15,7 @@ use stockrelay::daemon::reload::CONFIG_ALARM;
 use stockrelay::daemon::{Daemon, StartOptions};
 use stockrelay::reload::{ReloadError, Reloaded, Reloads, Request};
 use stockrelay::view::commands::{EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED};
+use stockrelay::view::recent_log::RecentLayer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
@@ -267,6 +268,7 @@ async fn store_configuration(loaded: Loaded, files: &Files) {
 struct Logging {
     text: reload::Handle<Targets, Registry>,
     json: reload::Handle<Targets, Registry>,
+    recent: reload::Handle<Targets, Registry>,
 }
 
 impl Logging {
@@ -278,6 +280,7 @@ impl Logging {
         })?;
         let (text_filter, text) = reload::Layer::new(text_filter);
         let (json_filter, json) = reload::Layer::new(json_filter);
+        let (recent_filter, recent) = reload::Layer::new(level_of(log).unwrap_or_default());
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
             .with_ansi(std::io::stderr().is_terminal());
@@ -287,14 +290,17 @@ impl Logging {
         let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = vec![
             lines.with_filter(text_filter).boxed(),
             objects.with_filter(json_filter).boxed(),
+            RecentLayer.with_filter(recent_filter).boxed(),
         ];
         tracing_subscriber::registry().with(layers).init();
-        Ok(Self { text, json })
+        Ok(Self { text, json, recent })
     }
 
     fn set(&self, log: &Log) {
         let changed = filters(log).and_then(|(text, json)| {
+            let recent = level_of(log)?;
             let changed = self.text.reload(text).and_then(|()| self.json.reload(json));
+            let changed = changed.and_then(|()| self.recent.reload(recent));
             changed.map_err(|error| error.to_string())
         });
         if let Err(error) = changed {
@@ -303,10 +309,14 @@ impl Logging {
     }
 }
 
+fn level_of(log: &Log) -> Result<Targets, String> {
+    let level = log.level.parse();
+    level.map_err(|error| format!("log.level: found {:?}: {error}", log.level))
+}
+
 /// The filters of lines of text and of JSON lines: one of the two lets nothing through.
 fn filters(log: &Log) -> Result<(Targets, Targets), String> {
-    let level: Targets = (log.level.parse())
-        .map_err(|error| format!("log.level: found {:?}: {error}", log.level))?;
+    let level = level_of(log)?;
     let nothing = Targets::new();
     Ok(if log.json {
         (nothing, level)

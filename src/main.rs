@@ -113,7 +113,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
         Command::Devices {
             command: DevicesCommand::Hash { device },
         } => hash(device, &cli.config),
-        Command::Top => top(&socket(cli)?).await,
+        Command::Top { read_only } => top(&socket(cli)?, *read_only).await,
         _ => ask(cli).await,
     }
 }
@@ -160,9 +160,10 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
     let client = Client::new(&socket(cli)?);
     let mut out = BufWriter::new(io::stdout());
     let done = match &cli.command {
-        Command::Status { json } => commands::status(&client, *json, &mut out).await,
+        Command::Status { since, json } => commands::status(&client, *json, since, &mut out).await,
         Command::Events(args) => commands::events(&client, args, &mut out).await,
         Command::Documents(args) => commands::documents(&client, args, &mut out).await,
+        Command::Find(args) => commands::find(&client, args, &mut out).await,
         Command::Trace { id, json } => commands::trace(&client, id, *json, &mut out).await,
         Command::Rejected { command } => commands::rejected(&client, command, &mut out).await,
         Command::Parked { command } => commands::parked(&client, command, &mut out).await,
@@ -179,8 +180,8 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
     })
 }
 
-async fn top(socket: &Path) -> Result<u8, u8> {
-    match tui::run(socket, tui::QUIT).await {
+async fn top(socket: &Path, is_read_only: bool) -> Result<u8, u8> {
+    match tui::run(socket, tui::QUIT, is_read_only).await {
         Ok(()) => Ok(EXIT_DONE),
         Err(error) => {
             say(&format!("cannot use the terminal: {error}"));

@@ -10,6 +10,7 @@
 //! The commands and the terminal UI ask the daemon over the control socket, and never open the
 //! journal of a running daemon.
 
+pub mod answer;
 pub mod check;
 pub mod cli;
 pub mod client;
@@ -20,7 +21,9 @@ pub mod headline;
 mod http;
 pub mod metrics;
 pub mod reasons;
+pub mod recent_log;
 pub mod records;
+pub mod rights;
 pub mod show;
 pub mod snapshot;
 pub mod table;

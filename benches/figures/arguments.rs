@@ -8,14 +8,15 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench --")]
 pub struct Arguments {
-    /// What to measure: ingest, latency, feedback, million, single, year, lists, drain, hostile.
+    /// What to measure: ingest, latency, feedback, million, single, year, lists, search, drain,
+    /// hostile.
     /// After `hostile`: the names of attacks. Without a name: ingest, latency, feedback and
     /// million.
     pub names: Vec<String>,
 
     /// `million`: how many events to store. `single`: how many events to store before it begins
-    /// (default: first 0, then 300,000). `lists`: how many events the journal has (default:
-    /// 100,000).
+    /// (default: first 0, then 300,000). `lists`, `search`: how many events the journal has
+    /// (default: 100,000).
     #[arg(long, value_name = "N")]
     pub events: Option<u64>,
 
@@ -55,7 +56,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 90)]
     pub kept_days: u32,
 
-    /// `lists`: where the journal is kept for the next run, which does not fill it again.
+    /// `lists`, `search`: where the journal is kept for the next run, which does not fill it again.
     #[arg(long, value_name = "DIR")]
     pub journal: Option<PathBuf>,
 

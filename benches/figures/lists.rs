@@ -5,7 +5,7 @@
 //! the same directory does not fill it again, so that two versions (`BENCH_BINARY`) read the same
 //! file.
 
-mod filled;
+pub mod filled;
 
 use std::path::Path;
 use std::time::Duration;
@@ -74,7 +74,7 @@ pub async fn lists(arguments: &Arguments) -> Answer<()> {
 }
 
 /// Has the daemon use the data in `stored`; moves its own there if there is none.
-fn exchange(data: &Path, stored: &Path) -> Answer<()> {
+pub fn exchange(data: &Path, stored: &Path) -> Answer<()> {
     if stored.join("journal.redb").exists() {
         std::fs::remove_dir_all(data)?;
     } else {

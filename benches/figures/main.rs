@@ -23,6 +23,7 @@ mod load;
 mod million;
 mod percentile;
 mod process;
+mod search;
 mod simulation;
 mod single;
 mod trace;
@@ -72,6 +73,9 @@ fn main() -> Measured {
     }
     if wants("lists") {
         runtime.block_on(lists::lists(&arguments))?;
+    }
+    if wants("search") {
+        runtime.block_on(search::search(&arguments))?;
     }
     if wants("drain") {
         runtime.block_on(drain::drain())?;

@@ -2,8 +2,15 @@
 //!
 //! The numbers of the kinds are in the file of the catalog: a changed number needs a new `FORMAT`.
 
+use std::collections::BTreeSet;
+
+use crate::journal::terms::fold;
 use crate::odoo::{Kind, Row};
 use crate::odoo_id::ProductId;
+
+/// Limits of the words of one name.
+const WORDS_MAX: usize = 16;
+const WORD_BYTES_MAX: usize = 64;
 
 #[derive(Clone, Copy)]
 pub(super) enum CodeOf {
@@ -20,6 +27,8 @@ pub(super) enum CodeOf {
     Package = 9,
     /// Quants by the id of their lot.
     QuantOfLot = 10,
+    /// A folded word of the name of a product.
+    ProductWord = 11,
 }
 
 pub(super) fn number(kind: Kind) -> u8 {
@@ -62,7 +71,27 @@ pub(super) fn codes(kind: Kind, row: &Row) -> Vec<(CodeOf, String)> {
             None,
         ],
     };
-    codes.into_iter().flatten().collect()
+    let words = (kind == Kind::Product).then(|| product_words(row));
+    let words = words.into_iter().flatten();
+    let words = words.map(|word| (CodeOf::ProductWord, word));
+    codes.into_iter().flatten().chain(words).collect()
+}
+
+/// The words of a product's name.
+pub(super) fn product_words(row: &Row) -> BTreeSet<String> {
+    let name = row.display_name.as_deref().or(row.name.as_deref());
+    words(name.unwrap_or_default())
+}
+
+/// The words of a text, folded, each once.
+pub(super) fn words(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    let words = words.filter(|word| !word.is_empty()).map(|word| {
+        let mut word = fold(word);
+        word.truncate(word.floor_char_boundary(WORD_BYTES_MAX));
+        word
+    });
+    words.take(WORDS_MAX).collect()
 }
 
 /// The code of a lot: a name is unique within a product.

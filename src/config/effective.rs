@@ -29,6 +29,7 @@ pub fn values(config: &Config) -> Values {
             "time_zone",
             json!(config.time_zone.as_ref().and_then(|zone| zone.iana_name())),
         ),
+        ("shifts", json!(config.shifts.texts())),
         ("scanners", path(config.scanners.as_ref())),
         ("journal.budget", json!(config.journal.budget_bytes)),
         (

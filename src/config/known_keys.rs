@@ -13,7 +13,7 @@ use super::rules::{NAME_ACCEPTED, is_loopback, url};
 use super::typed_values::Reader;
 use super::{
     Api, Capture, Check, Config, Control, Documents, Journal, Language, Log, LotPattern, Negative,
-    Odoo, Orders, Over, Per, Stock, Under, fleet,
+    Odoo, Orders, Over, Per, Shifts, Stock, Under, fleet,
 };
 use crate::event::Name;
 
@@ -46,6 +46,7 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
         "a name of the IANA time zone database (package tzdata), such as America/New_York",
         |text| TimeZone::get(text).ok(),
     );
+    let shifts = reader.value("shifts", Shifts::ACCEPTED, Shifts::read);
     let listen = listen(reader, warnings);
     let broker = broker(reader, warnings);
     let scanners = reader.path("scanners");
@@ -100,6 +101,7 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
         site: site?,
         data_dir,
         time_zone,
+        shifts: shifts.unwrap_or_default(),
         listen,
         broker,
         scanners,

@@ -53,6 +53,7 @@ fn the_least_configuration_has_the_defaults() {
         loaded.config,
         Config {
             time_zone: None,
+            shifts: Shifts::default(),
             site: Name::new("ams1").unwrap(),
             data_dir: "/var/lib/stockrelay".into(),
             listen: Some(Listen {

@@ -119,6 +119,16 @@ impl Reader {
         })
     }
 
+    /// Reads a value of any type.
+    pub fn value<T>(
+        &mut self,
+        key: &'static str,
+        accepted: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Option<T> {
+        self.take(key, accepted, |written| read(&written.value))
+    }
+
     /// Reads a text of 1 to `bytes_max` bytes without control characters.
     pub fn text(&mut self, key: &'static str, bytes_max: usize) -> Option<String> {
         let accepted = format!("a text of 1 to {bytes_max} bytes");

@@ -114,7 +114,8 @@ impl Assembling {
             }
         }
         let (documents, skipped) = (sealed.documents, sealed.skipped);
-        let unused = skipped.iter().filter(|seq| self.unused.remove(seq)).count() as u64;
+        let is_unused = |seq: &Seq| self.unused.remove(seq);
+        let unused = skipped.iter().copied().filter(is_unused).collect();
         let inbox = self.journal.inbox();
         inbox
             .seal_and_store(documents, skipped, unused, sealed.settled, side_changes)

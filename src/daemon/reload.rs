@@ -20,7 +20,7 @@ use super::{Daemon, FRESH_REFRESHES};
 use crate::capture::Capture;
 use crate::channel::desired::DesiredConfig;
 use crate::clock;
-use crate::config::{self, Check, Config, Loaded, effective};
+use crate::config::{self, Check, Config, Loaded, ShiftRules, effective};
 use crate::event::Name;
 use crate::forward::{Rules, Settings};
 use crate::journal::Namespace;
@@ -50,6 +50,7 @@ pub struct Running {
     pub settings: watch::Sender<Settings>,
     pub documents: watch::Sender<config::Documents>,
     pub effective: watch::Sender<EffectiveView>,
+    pub shifts: watch::Sender<ShiftRules>,
     pub control: ControlHandle,
     pub link: centre::LinkHandle,
 }
@@ -189,6 +190,7 @@ impl Daemon {
             shown.hash.clone_from(&view.hash);
         });
         self.running.effective.send_replace(view);
+        self.running.shifts.send_replace(ShiftRules::of(config));
     }
 
     /// Checks the configuration as at the start, and prepares the switch. The error has every

@@ -158,6 +158,7 @@ fn config(place: &Place, link: &Link, database: &str, key: PathBuf, devices: Pat
     Config {
         site: Name::new(&site).unwrap_or_else(|bad| unreachable!("{bad}")),
         time_zone: None,
+        shifts: config::Shifts::default(),
         data_dir: place.path.join("data"),
         listen: Some(config::Listen {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

@@ -95,7 +95,7 @@ struct Page {
     /// Movements that pauses have ended.
     rejections: Vec<Rejection>,
     /// The answer to each scan: whether the flow accepted it, and the text.
-    answers: Vec<(Event, bool, String)>,
+    answers: Vec<(Recorded, bool, String)>,
 }
 
 impl Driver {
@@ -174,7 +174,7 @@ impl Driver {
         let copy = catalogs.borrow_and_update().clone();
         let ready = copy.filter(|copy| copy.is_complete().unwrap_or(false));
         if self.stored_cursor.is_none() {
-            self.store(Vec::new()).await?;
+            self.store((Vec::new(), Vec::new())).await?;
         }
         let after = if ready.is_some() {
             self.cursor
@@ -290,23 +290,27 @@ impl Driver {
         if page.states.is_empty() {
             let since = |stored: Seq| self.cursor.get().saturating_sub(stored.get());
             if self.stored_cursor.map_or(0, since) >= CURSOR_EVERY {
-                self.store(Vec::new()).await?;
+                self.store((Vec::new(), Vec::new())).await?;
             }
             return Ok(());
         }
+        let wrong: Vec<Seq> = (page.answers.iter())
+            .filter(|(_, ok, _)| !ok)
+            .map(|(scan, ..)| scan.seq)
+            .collect();
+        self.wrong += wrong.len() as u64;
         // Without an event, the scan alone matters, and it is in the journal: answer before the
         // second commit.
         let must_commit_first = !page.events.is_empty() || !page.rejections.is_empty();
         if must_commit_first {
-            self.commit((page.events, page.rejections), &page.states)
-                .await?;
+            let results = (page.events, page.rejections, wrong.clone());
+            self.commit(results, &page.states).await?;
         }
-        self.wrong += page.answers.iter().filter(|(_, ok, _)| !ok).count() as u64;
         for (scan, ok, text) in &page.answers {
-            self.answers.send(scan, (*ok, text)).await;
+            self.answers.send(&scan.event, (*ok, text)).await;
         }
         if !must_commit_first {
-            self.store(state_changes(&page.states)).await?;
+            self.store((state_changes(&page.states), wrong)).await?;
         }
         self.states.extend(page.states);
         Ok(())
@@ -390,7 +394,7 @@ impl Driver {
         page.rejections
             .extend(expired.flat_map(|expired| expired.build_rejections(&scan.device)));
         page.events.extend(events);
-        page.answers.push((scan.clone(), ok, text));
+        page.answers.push((recorded.clone(), ok, text));
         page.states.insert(scan.device.clone(), state);
     }
 
@@ -453,9 +457,10 @@ impl Driver {
             }
         }
         if !events.is_empty() || !rejections.is_empty() {
-            self.commit((events, rejections), &states).await?;
+            self.commit((events, rejections, Vec::new()), &states)
+                .await?;
         } else if !states.is_empty() {
-            self.store(state_changes(&states)).await?;
+            self.store((state_changes(&states), Vec::new())).await?;
         }
         self.states.extend(states);
         let wait = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok());

@@ -230,6 +230,10 @@ numbered! {
     17 => AUDIT,
     18 => SIDE_VALUES,
     19 => META,
+    20 => PERIODS,
+    21 => SEARCH_SEGMENTS,
+    22 => SEARCH_BLOCKS,
+    23 => DOCUMENT_TERMS,
 }
 
 fn bad(why: String) -> BadRecord {

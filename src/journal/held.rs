@@ -126,7 +126,8 @@ impl Held {
     pub fn is_modest(&self, lane: &Lane, in_use: u64, budget_bytes: u64) -> bool {
         let holder = match (lane.origin, &lane.device) {
             // The gateway's own work is about readings that are stored already.
-            (Origin::Gateway | Origin::SideStorage | Origin::Prune, _) | (_, None) => return true,
+            (Origin::Gateway | Origin::SideStorage | Origin::Prune | Origin::Index, _)
+            | (_, None) => return true,
             (Origin::Source(SourceKind::Broker), _) => BROKER,
             (_, Some(device)) => device.as_str(),
         };

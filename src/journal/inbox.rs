@@ -3,6 +3,7 @@
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+use super::index::IndexPart;
 use super::{AuditRecord, Change, SideChange};
 use crate::config;
 use crate::document::{Document, DocumentNumber};
@@ -104,6 +105,8 @@ pub enum Request {
         decoded: Vec<Result<Event, Rejection>>,
         /// Side values that the writer changes in the same commit.
         side_changes: Vec<SideChange>,
+        /// Stored scans that a flow answered with an error.
+        wrong_scans: Vec<Seq>,
         reply: Reply<Vec<Accepted>>,
     },
     /// Stores sealed documents; the writer gives them their numbers. `skipped` are events that need
@@ -111,8 +114,8 @@ pub enum Request {
     Seal {
         documents: Vec<Document>,
         skipped: Vec<Seq>,
-        /// How many of `skipped` are raw scans that no flow uses.
-        unused_scans: u64,
+        /// Those of `skipped` that are raw scans that no flow uses.
+        unused_scans: Vec<Seq>,
         /// All events up to this `seq` are in a sealed document or need no document.
         settled: Seq,
         /// Side values that the writer changes in the same commit.
@@ -151,8 +154,21 @@ pub enum Request {
     /// Changes side values alone.
     StoreSideValues {
         changes: Vec<SideChange>,
+        /// Stored scans that a flow answered with an error.
+        wrong_scans: Vec<Seq>,
         reply: Reply<()>,
     },
+    /// Stores a part of a segment of the search index.
+    Index {
+        part: Box<IndexPart>,
+        reply: Reply<()>,
+    },
+    /// Removes the newest segment of the search index after this event. Replies with whether there
+    /// was one.
+    DropSegment { after: Seq, reply: Reply<bool> },
+    /// Adds the terms of documents that an older version stored. Replies with whether there are
+    /// more.
+    AddOldTerms { reply: Reply<bool> },
     /// Removes records whose retention has ended. Replies with the count of removed events.
     Prune {
         now: jiff::Timestamp,
@@ -221,6 +237,25 @@ impl Inbox {
             lane,
             decoded,
             side_changes,
+            wrong_scans: Vec::new(),
+            reply,
+        })
+        .await
+    }
+
+    /// Stores the results of a flow in one commit: events, rejected readings, side values, and that
+    /// it answered these scans with an error.
+    pub async fn append_of_flow(
+        &self,
+        decoded: Vec<Result<Event, Rejection>>,
+        side_changes: Vec<SideChange>,
+        wrong_scans: Vec<Seq>,
+    ) -> Result<Vec<Accepted>, AppendError> {
+        self.request(|reply| Request::Append {
+            lane: Lane::of(Origin::Gateway),
+            decoded,
+            side_changes,
+            wrong_scans,
             reply,
         })
         .await
@@ -232,17 +267,17 @@ impl Inbox {
         skipped: Vec<Seq>,
         settled: Seq,
     ) -> Result<(), AppendError> {
-        self.seal_and_store(documents, skipped, 0, settled, Vec::new())
+        self.seal_and_store(documents, skipped, Vec::new(), settled, Vec::new())
             .await
     }
 
     /// Seals documents and changes side values in one commit: both are on disk, or neither is.
-    /// `unused_scans`: how many of `skipped` are raw scans that no flow uses.
+    /// `unused_scans`: those of `skipped` that are raw scans that no flow uses.
     pub async fn seal_and_store(
         &self,
         documents: Vec<Document>,
         skipped: Vec<Seq>,
-        unused_scans: u64,
+        unused_scans: Vec<Seq>,
         settled: Seq,
         side_changes: Vec<SideChange>,
     ) -> Result<(), AppendError> {
@@ -317,8 +352,40 @@ impl Inbox {
 
     /// Stores or removes side values.
     pub async fn store_side_values(&self, changes: Vec<SideChange>) -> Result<(), AppendError> {
-        self.request(|reply| Request::StoreSideValues { changes, reply })
+        self.store_of_flow(changes, Vec::new()).await
+    }
+
+    /// Stores the side values of a flow, and that it answered these scans with an error.
+    pub async fn store_of_flow(
+        &self,
+        changes: Vec<SideChange>,
+        wrong_scans: Vec<Seq>,
+    ) -> Result<(), AppendError> {
+        self.request(|reply| Request::StoreSideValues {
+            changes,
+            wrong_scans,
+            reply,
+        })
+        .await
+    }
+
+    /// Stores a part of a segment of the search index.
+    pub async fn index(&self, part: IndexPart) -> Result<(), AppendError> {
+        let part = Box::new(part);
+        self.request(|reply| Request::Index { part, reply }).await
+    }
+
+    /// Removes the newest segment of the search index after this event. Returns whether there was
+    /// one.
+    pub async fn drop_segment(&self, after: Seq) -> Result<bool, AppendError> {
+        self.request(|reply| Request::DropSegment { after, reply })
             .await
+    }
+
+    /// Adds the terms of some documents that an older version stored. Returns whether there are
+    /// more.
+    pub async fn add_old_terms(&self) -> Result<bool, AppendError> {
+        self.request(|reply| Request::AddOldTerms { reply }).await
     }
 
     pub async fn prune(&self, now: jiff::Timestamp) -> Result<u64, AppendError> {

@@ -26,6 +26,7 @@ use super::inbox::Inbox;
 use super::log;
 use super::log_file::LogFile;
 use super::panics::{Quiet, describe, panicked};
+use super::periods::Periods;
 use super::prepare::{FORMAT, Prepared, empty_unfinished, is_unfinished, prepare};
 use super::read::Journal;
 use super::stored::{self, Counters, LogHead};
@@ -177,6 +178,7 @@ impl Journal {
         let Prepared { log, room } = prepare(&database, open_log)?;
         let (counters, ids) = read_back(&database)?;
         let held = Held::open(&database, counters.totals.last_seq)?;
+        let periods = Periods::open(&database, &counters.totals)?;
         let (path, lock) = file.unzip();
         let alarm = Alarm::new(path.as_deref().unwrap_or(Path::new(FILE)));
         let writers = alarm.clone();
@@ -198,6 +200,7 @@ impl Journal {
             ids: Arc::clone(&ids),
             counters,
             held,
+            periods,
             totals: sender,
             budget,
             measured: None,
@@ -405,6 +408,7 @@ pub(super) fn read_all(
     prepare(database, log)?;
     let (counters, _) = read_back(database)?;
     Held::open(database, counters.totals.last_seq)?;
+    Periods::open(database, &counters.totals)?;
     Ok(())
 }
 

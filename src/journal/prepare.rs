@@ -1,7 +1,7 @@
 //! Makes the tables of an open file those of this version, with everything that the log has:
 //! creates them, converts those of an older format, and takes over the log.
 //!
-//! Each of the three is one durable commit, so a power cut leaves what was before or what is after.
+//! Each of them is one durable commit, so a power cut leaves what was before or what is after.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
@@ -67,7 +67,7 @@ pub(super) fn prepare(
 ) -> Result<Prepared, Fatal> {
     match meta(database, "format")? {
         None => create(database)?,
-        Some(format) if format == FORMAT => {}
+        Some(format) if format == FORMAT => add_tables(database)?,
         Some(format) if format == FORMAT_1 => convert(database)?,
         Some(format) => {
             return Err(Fatal::Format(String::from_utf8_lossy(&format).into_owned()));
@@ -153,8 +153,13 @@ fn create(database: &Database) -> Result<(), Fatal> {
     write.open_table(tables::BY_STATE)?;
     write.open_table(tables::AUDIT)?;
     write.open_table(tables::SIDE_VALUES)?;
+    write.open_table(tables::PERIODS)?;
     rejected::make_tables(&write, false)?;
-    write.open_table(tables::META)?.insert("format", FORMAT)?;
+    make_search_tables(&write)?;
+    let mut meta = write.open_table(tables::META)?;
+    meta.insert("format", FORMAT)?;
+    meta.insert(tables::TERMS_UPTO, stored::terms_upto_in(None).as_slice())?;
+    drop(meta);
     store(&write, first_head(), Room::default())?;
     write.commit()?;
     Ok(())
@@ -169,6 +174,7 @@ fn convert(database: &Database) -> Result<(), Fatal> {
     let write = begin(database)?;
     complete_tables(database, &write)?;
     convert_segments(&write)?;
+    make_search_tables(&write)?;
     tracing::info!("counts the pages of the journal");
     let stats = write.stats()?;
     let records = stats.stored_bytes();
@@ -185,6 +191,28 @@ fn convert(database: &Database) -> Result<(), Fatal> {
         "the journal has format 2, after {:.1} s",
         begun.elapsed().as_secs_f64()
     );
+    Ok(())
+}
+
+/// Adds the tables of the search index to a journal of an older version. The daemon then fills them
+/// in the background.
+fn add_tables(database: &Database) -> Result<(), Fatal> {
+    match database.begin_read()?.open_table(tables::DOCUMENT_TERMS) {
+        Ok(_) => Ok(()),
+        Err(redb::TableError::TableDoesNotExist(_)) => {
+            let write = begin(database)?;
+            make_search_tables(&write)?;
+            write.commit()?;
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn make_search_tables(write: &WriteTransaction) -> Result<(), Fatal> {
+    write.open_table(tables::SEARCH_SEGMENTS)?;
+    write.open_table(tables::SEARCH_BLOCKS)?;
+    write.open_table(tables::DOCUMENT_TERMS)?;
     Ok(())
 }
 

@@ -2,10 +2,14 @@
 //!
 //! While a read transaction is open, redb cannot reuse pages. So none outlives a call.
 
+mod find;
+mod find_documents;
+mod index_state;
 mod parked;
 mod rejected;
 mod search;
 mod side_values;
+mod since;
 mod totals;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,8 +20,12 @@ use redb::{ReadTransaction, ReadableTable as _};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub use self::find::{Find, FoundPart, Wanted};
+pub use self::find_documents::DocumentsFound;
+pub use self::index_state::Indexed;
 pub use self::parked::ParkedPart;
 pub use self::search::{EventFilter, EventState, FoundEvent, PART_RECORDS, Search};
+pub use self::since::Since;
 pub use self::totals::{StateTotals, Totals};
 use super::damage::{Alarm, Damage, JournalError, OpenFile};
 use super::disk::Disk;
@@ -161,8 +169,8 @@ impl Journal {
         self.totals.clone()
     }
 
-    /// Waits until the journal has an event after this one, at least [`READ_EACH`] after `last`, when
-    /// the caller read last: events that come one at a time are read together. `false`: the writer
+    /// Waits until the journal has an event after this one, at least [`READ_EACH`] after `last`,
+    /// when the caller read last: events that come one at a time are read together. `false`: the writer
     /// has ended.
     pub async fn wait_for_newer(&self, after: Seq, last: Option<Instant>) -> bool {
         if let Some(last) = last {

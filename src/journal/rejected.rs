@@ -12,7 +12,7 @@ use super::ids::{self, Digest};
 use super::tables::Bytes;
 use super::{AuditRecord, Fatal, stored, tables};
 use crate::event::{RejectedNumber, Rejection, Seq};
-use crate::reason::RejectionCode;
+use crate::reason::{Code, RejectionCode};
 
 /// Limit of the stored rejected readings; the journal removes the oldest first.
 pub const REJECTED_MAX: u64 = 100_000;
@@ -55,6 +55,20 @@ pub(super) struct Rejections<'a> {
     /// number of the newest.
     dropped: u64,
     dropped_upto: RejectedNumber,
+    changes: Vec<ReadingChange>,
+}
+
+/// A change of a rejected reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ReadingChange {
+    /// A person or its device settled the open reading.
+    Settled(RejectedNumber, Code<RejectionCode>),
+    /// The open reading was removed for room.
+    Dropped(RejectedNumber, Code<RejectionCode>),
+    /// Its device settled a reading that was removed for room.
+    DroppedSettled(RejectedNumber),
+    /// A person dismissed all readings that were removed for room.
+    AllDroppedSettled,
 }
 
 impl<'a> Rejections<'a> {
@@ -73,6 +87,7 @@ impl<'a> Rejections<'a> {
             bytes,
             dropped,
             dropped_upto,
+            changes: Vec::new(),
         })
     }
 
@@ -128,12 +143,21 @@ impl<'a> Rejections<'a> {
             return Ok(false);
         }
         self.forget_id(number)?;
+        if let Some(code) = self.code_of(number)? {
+            self.changes.push(ReadingChange::Settled(number, code));
+        }
         if let Some(copy) = self.copy_of(number)? {
             self.by_id.insert((copy, number.get()), ())?;
             self.id_of.insert(number.get(), copy)?;
         }
         self.put_audit(number, record)?;
         Ok(true)
+    }
+
+    fn code_of(&self, number: RejectedNumber) -> Result<Option<Code<RejectionCode>>, Fatal> {
+        let record = self.table.get(number.get())?;
+        let code = record.map(|record| stored::rejection_code(record.value()));
+        Ok(code.transpose()?)
     }
 
     /// The digest that identifies a settled reading that a broker may send again.
@@ -161,6 +185,7 @@ impl<'a> Rejections<'a> {
             if !self.settle(number, record)? {
                 // The reading was removed for room.
                 self.dropped = self.dropped.saturating_sub(1);
+                self.changes.push(ReadingChange::DroppedSettled(number));
                 self.forget_id(number)?;
             }
         }
@@ -205,6 +230,7 @@ impl<'a> Rejections<'a> {
         }
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
+            self.changes.push(ReadingChange::AllDroppedSettled);
             // No record with this number exists any longer, so nothing is overwritten.
             self.put_audit(self.dropped_upto, record)?;
             self.forget_ids(self.dropped_upto, 0)?;
@@ -230,6 +256,11 @@ impl<'a> Rejections<'a> {
             }
             let (number, record) = entry?;
             (count, bytes) = (count + 1, bytes + record.value().len() as u64);
+            if self.open.get(number.value())?.is_some() {
+                let code = stored::rejection_code(record.value())?;
+                let number = RejectedNumber::new(number.value());
+                self.changes.push(ReadingChange::Dropped(number, code));
+            }
             first.get_or_insert(number.value());
             last = Some(number.value());
         }
@@ -277,8 +308,13 @@ impl<'a> Rejections<'a> {
     }
 
     /// Makes room and stores the bytes of all records. Call this once, at the end of the
-    /// transaction. Returns the count of open readings, and how many of them were removed for room.
-    pub fn close(mut self, write: &Changing<'_>, bytes_max: u64) -> Result<OpenOnes, Fatal> {
+    /// transaction. Returns the count of open readings, and how many of them were removed for room;
+    /// and the changes of readings in this transaction, in order.
+    pub fn close(
+        mut self,
+        write: &Changing<'_>,
+        bytes_max: u64,
+    ) -> Result<(OpenOnes, Vec<ReadingChange>), Fatal> {
         self.trim(bytes_max)?;
         let ids_max = REJECTED_MAX.min(bytes_max / ID_BYTES / IDS_DIVISOR);
         self.forget_ids(RejectedNumber::MAX, ids_max)?;
@@ -289,11 +325,12 @@ impl<'a> Rejections<'a> {
             DROPPED_UPTO,
             self.dropped_upto.get().to_le_bytes().as_slice(),
         )?;
-        Ok(OpenOnes {
+        let ones = OpenOnes {
             open: self.open.len()? + self.dropped,
             dropped: self.dropped,
             dropped_upto: self.dropped_upto,
-        })
+        };
+        Ok((ones, self.changes))
     }
 }
 

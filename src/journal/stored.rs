@@ -13,8 +13,10 @@ pub mod fleet;
 pub mod flow;
 mod id_segment;
 pub mod logged;
+mod period;
 pub mod plan;
 mod progress;
+pub mod search_segment;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -29,15 +31,21 @@ pub use book::{counts_in, counts_out, spans_in, spans_out};
 pub(crate) use convert::convert;
 pub use device_clock::{device_clock_in, device_clock_out};
 pub use document::{document_in, document_key, document_out};
-pub use event::{event_head, event_in, event_out};
+pub use event::{event_head, event_in, event_out, event_texts};
 pub use id_segment::IdSegment;
 pub use logged::{LogHead, log_head_in, log_head_out};
+pub use period::{period_in, period_out};
 pub use progress::{audit_in, audit_out, progress_in, progress_out};
+pub use search_segment::{
+    BlockReader, BlockWriter, Events, SegmentHead, Term, document_term_number, segment_head_in,
+    segment_head_out, term_kind_number, terms_upto_in, terms_upto_out,
+};
 pub use state::StateV1;
 
 use super::{Rejected, Repeats, StateTotals, Totals};
 use crate::document::DocumentNumber;
 use crate::event::{Channel, Name, RejectedNumber, Rejection, Seq};
+use crate::reason::{Code, RejectionCode};
 
 /// A record that this version cannot read: written by a newer version, or damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +55,7 @@ pub struct BadRecord {
     pub why: String,
 }
 
-fn bad(what: &'static str, why: impl fmt::Display) -> BadRecord {
+pub(super) fn bad(what: &'static str, why: impl fmt::Display) -> BadRecord {
     BadRecord {
         what,
         why: why.to_string(),
@@ -142,6 +150,21 @@ enum RejectionVersion {
     V2,
 }
 
+/// The reason code of a stored rejected reading.
+pub fn rejection_code(bytes: &[u8]) -> Result<Code<RejectionCode>, BadRecord> {
+    type Head<'a> = (
+        RejectionVersion,
+        &'a str,
+        &'a str,
+        i64,
+        Option<&'a str>,
+        &'a str,
+    );
+    let head: Result<(Head<'_>, _), _> = postcard::take_from_bytes(bytes);
+    let ((.., code), _) = head.map_err(|error| bad("rejected reading", error))?;
+    Ok(code.into())
+}
+
 /// The device and the id of a stored rejected reading.
 pub fn rejection_head(bytes: &[u8]) -> Result<(&str, Option<&str>), BadRecord> {
     type Head<'a> = (RejectionVersion, &'a str, &'a str, i64, Option<&'a str>);
@@ -149,6 +172,35 @@ pub fn rejection_head(bytes: &[u8]) -> Result<(&str, Option<&str>), BadRecord> {
     let ((_version, device, _source, _received_us, id), _) =
         head.map_err(|error| bad("rejected reading", error))?;
     Ok((device, id))
+}
+
+/// What a search finds of a stored rejected reading.
+pub struct RejectionTexts<'a> {
+    pub device: &'a str,
+    pub id: Option<&'a str>,
+    pub code: &'a str,
+    pub received_us: i64,
+}
+
+/// The texts by which a rejected reading is found.
+pub fn rejection_texts(bytes: &[u8]) -> Result<RejectionTexts<'_>, BadRecord> {
+    type Head<'a> = (
+        RejectionVersion,
+        &'a str,
+        &'a str,
+        i64,
+        Option<&'a str>,
+        &'a str,
+    );
+    let head: Result<(Head<'_>, _), _> = postcard::take_from_bytes(bytes);
+    let ((_version, device, _source, received_us, id, code), _) =
+        head.map_err(|error| bad("rejected reading", error))?;
+    Ok(RejectionTexts {
+        device,
+        id,
+        code,
+        received_us,
+    })
 }
 
 pub fn rejection_out(number: RejectedNumber, bytes: &[u8]) -> Result<Rejected, BadRecord> {

@@ -12,6 +12,9 @@ use crate::document::{DocumentNumber, State};
 /// A stored form, as the tables hold it.
 pub type Bytes = &'static [u8];
 
+/// The key of a block of the search index.
+pub type BlockKey = (u64, &'static [u8], u32);
+
 /// `seq` → event. The writer only appends events, and prunes the oldest ones.
 pub const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
 /// Event → number of its document; [`NO_DOCUMENT`] where the event needs none.
@@ -39,6 +42,9 @@ pub const DEVICES: TableDefinition<&str, ()> = TableDefinition::new("devices");
 /// Device → bytes of its events; see `held.rs`.
 pub const HELD: TableDefinition<&str, u64> = TableDefinition::new("held");
 
+/// Period of receipt → counts of what was received in it; see `periods.rs`.
+pub const PERIODS: TableDefinition<u64, &[u8]> = TableDefinition::new("periods");
+
 /// (segment, bucket) → sorted digests of event ids; see `ids.rs`.
 pub const ID_BUCKETS: TableDefinition<(u32, u16), &[u8]> = TableDefinition::new("id_buckets");
 /// Segment → its filter.
@@ -55,15 +61,26 @@ pub const BY_STATE: TableDefinition<(u8, u64), ()> = TableDefinition::new("by_st
 /// (document number, step) → audit record.
 pub const AUDIT: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("audit");
 
+/// Last event of a segment of the search index → head of the segment; see `index.rs`.
+pub const SEARCH_SEGMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("search_segments");
+/// (segment, first text, number) → block of the segment.
+pub const SEARCH_BLOCKS: TableDefinition<BlockKey, &[u8]> = TableDefinition::new("search_blocks");
+/// (kind, folded text, number of the document) → empty; see `transaction/index_changes.rs`.
+pub const DOCUMENT_TERMS: TableDefinition<(u8, &str, u64), ()> =
+    TableDefinition::new("document_terms");
+
 /// Key of a side value ([`Namespace`](super::Namespace)) → its bytes.
 pub const SIDE_VALUES: TableDefinition<&str, &[u8]> = TableDefinition::new("kept");
 /// `totals`, `rejected_bytes`, `rejected_dropped`, `rejected_dropped_upto`, `format` with the
-/// version of this layout, [`LOG`] and [`ROOM`].
+/// version of this layout, [`LOG`], [`ROOM`] and [`TERMS_UPTO`].
 pub const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 /// The key in [`META`] of the head of the log; see `log.rs`.
 pub const LOG: &str = "log";
 /// The key in [`META`] of the bytes of all records; see `budget.rs`.
 pub const ROOM: &str = "room";
+
+/// The key in [`META`] of the last document whose terms are in [`DOCUMENT_TERMS`].
+pub const TERMS_UPTO: &str = "terms_upto";
 
 /// The value in [`EVENT_DOCUMENT`] of an event that needs no document. Document numbers start at 1.
 pub const NO_DOCUMENT: u64 = 0;

@@ -1,5 +1,6 @@
 //! Carries out each request on the tables, within the writer's transaction.
 
+mod index_changes;
 mod prune;
 mod rejected;
 
@@ -15,6 +16,7 @@ use super::held::Held;
 use super::ids::{self, Ids};
 use super::inbox::Accepted;
 use super::namespace::Namespace;
+use super::periods::Periods;
 use super::rejected::{BUDGET_DIVISOR, Rejections};
 use super::stored::{self, Counters};
 use super::tables::Bytes;
@@ -43,12 +45,15 @@ impl Limits {
 
 /// Limit of the audit records of one document; later ones replace the last.
 const AUDIT_MAX: u32 = 1_000;
+/// The beginning of the name of a person in an audit record.
+const PERSON: &str = "user:";
 
 pub(super) struct Transaction<'a> {
     write: &'a Changing<'a>,
     ids: &'a mut Ids,
     counters: &'a mut Counters,
     held: &'a mut Held,
+    periods: &'a mut Periods,
     limits: Limits,
     cursors: &'a mut Cursors,
     events: ChangingTable<'a, u64, Bytes>,
@@ -63,7 +68,7 @@ impl<'a> Transaction<'a> {
         write: &'a Changing<'a>,
         ids: &'a mut Ids,
         counters: &'a mut Counters,
-        held: &'a mut Held,
+        (held, periods): (&'a mut Held, &'a mut Periods),
         limits: Limits,
         cursors: &'a mut Cursors,
     ) -> Result<Self, Fatal> {
@@ -75,6 +80,7 @@ impl<'a> Transaction<'a> {
             ids,
             counters,
             held,
+            periods,
             limits,
             cursors,
             repeats: HashMap::new(),
@@ -109,9 +115,13 @@ impl<'a> Transaction<'a> {
         }
         if let Some(rejections) = self.rejections.take() {
             let bytes_max = self.limits.rejected_bytes_max;
-            let open = rejections.close(self.write, bytes_max)?;
+            let (open, changes) = rejections.close(self.write, bytes_max)?;
             self.counters.totals.rejected_wait(open);
+            for change in changes {
+                self.periods.change_reading(self.write, &change)?;
+            }
         }
+        self.periods.write(self.write)?;
         self.held.write(self.write, self.counters.totals.last_seq)?;
         Ok(())
     }
@@ -148,15 +158,17 @@ impl<'a> Transaction<'a> {
             });
             repeats.count += 1;
             repeats.last = event.received;
+            self.periods.add_duplicate(self.write, event)?;
             return Ok(Accepted::Duplicate { original });
         }
         let totals = &mut self.counters.totals;
         let seq = totals.last_seq.next();
         totals.last_seq = seq;
         totals.stored += 1;
-        if event.flags.contains(&EventFlag::PossibleRepeat) && event.source != SourceKind::Flow {
-            totals.possible_repeats += 1;
-        }
+        let is_repeat =
+            event.flags.contains(&EventFlag::PossibleRepeat) && event.source != SourceKind::Flow;
+        totals.possible_repeats += u64::from(is_repeat);
+        self.periods.add_event(self.write, seq, event, is_repeat)?;
         let bytes = stored::event_in(event)?;
         self.held.add(event, bytes.len());
         self.events.insert(seq.get(), bytes.as_slice())?;
@@ -177,10 +189,7 @@ impl<'a> Transaction<'a> {
         skipped: &[Seq],
         settled: Seq,
     ) -> Result<(), Fatal> {
-        for seq in skipped {
-            self.settle_event(*seq, None)?;
-            self.counters.totals.no_document += 1;
-        }
+        self.settle_unneeded(skipped)?;
         self.counters.totals.settled = self.counters.totals.settled.max(settled);
         if documents.is_empty() {
             return Ok(());
@@ -195,10 +204,7 @@ impl<'a> Transaction<'a> {
                 .is_some();
             if known {
                 tracing::warn!(key = %document.key, "a stored document already covers these events: the gateway creates no other document for them");
-                for seq in &document.events {
-                    self.settle_event(*seq, None)?;
-                    self.counters.totals.no_document += 1;
-                }
+                self.settle_unneeded(&document.events)?;
                 continue;
             }
             let number = self.counters.last_document.next();
@@ -269,7 +275,8 @@ impl<'a> Transaction<'a> {
             by: by.to_owned(),
             note,
         };
-        self.count(State::Waiting, document, true);
+        self.count(&progress, document, true)?;
+        self.change_terms(number, None, Some(&progress))?;
         self.put_progress(number, None, &progress, &record)
     }
 
@@ -291,6 +298,9 @@ impl<'a> Transaction<'a> {
         if known || !self.change_one(change)? {
             return Ok(None);
         }
+        if change.expect == State::Parked && change.by.starts_with(PERSON) {
+            self.periods.add_edit(self.write, &document)?;
+        }
         document.corrects = Some(change.number);
         let note = format!("replaces document {}: {}", change.number, change.note);
         self.put_document(&mut document, &change.by, note)?;
@@ -299,6 +309,15 @@ impl<'a> Transaction<'a> {
                 .insert(seq.get(), document.number.get())?;
         }
         Ok(Some(document.number))
+    }
+
+    fn settle_unneeded(&mut self, events: &[Seq]) -> Result<(), Fatal> {
+        for seq in events {
+            self.settle_event(*seq, None)?;
+            self.counters.totals.no_document += 1;
+            self.periods.add_unneeded(self.write, *seq)?;
+        }
+        Ok(())
     }
 
     /// Stores the document of an event. `None`: the event needs no document.
@@ -334,7 +353,11 @@ impl<'a> Transaction<'a> {
         if before.state != change.expect {
             return Ok(false);
         }
-        if before.state != change.progress.state {
+        let reason =
+            |progress: &Progress| progress.reason.as_ref().map(|reason| reason.code.clone());
+        let is_counted_anew = before.state != change.progress.state
+            || before.state == State::Parked && reason(&before) != reason(&change.progress);
+        if is_counted_anew {
             let document = self
                 .write
                 .open_table(tables::DOCUMENTS)?
@@ -344,8 +367,8 @@ impl<'a> Transaction<'a> {
             let Some(document) = document else {
                 return Ok(false);
             };
-            self.count(before.state, &document, false);
-            self.count(change.progress.state, &document, true);
+            self.count(&before, &document, false)?;
+            self.count(&change.progress, &document, true)?;
         }
         let record = AuditRecord {
             at: change.progress.since,
@@ -353,13 +376,16 @@ impl<'a> Transaction<'a> {
             by: change.by.clone(),
             note: change.note.clone(),
         };
+        self.change_terms(number, Some(&before), Some(&change.progress))?;
         self.put_progress(number, Some(before.state), &change.progress, &record)?;
         Ok(true)
     }
 
-    fn count(&mut self, state: State, document: &Document, more: bool) {
+    /// Adds a document to the counts of its state, or removes it.
+    fn count(&mut self, progress: &Progress, document: &Document, more: bool) -> Result<(), Fatal> {
+        let state = progress.state;
         let Some(totals) = self.counters.totals.of_mut(state) else {
-            return;
+            return Ok(());
         };
         let step = |number: &mut u64, by: usize| {
             let by = by as u64;
@@ -371,7 +397,7 @@ impl<'a> Transaction<'a> {
         if state == State::Posted {
             let (left_out, by) = (
                 &mut self.counters.totals.left_out,
-                document.left_out() as u64,
+                document.left_out().len() as u64,
             );
             // A journal of an older version has no count of events that were left out.
             *left_out = if more {
@@ -380,6 +406,8 @@ impl<'a> Transaction<'a> {
                 left_out.saturating_sub(by)
             };
         }
+        self.periods
+            .count_document(self.write, progress, document, more)
     }
 
     fn put_progress(

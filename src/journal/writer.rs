@@ -32,6 +32,7 @@ use super::held::Held;
 use super::ids::Ids;
 use super::inbox::{AppendError, Reply, Request, Settlement};
 use super::log::Log;
+use super::periods::Periods;
 use super::stored::{self, Counters};
 use super::transaction::{Cursors, Limits, Transaction};
 use super::{Fatal, Totals, prepare, tables};
@@ -41,6 +42,8 @@ use crate::fair::{FairQueue, Lane, Origin};
 /// Limit of the events in one group: enough that the fsync is a small part of the time, few
 /// enough that no device waits long.
 pub const GROUP_EVENTS_MAX: usize = 4_096;
+/// The weight in a group of one request of the search index.
+const INDEX_WEIGHT: usize = GROUP_EVENTS_MAX / 8;
 /// How long a group accepts further requests. Rejections and documents take longer than
 /// events.
 const GROUP_TIME_MAX: Duration = Duration::from_millis(4);
@@ -53,6 +56,7 @@ pub(super) struct Writer {
     pub ids: Arc<RwLock<Ids>>,
     pub counters: Counters,
     pub held: Held,
+    pub periods: Periods,
     pub totals: watch::Sender<Totals>,
     pub budget: Budget,
     /// When the budget was measured last.
@@ -179,9 +183,9 @@ impl Writer {
         answers: &mut Vec<Answer>,
     ) -> Result<bool, Fatal> {
         let changes = Changing::new(write, std::mem::take(&mut self.noted));
-        let (counters, held) = (&mut self.counters, &mut self.held);
+        let (counters, sums) = (&mut self.counters, (&mut self.held, &mut self.periods));
         let (limits, cursors) = (self.limits, &mut self.cursors);
-        let mut transaction = Transaction::open(&changes, ids, counters, held, limits, cursors)?;
+        let mut transaction = Transaction::open(&changes, ids, counters, sums, limits, cursors)?;
         let begun = clock::instant();
         let (mut next, mut weight, mut can_wait) = (Some(first), 0, true);
         while let Some(request) = next.take() {
@@ -271,7 +275,7 @@ fn is_seal_alone(request: &Request) -> bool {
             unused_scans,
             side_changes,
             ..
-        } => *unused_scans == 0 && side_changes.is_empty(),
+        } => unused_scans.is_empty() && side_changes.is_empty(),
         _ => false,
     }
 }
@@ -282,6 +286,9 @@ fn enqueue(waiting: &mut FairQueue<Request>, request: Request) {
         Request::Append { lane, .. } => lane.clone(),
         Request::StoreSideValues { .. } => Lane::of(Origin::SideStorage),
         Request::Prune { .. } => Lane::of(Origin::Prune),
+        Request::Index { .. } | Request::DropSegment { .. } | Request::AddOldTerms { .. } => {
+            Lane::of(Origin::Index)
+        }
         _ => Lane::of(Origin::Gateway),
     };
     waiting.push(lane, weigh(&request).max(1) as u64, request);
@@ -321,9 +328,11 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
         Request::Append {
             decoded,
             side_changes,
+            wrong_scans,
             reply,
             ..
         } => {
+            transaction.count_wrong(&wrong_scans)?;
             let accepted = transaction.append(&decoded)?;
             transaction.store_side_values(side_changes)?;
             answer(reply, accepted)
@@ -337,7 +346,7 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
             reply,
         } => {
             transaction.store_side_values(side_changes)?;
-            transaction.count_unused(unused_scans);
+            transaction.count_unused(&unused_scans)?;
             answer(reply, transaction.seal(documents, &skipped, settled)?)
         }
         Request::Change {
@@ -363,9 +372,17 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
         Request::DismissScans { record, reply } => {
             answer(reply, transaction.dismiss_scans(&record)?)
         }
-        Request::StoreSideValues { changes, reply } => {
+        Request::StoreSideValues {
+            changes,
+            wrong_scans,
+            reply,
+        } => {
+            transaction.count_wrong(&wrong_scans)?;
             answer(reply, transaction.store_side_values(changes)?)
         }
+        Request::Index { part, reply } => answer(reply, transaction.index(&part)?),
+        Request::DropSegment { after, reply } => answer(reply, transaction.drop_segment(after)?),
+        Request::AddOldTerms { reply } => answer(reply, transaction.add_old_terms()?),
         Request::Prune { now, reply } => answer(reply, transaction.prune(now)?),
         Request::SetLimits { reply, .. } | Request::Close { reply } => answer(reply, ()),
     })
@@ -403,10 +420,12 @@ fn weigh(request: &Request) -> usize {
             readings.iter().map(events).sum()
         }
         Request::StoreSideValues { changes, .. } => changes.len(),
-        // Pruning is much work: it ends its group.
         Request::DismissScans { .. } => 1,
-        Request::Prune { .. } | Request::SetLimits { .. } | Request::Close { .. } => {
-            GROUP_EVENTS_MAX
-        }
+        Request::Index { .. } | Request::AddOldTerms { .. } => INDEX_WEIGHT,
+        // Much work: these end their group.
+        Request::DropSegment { .. }
+        | Request::Prune { .. }
+        | Request::SetLimits { .. }
+        | Request::Close { .. } => GROUP_EVENTS_MAX,
     }
 }

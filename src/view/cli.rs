@@ -4,6 +4,7 @@ mod config_args;
 mod decisions;
 #[cfg(feature = "demo")]
 pub mod demo;
+mod find_args;
 mod fleet_args;
 
 #[cfg(not(feature = "demo"))]
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use config_args::{ApplyArgs, CheckArgs, ConfigCommand, EncryptArgs, KeygenArgs, SignArgs};
 pub use decisions::{EditWord, ParkedCommand, RejectedCommand};
+pub use find_args::FindArgs;
 pub use fleet_args::{
     BrokerArgs, FleetArgs, FleetCommand, PushArgs, ResumeArgs, StopArgs, StopOptions, WatchArgs,
 };
@@ -112,16 +114,31 @@ Examples:
         arguments: Vec<OsString>,
     },
     /// Watch the daemon in the terminal
-    #[command(after_help = "Press ? for the keys.")]
-    Top,
-    /// Show the state of the gateway on one screen
     #[command(after_help = "\
+Press ? for the keys. Without a terminal that can move its cursor, use `stockrelay status`.
+
+Examples:
+  stockrelay top
+  stockrelay top --read-only      shows everything and decides nothing")]
+    Top {
+        /// Refuse decisions about documents and readings
+        #[arg(long)]
+        read_only: bool,
+    },
+    /// Show what was done since the shift began and what there is to do, then the state of the
+    /// gateway
+    #[command(after_help = "\
+A shift begins at the times of the key shifts; without the key, the day begins at midnight of time_zone.
 The numbers always add up: stored = open + waiting + sending + posted + parked + no document.
 
 Examples:
   stockrelay status
+  stockrelay status --since 2026-11-23T06:00:00+01:00
   stockrelay status --json | jq .oldest_waiting_s")]
     Status {
+        /// Count what was received since this time (with its offset), or since the present shift
+        #[arg(long, value_name = "TIME", default_value = "shift")]
+        since: String,
         /// Print the JSON answer of the control API
         #[arg(long)]
         json: bool,
@@ -142,17 +159,31 @@ Examples:
   stockrelay documents --state waiting
   stockrelay documents --json | jq -r 'select(.state == \"posted\") | .odoo'")]
     Documents(DocumentsArgs),
+    /// Find everything in the journal that a text names: orders, pickings, products, bins, events, ...
+    #[command(after_help = "\
+TEXT is a whole name, or its first 3 or more characters, in upper or lower case; or words of a product's name.
+Names come first (each once), then documents, rejected readings and events, the newest first. `stockrelay trace ID` shows the history of each.
+
+Examples:
+  stockrelay find WH/OUT/00042
+  stockrelay find LOC-A --kind location
+  stockrelay find pda-07 --since 2026-11-30T06:00:00Z --kind event
+  stockrelay find 4006381333931 --json | jq -r .id")]
+    Find(FindArgs),
     /// Follow an event from its reading to Odoo
     #[command(after_help = "\
-ID is an event's id, DEVICE/ID, its number (seq, or seq:N), a rejected reading's id, or a document's key or number.
-If a number is both, it means the event: give the key of the document (`stockrelay parked list` shows it).
+ID is an event's id, DEVICE/ID, its number (seq, or seq:N), a rejected reading's id, or a document's key or number;
+or the whole name of a picking, an order, a product's barcode, a bin, a lot, ...: then the newest event or document with it.
+If a number is both, it means the event: give the key of the document (`stockrelay parked list` shows it), or KIND:NAME.
 
 Examples:
   stockrelay trace pda-07/8c1f
+  stockrelay trace WH/OUT/00042
+  stockrelay trace product:4711
   stockrelay trace 4711 --json
   stockrelay trace 9b1f0c6e5d4a3b2c1d0e9f8a7b6c5d4e")]
     Trace {
-        /// The event, rejected reading or document
+        /// The event, rejected reading, document or name
         id: String,
         /// Print the JSON answer of the control API
         #[arg(long)]

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::records::Refusal;
+use super::rights::describe_access;
 
 /// The largest answer that the client accepts, in bytes: a page of the longest events and lines is
 /// smaller.
@@ -28,9 +29,7 @@ pub enum ClientError {
         "no daemon answers on {}: start it with `stockrelay run` or `systemctl start stockrelay`, or name its socket with --socket", socket.display()
     )]
     NotRunning { socket: PathBuf },
-    #[error(
-        "this user may not connect to {}: run the command as a user of the socket's group, or as root", .0.display()
-    )]
+    #[error("this user may not connect to {}: {}", .0.display(), describe_access(.0))]
     NotPermitted(PathBuf),
     #[error(
         "no daemon answers on {}, because the file is not a socket: remove the file or correct control.socket, then start stockrelay", .0.display()

@@ -3,6 +3,7 @@
 
 mod apply;
 mod config;
+mod find;
 mod fleet;
 mod lists;
 mod pages;
@@ -22,6 +23,7 @@ use crate::view::table::is_unsafe;
 
 pub use apply::{apply, history, roll_back};
 pub use config::{Process, config};
+pub use find::find;
 pub use fleet::fleet;
 pub use lists::{documents, events};
 pub use parked::parked;
@@ -113,6 +115,10 @@ fn rewrite_for_commands(remedy: &str) -> String {
         .replace(" (\"payload\")", "")
         .replace(" (\"channel\")", "")
         .replace(" (\"with\")", "")
+        .replace(
+            "/v1/search finds parts of names",
+            "`stockrelay find TEXT` finds parts of names",
+        )
         .replace("no_document", "no-document")
 }
 

@@ -12,12 +12,20 @@ mod decide;
 mod edit;
 mod events;
 mod history;
+mod log;
 mod meaning;
+mod names;
+mod orders;
+mod permission;
 mod problem;
 mod query;
 mod read;
+mod search;
 mod settle;
+mod several;
+mod since;
 mod stream;
+mod undiscard;
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,6 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::net::{TcpListener, UnixListener};
@@ -36,11 +45,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use super::gateway::{EffectiveKey, EffectiveView};
 use super::gateway::{Gateway, blocking};
+use super::rights::Rights;
 use super::{http, metrics};
 use crate::board::Board;
 use crate::catalog::Catalog;
 use crate::clock;
-use crate::config;
+use crate::config::{self, ShiftRules};
 use crate::decode::PAYLOAD_BYTES_MAX;
 use crate::decode::profiles::Profiles;
 use crate::event::Name;
@@ -59,6 +69,9 @@ const BODY_BYTES_MAX: usize = 16_384;
 const RESEND_BYTES_MAX: usize = 6 * PAYLOAD_BYTES_MAX + BODY_BYTES_MAX;
 /// The largest body with the prefixes of a scanner profile, in bytes.
 const MEANING_BYTES_MAX: usize = 2 << 20;
+
+/// The path that only reads, although its requests have a body.
+const MEANING: &str = "/v1/meaning";
 
 /// How long one request searches for entries that match a filter. The answer then has what was
 /// found so far.
@@ -194,6 +207,20 @@ impl Control {
         self
     }
 
+    /// Sets the shifts and the time zone of the configuration.
+    #[must_use]
+    pub fn with_shifts(mut self, shifts: watch::Receiver<ShiftRules>) -> Self {
+        self.gateway.shifts = Some(shifts);
+        self
+    }
+
+    /// Sets who may decide.
+    #[must_use]
+    pub fn with_rights(mut self, rights: Rights) -> Self {
+        self.gateway.rights = rights;
+        self
+    }
+
     #[must_use]
     pub fn handle(&self) -> ControlHandle {
         ControlHandle {
@@ -231,6 +258,9 @@ impl Control {
             metrics,
             changes: (_sender, mut changes),
         } = self;
+        if let Some(warning) = gateway.rights.warning() {
+            tracing::warn!("{warning}");
+        }
         let mut serving = JoinSet::new();
         let (mut of_socket, mut of_metrics) = (cancel.child_token(), cancel.child_token());
         serving.spawn(serve_socket(gateway.clone(), socket, of_socket.clone()));
@@ -277,6 +307,7 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
     Router::new()
         .route("/v1/status", get(read::status))
         .route("/v1/events", get(events::events))
+        .route("/v1/search", get(search::search))
         .route("/v1/rejected", get(read::rejected))
         .route("/v1/rejected/dismiss", post(settle::dismiss_many))
         .route("/v1/rejected/{id}", get(settle::show))
@@ -287,15 +318,20 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         )
         .route("/v1/documents", get(read::documents))
         .route("/v1/parked", get(read::parked))
-        .route("/v1/parked/retry", post(decide::retry_all))
+        .route("/v1/documents/{id}/undiscard", post(undiscard::undiscard))
+        .route("/v1/parked/retry", post(several::retry))
+        .route("/v1/parked/discard", post(several::discard))
         .route("/v1/parked/{id}", get(read::parked_one))
         .route("/v1/parked/{id}/retry", post(decide::retry))
         .route("/v1/parked/{id}/discard", post(decide::discard))
         .route("/v1/parked/{id}/edit", post(edit::edit))
         .route("/v1/trace/{*id}", get(history::trace))
+        .route("/v1/orders", get(orders::orders))
+        .route("/v1/names", get(names::names))
+        .route("/v1/log", get(log::log))
         .route("/v1/stream", get(stream::stream))
         .route(
-            "/v1/meaning",
+            MEANING,
             post(meaning::meaning).layer(DefaultBodyLimit::max(MEANING_BYTES_MAX)),
         )
         .route("/v1/config", get(configuration::show))
@@ -310,6 +346,7 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         .fallback(problem::unknown_path)
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(gateway.clone(), permission::check))
         .layer(axum::Extension(cancel.clone()))
         .with_state(gateway)
 }

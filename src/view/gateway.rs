@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 
-use super::snapshot::Status;
+use super::rights::Rights;
+use super::snapshot::{Begin, Status, Window};
 use crate::board::Board;
 use crate::catalog::Catalog;
-use crate::config::{Config, effective};
+use crate::clock;
+use crate::config::{Config, ShiftRules, effective};
 use crate::decode::profiles::Profiles;
 use crate::event::Name;
 use crate::fleet::reception::Reception;
@@ -55,6 +59,14 @@ impl EffectiveView {
     }
 }
 
+/// The time since which a status counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SinceWhen {
+    Time(Timestamp),
+    /// When the present shift began; without shifts, the present day.
+    Shift,
+}
+
 /// The sources of all answers; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Gateway {
@@ -71,6 +83,10 @@ pub struct Gateway {
     pub(super) reception: Option<Reception>,
     /// The effective configuration. `None` only in tests.
     pub(super) effective: Option<watch::Receiver<EffectiveView>>,
+    /// The shifts and the time zone. `None` only in tests.
+    pub(super) shifts: Option<watch::Receiver<ShiftRules>>,
+    /// Who may decide.
+    pub(super) rights: Rights,
     /// One permit for each open stream.
     pub(super) streams: Arc<Semaphore>,
     /// One permit for each status that is being read.
@@ -90,17 +106,53 @@ impl Gateway {
             reloads: None,
             reception: None,
             effective: None,
+            shifts: None,
+            rights: Rights::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             statuses: Arc::new(Semaphore::new(STATUSES_MAX)),
             pages: Arc::new(Semaphore::new(PAGES_MAX)),
         }
     }
 
-    /// Reads the current status. `None`: the runtime is shutting down.
-    pub(super) async fn status(&self) -> Option<Result<Status, JournalError>> {
+    /// Reads the current status, with the counts of a window. `None`: the runtime is shutting down.
+    pub(super) async fn status(
+        &self,
+        since: Option<SinceWhen>,
+    ) -> Option<Result<Status, JournalError>> {
         let (gateway, statuses) = (self.clone(), Arc::clone(&self.statuses));
-        let take = move || Status::take(&gateway.site, &gateway.journal, &gateway.board);
+        let take = move || {
+            let mut status = Status::take(&gateway.site, &gateway.journal, &gateway.board)?;
+            let window = since.map(|since| gateway.window(since)).transpose()?;
+            if let Some(mut window) = window {
+                // The journal counts them as open until the assembler has skipped them.
+                let open_unused = status.events.open_unused;
+                window.events.unused_scans += open_unused.min(window.events.open);
+                status.window = Some(window);
+            }
+            Ok(status)
+        };
         blocking(statuses, take).await
+    }
+
+    fn window(&self, since: SinceWhen) -> Result<Window, JournalError> {
+        let rules = self.shifts.as_ref().map(|rules| rules.borrow().clone());
+        let rules = rules.unwrap_or_default();
+        let of_odoo = || TimeZone::get(&self.board.snapshot().zone?).ok();
+        let zone = rules.zone.or_else(of_odoo).unwrap_or_else(clock::zone);
+        let (requested, begin) = match since {
+            SinceWhen::Time(time) => (time, Begin::Time),
+            SinceWhen::Shift => {
+                let began = rules.shifts.began(clock::now(), &zone);
+                let is_day = rules.shifts.is_empty();
+                (began, if is_day { Begin::Day } else { Begin::Shift })
+            }
+        };
+        Ok(Window {
+            requested,
+            begin,
+            zone: zone.iana_name().map(str::to_owned),
+            ..Window::from(self.journal.since(requested)?)
+        })
     }
 }
 

@@ -18,7 +18,7 @@ pub enum Mood {
 }
 
 /// The code of the alarm about anonymous access, which the site has chosen: it needs no person.
-const ANONYMOUS: &str = "anonymous";
+pub const ANONYMOUS: &str = "anonymous";
 
 /// Digits of the hash that a screen shows.
 const HASH_DIGITS: usize = 8;

@@ -17,6 +17,7 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::net::unix::UCred;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio_util::either::Either;
@@ -44,6 +45,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     pub uid: Option<u32>,
+    /// The group of the process.
+    pub gid: Option<u32>,
 }
 
 type Stream = Either<UnixStream, TcpStream>;
@@ -58,13 +61,21 @@ impl Listener {
         match self {
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                let uid = stream.peer_cred().ok().map(|cred| cred.uid());
-                Ok((Either::Left(stream), Peer { uid }, None))
+                let credentials = stream.peer_cred().ok();
+                let peer = Peer {
+                    uid: credentials.as_ref().map(UCred::uid),
+                    gid: credentials.as_ref().map(UCred::gid),
+                };
+                Ok((Either::Left(stream), peer, None))
             }
             Self::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
                 let address = from.ip().to_canonical();
-                Ok((Either::Right(stream), Peer { uid: None }, Some(address)))
+                let peer = Peer {
+                    uid: None,
+                    gid: None,
+                };
+                Ok((Either::Right(stream), peer, Some(address)))
             }
         }
     }

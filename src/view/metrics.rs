@@ -45,7 +45,7 @@ async fn metrics(State(gateway): State<Gateway>, asked: HeaderMap) -> impl IntoR
         .filter_map(|value| value.to_str().ok())
         .collect();
     let format = Format::of(&accept.join(","));
-    match gateway.status().await {
+    match gateway.status(None).await {
         Some(Ok(status)) => {
             let headers = [(header::CONTENT_TYPE, format.content_type())];
             (StatusCode::OK, headers, text(status, format))

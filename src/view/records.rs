@@ -3,6 +3,8 @@
 //! Quantities are JSON numbers, as in the messages of devices and in Odoo.
 
 mod answers;
+mod floor;
+mod found;
 
 use std::collections::BTreeMap;
 
@@ -17,9 +19,13 @@ use crate::event::{Action, Field, Name, Recorded, RejectedNumber, Seq};
 use crate::journal::{AuditRecord, Entry, Rejected, Repeats};
 
 pub use answers::{
-    BundleAnswer, ConfigHistory, ConfigHistoryEntry, Dismissed, DocumentDetail, DocumentPage,
-    EventPage, Refusal, RejectedPage, Resent, Retried, SearchView, Trace,
+    BundleAnswer, ConfigHistory, ConfigHistoryEntry, DiscardedMany, Dismissed, DocumentDetail,
+    DocumentPage, EventPage, Refusal, RejectedPage, Resent, Retried, SearchView, Trace, Undecided,
 };
+pub use floor::{
+    CodeNameView, LogLine, LogPage, Names, OrderLineView, OrderPage, OrderView, WorkView,
+};
+pub use found::{Hit, HitKind, HitPage, NameView};
 
 /// The most that lists show of a rejected reading's payload, in bytes.
 const PAYLOAD_SHOWN_BYTES_MAX: usize = 1_024;
@@ -165,7 +171,7 @@ fn list_fields(action: &Action) -> Map<String, Value> {
 }
 
 /// Writes a whole number without decimals: 2, not 2.0.
-fn number(quantity: Decimal) -> Value {
+pub(super) fn number(quantity: Decimal) -> Value {
     match (quantity.is_integer(), quantity.to_i64(), quantity.to_f64()) {
         (true, Some(whole), _) => whole.into(),
         (_, _, Some(float)) => float.into(),

@@ -5,6 +5,8 @@
 //! numbers always add up:** `events.stored` = open + waiting + sending + posted + parked +
 //! `no_document`.
 
+mod window;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,6 +18,8 @@ use crate::clock;
 use crate::document::DocumentNumber;
 use crate::event::{Name, RejectedNumber, Seq, SourceKind};
 use crate::journal::{Journal, JournalError, Totals};
+
+pub use window::{Begin, RejectedOfCode, Window, WindowDocuments, WindowEvents, WindowRejected};
 
 /// The limit of devices in a status: those that drift first, then connected devices, then those
 /// with the newest messages.
@@ -46,12 +50,18 @@ pub struct Status {
     pub unfinished: BTreeMap<String, u64>,
     /// The raised alarms, from code to sentence.
     pub alarms: BTreeMap<String, String>,
+    /// When each of them was raised, as far as it is known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub alarms_since: BTreeMap<String, Timestamp>,
     /// The configuration that runs.
     #[serde(default)]
     pub config: ConfigView,
     /// The ways to central IT.
     #[serde(default, skip_serializing_if = "FleetView::is_empty")]
     pub fleet: FleetView,
+    /// What was received since a time, if the request names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
 }
 
 /// Counts of events and readings. Pruning lowers none of them. `stored`, `duplicates`, `rejected`
@@ -250,8 +260,10 @@ impl Status {
             devices: Devices::of(live.devices, live.drift, &down),
             unfinished: live.unfinished,
             alarms,
+            alarms_since: live.alarms_since,
             config: live.config,
             fleet: live.fleet,
+            window: None,
         }
     }
 

@@ -1,31 +1,38 @@
-//! `stockrelay top`: the gateway in a terminal. Each panel has a file of its own.
+//! `stockrelay top`: the gateway in a terminal.
 //!
 //! ```text
 //! feed (asks the control socket each second) ─┐
 //! keys (a thread: reading a terminal blocks) ─┼─▶ App ─▶ draw
-//! decisions that were sent                   ─┘    └─▶ requests: decisions of people, quit
+//! decisions that were sent                   ─┘    ├─▶ needs of the open view, to the feed
+//!                                                  └─▶ requests: decisions of people, quit
 //! ```
-//! [`App`] uses neither terminal nor socket nor clock, so that its frames can be tested. The
+//! [`App`] uses neither terminal nor socket nor clock, so that its frames can be tested. Each panel
+//! is a [`list::Spec`] in a file of its own: columns, rows from the data, what they need. Enter
+//! opens a page or a list above the panel, Esc closes it. `keys` is the one table of keys. The
 //! terminal is restored also after a panic, SIGTERM, SIGINT and SIGHUP.
 
 mod app;
-mod detail;
-mod devices;
+mod ask;
+mod data;
 mod dialog;
-mod discard;
-mod documents;
+mod draw_view;
 mod edit;
 mod feed;
 mod help;
 mod keys;
-mod link;
-mod parked;
+mod list;
+mod overview;
+mod page;
+mod pages;
+mod panels;
 mod parts;
 mod rates;
 mod request;
 mod retry;
 mod screen;
+mod sending;
 mod settle;
+mod terminal;
 mod texts;
 mod theme;
 mod typing;
@@ -37,22 +44,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, Event};
-use serde_json::json;
+use ratatui::crossterm::event::{self, Event, MouseButton, MouseEventKind};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-pub use app::{App, Panel, Snapshot, Update};
-pub use keys::QUIT;
+pub use app::{App, Click};
+pub use data::{Answer, Data, DeviceEvents, Found, Hit, Need, Subject, Update};
+pub use keys::{QUIT, keys_as_markdown};
 pub use request::Request;
 pub use screen::draw;
+pub use theme::{Colours, Theme};
 
-use super::client::{Client, ClientError, encode_for_path};
-use super::commands::{describe_resent, dismiss_many, retry_all};
-use super::records::{DocumentDetail, RejectedView, Resent};
-use super::table::counted;
+use self::terminal::{Screen, theme_of_terminal};
+use super::client::Client;
 use crate::clock;
+use crate::document::DocumentNumber;
 
 /// The limit of messages that wait to be shown; at the limit their senders wait.
 const MESSAGES_MAX: usize = 64;
@@ -65,123 +71,88 @@ const KEY_WAIT: Duration = Duration::from_millis(100);
 enum Message {
     Update(Update),
     Key(event::KeyEvent),
+    Click(Click),
     /// Draw again: the size has changed.
     Resized,
-    /// The result of a request.
-    Notice(String),
+    /// The result of a request, and the documents that it decided about.
+    Finished(String, Vec<DocumentNumber>),
 }
 
 /// Shows the gateway that answers on this socket until `q`, or a signal to stop. `quit`: what `q`
-/// does, for the help.
-pub async fn run(socket: &Path, quit: &'static str) -> io::Result<()> {
+/// does, for the help. `is_read_only`: decisions are refused.
+pub async fn run(socket: &Path, quit: &'static str, is_read_only: bool) -> io::Result<()> {
+    let no_terminal = |what: &str| {
+        let text = format!("{what}; use `stockrelay status` to print the state once");
+        io::Error::other(text)
+    };
     if !io::stdout().is_terminal() {
-        let text =
-            "standard output is not a terminal; use `stockrelay status` to print the state once";
-        return Err(io::Error::other(text));
+        return Err(no_terminal("standard output is not a terminal"));
+    }
+    if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        return Err(no_terminal(
+            "TERM is dumb: the terminal cannot move its cursor",
+        ));
     }
     let mut stop = Stop::new()?;
-    let mut terminal = ratatui::try_init()?;
-    let result = tokio::select! {
-        result = watch(&mut terminal, socket, quit) => result,
+    let mut screen = Screen::open()?;
+    let mut app = App::new(socket, theme_of_terminal());
+    (app.quit, app.is_read_only) = (quit, is_read_only);
+    tokio::select! {
+        result = watch(&mut screen, app) => result,
         () = stop.wait() => Ok(()),
-    };
-    ratatui::restore();
-    result
+    }
 }
 
-async fn watch(
-    terminal: &mut DefaultTerminal,
-    socket: &Path,
-    quit: &'static str,
-) -> io::Result<()> {
-    let client = Client::new(socket);
+async fn watch(screen: &mut Screen, mut app: App) -> io::Result<()> {
+    let client = Client::new(&app.socket);
     let (sender, mut messages) = mpsc::channel(MESSAGES_MAX);
+    let (needs, wanted) = watch::channel(app.needs());
     let _keys = Keys::start(sender.clone());
-    let feed = tokio::spawn(feed::feed(client.clone(), sender.clone()));
+    let feed = tokio::spawn(feed::feed(client.clone(), wanted, sender.clone()));
     let _feed = tokio_util::task::AbortOnDropHandle::new(feed);
-    let mut app = App::new(socket, std::env::var_os("NO_COLOR").is_none());
-    app.quit = quit;
     let mut redraw = tokio::time::interval(REDRAW_EACH);
     loop {
         app.tick(clock::now());
-        terminal.draw(|frame| draw(frame, &mut app))?;
+        screen.terminal().draw(|frame| draw(frame, &mut app))?;
+        let now = app.needs();
+        needs.send_if_modified(|known| {
+            let is_new = *known != now;
+            *known = now;
+            is_new
+        });
         let message = tokio::select! {
             Some(message) = messages.recv() => message,
             _ = redraw.tick() => continue,
         };
-        match message {
-            Message::Update(update) => app.update(update, clock::now()),
-            Message::Notice(notice) => app.notice = Some(notice),
-            Message::Resized => {}
-            Message::Key(key) => match app.press(key) {
-                Some(Request::Quit) => return Ok(()),
-                Some(request) => drop(tokio::spawn(execute(
-                    client.clone(),
-                    request,
-                    sender.clone(),
-                ))),
-                None => {}
-            },
+        let request = match message {
+            Message::Update(update) => {
+                app.update(update, clock::now());
+                None
+            }
+            Message::Finished(notice, decided) => {
+                app.finish(notice, &decided);
+                None
+            }
+            Message::Resized => None,
+            Message::Key(key) => app.press(key),
+            Message::Click(click) => app.click(click),
+        };
+        match request {
+            Some(Request::Quit) => return Ok(()),
+            Some(request) => {
+                let (client, sender) = (client.clone(), sender.clone());
+                drop(tokio::spawn(async move {
+                    let (notice, decided) = sending::execute(&client, request).await;
+                    // The receiver is gone only when the screen has ended.
+                    drop(sender.send(Message::Finished(notice, decided)).await);
+                }));
+            }
+            None => {}
         }
     }
 }
 
-/// Sends a request and shows its result on the screen.
-async fn execute(client: Client, request: Request, sender: mpsc::Sender<Message>) {
-    let notice = match send(&client, request).await {
-        Ok(notice) => notice,
-        Err(error) => error.to_string(),
-    };
-    // The receiver is gone only when the screen has ended.
-    drop(sender.send(Message::Notice(notice)).await);
-}
-
-async fn send(client: &Client, request: Request) -> Result<String, ClientError> {
-    let (key, decision, body) = match request {
-        Request::Quit => return Ok(String::new()),
-        Request::RetryAll { code, with } => {
-            let retried = retry_all(client, json!({ "code": code, "with": with })).await?;
-            let documents = counted(retried, "document");
-            return Ok(format!("{documents} will be sent again"));
-        }
-        Request::Resend {
-            number,
-            payload,
-            reason,
-        } => {
-            let path = format!("/v1/rejected/{number}/resend");
-            let resent: Resent = client
-                .post(&path, &json!({ "payload": payload, "reason": reason }))
-                .await?;
-            return Ok(describe_resent(&resent));
-        }
-        Request::Dismiss { number, reason } => {
-            let path = format!("/v1/rejected/{number}/dismiss");
-            let _: RejectedView = client.post(&path, &json!({ "reason": reason })).await?;
-            return Ok(format!("Rejected reading {number} is dismissed"));
-        }
-        Request::DismissAll { upto, code, reason } => {
-            let body = json!({ "upto": upto, "code": code, "reason": reason });
-            let dismissed = dismiss_many(client, &body).await?;
-            return Ok(format!(
-                "{} dismissed",
-                counted(dismissed, "rejected reading")
-            ));
-        }
-        Request::Retry { key, with } => (key, "retry", json!({ "with": with })),
-        Request::Edit { key, body } => (key, "edit", body),
-        Request::Discard { key, reason } => (key, "discard", json!({ "reason": reason })),
-    };
-    let path = format!("/v1/parked/{}/{decision}", encode_for_path(&key));
-    let detail: DocumentDetail = client.post(&path, &body).await?;
-    let (number, state) = (detail.document.number, detail.document.state);
-    Ok(match detail.replaces.filter(|_| decision == "edit") {
-        Some(old) => format!("Document {number} replaces document {old} and is now {state}"),
-        None => format!("Document {number} is now {state}"),
-    })
-}
-
-/// The thread that waits for keys; it ends soon after this value is dropped.
+/// The thread that waits for keys and the mouse; it ends soon after this value is dropped.
 struct Keys(Arc<AtomicBool>);
 
 impl Keys {
@@ -190,21 +161,36 @@ impl Keys {
         let stop = Arc::clone(&is_over);
         std::thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) {
-                let message = match event::poll(KEY_WAIT)
-                    .and_then(|ready| ready.then(event::read).transpose())
-                {
-                    Ok(Some(Event::Key(key))) if key.is_press() => Message::Key(key),
-                    Ok(Some(Event::Resize(..))) => Message::Resized,
-                    Ok(_) => continue,
+                let event =
+                    event::poll(KEY_WAIT).and_then(|ready| ready.then(event::read).transpose());
+                let message = match event {
+                    Ok(Some(event)) => message_of(&event),
+                    Ok(None) => continue,
                     // The terminal is gone; SIGHUP stops the rest.
                     Err(_) => break,
                 };
-                if sender.blocking_send(message).is_err() {
+                if let Some(message) = message
+                    && sender.blocking_send(message).is_err()
+                {
                     break;
                 }
             }
         });
         Self(is_over)
+    }
+}
+
+fn message_of(event: &Event) -> Option<Message> {
+    match event {
+        Event::Key(key) if key.is_press() => Some(Message::Key(*key)),
+        Event::Resize(..) => Some(Message::Resized),
+        Event::Mouse(mouse) => Some(Message::Click(match mouse.kind {
+            MouseEventKind::Down(MouseButton::Left) => Click::Left(mouse.column, mouse.row),
+            MouseEventKind::ScrollUp => Click::WheelUp,
+            MouseEventKind::ScrollDown => Click::WheelDown,
+            _ => return None,
+        })),
+        _ => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The commands as people run them: what they print, and their exit codes.
 
+mod find;
 mod profiles;
 mod rejected;
 mod search;
@@ -147,7 +148,7 @@ async fn the_daemon_is_asked_and_decisions_are_made() {
     );
     let status = done(&socket, &["status"]).await;
     assert!(
-        status.contains("2 documents and 1 rejected reading need you"),
+        status.contains("2 refused documents, 1 rejected reading"),
         "{status}"
     );
     assert!(done(&socket, &["rejected", "list"]).await.contains("open"));

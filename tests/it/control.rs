@@ -5,6 +5,9 @@ mod edits;
 mod lists;
 mod metrics;
 mod rejected;
+mod search;
+mod several;
+mod window;
 
 use self::metrics::http;
 use crate::floor::{at, name, rejection, scan, transfer};
@@ -24,6 +27,7 @@ use stockrelay::journal::{Change, Journal, WriterHandle};
 use stockrelay::odoo_id::PickingId;
 use stockrelay::view::client::{Client, ClientError};
 use stockrelay::view::control::Control;
+use stockrelay::view::rights::user_name;
 use stockrelay::view::snapshot::Status;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
@@ -224,6 +228,11 @@ fn moved(number: u64, expect: State, state: State) -> Change {
         by: "forward".to_owned(),
         note: "as seen".to_owned(),
     }
+}
+
+/// The name of the user who runs the tests, and so decides.
+fn own_name() -> String {
+    user_name(Some(rustix::process::geteuid().as_raw()))
 }
 
 fn seqs(page: &Value) -> Vec<u64> {

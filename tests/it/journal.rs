@@ -3,6 +3,7 @@
 mod behind;
 mod documents;
 mod late;
+mod periods;
 mod rejected;
 mod settled;
 mod year;

@@ -48,5 +48,6 @@ mod shares;
 mod shipped;
 mod systemd;
 mod tidy;
+mod top_session;
 mod trial;
 mod turn;

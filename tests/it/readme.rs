@@ -18,9 +18,12 @@ for _ in $(seq 600); do
   sleep 0.1
 done
 stockrelay trace pda-07/8c1f
-useradd -G stockrelay-operators jo
+useradd -G stockrelay-view jo
 operator() { setpriv --reuid jo --regid jo --init-groups sh -c "$1"; }
 operator 'stockrelay --socket /run/stockrelay/control.sock status' >/dev/null && echo operator asks
+operator 'stockrelay --socket /run/stockrelay/control.sock parked retry 1' 2>&1 | grep -q 'usermod -aG stockrelay-decide jo' && echo operator may not decide
+usermod -aG stockrelay-decide jo
+operator 'stockrelay --socket /run/stockrelay/control.sock parked retry 1' 2>&1 | grep -q 'is not parked' && echo operator decides
 operator 'cat /etc/stockrelay/odoo.key' 2>/dev/null && echo operator reads the key
 operator ': >> /var/lib/stockrelay/journal.redb' 2>/dev/null && echo operator writes the journal
 operator 'ls /var/lib/stockrelay' 2>/dev/null && echo operator lists the journal

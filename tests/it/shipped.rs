@@ -6,7 +6,7 @@ use std::process::Command;
 
 use stockrelay::config::{
     self, Broker, Capture, Config, Control, Documents, Fleet, FleetBroker, FleetTls, Journal,
-    Listen, Log, Odoo, Orders, Stock, known_keys,
+    Listen, Log, Odoo, Orders, Shifts, Stock, known_keys,
 };
 use stockrelay::decode::profile::Profile;
 use stockrelay::event::Name;
@@ -26,6 +26,7 @@ fn defaults() -> Config {
         site: Name::new("site1").unwrap(),
         data_dir: "/var/lib/stockrelay".into(),
         time_zone: None,
+        shifts: Shifts::default(),
         listen: Some(Listen {
             devices: Some(root().join("firmware-config/devices.toml")),
             ..Listen::default()

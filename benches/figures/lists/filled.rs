@@ -100,7 +100,7 @@ impl Filling {
         let changes = (sealed.documents.iter())
             .filter_map(|document| self.end(document))
             .collect();
-        let (inbox, unused) = (self.journal.inbox(), sealed.skipped.len() as u64);
+        let (inbox, unused) = (self.journal.inbox(), sealed.skipped.clone());
         inbox
             .seal_and_store(
                 sealed.documents,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Driver, Stop};
-use crate::event::{Event, Name, Rejection};
+use crate::event::{Event, Name, Rejection, Seq};
 use crate::flow::state::State;
 use crate::flow::stored;
 use crate::journal::{AppendError, Namespace, SideChange};
@@ -17,11 +17,11 @@ use crate::journal::{AppendError, Namespace, SideChange};
 const FULL_WAIT: Duration = Duration::from_secs(1);
 
 impl Driver {
-    /// Writes events, rejected readings and the devices' states into the journal in one commit.
-    /// Then adds the events to what `capture` knows about orders.
+    /// Writes events, rejected readings, wrong scans and the devices' states into the journal in
+    /// one commit. Then adds the events to what `capture` knows about orders.
     pub(super) async fn commit(
         &mut self,
-        (events, rejections): (Vec<Event>, Vec<Rejection>),
+        (events, rejections, wrong): (Vec<Event>, Vec<Rejection>, Vec<Seq>),
         states: &BTreeMap<Name, State>,
     ) -> Result<(), Stop> {
         let judged: Vec<_> = events
@@ -34,12 +34,8 @@ impl Driver {
         changes.push(self.cursor_change());
         let accepted = loop {
             let (entries, changes) = (entries.clone(), changes.clone());
-            match self
-                .journal
-                .inbox()
-                .append_and_store(entries, changes)
-                .await
-            {
+            let inbox = self.journal.inbox();
+            match inbox.append_of_flow(entries, changes, wrong.clone()).await {
                 Ok(accepted) => break accepted,
                 Err(AppendError::Full | AppendError::Disk | AppendError::Share) => {
                     tokio::time::sleep(FULL_WAIT).await;
@@ -54,16 +50,15 @@ impl Driver {
         Ok(())
     }
 
-    /// Writes changes and the cursor into the journal.
-    pub(super) async fn store(&mut self, mut changes: Vec<SideChange>) -> Result<(), Stop> {
+    /// Writes changes, wrong scans and the cursor into the journal.
+    pub(super) async fn store(
+        &mut self,
+        (mut changes, wrong): (Vec<SideChange>, Vec<Seq>),
+    ) -> Result<(), Stop> {
         changes.push(self.cursor_change());
         loop {
-            match self
-                .journal
-                .inbox()
-                .store_side_values(changes.clone())
-                .await
-            {
+            let inbox = self.journal.inbox();
+            match inbox.store_of_flow(changes.clone(), wrong.clone()).await {
                 Ok(()) => break,
                 Err(AppendError::Full | AppendError::Disk | AppendError::Share) => {
                     tokio::time::sleep(FULL_WAIT).await;

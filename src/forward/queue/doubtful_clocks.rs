@@ -229,8 +229,13 @@ mod tests {
             let keep = keep.map(|(device, clock)| device_clock_change(device, clock.as_ref()));
             let keep = keep.collect::<Result<_, _>>().unwrap();
             let inbox = self.journal.inbox();
-            let sealing =
-                inbox.seal_and_store(sealed.documents, sealed.skipped, 0, sealed.settled, keep);
+            let sealing = inbox.seal_and_store(
+                sealed.documents,
+                sealed.skipped,
+                Vec::new(),
+                sealed.settled,
+                keep,
+            );
             sealing.await.unwrap();
         }
 

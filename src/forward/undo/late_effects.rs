@@ -372,7 +372,13 @@ mod tests {
         let inbox = journal.inbox();
         inbox.append(vec![Ok(scan())]).await.unwrap();
         let settled = Seq::new(1);
-        let sealing = inbox.seal_and_store(vec![document()], Vec::new(), 0, settled, Vec::new());
+        let sealing = inbox.seal_and_store(
+            vec![document()],
+            Vec::new(),
+            Vec::new(),
+            settled,
+            Vec::new(),
+        );
         sealing.await.unwrap();
         let entry = journal.document(ONE).unwrap().unwrap();
         let sending = change(&entry, State::Sending, String::new());

@@ -50,7 +50,8 @@ impl Journal {
         })
     }
 
-    fn first_searched(&self) -> u64 {
+    /// The oldest rejected reading that a search reads.
+    pub(super) fn first_searched(&self) -> u64 {
         let newest = RejectedNumber::new(self.totals().rejected);
         newest.back_by(SEARCHED_MAX).next().get()
     }

@@ -6,6 +6,7 @@ use super::{BadRecord, DecimalV1, bad, decode, encode, time};
 use crate::event::{
     Action, Event, EventFlag, EventType, Field, Goods, Move, Movement, Name, SourceKind,
 };
+use crate::journal::terms::TermKind;
 use rust_decimal::Decimal;
 
 /// Each version begins with [`EventV1`], of which [`event_head`] reads the beginning.
@@ -356,6 +357,47 @@ pub fn event_head(bytes: &[u8]) -> Result<(&str, &'static EventType), BadRecord>
         ActionHead::Undo => EventType::UNDO,
     };
     Ok((head.device, event_type))
+}
+
+/// Passes each text by which an event is found to `take`. Returns the time of the event, in
+/// microseconds since 1970.
+pub fn event_texts<'a>(
+    bytes: &'a [u8],
+    mut take: impl FnMut(TermKind, &'a str),
+) -> Result<i64, BadRecord> {
+    let (StoredEvent::V1(stored) | StoredEvent::V2(stored, _) | StoredEvent::V3(stored, ..)) =
+        decode("event", bytes)?;
+    take(TermKind::Event, stored.id);
+    take(TermKind::Device, stored.device);
+    let mut add = |kind, text: Option<&'a str>| {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            take(kind, text);
+        }
+    };
+    add(TermKind::Operator, stored.operator);
+    match stored.action {
+        ActionV1::Scan(code, _) => add(TermKind::Scan, Some(code)),
+        ActionV1::Transfer(goods)
+        | ActionV1::Pick(goods)
+        | ActionV1::Receive(goods)
+        | ActionV1::Count(goods)
+        | ActionV1::Scrap(goods)
+        | ActionV1::Return(goods)
+        | ActionV1::Pack(goods)
+        | ActionV1::ReceiveBestBefore(goods, _) => {
+            add(TermKind::Product, goods.product);
+            add(TermKind::Location, goods.from);
+            add(TermKind::Location, goods.to);
+            add(TermKind::Lot, goods.lot);
+            add(TermKind::Package, goods.package);
+            add(TermKind::Order, goods.order);
+        }
+        ActionV1::Ship { order, .. } | ActionV1::Validate { order } => {
+            add(TermKind::Order, Some(order));
+        }
+        ActionV1::Undo { .. } => {}
+    }
+    Ok(stored.received_us.wrapping_add(stored.at_us_after))
 }
 
 pub fn event_out(bytes: &[u8]) -> Result<Event, BadRecord> {

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 
 use self::records::{
     at, best_before, book, counters, device_clock, document, documents_v2, documents_v4, events,
-    flagged, left_out, measured, progress, progress_v2, text, undo_v3, unsupported, unused_scans,
+    flagged, left_out, measured, periods, progress, progress_v2, text, undo_v3, unsupported,
+    unused_scans,
 };
 use super::*;
 use crate::device_clock::DeviceClock;
@@ -169,6 +170,15 @@ fn totals_with_unused_scans_are_read_and_written_as_ever() {
     let golden = golden_in(include_str!("totals_v4.txt"), "totals");
     assert_eq!(counters_out(&golden).unwrap(), unused_scans());
     assert_eq!(counters_in(&unused_scans()).unwrap(), golden);
+}
+
+#[test]
+fn the_counts_of_a_period_are_read_and_written_as_ever() {
+    let golden = |name: &str| golden_in(include_str!("periods.txt"), name);
+    for (name, period) in periods() {
+        assert_eq!(period_out(&golden(name)).unwrap(), period, "{name}");
+        assert_eq!(period_in(&period).unwrap(), golden(name), "{name}");
+    }
 }
 
 #[test]
@@ -449,6 +459,9 @@ fn print_the_present_forms() {
     records.push(("event", event_in(&event).unwrap()));
     records.push(("document", document_in(&document).unwrap()));
     records.push(("totals", counters_in(&left_out()).unwrap()));
+    for (name, period) in periods() {
+        records.push((name, period_in(&period).unwrap()));
+    }
     for (name, bytes) in records {
         print!("{name} ");
         for byte in bytes {

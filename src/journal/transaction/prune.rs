@@ -78,10 +78,14 @@ impl Transaction<'_> {
             self.event_document.remove(seq)?;
             repeats.remove(seq)?;
         }
-        if events.is_empty() || begun.elapsed() < PRUNE_TIME_MAX {
+        drop(repeats);
+        let count = events.len() as u64;
+        self.prune_index(&mut events)?;
+        if count == 0 || begun.elapsed() < PRUNE_TIME_MAX {
+            self.periods.prune(self.write, retained)?;
             rejected::open(&mut self.rejections, self.write)?.prune(retained)?;
         }
-        Ok(events.len() as u64)
+        Ok(count)
     }
 
     /// Removes documents of one state: the lowest numbers, and those at the cursor.
@@ -148,15 +152,16 @@ impl Transaction<'_> {
         events: &mut Vec<Seq>,
     ) -> Result<bool, Fatal> {
         let mut progress = self.write.open_table(tables::PROGRESS)?;
-        let since = progress
+        let ended = progress
             .get(number.get())?
             .map(|bytes| stored::progress_out(bytes.value()))
-            .transpose()?
-            .map(|progress| progress.since);
-        if since.is_none_or(|since| since >= retained) {
+            .transpose()?;
+        let Some(ended) = ended.filter(|ended| ended.since < retained) else {
             return Ok(false);
-        }
+        };
         progress.remove(number.get())?;
+        drop(progress);
+        self.change_terms(number, Some(&ended), None)?;
         let mut documents = self.write.open_table(tables::DOCUMENTS)?;
         if let Some(bytes) = documents.remove(number.get())? {
             let document = stored::document_out(number, bytes.value())?;

@@ -37,6 +37,7 @@ impl Transaction<'_> {
         let bytes_max = self.limits.rejected_bytes_max;
         let rejections = open(&mut self.rejections, self.write)?;
         rejections.append(number, rejection, bytes_max)?;
+        self.periods.add_reading(self.write, number, rejection)?;
         self.settle_by_earlier(number, rejection)?;
         Ok(rejected())
     }
@@ -90,14 +91,21 @@ impl Transaction<'_> {
     }
 
     /// Adds raw scans that were skipped because no flow uses them.
-    pub fn count_unused(&mut self, scans: u64) {
-        self.counters.totals.unused_scans += scans;
+    pub fn count_unused(&mut self, scans: &[Seq]) -> Result<(), Fatal> {
+        self.counters.totals.unused_scans += scans.len() as u64;
+        self.periods.add_unused(self.write, scans)
+    }
+
+    /// Counts scans that flows answered with an error.
+    pub fn count_wrong(&mut self, scans: &[Seq]) -> Result<(), Fatal> {
+        self.periods.add_wrong(self.write, scans)
     }
 
     /// Dismisses the unused scans by the decision of a person. Returns their count.
     pub fn dismiss_scans(&mut self, record: &AuditRecord) -> Result<u64, Fatal> {
         let scans = std::mem::take(&mut self.counters.totals.unused_scans);
         if scans > 0 {
+            self.periods.dismiss_unused(self.write)?;
             let rejections = open(&mut self.rejections, self.write)?;
             rejections.put_audit(AUDIT_OF_SCANS, record)?;
         }

@@ -32,20 +32,21 @@ Examples:
         #[arg(long)]
         json: bool,
     },
-    /// Retry one document, or all with the same reason code
+    /// Retry documents: those that you name, or all with the same reason code
     #[command(after_help = "\
 ID is the document's number, its key, or at least six digits of the key.
 Some reasons take an answer: backorder, no-backorder or allow. `parked show ID` lists them.
 
 Examples:
-  stockrelay parked retry 17
+  stockrelay parked retry 17 18 25
   stockrelay parked retry 17 --with backorder       post now, and create a backorder for the rest
   stockrelay parked retry --code unknown-product    after you have created the product in Odoo")]
     Retry {
-        /// The document
-        id: Option<String>,
+        /// The documents
+        #[arg(value_name = "ID")]
+        ids: Vec<String>,
         /// Retry all documents with this reason code
-        #[arg(long, alias = "all", conflicts_with = "id")]
+        #[arg(long, alias = "all", conflicts_with = "ids")]
         code: Option<String>,
         /// The answer to the gateway's question: backorder, no-backorder or allow
         #[arg(long, value_name = "ANSWER")]
@@ -77,17 +78,33 @@ Examples:
         #[arg(long)]
         order: Option<String>,
     },
-    /// Discard one document: it will never be posted
+    /// Discard documents: they will never be posted
     #[command(after_help = "\
 ID is the document's number, its key, or at least six digits of the key.
 The gateway also cancels what it has created for the document in Odoo and not posted.
 
-Example:
-  stockrelay parked discard 17 --reason \"counted by hand, corrected in Odoo by anna\"")]
+Examples:
+  stockrelay parked discard 17 --reason \"counted by hand, corrected in Odoo by anna\"
+  stockrelay parked discard 17 18 25 --reason \"test of a new device\"")]
     Discard {
-        /// The document
-        id: String,
+        /// The documents
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
         /// Why; stored with the document
+        #[arg(long)]
+        reason: String,
+    },
+    /// Undo the discard of one document: a new document with the same lines is sent
+    #[command(after_help = "\
+ID is the document's number or its key. `stockrelay documents --state discarded` lists discarded documents.
+If Odoo has the movement by now, because someone entered it by hand, the gateway posts it a second time: look there first.
+
+Example:
+  stockrelay parked undiscard 17 --reason \"the goods were moved after all\"")]
+    Undiscard {
+        /// The discarded document
+        id: String,
+        /// Why; stored with both documents
         #[arg(long)]
         reason: String,
     },

@@ -10,8 +10,8 @@ use super::{Client, CommandError, Done, check_code, json_line};
 use crate::reason::ReasonCode;
 use crate::view::cli::{EditWord, ParkedCommand};
 use crate::view::client::{ClientError, encode_for_path};
-use crate::view::records::{DocumentDetail, Retried};
-use crate::view::table::counted;
+use crate::view::records::{DiscardedMany, DocumentDetail, Retried, Undecided};
+use crate::view::table::{counted, plain};
 
 const PARKED: &str = "parked document";
 
@@ -38,31 +38,13 @@ pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Writ
             }
         }
         ParkedCommand::Retry {
-            id: Some(id),
+            ids,
+            code,
             with,
             reason,
-            ..
         } => {
             let body = json!({ "reason": reason, "with": with });
-            let detail = decide(client, id, "retry", &body).await?;
-            writeln!(
-                out,
-                "document {} waits to be sent again",
-                detail.document.number
-            )?;
-        }
-        ParkedCommand::Retry { code: None, .. } => {
-            return Err(CommandError::Usage(
-                "parked retry: name a document (`stockrelay parked retry 17`) or a reason code (`stockrelay parked retry --code CODE`)".to_owned(),
-            ));
-        }
-        ParkedCommand::Retry {
-            code, with, reason, ..
-        } => {
-            let body = json!({ "code": code, "reason": reason, "with": with });
-            let retried = retry_all(client, body).await?;
-            check_code::<ReasonCode>(code.as_deref(), retried, PARKED, "parked")?;
-            writeln!(out, "{} will be sent again", counted(retried, "document"))?;
+            retry(client, (ids, code.as_deref()), body, out).await?;
         }
         ParkedCommand::Edit {
             id,
@@ -79,16 +61,81 @@ pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Writ
                 detail.replaces.unwrap_or_default()
             )?;
         }
-        ParkedCommand::Discard { id, reason } => {
-            let detail = decide(client, id, "discard", &json!({ "reason": reason })).await?;
+        ParkedCommand::Discard { ids, reason } => discard(client, ids, reason, out).await?,
+        ParkedCommand::Undiscard { id, reason } => {
+            let path = format!("/v1/documents/{}/undiscard", encode_for_path(id));
+            let detail: DocumentDetail = client.post(&path, &json!({ "reason": reason })).await?;
             writeln!(
                 out,
-                "document {} is discarded and will never be posted",
-                detail.document.number
+                "document {} takes the place of the discarded document {} and waits to be sent",
+                detail.document.number,
+                detail.replaces.unwrap_or_default()
             )?;
         }
     }
     Ok(())
+}
+
+/// Retries the documents with these ids, or all with a reason code.
+async fn retry(
+    client: &Client,
+    (ids, code): (&[String], Option<&str>),
+    mut body: Value,
+    out: &mut dyn Write,
+) -> Done {
+    match (ids, code) {
+        ([], None) => Err(CommandError::Usage(
+            "parked retry: name documents (`stockrelay parked retry 17`) or a reason code (`stockrelay parked retry --code CODE`)".to_owned(),
+        )),
+        ([], Some(code)) => {
+            body["code"] = code.into();
+            let retried = retry_all(client, body).await?;
+            check_code::<ReasonCode>(Some(code), retried, PARKED, "parked")?;
+            writeln!(out, "{} will be sent again", counted(retried, "document"))?;
+            Ok(())
+        }
+        ([id], _) => {
+            let detail = decide(client, id, "retry", &body).await?;
+            let number = detail.document.number;
+            writeln!(out, "document {number} waits to be sent again")?;
+            Ok(())
+        }
+        (ids, _) => {
+            body["ids"] = ids.into();
+            let done: Retried = client.post("/v1/parked/retry", &body).await?;
+            writeln!(out, "{} will be sent again", counted(done.retried, "document"))?;
+            report(&done.undecided)
+        }
+    }
+}
+
+async fn discard(client: &Client, ids: &[String], reason: &str, out: &mut dyn Write) -> Done {
+    if let [id] = ids {
+        let detail = decide(client, id, "discard", &json!({ "reason": reason })).await?;
+        let number = detail.document.number;
+        writeln!(
+            out,
+            "document {number} is discarded and will never be posted"
+        )?;
+        return Ok(());
+    }
+    let body = json!({ "ids": ids, "reason": reason });
+    let done: DiscardedMany = client.post("/v1/parked/discard", &body).await?;
+    let documents = counted(done.discarded, "document");
+    let be = if done.discarded == 1 { "is" } else { "are" };
+    writeln!(out, "{documents} {be} discarded and will never be posted")?;
+    report(&done.undecided)
+}
+
+/// Fails with the documents that could not take the decision.
+fn report(undecided: &[Undecided]) -> Done {
+    if undecided.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = (undecided.iter())
+        .map(|one| plain(&format!("{}: {}", one.id, one.error)))
+        .collect();
+    Err(CommandError::Failed(lines.join("\n")))
 }
 
 async fn decide(

@@ -21,6 +21,10 @@ pub async fn trace(client: &Client, id: &str, json: bool, out: &mut dyn Write) -
 }
 
 fn write(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(name) = &trace.name {
+        let (kind, id) = (name.kind.as_str(), plain(&name.id));
+        writeln!(out, "the newest entry with the {kind} {id}:\n")?;
+    }
     if let Some(event) = &trace.event {
         write_event(event, out)?;
     }
@@ -69,11 +73,17 @@ fn write(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
         (None, None) => {}
     }
     if !trace.others.is_empty() {
-        writeln!(
-            out,
-            "\nThe same id also means: {}",
-            plain(&trace.others.join(", "))
-        )?;
+        let others = plain(&trace.others.join(", "));
+        match &trace.name {
+            None => writeln!(out, "\nThe same id also means: {others}")?,
+            Some(name) => {
+                let text = plain(&name.id);
+                writeln!(
+                    out,
+                    "\nOlder entries with it: {others}\n`stockrelay find '{text}'` lists all."
+                )?;
+            }
+        }
     }
     Ok(())
 }

@@ -12,36 +12,37 @@ use serde::Deserialize;
 
 use super::problem::Problem;
 use super::query::{Id, shorten};
-use super::read::{detail, find_document, find_parked_with};
+use super::read::{detail, find_document};
 use super::{Gateway, reading};
 use crate::clock;
 use crate::document::{self, DocumentNumber, Progress, Reason, answer};
 use crate::journal::{Change, Entry};
 use crate::reason::{Answer, Code, ReasonCode};
 use crate::view::http::Peer;
-use crate::view::records::{DocumentDetail, Retried};
+use crate::view::records::DocumentDetail;
+use crate::view::rights::user_name;
 
 /// The longest `by` and the longest `reason`, in characters.
 const BY_CHARS_MAX: usize = 64;
 const REASON_CHARS_MAX: usize = 500;
 
-/// The body of a decision. Without `by`, the person is the user at the other end of the socket.
+/// The body of a decision. The user at the other end of the socket decides; `by` names the person
+/// at a terminal that several people share.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
     by: Option<String>,
     reason: Option<String>,
     with: Option<String>,
-    code: Option<String>,
-    after: Option<DocumentNumber>,
 }
 
 /// Who decided, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
+    /// The user at the other end of the socket.
     by: String,
-    /// The user at the other end of the socket, if `by` names another person.
-    over: Option<String>,
+    /// The person whom the request names, if that is another name.
+    claimed: Option<String>,
     pub reason: Option<String>,
 }
 
@@ -69,53 +70,19 @@ pub async fn discard(
 ) -> DecisionAnswer {
     let body = Body::read(body, &["by", "reason"])?;
     let decision = Decision::of(body.by, body.reason, peer)?;
-    let Some(reason) = decision.reason.clone() else {
-        return Err(Problem::bad(
-            "a discard needs a reason",
-            "give it in \"reason\"; it is stored with the document",
-        ));
-    };
+    let reason = require_reason(&decision)?;
     let entry = find_parked(&gateway, id).await?;
-    let change = decision.end(
-        &entry,
-        document::State::Discarded,
-        ReasonCode::Discarded,
-        reason,
-        None,
-    );
-    decide(&gateway, change).await
+    decide(&gateway, decision.discard(&entry, reason)).await
 }
 
-/// Retries the documents with one reason code, a bounded number per request. If the answer has
-/// `more`, the next request continues from its `next`.
-pub async fn retry_all(
-    State(gateway): State<Gateway>,
-    Extension(peer): Extension<Peer>,
-    body: RawBody,
-) -> Result<Json<Retried>, Problem> {
-    let body = Body::read(body, &["code", "by", "reason", "with", "after"])?;
-    let decision = Decision::of(body.by, body.reason, peer)?;
-    let Some(code) = body.code else {
-        return Err(Problem::bad(
-            "\"code\" is missing",
-            r#"give the reason code of the documents, such as {"code": "unknown-product"}"#,
-        ));
-    };
-    let code = Code::from(code);
-    check_answer(&code, body.with.as_deref())?;
-    let after = body.after.unwrap_or(DocumentNumber::ZERO);
-    let (entries, next, more) =
-        reading(&gateway, move |g| find_parked_with(g, &code, after)).await?;
-    let changes = (entries.iter())
-        .map(|entry| decision.retry(entry, body.with.as_deref()))
-        .collect::<Result<_, _>>()?;
-    // Documents that another person has decided meanwhile stay unchanged.
-    let made = gateway.journal.inbox().change(changes).await?;
-    Ok(Json(Retried {
-        retried: made.into_iter().filter(|made| *made).count() as u64,
-        next,
-        more,
-    }))
+/// Returns the reason of a decision that ends a document, or revives a discarded one.
+pub fn require_reason(decision: &Decision) -> Result<String, Problem> {
+    decision.reason.clone().ok_or_else(|| {
+        Problem::bad(
+            "this decision needs a reason",
+            "give it in \"reason\"; it is stored with the document",
+        )
+    })
 }
 
 /// Finds the document with this id, if it is parked.
@@ -162,7 +129,10 @@ pub async fn changed_meanwhile(
 }
 
 /// Checks that the reason code takes the answer of the request.
-fn check_answer(code: &Code<ReasonCode>, with: Option<&str>) -> Result<Option<Answer>, Problem> {
+pub fn check_answer(
+    code: &Code<ReasonCode>,
+    with: Option<&str>,
+) -> Result<Option<Answer>, Problem> {
     let Some(with) = with else {
         return Ok(None);
     };
@@ -184,7 +154,7 @@ fn check_answer(code: &Code<ReasonCode>, with: Option<&str>) -> Result<Option<An
     ))
 }
 
-fn not_parked(entry: &Entry) -> Problem {
+pub fn not_parked(entry: &Entry) -> Problem {
     let (document, progress) = (&entry.document, &entry.progress);
     Problem::new(
         StatusCode::CONFLICT,
@@ -206,17 +176,8 @@ impl Body {
         let remedy = format!("send a JSON object with the keys {}", accepted.join(", "));
         let body: Self = serde_json::from_slice(&bytes)
             .map_err(|error| Problem::bad(format!("cannot read the body: {error}"), &remedy))?;
-        for (key, there) in [
-            ("with", body.with.is_some()),
-            ("code", body.code.is_some()),
-            ("after", body.after.is_some()),
-        ] {
-            if there && !accepted.contains(&key) {
-                return Err(Problem::bad(
-                    format!("this request does not take \"{key}\""),
-                    remedy,
-                ));
-            }
+        if body.with.is_some() && !accepted.contains(&"with") {
+            return Err(Problem::bad("this request does not take \"with\"", remedy));
         }
         Ok(body)
     }
@@ -236,22 +197,20 @@ impl Decision {
     pub fn of(by: Option<String>, reason: Option<String>, peer: Peer) -> Result<Self, Problem> {
         let by = check_text("by", by, BY_CHARS_MAX)?;
         let reason = check_text("reason", reason, REASON_CHARS_MAX)?;
-        let seen = user_name(peer.uid);
-        Ok(match by {
-            Some(by) => Self {
-                over: (by != seen).then_some(seen),
-                by,
-                reason,
-            },
-            None => Self {
-                by: seen,
-                over: None,
-                reason,
-            },
+        let user = user_name(peer.uid);
+        Ok(Self {
+            claimed: by.filter(|by| *by != user),
+            by: user,
+            reason,
         })
     }
 
-    fn retry(&self, entry: &Entry, with: Option<&str>) -> Result<Change, Problem> {
+    pub fn discard(&self, entry: &Entry, reason: String) -> Change {
+        let (state, code) = (document::State::Discarded, ReasonCode::Discarded);
+        self.end(entry, state, code, reason, None)
+    }
+
+    pub fn retry(&self, entry: &Entry, with: Option<&str>) -> Result<Change, Problem> {
         let reason = entry.progress.reason.as_ref();
         let code = reason.map_or_else(|| Code::from(""), |reason| reason.code.clone());
         let with = check_answer(&code, with)?;
@@ -301,8 +260,8 @@ impl Decision {
         if let Some(reason) = &self.reason {
             note = format!("{note}: {reason}");
         }
-        if let Some(over) = &self.over {
-            note = format!("{note} (sent by user {over})");
+        if let Some(claimed) = &self.claimed {
+            note = format!("{note} (named in the request: {claimed})");
         }
         (format!("user:{}", self.by), note)
     }
@@ -338,29 +297,14 @@ fn check_text(
     Ok((!value.is_empty()).then(|| value.to_owned()))
 }
 
-/// Finds the name of a user of this machine; the number if the user has no name.
-fn user_name(uid: Option<u32>) -> String {
-    let Some(uid) = uid else {
-        return "unknown".to_owned();
-    };
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    find_user(&users, uid).unwrap_or_else(|| uid.to_string())
-}
-
-fn find_user(users: &str, uid: u32) -> Option<String> {
-    users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        let own: u32 = fields.nth(1)?.parse().ok()?;
-        (own == uid).then(|| name.to_owned())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ROOT: Peer = Peer { uid: Some(0) };
+    const ROOT: Peer = Peer {
+        uid: Some(0),
+        gid: Some(0),
+    };
 
     fn read(body: &str) -> Result<Decision, Problem> {
         let bytes = Ok(Bytes::copy_from_slice(body.as_bytes()));
@@ -369,12 +313,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_name_the_person_is_the_user_at_the_other_end() {
+    fn the_user_at_the_other_end_decides_and_a_claimed_name_stays_beside() {
         let decision = read("").unwrap();
-        assert_eq!((decision.by.as_str(), decision.over), ("root", None));
+        assert_eq!((decision.by.as_str(), decision.claimed), ("root", None));
         let decision = read(r#"{"by": "anna", "reason": " broken "}"#).unwrap();
-        assert_eq!(decision.by, "anna");
-        assert_eq!(decision.over.as_deref(), Some("root"));
+        assert_eq!(decision.by, "root");
+        assert_eq!(decision.claimed.as_deref(), Some("anna"));
         assert_eq!(decision.reason.as_deref(), Some("broken"));
     }
 
@@ -391,12 +335,5 @@ mod tests {
         ] {
             assert_eq!(read(bad).unwrap_err().status, 400, "{bad}");
         }
-    }
-
-    #[test]
-    fn users_are_found_by_their_number() {
-        let users = "root:x:0:0::/root:/bin/sh\nbroken\nanna:x:1000:1000::/:/bin/sh\n";
-        assert_eq!(find_user(users, 1000).as_deref(), Some("anna"));
-        assert_eq!(find_user(users, 1), None);
     }
 }

@@ -63,20 +63,20 @@ fn event_page(gateway: &Gateway, query: &Query, time: Duration) -> Result<EventP
 }
 
 /// Finds the documents of events; reads each document of a page only once.
-struct Places<'a> {
+pub struct Places<'a> {
     journal: &'a Journal,
     documents: HashMap<DocumentNumber, Place>,
 }
 
 impl<'a> Places<'a> {
-    fn new(gateway: &'a Gateway) -> Self {
+    pub fn new(gateway: &'a Gateway) -> Self {
         Self {
             journal: &gateway.journal,
             documents: HashMap::new(),
         }
     }
 
-    fn of(&mut self, document: EventDocument) -> Result<&Place, JournalError> {
+    pub fn of(&mut self, document: EventDocument) -> Result<&Place, JournalError> {
         let number = match document {
             EventDocument::Open => return Ok(&Place::Open),
             EventDocument::NotNeeded => return Ok(&Place::NoDocument),

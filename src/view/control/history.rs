@@ -6,6 +6,7 @@ use axum::extract::State;
 use super::problem::Problem;
 use super::query::{Id, shorten};
 use super::read::{detail, find_document, find_replacement};
+use super::search::{Named, find_named};
 use super::{Answer, Gateway, reading};
 use crate::event::{Name, Recorded};
 use crate::journal::{Entry, EventDocument, JournalError};
@@ -19,8 +20,8 @@ pub async fn trace(State(gateway): State<Gateway>, Id(id): Id) -> Answer<Trace> 
 }
 
 /// Traces an id: an event's id, `DEVICE/ID` or `seq`, else a rejected reading's id, else a
-/// document's key or number. If the id means several events, the likeliest is traced, and `others`
-/// has the other events.
+/// document's key or number, else a name. If the id means several events, the likeliest is traced,
+/// and `others` has the other events.
 fn trace_id(gateway: &Gateway, id: &str) -> Result<Trace, Problem> {
     let mut found = find_candidates(gateway, id)?.into_iter();
     if let Some(recorded) = found.next() {
@@ -36,15 +37,39 @@ fn trace_id(gateway: &Gateway, id: &str) -> Result<Trace, Problem> {
     }
     match find_document(gateway, id) {
         Ok(entry) => trace_document(gateway, &entry),
-        Err(problem) if problem.status == 404 => Err(Problem::missing(
-            format!(
-                "no event, rejected reading or document has the id {:?}",
-                shorten(id)
-            ),
-            "give an event's id, DEVICE/ID or seq, a rejected reading's id, or a document's key or number",
-        )),
+        Err(problem) if problem.status == 404 => trace_name(gateway, id),
         Err(problem) => Err(problem),
     }
+}
+
+/// Traces the newest event or document with a name, such as an order, a picking or a barcode.
+fn trace_name(gateway: &Gateway, id: &str) -> Result<Trace, Problem> {
+    let (name, trace, others) = match find_named(gateway, id)? {
+        Some(Named::Event {
+            name,
+            recorded,
+            others,
+        }) => (name, trace_event(gateway, &recorded)?, others),
+        Some(Named::Document {
+            name,
+            entry,
+            others,
+        }) => (name, trace_document(gateway, &entry)?, others),
+        None => {
+            return Err(Problem::missing(
+                format!(
+                    "nothing in the journal has the id or name {:?}",
+                    shorten(id)
+                ),
+                "give an event's id, DEVICE/ID or seq, a rejected reading's id, a document's key or number, or a whole name, such as an order, a picking or a barcode; /v1/search finds parts of names",
+            ));
+        }
+    };
+    Ok(Trace {
+        name: Some(name),
+        others,
+        ..trace
+    })
 }
 
 /// Finds the events that an id can mean, each once, the likeliest first.
@@ -115,8 +140,15 @@ fn trace_document(gateway: &Gateway, entry: &Entry) -> Result<Trace, Problem> {
     Ok(trace)
 }
 
-/// Finds the newest rejected reading with this id, or `DEVICE/ID`.
+/// Finds the newest rejected reading with this id, or `DEVICE/ID`; or the one with the number N of
+/// `rejected:N`.
 fn find_rejected(gateway: &Gateway, id: &str) -> Result<Option<RejectedView>, JournalError> {
+    let number = id.strip_prefix("rejected:").map(str::parse);
+    if let Some(Ok(number)) = number
+        && let Some(found) = gateway.journal.rejected_one(number)?
+    {
+        return Ok(Some(RejectedView::of(&found)));
+    }
     let same = |device: &str, own: &str| own == id || id.split_once('/') == Some((device, own));
     let found = gateway.journal.rejected_with(same)?;
     Ok(found.as_ref().map(RejectedView::of))

@@ -76,7 +76,7 @@ pub async fn unknown_path(uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(200).collect();
     Problem::missing(
         format!("unknown path {path:?}"),
-        "use /v1/status, /v1/events, /v1/rejected, /v1/documents, /v1/parked, /v1/trace/ID, /v1/stream, /v1/config or /v1/meaning",
+        "use /v1/status, /v1/events, /v1/search, /v1/rejected, /v1/documents, /v1/parked, /v1/trace/ID, /v1/stream, /v1/config or /v1/meaning",
     )
 }
 

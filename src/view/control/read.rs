@@ -8,13 +8,14 @@ use axum::extract::State;
 
 use super::problem::Problem;
 use super::query::{Id, Parameters, Query, REJECTED_STATES, shorten};
-use super::{Answer, Gateway, SEARCH_TIME, reading};
+use super::{Answer, Gateway, SEARCH_TIME, reading, since};
 use crate::assemble;
 use crate::clock;
 use crate::document::{self, DocumentKey, DocumentNumber, Purpose};
 use crate::event::RejectedNumber;
 use crate::journal::{Entry, JournalError};
 use crate::reason::{Code, ReasonCode};
+use crate::view::gateway::SinceWhen;
 use crate::view::records::{
     DocumentDetail, DocumentPage, DocumentView, RejectedPage, RejectedView, SearchView,
 };
@@ -27,15 +28,19 @@ const DOCUMENTS_AT_ONCE: usize = 16;
 const LINES_MAX: usize = 5_000;
 /// The minimum of digits in the beginning of a document's key.
 const PREFIX_DIGITS_MIN: usize = 6;
-/// Documents that one request retries: the writer does nothing else meanwhile.
-const RETRIED_MAX: usize = 500;
+/// Documents that one request decides about: the writer does nothing else meanwhile.
+pub const DECIDED_MAX: usize = 500;
 
-pub async fn status(State(gateway): State<Gateway>) -> Answer<Status> {
-    take_status(&gateway).await.map(Json)
+pub async fn status(
+    State(gateway): State<Gateway>,
+    Parameters(pairs): Parameters,
+) -> Answer<Status> {
+    let since = since::parse(pairs)?;
+    take_status(&gateway, since).await.map(Json)
 }
 
-pub async fn take_status(gateway: &Gateway) -> Result<Status, Problem> {
-    match gateway.status().await {
+pub async fn take_status(gateway: &Gateway, since: Option<SinceWhen>) -> Result<Status, Problem> {
+    match gateway.status(since).await {
         Some(status) => Ok(status?),
         None => Err(Problem::internal(
             "the daemon is stopping and does not read the status: send the request again when it runs",
@@ -232,7 +237,7 @@ pub fn with_lines_of_event(gateway: &Gateway, mut entry: Entry) -> Result<Entry,
 }
 
 /// Finds the documents that are parked with one reason code, after number `after`: at most as many
-/// as one request retries. Returns also where to continue, and whether there may be more.
+/// as one request decides about. Returns also where to continue, and whether there may be more.
 pub fn find_parked_with(
     gateway: &Gateway,
     code: &Code<ReasonCode>,
@@ -241,13 +246,13 @@ pub fn find_parked_with(
     let begun = clock::instant();
     let (mut found, mut next) = (Vec::new(), after);
     loop {
-        let limit = RETRIED_MAX - found.len();
+        let limit = DECIDED_MAX - found.len();
         let part = gateway.journal.parked_with(code, next, limit)?;
         next = part.next;
         for number in part.numbers {
             found.extend(find_parked(gateway, number, code)?);
         }
-        if part.is_last || found.len() == RETRIED_MAX || begun.elapsed() >= SEARCH_TIME {
+        if part.is_last || found.len() == DECIDED_MAX || begun.elapsed() >= SEARCH_TIME {
             return Ok((found, next, !part.is_last));
         }
     }

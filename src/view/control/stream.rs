@@ -14,11 +14,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::Gateway;
 use super::problem::Problem;
+use super::query::Parameters;
 use super::read::take_status;
+use super::{Gateway, since};
 use crate::journal::Totals;
-use crate::view::gateway::STREAMS_MAX;
+use crate::view::gateway::{STREAMS_MAX, SinceWhen};
 
 /// The longest and the shortest time between two events.
 const AT_LEAST_EACH: Duration = Duration::from_secs(1);
@@ -26,6 +27,7 @@ const AT_MOST_EACH: Duration = Duration::from_millis(100);
 
 struct Watch {
     gateway: Gateway,
+    since: Option<SinceWhen>,
     changes: watch::Receiver<Totals>,
     last: Option<Instant>,
     cancel: CancellationToken,
@@ -35,7 +37,9 @@ struct Watch {
 pub async fn stream(
     State(gateway): State<Gateway>,
     Extension(cancel): Extension<CancellationToken>,
+    Parameters(pairs): Parameters,
 ) -> Result<impl IntoResponse, Problem> {
+    let since = since::parse(pairs)?;
     let Ok(permit) = gateway.streams.clone().try_acquire_owned() else {
         return Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -46,6 +50,7 @@ pub async fn stream(
     let watch = Watch {
         changes: gateway.journal.watch(),
         gateway,
+        since,
         last: None,
         cancel,
         _permit: permit,
@@ -59,7 +64,7 @@ async fn next(mut watch: Watch) -> Option<(Result<Event, Infallible>, Watch)> {
     let cancel = watch.cancel.clone();
     cancel.run_until_cancelled(watch.due()).await?;
     watch.last = Some(Instant::now());
-    let event = match take_status(&watch.gateway).await {
+    let event = match take_status(&watch.gateway, watch.since).await {
         Ok(status) => Event::default().event("status").json_data(status),
         Err(problem) => Event::default().event("error").json_data(problem.refusal),
     };

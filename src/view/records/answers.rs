@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DocumentView, EventView, RejectedView, RepeatsView, StepView};
+use super::{DocumentView, EventView, NameView, RejectedView, RepeatsView, StepView};
 use crate::document::{DocumentNumber, Purpose, State};
 use crate::event::{RejectedNumber, Seq};
 use crate::journal::{AuditRecord, Entry};
@@ -13,6 +13,10 @@ use crate::view::reasons::{ChoiceView, choices_for};
 /// The history of an event, of a document, or of a rejected reading.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
+    /// The name that was traced, such as an order: the trace is that of its newest event or
+    /// document. `None`: an event, a document or a rejected reading was traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<NameView>,
     pub event: Option<EventView>,
     pub repeats: Option<RepeatsView>,
     pub rejected: Option<RejectedView>,
@@ -32,7 +36,8 @@ pub struct Trace {
     /// The documents that replace this one, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub later: Vec<DocumentDetail>,
-    /// The other events that the id can mean, as ids that `trace` takes.
+    /// The other events that the id can mean, or the other events or documents with the name, as ids
+    /// that `trace` takes.
     pub others: Vec<String>,
 }
 
@@ -147,14 +152,36 @@ fn choices(entry: &Entry) -> Vec<ChoiceView> {
         .collect()
 }
 
-/// The result of a request to retry all documents with one reason code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The result of a request to retry several documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retried {
     pub retried: u64,
-    /// Continue with `after` = this.
+    /// With a reason code: continue with `after` = this.
     pub next: DocumentNumber,
     /// Whether there may be more after `next`.
     pub more: bool,
+    /// The documents that stayed as they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<Undecided>,
+}
+
+/// The result of a request to discard several documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscardedMany {
+    pub discarded: u64,
+    pub next: DocumentNumber,
+    pub more: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<Undecided>,
+}
+
+/// A document that could not take the decision about several documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undecided {
+    /// As in the request.
+    pub id: String,
+    pub error: String,
+    pub remedy: String,
 }
 
 /// Why a request failed, and what to do about it.
@@ -182,7 +209,7 @@ pub struct BundleAnswer {
 }
 
 /// The answer of `GET /v1/config/history`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigHistory {
     /// The newest first.
     pub history: Vec<ConfigHistoryEntry>,

@@ -1,330 +1,279 @@
-//! What the screen shows, and what keys change. Pure: times, updates and keys come in, requests go
-//! out.
+//! What the screen shows, and what keys and the mouse change. Pure: times, updates, keys and clicks
+//! come in, requests and needs go out.
+//!
+//! A panel is a list. Enter opens a page or another list above it, Esc closes the newest one.
 
-mod opened;
+mod act;
+mod decide;
+mod mouse;
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::widgets::TableState;
+use ratatui::layout::Rect;
 
-use super::detail::Detail;
+use super::data::{Data, Need, Update};
 use super::dialog::Dialog;
-use super::discard::Discard;
-use super::edit::Edit;
 use super::keys::{self, KeyAction};
+use super::list::List;
+use super::page::Page;
+use super::pages;
+use super::panels::PANELS;
 use super::request::{Request, Step};
-use super::retry::Retry;
-use super::settle::{Correct, Dismiss, Resend};
 use super::theme::Theme;
-use super::typing::CLEAR;
+use super::typing::{CLEAR, type_key};
 use super::wrap::Scroll;
-use crate::view::records::{DocumentView, RejectedView};
-use crate::view::snapshot::Status;
+use crate::document::DocumentNumber;
 
-/// The number of rates that the curve shows: one for each second.
-const RATES_KEPT: usize = 240;
-/// Rows of one page up or down.
-const PAGE: usize = 10;
+pub use mouse::{Click, Target};
 
-/// The result of one poll of the daemon.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Update {
-    Gateway(Box<Snapshot>),
-    /// No answer; the text is the reason.
-    NoAnswer(String),
+/// The limit of views above a panel; a further one replaces the newest.
+const OPENED_MAX: usize = 50;
+/// Decided documents whose outcome is read again with each update.
+const FOLLOWED_MAX: usize = 10;
+
+#[derive(Debug, Clone)]
+pub enum View {
+    List(List),
+    Page(Page),
 }
 
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Snapshot {
-    pub status: Status,
-    /// The newest first.
-    pub documents: Vec<DocumentView>,
-    /// The oldest first.
-    pub parked: Vec<DocumentView>,
-    /// Open rejected readings, the oldest first. The panel of parked documents lists them below
-    /// those.
-    pub rejected: Vec<RejectedView>,
+/// A text that a person types in the bottom line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    pub kind: PromptKind,
+    pub text: String,
 }
 
-/// The panels that a selection can be in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Panel {
-    Devices,
-    Documents,
-    Parked,
-}
-
-impl Panel {
-    pub const ALL: [Self; 3] = [Self::Devices, Self::Documents, Self::Parked];
-
-    fn at(self, steps: usize) -> Self {
-        Self::ALL[(self as usize + steps) % Self::ALL.len()]
-    }
-}
-
-/// Rates of the last minutes, in tenths of an event a second, oldest first.
-#[derive(Debug, Clone, Default)]
-pub struct Rates {
-    pub stored: VecDeque<u64>,
-    pub posted: VecDeque<u64>,
-    last: Option<(Timestamp, u64, u64)>,
-}
-
-impl Rates {
-    fn add(&mut self, status: &Status, now: Timestamp) {
-        let (stored, posted) = (status.events.stored, status.events.posted);
-        if let Some((then, stored_then, posted_then)) = self.last.replace((now, stored, posted)) {
-            let Ok(millis @ 1..) = u64::try_from(now.duration_since(then).as_millis()) else {
-                return;
-            };
-            let rate = |new: u64, old: u64| new.saturating_sub(old).saturating_mul(10_000) / millis;
-            push(&mut self.stored, rate(stored, stored_then));
-            push(&mut self.posted, rate(posted, posted_then));
-        }
-    }
-}
-
-fn push(rates: &mut VecDeque<u64>, rate: u64) {
-    if rates.len() == RATES_KEPT {
-        rates.pop_front();
-    }
-    rates.push_back(rate);
+pub enum PromptKind {
+    Filter,
+    Search,
 }
 
 #[derive(Debug)]
 pub struct App {
     pub socket: PathBuf,
     pub theme: Theme,
-    pub now: Timestamp,
-    /// The last snapshot of the gateway, and its time.
-    pub snapshot: Option<(Snapshot, Timestamp)>,
-    /// Why the daemon does not answer. `None`: it answers.
-    pub no_answer: Option<String>,
-    pub rates: Rates,
-    pub panel: Panel,
-    /// The selected row of each panel.
-    pub rows: [TableState; 3],
-    pub help: bool,
-    pub(super) help_scroll: Scroll,
-    pub detail: Option<Detail>,
-    pub dialog: Option<Dialog>,
-    /// The result of the last request; the next key removes it.
-    pub notice: Option<String>,
+    /// Decisions are refused.
+    pub is_read_only: bool,
     /// What the key `q` does, for the help.
     pub quit: &'static str,
+    pub data: Data,
+    /// Why the daemon does not answer. `None`: it answers.
+    pub no_answer: Option<String>,
+    pub panel: usize,
+    /// One for each panel.
+    pub(super) lists: Vec<List>,
+    /// The views that are open above the panel; the newest has the keys.
+    pub(super) opened: Vec<View>,
+    pub(super) help: Option<Scroll>,
+    pub dialog: Option<Dialog>,
+    pub prompt: Option<Prompt>,
+    /// The result of the last request; the next key removes it.
+    pub notice: Option<String>,
+    /// The screen is large enough to show the page of the selected row beside the list, as last
+    /// drawn.
+    pub(super) has_preview: bool,
+    /// Where the mouse can click, as last drawn; the last ones are on top.
+    pub(super) targets: Vec<(Rect, Target)>,
 }
 
 impl App {
     #[must_use]
-    pub fn new(socket: &Path, colour: bool) -> Self {
+    pub fn new(socket: &Path, theme: Theme) -> Self {
         Self {
             socket: socket.to_owned(),
-            theme: Theme { colour },
-            now: Timestamp::UNIX_EPOCH,
-            snapshot: None,
-            no_answer: None,
-            rates: Rates::default(),
-            panel: Panel::Devices,
-            rows: Default::default(),
-            help: false,
-            help_scroll: Scroll::default(),
-            detail: None,
-            dialog: None,
-            notice: None,
+            theme,
+            is_read_only: false,
             quit: keys::QUIT,
+            data: Data::default(),
+            no_answer: None,
+            panel: 0,
+            lists: PANELS.iter().map(|spec| List::new(spec, "")).collect(),
+            opened: Vec::new(),
+            help: None,
+            dialog: None,
+            prompt: None,
+            notice: None,
+            has_preview: false,
+            targets: Vec::new(),
         }
     }
 
     pub fn tick(&mut self, now: Timestamp) {
-        self.now = now;
+        self.data.now = now;
     }
 
     pub fn update(&mut self, update: Update, now: Timestamp) {
         match update {
-            Update::Gateway(snapshot) => {
-                self.rates.add(&snapshot.status, now);
+            Update::Gateway(status, answers) => {
                 self.no_answer = None;
-                let selected = self.selected_parked().map(|document| document.key.clone());
-                let reading = self.selected_rejected().map(|rejected| rejected.number);
-                let parked = snapshot.parked.len();
-                let row = (snapshot.parked.iter())
-                    .position(|document| Some(&document.key) == selected.as_ref());
-                let row = row.or_else(|| {
-                    let mut rejected = snapshot.rejected.iter();
-                    let place = rejected.position(|other| Some(other.number) == reading);
-                    place.map(|place| parked + place)
-                });
-                self.snapshot = Some((*snapshot, now));
-                // The selection follows its document or reading when rows move.
-                if row.is_some() {
-                    self.rows[Panel::Parked as usize].select(row);
-                }
-                for panel in Panel::ALL {
-                    self.select(panel, 0, 0);
-                }
-                self.refresh_detail();
+                self.data.take(*status, answers, now);
+                self.sync();
             }
             Update::NoAnswer(why) => self.no_answer = Some(why),
+        }
+    }
+
+    /// Shows the result of a request. `decided`: the documents that it was about, if it was carried
+    /// out.
+    pub fn finish(&mut self, notice: String, decided: &[DocumentNumber]) {
+        self.notice = Some(notice);
+        for number in decided {
+            if let Some(document) = self.data.document(*number).cloned() {
+                self.data.details.remove(number);
+                self.data.decided.insert(*number, document);
+            }
+        }
+        self.sync();
+    }
+
+    /// What the open view needs beyond the status.
+    #[must_use]
+    pub fn needs(&self) -> Vec<Need> {
+        let mut needs = match self.opened.last() {
+            Some(View::Page(page)) => pages::needs(&page.subject, &self.data),
+            Some(View::List(list)) => list.need().into_iter().collect(),
+            None => self.lists[self.panel].need().into_iter().collect(),
+        };
+        if self.has_preview
+            && self.list().is_some()
+            && let Some(subject) = self.subject()
+        {
+            needs.extend(pages::needs(&subject, &self.data));
+        }
+        if let Some(code) = self.dialog.as_ref().and_then(Dialog::typed_code)
+            && !self.data.names.contains_key(code)
+        {
+            needs.push(Need::Names([code.to_owned()].into()));
+        }
+        let is_over = |number: &DocumentNumber| {
+            let detail = self.data.details.get(number);
+            let state = detail.map(|detail| detail.document.state.as_str());
+            matches!(state, Some("posted" | "replaced" | "discarded"))
+        };
+        let followed = self
+            .data
+            .decided
+            .keys()
+            .rev()
+            .filter(|number| !is_over(number));
+        needs.extend(
+            followed
+                .take(FOLLOWED_MAX)
+                .map(|number| Need::Document(*number)),
+        );
+        needs
+    }
+
+    /// Keeps the selections on their rows.
+    fn sync(&mut self) {
+        let opened = self.opened.iter_mut().filter_map(|view| match view {
+            View::List(list) => Some(list),
+            View::Page(_) => None,
+        });
+        for list in opened.chain([&mut self.lists[self.panel]]) {
+            let rows = list.rows(&self.data);
+            list.sync(&rows);
+        }
+    }
+
+    /// The list that has the keys. `None`: a page has them.
+    #[must_use]
+    pub fn list(&self) -> Option<&List> {
+        match self.opened.last() {
+            Some(View::List(list)) => Some(list),
+            Some(View::Page(_)) => None,
+            None => Some(&self.lists[self.panel]),
+        }
+    }
+
+    pub(super) fn list_mut(&mut self) -> Option<&mut List> {
+        match self.opened.last_mut() {
+            Some(View::List(list)) => Some(list),
+            Some(View::Page(_)) => None,
+            None => Some(&mut self.lists[self.panel]),
         }
     }
 
     /// Handles a key. Returns a request for the caller to carry out.
     pub fn press(&mut self, key: KeyEvent) -> Option<Request> {
         self.notice = None;
-        if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
-            return Some(Request::Quit);
-        }
+        let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let key = match (is_control, key.code) {
+            (true, KeyCode::Char('c')) => return Some(Request::Quit),
+            (true, KeyCode::Char('u')) => CLEAR,
+            (true, KeyCode::Char(_)) => return None,
+            (_, code) => code,
+        };
         if let Some(dialog) = &mut self.dialog {
-            let key = match (key.modifiers.contains(KeyModifiers::CONTROL), key.code) {
-                (true, KeyCode::Char('u')) => CLEAR,
-                (true, KeyCode::Char(_)) => return None,
-                (_, code) => code,
-            };
-            return match dialog.press(key) {
-                Step::Stay => None,
-                Step::Close => {
-                    self.dialog = None;
-                    None
-                }
-                Step::Done(request) => {
-                    self.dialog = None;
-                    Some(request)
-                }
+            let step = dialog.press(key);
+            if step != Step::Stay {
+                self.dialog = None;
+            }
+            return match step {
+                Step::Done(request) => Some(request),
+                Step::Stay | Step::Close => None,
             };
         }
-        if self.help {
-            if self.help_scroll.press(key.code) {
-                return None;
+        if let Some(scroll) = &mut self.help {
+            if !scroll.press(key) {
+                self.help = None;
             }
-            (self.help, self.help_scroll) = (false, Scroll::default());
-            return (keys::action_of(key.code) == Some(KeyAction::Quit)).then_some(Request::Quit);
+            let is_quit = keys::action_of(key) == Some(KeyAction::Quit);
+            return is_quit.then_some(Request::Quit);
         }
-        if self.detail.is_some() {
-            return self.press_in_detail(key.code);
-        }
-        self.act(keys::action_of(key.code)?)
-    }
-
-    fn act(&mut self, act: KeyAction) -> Option<Request> {
-        let panel = self.panel;
-        match act {
-            KeyAction::Quit => return Some(Request::Quit),
-            KeyAction::Help => self.help = true,
-            KeyAction::NextPanel => self.panel = panel.at(1),
-            KeyAction::PreviousPanel => self.panel = panel.at(Panel::ALL.len() - 1),
-            KeyAction::Up => self.select(panel, 0, 1),
-            KeyAction::Down => self.select(panel, 1, 0),
-            KeyAction::PageUp => self.select(panel, 0, PAGE),
-            KeyAction::PageDown => self.select(panel, PAGE, 0),
-            KeyAction::First => self.select(panel, 0, usize::MAX),
-            KeyAction::Last => self.select(panel, usize::MAX, 0),
-            KeyAction::Open if panel == Panel::Parked => self.open_detail(),
-            KeyAction::Open => {
-                self.notice = Some(
-                    "Select a parked document or rejected reading, then press Enter".to_owned(),
-                );
-            }
-            KeyAction::Retry | KeyAction::RetryAll | KeyAction::Edit | KeyAction::Discard => {
-                return self.decide(act);
-            }
-        }
-        None
-    }
-
-    fn rows_of(&self, panel: Panel) -> usize {
-        self.snapshot
-            .as_ref()
-            .map_or(0, |(snapshot, _)| match panel {
-                Panel::Devices => snapshot.status.devices.listed.len(),
-                Panel::Documents => snapshot.documents.len(),
-                Panel::Parked => snapshot.parked.len() + snapshot.rejected.len(),
-            })
-    }
-
-    /// Moves a panel's selection within the rows that exist now.
-    fn select(&mut self, panel: Panel, down: usize, up: usize) {
-        let last = self.rows_of(panel).checked_sub(1);
-        let state = &mut self.rows[panel as usize];
-        let row = state
-            .selected()
-            .unwrap_or(0)
-            .saturating_add(down)
-            .saturating_sub(up);
-        state.select(last.map(|last| row.min(last)));
-    }
-
-    /// The selected parked document, if a document is selected.
-    #[must_use]
-    pub fn selected_parked(&self) -> Option<&DocumentView> {
-        let (snapshot, _) = self.snapshot.as_ref()?;
-        snapshot
-            .parked
-            .get(self.rows[Panel::Parked as usize].selected()?)
-    }
-
-    /// The selected rejected reading, if a reading is selected.
-    #[must_use]
-    pub fn selected_rejected(&self) -> Option<&RejectedView> {
-        let (snapshot, _) = self.snapshot.as_ref()?;
-        let row = self.rows[Panel::Parked as usize].selected()?;
-        let row = row.checked_sub(snapshot.parked.len())?;
-        snapshot.rejected.get(row)
-    }
-
-    pub(super) fn decide(&mut self, act: KeyAction) -> Option<Request> {
-        if self.panel != Panel::Parked {
-            self.panel = Panel::Parked;
-            self.notice = Some(
-                "Select a document or reading under Parked, then press the key again".to_owned(),
-            );
+        if self.prompt.is_some() {
+            self.press_in_prompt(key);
             return None;
         }
-        if let Some(rejected) = self.selected_rejected().cloned() {
-            return self.settle(act, &rejected);
-        }
-        let Some(document) = self.selected_parked() else {
-            self.notice = Some("No document is parked".to_owned());
-            return None;
-        };
-        let dialog = match act {
-            KeyAction::Edit => Dialog::Edit(Edit::new(document)),
-            KeyAction::Discard => Dialog::Discard(Discard::new(document)),
-            _ => match Retry::new(document, act == KeyAction::RetryAll) {
-                Ok(retry) => Dialog::Retry(retry),
-                Err(request) => return Some(request),
-            },
-        };
-        self.dialog = Some(dialog);
-        None
+        self.act(keys::action_of(key)?, key)
     }
 
-    /// Opens the dialog of a decision about a rejected reading.
-    fn settle(&mut self, act: KeyAction, rejected: &RejectedView) -> Option<Request> {
-        match act {
-            KeyAction::Edit if rejected.whole => {
-                self.dialog = Some(Dialog::Correct(Correct::new(rejected)));
+    fn press_in_prompt(&mut self, key: KeyCode) {
+        let Some(prompt) = &mut self.prompt else {
+            return;
+        };
+        let kind = prompt.kind;
+        match key {
+            KeyCode::Up => self.step(0, 1),
+            KeyCode::Down => self.step(1, 0),
+            KeyCode::PageUp => self.act_on_page(KeyAction::PageUp),
+            KeyCode::PageDown => self.act_on_page(KeyAction::PageDown),
+            KeyCode::Enter => {
+                self.prompt = None;
+                if kind == PromptKind::Search {
+                    self.open_selected();
+                }
             }
-            KeyAction::Edit => {
-                self.notice = Some(format!(
-                    "The payload of rejected reading {0} is too long or not text: correct it in a file, and run `stockrelay rejected resend {0} --payload-file FILE`",
-                    rejected.number
-                ));
+            KeyCode::Esc => {
+                self.prompt = None;
+                match kind {
+                    PromptKind::Search => drop(self.opened.pop()),
+                    PromptKind::Filter => self.filter(String::new()),
+                }
             }
-            KeyAction::Discard => {
-                let shown = self.snapshot.as_ref().map(|(snapshot, _)| snapshot);
-                let newest = shown.and_then(|shown| shown.rejected.last());
-                let newest = newest.map_or(rejected.number, |newest| newest.number);
-                self.dialog = Some(Dialog::Dismiss(Dismiss::new(rejected, newest)));
+            key => {
+                type_key(&mut prompt.text, key);
+                let text = prompt.text.clone();
+                match (kind, self.list_mut()) {
+                    (PromptKind::Search, Some(list)) => {
+                        *list = List::new(list.spec, text);
+                    }
+                    _ => self.filter(text),
+                }
+                self.sync();
             }
-            KeyAction::RetryAll => {
-                self.notice = Some("R is for documents. For this rejected reading press r to send it again, or d to dismiss it".to_owned());
-            }
-            _ => self.dialog = Some(Dialog::Resend(Resend::new(rejected))),
         }
-        None
+    }
+
+    fn filter(&mut self, text: String) {
+        if let Some(list) = self.list_mut() {
+            list.filter = text;
+        }
+        self.sync();
     }
 }
 

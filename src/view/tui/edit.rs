@@ -2,11 +2,14 @@
 //! reason.
 
 use ratatui::crossterm::event::KeyCode;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use serde_json::{Map, Value, json};
 
-use super::request::{Request, Step};
-use super::theme::{FAINT, HEADING, SELECTED};
+use super::data::Data;
+use super::keys::Hint;
+use super::request::{Request, Shown, Step};
+use super::theme::{HEADING, SELECTED};
 use super::typing::{WIDTH, draw_typed, type_key};
 use crate::document::DocumentNumber;
 use crate::event::{EventType, Field};
@@ -37,7 +40,6 @@ enum Mode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
     number: DocumentNumber,
-    key: String,
     rows: Vec<Row>,
     row: usize,
     mode: Mode,
@@ -69,7 +71,6 @@ impl Edit {
         }
         Self {
             number: document.number,
-            key: document.key.clone(),
             rows,
             row: 0,
             mode: Mode::Fields,
@@ -102,8 +103,8 @@ impl Edit {
             (Mode::Reason(reason), KeyCode::Enter) => {
                 let reason = reason.trim().to_owned();
                 if !reason.is_empty() {
-                    let (key, body) = (self.key.clone(), self.build_body(&reason));
-                    return Step::Done(Request::Edit { key, body });
+                    let (number, body) = (self.number, self.build_body(&reason));
+                    return Step::Done(Request::Edit { number, body });
                 }
             }
             (Mode::Value(text) | Mode::Reason(text), key) => type_key(text, key),
@@ -137,8 +138,27 @@ impl Edit {
         body
     }
 
+    /// The code of a product or a location that a person types.
+    pub fn typed_code(&self) -> Option<&str> {
+        let Mode::Value(text) = &self.mode else {
+            return None;
+        };
+        let row = self.rows.get(self.row)?;
+        let is_named = ["product", "from", "to"].contains(&row.name);
+        Some(text.trim()).filter(|text| is_named && !text.is_empty())
+    }
+
+    /// What the typed code means. `None`: the field has no code, or the daemon has not answered.
+    fn describe_typed(&self, data: &Data) -> Option<String> {
+        let code = self.typed_code()?;
+        Some(match data.names.get(code)? {
+            Some(name) => format!("   {}", plain(name)),
+            None => "   no product or location of this site has this code".to_owned(),
+        })
+    }
+
     /// Draws the fields that fit on the screen, around the selected one.
-    pub fn lines(&self, screen: usize) -> (String, Vec<Line<'static>>) {
+    pub fn show(&self, screen: usize, data: &Data) -> Shown {
         let room = screen.saturating_sub(OTHER_ROWS + 2).max(1);
         let first = (self.row + 1).saturating_sub(room);
         let mut lines: Vec<Line> = (self.rows.iter().enumerate())
@@ -147,25 +167,47 @@ impl Edit {
             .map(|(place, row)| self.draw_field(place, row, first))
             .collect();
         lines.push(Line::default());
-        let keys = match &self.mode {
+        let hint = Hint::new;
+        let hints = match &self.mode {
             Mode::Fields => {
-                lines.push(Line::styled(
-                    " A corrected document replaces this one, which stays in the history.",
-                    FAINT,
-                ));
-                " ↑↓ choose   Enter change   s send   Esc cancel"
+                let effect = "A corrected document replaces this one, which stays in the history.";
+                lines.push(Line::from(effect));
+                vec![
+                    hint(KeyCode::Down, "↓", "next"),
+                    hint(KeyCode::Up, "↑", "previous"),
+                    hint(KeyCode::Enter, "Enter", "change"),
+                    hint(KeyCode::Char('s'), "s", "send"),
+                    hint(KeyCode::Esc, "Esc", "cancel"),
+                ]
             }
             Mode::Value(text) => {
                 lines.push(draw_typed(text, true));
-                " Enter set   Esc cancel; an empty value clears the field"
+                let meaning = self.describe_typed(data);
+                lines.push(Line::from(meaning.unwrap_or_default()));
+                vec![
+                    hint(KeyCode::Enter, "Enter", "set"),
+                    hint(
+                        KeyCode::Esc,
+                        "Esc",
+                        "cancel; an empty value clears the field",
+                    ),
+                ]
             }
             Mode::Reason(text) => {
+                lines.push(Line::from("Why? The reason is stored with both documents."));
                 lines.push(draw_typed(text, true));
-                " Why? It is stored with both.   Enter send   Esc back"
+                vec![
+                    hint(KeyCode::Enter, "Enter", "send"),
+                    hint(KeyCode::Esc, "Esc", "back"),
+                ]
             }
         };
-        lines.push(Line::styled(keys, HEADING));
-        (format!(" Edit document {} ", self.number), lines)
+        let title = format!("Edit document {}", self.number);
+        Shown {
+            title,
+            lines,
+            hints,
+        }
     }
 
     fn draw_field(&self, place: usize, row: &Row, first: usize) -> Line<'static> {
@@ -187,12 +229,12 @@ impl Edit {
         let value: String = value.chars().take(usize::from(WIDTH) - 26).collect();
         let (mark, style) = match (place == self.row, row.before == row.after) {
             (true, _) => ("> ", SELECTED),
-            (false, true) => ("  ", FAINT),
+            (false, true) => ("  ", Style::new()),
             (false, false) => ("  ", HEADING),
         };
         Line::from(vec![
             Span::raw(mark),
-            Span::styled(format!("{line:<9}"), FAINT),
+            Span::raw(format!("{line:<9}")),
             Span::styled(format!("{:<9}", row.name), style),
             Span::raw(format!("  {value}")),
         ])

@@ -1,55 +1,275 @@
-//! Polls the control socket each second, also while no daemon answers.
+//! Polls the control socket: the status, and what the open view needs. Polls also while no daemon
+//! answers.
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use serde::Deserialize;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::Message;
-use super::app::{Snapshot, Update};
-use crate::view::client::{Client, ClientError};
-use crate::view::records::{DocumentPage, RejectedPage};
+use super::data::{Answer, DeviceEvents, Found, Hit, Need, Update};
+use crate::document::DocumentNumber;
+use crate::event::{RejectedNumber, Seq};
+use crate::view::client::{Client, ClientError, encode_for_path};
+use crate::view::records::{
+    ConfigHistory, DocumentPage, EventPage, LogPage, Names, OrderPage, RejectedPage,
+};
 use crate::view::snapshot::Status;
 
 const EACH: Duration = Duration::from_secs(1);
-/// How many of the newest documents, and of the oldest parked ones, are shown.
-const DOCUMENTS: u64 = 50;
-const PARKED: u64 = 100;
-/// How many of the oldest open rejected readings are shown.
-const REJECTED: u64 = 100;
+/// The feed waits this many times as long as a poll took, so that it costs the daemon little.
+const REST: u32 = 10;
+/// Needs that cost more, or change rarely, are read at each such poll, and when they are new.
+const SLOW_POLLS: u64 = 5;
+/// A text that a person types is looked up when it has not changed for this time.
+const TYPED: Duration = Duration::from_millis(150);
+/// The largest page that the control API answers, and the largest of a search.
+const PAGE_MAX: usize = 1_000;
+const HITS_MAX: usize = 200;
+/// The newest events among which those of a device are searched at first, and the most.
+const SEARCHED_FIRST: u64 = 5_000;
+const SEARCHED_MAX: u64 = 500_000;
+/// How long one poll searches for the events of a device.
+const SEARCH_TIME: Duration = Duration::from_millis(500);
 
-pub(super) async fn feed(client: Client, sender: mpsc::Sender<Message>) {
-    let mut tick = tokio::time::interval(EACH);
-    // After a slow answer, missed polls are not made up for.
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+pub(super) async fn feed(
+    client: Client,
+    mut wanted: watch::Receiver<Vec<Need>>,
+    sender: mpsc::Sender<Message>,
+) {
+    let (mut last, mut poll) = (Vec::new(), 0_u64);
     loop {
-        tick.tick().await;
-        let update = match fetch(&client).await {
-            Ok(snapshot) => Update::Gateway(Box::new(snapshot)),
+        let needs = wait_for_typing(&mut wanted, &last).await;
+        let begun = Instant::now();
+        let is_new = |need: &Need| !last.contains(need);
+        let due = |need: &&Need| !is_slow(need) || poll % SLOW_POLLS == 0 || is_new(need);
+        let due: Vec<Need> = needs.iter().filter(due).cloned().collect();
+        let update = match fetch(&client, due).await {
+            Ok(update) => update,
             Err(error) => Update::NoAnswer(error.to_string()),
         };
         if sender.send(Message::Update(update)).await.is_err() {
             return;
         }
+        (last, poll) = (needs, poll + 1);
+        let rest = EACH.max(begun.elapsed() * REST);
+        tokio::select! {
+            () = tokio::time::sleep_until(begun + rest) => {}
+            changed = wanted.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+        }
     }
 }
 
-async fn fetch(client: &Client) -> Result<Snapshot, ClientError> {
+/// The needs, when a person does not change them any more by typing.
+async fn wait_for_typing(wanted: &mut watch::Receiver<Vec<Need>>, last: &[Need]) -> Vec<Need> {
+    loop {
+        let needs = wanted.borrow_and_update().clone();
+        let is_typed = |need: &Need| {
+            matches!(need, Need::Search { .. } | Need::Names(_)) && !last.contains(need)
+        };
+        if !needs.iter().any(is_typed) {
+            return needs;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TYPED) => return needs,
+            Ok(()) = wanted.changed() => {}
+        }
+    }
+}
+
+fn is_slow(need: &Need) -> bool {
+    match need {
+        Need::Orders | Need::Config | Need::Events { .. } | Need::Search { .. } => true,
+        Need::Documents { rows } | Need::Parked { rows } | Need::Rejected { rows } => {
+            *rows > PAGE_MAX
+        }
+        Need::Log | Need::Trace(_) | Need::Names(_) | Need::Document(_) | Need::Reading(_) => false,
+    }
+}
+
+async fn fetch(client: &Client, needs: Vec<Need>) -> Result<Update, ClientError> {
     let status: Status = client.get("/v1/status").await?;
-    // Documents are numbered without gaps.
-    let after = status.documents.newest.back_by(DOCUMENTS);
-    let mut documents: DocumentPage = client
-        .get(&format!("/v1/documents?after={after}&limit={DOCUMENTS}"))
-        .await?;
-    documents.documents.reverse();
-    let parked: DocumentPage = client.get(&format!("/v1/parked?limit={PARKED}")).await?;
-    let rejected: RejectedPage = client
-        .get(&format!("/v1/rejected?state=open&limit={REJECTED}"))
-        .await?;
-    Ok(Snapshot {
-        status,
-        documents: documents.documents,
-        parked: parked.documents,
-        rejected: rejected.rejected,
+    let mut answers = Vec::with_capacity(needs.len());
+    for need in needs {
+        match answer(client, &need, &status).await {
+            Ok(answer) => answers.push(answer),
+            Err(error @ ClientError::Refused { .. }) => {
+                answers.push(Answer::Refused(need, error.to_string()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Update::Gateway(Box::new(status), answers))
+}
+
+async fn answer(client: &Client, need: &Need, status: &Status) -> Result<Answer, ClientError> {
+    Ok(match need {
+        Need::Documents { rows } => {
+            // Documents are numbered without gaps.
+            let after = status.documents.newest.back_by(*rows as u64);
+            let mut documents = read_documents(client, "documents", after, *rows).await?;
+            documents.reverse();
+            Answer::Documents(documents)
+        }
+        Need::Parked { rows } => {
+            let after = DocumentNumber::ZERO;
+            Answer::Parked(read_documents(client, "parked", after, *rows).await?)
+        }
+        Need::Rejected { rows } => read_rejected(client, *rows).await?,
+        Need::Orders => {
+            let orders: OrderPage = client.get(&format!("/v1/orders?limit={PAGE_MAX}")).await?;
+            Answer::Orders(orders)
+        }
+        Need::Config => {
+            let config = client.get("/v1/config/effective").await?;
+            let history: ConfigHistory = client.get("/v1/config/history").await?;
+            Answer::Config(Box::new(config), history)
+        }
+        Need::Log => {
+            let log: LogPage = client.get(&format!("/v1/log?limit={PAGE_MAX}")).await?;
+            Answer::Log(log)
+        }
+        Need::Events { device, rows } => read_events(client, device, *rows, status).await?,
+        Need::Trace(id) => {
+            let trace = client
+                .get(&format!("/v1/trace/{}", encode_for_path(id)))
+                .await?;
+            Answer::Trace(id.clone(), Box::new(trace))
+        }
+        Need::Names(codes) => {
+            let codes: Vec<String> = codes
+                .iter()
+                .map(|code| format!("code={}", encode_for_path(code)))
+                .collect();
+            let names: Names = client
+                .get(&format!("/v1/names?{}", codes.join("&")))
+                .await?;
+            Answer::Names(names.names)
+        }
+        Need::Search { text, rows } => Answer::Search(search(client, text, *rows).await?),
+        Need::Document(number) => {
+            let detail = client.get(&format!("/v1/parked/{number}")).await?;
+            Answer::Document(Box::new(detail))
+        }
+        Need::Reading(number) => {
+            let reading = client.get(&format!("/v1/rejected/{number}")).await?;
+            Answer::Reading(Box::new(reading))
+        }
     })
+}
+
+async fn read_documents(
+    client: &Client,
+    list: &str,
+    mut after: DocumentNumber,
+    rows: usize,
+) -> Result<Vec<crate::view::records::DocumentView>, ClientError> {
+    let mut documents = Vec::new();
+    while documents.len() < rows {
+        let limit = (rows - documents.len()).min(PAGE_MAX);
+        let path = format!("/v1/{list}?after={after}&limit={limit}");
+        let page: DocumentPage = client.get(&path).await?;
+        documents.extend(page.documents);
+        after = page.next;
+        if !page.more {
+            break;
+        }
+    }
+    Ok(documents)
+}
+
+async fn read_rejected(client: &Client, rows: usize) -> Result<Answer, ClientError> {
+    let (mut rejected, mut after) = (Vec::new(), RejectedNumber::ZERO);
+    while rejected.len() < rows {
+        let limit = (rows - rejected.len()).min(PAGE_MAX);
+        let path = format!("/v1/rejected?state=open&after={after}&limit={limit}");
+        let page: RejectedPage = client.get(&path).await?;
+        rejected.extend(page.rejected);
+        after = page.next;
+        if !page.more {
+            break;
+        }
+    }
+    Ok(Answer::Rejected(rejected))
+}
+
+/// The newest events of a device: searches among the newest events of all devices, and further back
+/// while there are too few.
+async fn read_events(
+    client: &Client,
+    device: &str,
+    rows: usize,
+    status: &Status,
+) -> Result<Answer, ClientError> {
+    let begun = Instant::now();
+    let (newest, mut searched) = (status.journal.last_seq, SEARCHED_FIRST);
+    loop {
+        let (mut events, mut after) = (Vec::new(), newest.back_by(searched));
+        let is_all = after == Seq::ZERO;
+        loop {
+            let device = encode_for_path(device);
+            let path = format!("/v1/events?device={device}&after={after}&limit={PAGE_MAX}");
+            let page: EventPage = client.get(&path).await?;
+            events.extend(page.events);
+            after = page.next;
+            if !page.more {
+                break;
+            }
+        }
+        if events.len() >= rows
+            || is_all
+            || searched >= SEARCHED_MAX
+            || begun.elapsed() > SEARCH_TIME
+        {
+            events.reverse();
+            let is_cut = !is_all || events.len() > rows;
+            events.truncate(rows);
+            let device = device.to_owned();
+            return Ok(Answer::Events(DeviceEvents {
+                device,
+                events,
+                searched,
+                is_cut,
+            }));
+        }
+        searched *= 4;
+    }
+}
+
+/// The answer of `GET /v1/search`.
+#[derive(Debug, Deserialize)]
+struct HitPage {
+    results: Vec<Hit>,
+    total: u64,
+    total_exact: bool,
+    next: Option<serde_json::Value>,
+}
+
+async fn search(client: &Client, text: &str, rows: usize) -> Result<Found, ClientError> {
+    let mut found = Found {
+        text: text.to_owned(),
+        ..Found::default()
+    };
+    let mut after = String::new();
+    while found.hits.len() < rows {
+        let limit = (rows - found.hits.len()).min(HITS_MAX);
+        let path = format!(
+            "/v1/search?q={}&limit={limit}{after}",
+            encode_for_path(text)
+        );
+        let page: HitPage = client.get(&path).await?;
+        found.hits.extend(page.results);
+        (found.total, found.is_exact) = (page.total, page.total_exact);
+        let Some(next) = page.next else { break };
+        let next = next
+            .as_str()
+            .map_or_else(|| next.to_string(), str::to_owned);
+        after = format!("&after={}", encode_for_path(&next));
+    }
+    Ok(found)
 }

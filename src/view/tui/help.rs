@@ -7,16 +7,17 @@ use ratatui::widgets::Block;
 use super::app::App;
 use super::keys::{KEYS, KeyAction};
 use super::parts::centre;
-use super::theme::{FAINT, HEADING};
+use super::theme::Role;
 use super::wrap::wrap_all;
 
 const WIDTH: u16 = 78;
 
 pub fn draw(frame: &mut Frame, app: &mut App) {
-    let lines: Vec<Line> = KEYS
-        .iter()
+    let theme = app.theme;
+    let mut lines: Vec<Line> = (KEYS.iter())
         .map(|binding| {
-            let key = Span::styled(format!(" {:<14}", binding.shown), HEADING);
+            let key = format!(" {:<14}", binding.shown);
+            let key = Span::styled(key, theme.text(Role::Focus));
             let what = match binding.action {
                 KeyAction::Quit => app.quit,
                 _ => binding.what,
@@ -24,14 +25,20 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
             Line::from(vec![key, Span::raw(what)])
         })
         .collect();
-    let keys = Line::styled(" ↑↓ scroll, any other key closes this.", FAINT);
+    lines.push(Line::default());
+    lines.push(Line::from(" The mouse selects, opens, sorts by a heading, and presses the keys that are shown. With Shift held, the terminal selects text as usual."));
+    let keys = Line::styled(
+        " ↑↓ scroll, any other key closes this",
+        theme.text(Role::Faint),
+    );
     let columns = frame.area().width.min(WIDTH).saturating_sub(2);
-    let rows =
-        wrap_all(&lines, columns).len() + wrap_all(std::slice::from_ref(&keys), columns).len();
+    let rows = wrap_all(&lines, columns).len() + 1;
     let height = u16::try_from(rows + 2).unwrap_or(u16::MAX);
     let area = centre(frame.area(), WIDTH, height);
     let block = Block::bordered()
-        .border_style(app.theme.frame(true))
+        .border_style(theme.frame(true))
         .title(" Keys ");
-    (app.help_scroll).draw(frame, area, block, &lines, &keys);
+    if let Some(scroll) = &mut app.help {
+        scroll.draw(frame, area, block, &lines, &keys);
+    }
 }

@@ -1,76 +1,83 @@
-//! The panel of rates: events stored and posted per second.
+//! Rates and times left, from successive states of the gateway.
 
 use std::collections::VecDeque;
 
-use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::text::Line;
-use ratatui::widgets::{Block, Sparkline};
+use jiff::Timestamp;
 
-use super::app::App;
-use super::theme::FAINT;
-use crate::view::table::grouped;
+use crate::view::snapshot::Status;
 
-pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
-    let block = Block::bordered()
-        .border_style(app.theme.frame(false))
-        .title(" Rates ");
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    let (stored, posted, (again, rejected, possible_repeats)) =
-        app.snapshot
-            .as_ref()
-            .map_or((0, 0, (0, 0, 0)), |(snapshot, _)| {
-                let events = &snapshot.status.events;
-                (
-                    events.stored,
-                    events.posted,
-                    (events.duplicates, events.rejected, events.possible_repeats),
-                )
-            });
-    let rows: [Rect; 5] = Layout::vertical([Constraint::Length(1); 5]).areas(inner);
-    curve(
-        frame,
-        [rows[0], rows[1]],
-        app,
-        ("stored", stored),
-        &app.rates.stored,
-    );
-    curve(
-        frame,
-        [rows[2], rows[3]],
-        app,
-        ("posted", posted),
-        &app.rates.posted,
-    );
-    let (again, rejected) = (grouped(again), grouped(rejected));
-    let others = match possible_repeats {
-        0 => format!("also {again} duplicates, {rejected} rejected"),
-        // Short, for a narrow screen.
-        count => {
-            let possible = grouped(count);
-            format!("{again} duplicates, {possible} possible, {rejected} rejected")
-        }
-    };
-    frame.render_widget(Line::styled(others, FAINT), rows[4]);
+/// The number of rates that the curves show: about one for each second.
+const RATES_KEPT: usize = 240;
+
+/// Rates of the last minutes, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct Rates {
+    /// When each rate was measured.
+    pub at: VecDeque<Timestamp>,
+    /// In tenths of an event a second.
+    pub stored: VecDeque<u64>,
+    pub posted: VecDeque<u64>,
+    /// Odoo's response time in milliseconds.
+    pub latency: VecDeque<u64>,
+    first: Option<(Timestamp, u64)>,
+    last: Option<(Timestamp, u64, u64)>,
 }
 
-fn curve(
-    frame: &mut Frame,
-    [text, bars]: [Rect; 2],
-    app: &App,
-    (what, total): (&str, u64),
-    rates: &VecDeque<u64>,
-) {
-    let now = rates.back().map_or("–".to_owned(), |tenths| {
-        format!("{}.{}", grouped(tenths / 10), tenths % 10)
-    });
-    let line = format!("{what} {now:>8}/s {:>12} in all", grouped(total));
-    frame.render_widget(Line::from(line), text);
-    let shown = rates.len().saturating_sub(usize::from(bars.width));
-    let data: Vec<u64> = rates.iter().skip(shown).copied().collect();
-    frame.render_widget(
-        Sparkline::default().data(data).style(app.theme.state("up")),
-        bars,
-    );
+impl Rates {
+    pub fn add(&mut self, status: &Status, now: Timestamp) {
+        let (stored, posted) = (status.events.stored, status.events.posted);
+        self.first.get_or_insert((now, status.journal.bytes));
+        if let Some((then, stored_then, posted_then)) = self.last.replace((now, stored, posted)) {
+            let Ok(millis @ 1..) = u64::try_from(now.duration_since(then).as_millis()) else {
+                return;
+            };
+            let rate = |new: u64, old: u64| new.saturating_sub(old).saturating_mul(10_000) / millis;
+            push(&mut self.at, now);
+            push(&mut self.stored, rate(stored, stored_then));
+            push(&mut self.posted, rate(posted, posted_then));
+            push(&mut self.latency, status.odoo.latency_ms.unwrap_or(0));
+        }
+    }
+
+    /// Bytes a second by which the journal has grown since the screen was opened. `None`: it did
+    /// not grow, or the screen was opened less than a minute ago.
+    #[must_use]
+    pub fn growth(&self, bytes: u64, now: Timestamp) -> Option<f64> {
+        let (then, bytes_then) = self.first?;
+        let seconds = now.duration_since(then).as_secs_f64();
+        let grown = bytes.checked_sub(bytes_then).filter(|grown| *grown > 0)?;
+        // Exact enough for a forecast.
+        #[allow(clippy::cast_precision_loss)]
+        let rate = grown as f64 / seconds;
+        (seconds >= 60.0).then_some(rate)
+    }
+}
+
+fn push<T>(values: &mut VecDeque<T>, value: T) {
+    if values.len() == RATES_KEPT {
+        values.pop_front();
+    }
+    values.push_back(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_events_a_second_and_growth_is_bytes_a_second() {
+        let mut rates = Rates::default();
+        let mut status = Status::default();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        rates.add(&status, at(0));
+        (status.events.stored, status.journal.bytes) = (10, 6_000);
+        rates.add(&status, at(2));
+        assert_eq!(rates.stored, [50], "tenths");
+        // The clock stood still or went back: there is no rate.
+        rates.add(&status, at(2));
+        assert_eq!(rates.stored, [50]);
+        assert_eq!(rates.growth(6_000, at(59)), None);
+        assert_eq!(rates.growth(6_000, at(60)), Some(100.0));
+        assert_eq!(rates.growth(0, at(60)), None);
+    }
 }

@@ -1,6 +1,10 @@
-//! Types: the requests of a person, and what a key did to a dialog. A dialog returns a [`Step`];
+//! Types: the requests of a person, what a key did to a dialog, and what a dialog shows. A dialog returns a [`Step`];
 //! `app` takes the request out of the step and returns the request to its caller.
 
+use ratatui::text::Line;
+
+use super::keys::Hint;
+use crate::document::DocumentNumber;
 use crate::event::RejectedNumber;
 
 /// A request of a person. `Quit` ends the screen; all others go to the daemon.
@@ -8,7 +12,7 @@ use crate::event::RejectedNumber;
 pub enum Request {
     Quit,
     Retry {
-        key: String,
+        numbers: Vec<DocumentNumber>,
         with: Option<&'static str>,
     },
     /// All documents that are parked with this reason code.
@@ -18,22 +22,27 @@ pub enum Request {
     },
     /// The body is that of the control API.
     Edit {
-        key: String,
+        number: DocumentNumber,
         body: serde_json::Value,
     },
     Discard {
-        key: String,
+        numbers: Vec<DocumentNumber>,
         reason: String,
     },
-    /// Sends a rejected reading again; without a payload, unchanged.
+    /// Undoes the discard of a document.
+    Undiscard {
+        number: DocumentNumber,
+        reason: String,
+    },
+    /// Sends rejected readings again; without a payload, unchanged.
     Resend {
-        number: RejectedNumber,
+        numbers: Vec<RejectedNumber>,
         payload: Option<String>,
         /// Why; stored with the reading.
         reason: Option<String>,
     },
     Dismiss {
-        number: RejectedNumber,
+        numbers: Vec<RejectedNumber>,
         reason: String,
     },
     /// All open rejected readings up to this number that have this reason code.
@@ -44,6 +53,20 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The documents whose outcome the screen shows afterwards.
+    #[must_use]
+    pub fn documents(&self) -> &[DocumentNumber] {
+        match self {
+            Self::Retry { numbers, .. } | Self::Discard { numbers, .. } => numbers,
+            Self::Edit { number, .. } | Self::Undiscard { number, .. } => {
+                std::slice::from_ref(number)
+            }
+            _ => &[],
+        }
+    }
+}
+
 /// The effect of a key on a dialog.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
@@ -51,4 +74,11 @@ pub enum Step {
     /// Close the dialog without a decision.
     Close,
     Done(Request),
+}
+
+/// The text of a box.
+pub struct Shown {
+    pub title: String,
+    pub lines: Vec<Line<'static>>,
+    pub hints: Vec<Hint>,
 }

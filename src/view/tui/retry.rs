@@ -1,9 +1,12 @@
-//! The box that asks with which answer to retry a document, or all with the same reason.
+//! The box that states what a retry does, and asks with which answer to retry if the reason has
+//! answers: for one document, for the marked ones, or for all with the same reason.
 
 use ratatui::crossterm::event::KeyCode;
 use ratatui::text::{Line, Span};
 
-use super::request::{Request, Step};
+use super::ask::name_documents;
+use super::keys::Hint;
+use super::request::{Request, Shown, Step};
 use super::theme::{HEADING, SELECTED};
 use crate::document::DocumentNumber;
 use crate::reason::Action;
@@ -11,25 +14,32 @@ use crate::view::reasons::choices_for;
 use crate::view::records::DocumentView;
 use crate::view::table::plain;
 
-/// The answers with which a document can be retried, and the selected one.
+/// The answers with which documents can be retried, and the selected one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {
-    number: DocumentNumber,
-    key: String,
+    numbers: Vec<DocumentNumber>,
     code: String,
-    all: bool,
+    is_all: bool,
     answers: Vec<(Option<&'static str>, &'static str)>,
     row: usize,
 }
 
 impl Retry {
-    /// Opens the box. The error is the request itself: a single document whose reason takes no
-    /// answer needs no question.
-    pub fn new(document: &DocumentView, all: bool) -> Result<Self, Request> {
-        let code = document.reason.as_ref();
-        let code = code.map_or(String::new(), |reason| reason.code.to_string());
-        let key = document.key.clone();
-        let mut answers: Vec<_> = (choices_for(document.reason.as_ref()).iter())
+    /// `documents`: at least one. `is_all`: all with the reason of the first. Documents with
+    /// different reasons are retried unchanged only.
+    #[must_use]
+    pub fn new(documents: &[&DocumentView], is_all: bool) -> Self {
+        let code_of = |document: &DocumentView| {
+            let reason = document.reason.as_ref();
+            reason.map_or(String::new(), |reason| reason.code.to_string())
+        };
+        let code = documents
+            .first()
+            .map_or(String::new(), |first| code_of(first));
+        let is_same = documents.iter().all(|document| code_of(document) == code);
+        let reason = documents.first().and_then(|first| first.reason.as_ref());
+        let mut answers: Vec<_> = (choices_for(reason).iter())
+            .filter(|_| is_same)
             .filter_map(|(action, what)| match action {
                 Action::Retry => Some((None, *what)),
                 Action::With(answer) => Some((Some(answer.as_str()), *what)),
@@ -39,17 +49,13 @@ impl Retry {
         if answers.is_empty() {
             answers.push((None, "after you have fixed the cause"));
         }
-        if !all && answers.iter().all(|(with, _)| with.is_none()) {
-            return Err(Request::Retry { key, with: None });
-        }
-        Ok(Self {
-            number: document.number,
-            key,
+        Self {
+            numbers: documents.iter().map(|document| document.number).collect(),
             code,
-            all,
+            is_all,
             answers,
             row: 0,
-        })
+        }
     }
 
     pub fn press(&mut self, key: KeyCode) -> Step {
@@ -61,12 +67,12 @@ impl Retry {
             }
             KeyCode::Enter => {
                 let (with, _) = self.answers[self.row];
-                return Step::Done(if self.all {
+                return Step::Done(if self.is_all {
                     let code = self.code.clone();
                     Request::RetryAll { code, with }
                 } else {
-                    let key = self.key.clone();
-                    Request::Retry { key, with }
+                    let numbers = self.numbers.clone();
+                    Request::Retry { numbers, with }
                 });
             }
             _ => {}
@@ -74,25 +80,39 @@ impl Retry {
         Step::Stay
     }
 
-    pub fn lines(&self) -> (String, Vec<Line<'static>>) {
-        let mut lines = Vec::new();
+    #[must_use]
+    pub fn show(&self) -> Shown {
+        let title = if self.is_all {
+            format!("Retry all documents parked as {}", plain(&self.code))
+        } else {
+            format!("Retry {}", name_documents(&self.numbers))
+        };
+        let mut lines = vec![
+            Line::from("The gateway sends the same lines to Odoo again, each only once."),
+            Line::default(),
+        ];
         for (row, (with, what)) in self.answers.iter().enumerate() {
-            let style = if row == self.row { SELECTED } else { HEADING };
-            let mark = if row == self.row { "> " } else { "  " };
+            let is_selected = row == self.row;
+            let style = if is_selected { SELECTED } else { HEADING };
+            let mark = if is_selected { "> " } else { "  " };
             lines.push(Line::from(vec![
                 Span::raw(mark),
-                Span::styled(format!("{:<13}", with.unwrap_or("unchanged")), style),
+                Span::styled(with.unwrap_or("unchanged"), style),
+                Span::raw(format!(": {what}")),
             ]));
-            lines.push(Line::from(format!("    {what}")));
         }
         lines.push(Line::default());
-        let keys = " ↑↓ choose   Enter retry   Esc cancel";
-        lines.push(Line::styled(keys, HEADING));
-        let title = if self.all {
-            format!(" Retry all documents parked as {} ", plain(&self.code))
-        } else {
-            format!(" Retry document {} ", self.number)
-        };
-        (title, lines)
+        let mut hints = Vec::new();
+        if self.answers.len() > 1 {
+            hints.push(Hint::new(KeyCode::Down, "↓", "choose"));
+            hints.push(Hint::new(KeyCode::Up, "↑", "back"));
+        }
+        hints.push(Hint::new(KeyCode::Enter, "Enter", "retry"));
+        hints.push(Hint::new(KeyCode::Esc, "Esc", "cancel"));
+        Shown {
+            title,
+            lines,
+            hints,
+        }
     }
 }

@@ -1,248 +1,263 @@
-//! Lays out the screen: the headline on top, rates and link below it, then the lists.
+//! Lays out the screen: what runs and the sentence on top, the names of the panels, the view that
+//! has the keys, and the keys below it.
 
 use ratatui::Frame;
+use ratatui::crossterm::event::KeyCode;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Paragraph};
+use ratatui::widgets::Paragraph;
 
-use super::app::{App, Panel, Snapshot};
-use super::keys::KEYS;
-use super::theme::{FAINT, HEADING, mark};
+use super::app::{App, PromptKind, Target};
+use super::data::Subject;
+use super::draw_view::HEIGHT_FOR_FRAME;
+use super::keys::{Hint, KEYS, Scope};
+use super::panels::{self, OVERVIEW, PANELS, mood_of};
+use super::parts::{cut, lay_hints, place_in};
+use super::theme::{Role, mark, to_ascii};
 use super::wrap::{rows_of, wrap_all};
-use super::{detail, devices, dialog, documents, help, link, parked, rates};
-use crate::view::headline::{Mood, describe_bundle, describe_config, headline};
-use crate::view::table::{plain, seconds_since, span};
-
-/// With at least this many rows, the three lists are shown one below the other; with fewer, only
-/// the selected one.
-const ROWS_FOR_ALL: u16 = 24;
-/// Rows of the rates and the link, with their frames.
-const OVERVIEW_ROWS: u16 = 7;
-/// The gap between two hints in the bottom line.
-const HINTS_APART: &str = "  ";
+use super::{dialog, draw_view, help, overview};
+use crate::view::headline::{Mood, headline};
+use crate::view::table::{grouped, plain, seconds_since, span};
 
 pub fn draw(frame: &mut Frame, app: &mut App) {
     let Rect { width, height, .. } = frame.area();
-    let most = (height / 4).max(1);
-    let alarm_line = first_alarm(app);
-    let alarm_rows = (alarm_line.iter())
-        .map(|line| rows_of(std::slice::from_ref(line), width, most))
-        .sum();
-    let sentence_lines = sentence_lines(app);
-    let sentence_rows = rows_of(&sentence_lines, width, most.max(2)).max(2);
-    let bottom_lines = bottom_lines(app, width);
-    let bottom_rows = rows_of(&bottom_lines, width, most);
-    let bundle_line = bundle_line(app, width);
-    let [title, bundle, sentence, alarm, overview, lists, bottom] = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Length(bundle_line.is_some().into()),
+    app.targets.clear();
+    let is_small = height < HEIGHT_FOR_FRAME;
+    let sentence = sentence_lines(app);
+    let sentence_rows = rows_of(&sentence, width, if is_small { 2 } else { 6 }).max(1);
+    let (tabs, tab_places) = lay_tabs(app, width);
+    let (bottom, keys) = bottom_lines(app, width);
+    let bottom_rows = u16::try_from(bottom.len())
+        .unwrap_or(1)
+        .min(if is_small { 2 } else { 4 });
+    let is_overview = app.panel == OVERVIEW && app.opened.is_empty();
+    let head_rows = if is_overview {
+        overview::rows(frame.area())
+    } else {
+        0
+    };
+    let [title, said, names, head, view, below] = Layout::vertical([
+        Constraint::Length(u16::from(!is_small)),
         Constraint::Length(sentence_rows),
-        Constraint::Length(alarm_rows),
-        Constraint::Length(OVERVIEW_ROWS),
+        Constraint::Length(u16::try_from(tabs.len()).unwrap_or(1)),
+        Constraint::Length(head_rows),
         Constraint::Fill(1),
         Constraint::Length(bottom_rows),
     ])
     .areas(frame.area());
     draw_title(frame, title, app);
-    if let Some(line) = bundle_line {
-        frame.render_widget(line, bundle);
+    frame.render_widget(Paragraph::new(wrap_all(&sentence, width)), said);
+    frame.render_widget(Paragraph::new(tabs), names);
+    for (place, panel) in tab_places {
+        let place = Rect {
+            y: names.y + place.y,
+            ..place
+        }
+        .intersection(names);
+        app.add_target(place, Target::Panel(panel));
     }
-    draw_wrapped(frame, sentence, &sentence_lines);
-    if let Some(line) = alarm_line {
-        draw_wrapped(frame, alarm, &[line]);
+    if head_rows > 0 {
+        overview::draw(frame, head, app);
     }
-    let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(overview);
-    rates::draw(frame, left, app);
-    link::draw(frame, right, app);
-    draw_lists(frame, lists, app);
-    draw_wrapped(frame, bottom, &bottom_lines);
-    if let Some(detail) = &mut app.detail {
-        detail::draw(frame, detail, app.theme);
+    draw_view::draw(frame, view, app);
+    frame.render_widget(Paragraph::new(bottom), below);
+    for (place, key) in place_in(below, keys) {
+        app.add_target(place, Target::Key(key));
     }
-    if app.help {
+    draw_boxes(frame, app);
+    if !app.theme.is_unicode {
+        to_ascii(frame.buffer_mut());
+    }
+}
+
+/// Draws the help or the dialog over the rest, which the mouse then does not reach.
+fn draw_boxes(frame: &mut Frame, app: &mut App) {
+    if app.help.is_some() {
+        app.targets.clear();
         help::draw(frame, app);
     }
     if let Some(dialog) = &app.dialog {
-        dialog::draw(frame, dialog, app.theme);
+        app.targets.clear();
+        for (place, key) in dialog::draw(frame, dialog, &app.data, app.theme) {
+            app.add_target(place, Target::Key(key));
+        }
     }
 }
 
 fn draw_title(frame: &mut Frame, area: Rect, app: &App) {
-    let title = match &app.snapshot {
-        Some((Snapshot { status, .. }, _)) => {
-            let since = |at| format!("for {}", span(seconds_since(at, app.now)));
-            let config = describe_config(&status.config, since);
-            let config = config.map_or(String::new(), |config| format!("; config {config}"));
-            format!(
-                "stockrelay {}  {}, up {}{config}",
-                plain(&status.version),
-                plain(&status.site),
-                span(status.uptime_s)
-            )
+    let mut title = match app.data.answered {
+        Some(_) => {
+            let status = &app.data.status;
+            let (version, site) = (plain(&status.version), plain(&status.site));
+            format!("stockrelay {version}  {site}, up {}", span(status.uptime_s))
         }
         None => format!("stockrelay {}", env!("CARGO_PKG_VERSION")),
     };
-    frame.render_widget(Line::styled(title, FAINT), area);
+    if app.is_read_only {
+        title += ", read-only";
+    }
+    let clock = app.data.now.strftime("%H:%M:%S UTC").to_string();
+    let room = usize::from(area.width).saturating_sub(clock.len() + 1);
+    let title = cut(&title, room);
+    let faint = app.theme.text(Role::Faint);
+    frame.render_widget(Line::styled(title, faint), area);
+    frame.render_widget(Line::styled(clock, faint).right_aligned(), area);
 }
 
-/// The pending bundle, or the last one if it was not confirmed, cut to the width.
-fn bundle_line(app: &App, width: u16) -> Option<Line<'static>> {
-    let (Snapshot { status, .. }, _) = app.snapshot.as_ref()?;
-    let text = describe_bundle(&status.config)?;
-    let width = usize::from(width);
-    let text = if text.chars().count() > width {
-        let start: String = text.chars().take(width.saturating_sub(1)).collect();
-        start + "…"
-    } else {
-        text
-    };
-    Some(Line::styled(text, FAINT))
-}
-
-fn draw_wrapped(frame: &mut Frame, area: Rect, lines: &[Line<'_>]) {
-    frame.render_widget(Paragraph::new(wrap_all(lines, area.width)), area);
-}
-
+/// The state of the gateway, and what to do.
 fn sentence_lines(app: &App) -> Vec<Line<'static>> {
-    let (mood, sentence) = match (&app.no_answer, &app.snapshot) {
-        (Some(_), last) => {
-            let socket = app.socket.display();
-            let age = last.as_ref().map_or(String::new(), |(_, at)| {
-                format!("; last answer {} ago", span(seconds_since(*at, app.now)))
+    let data = &app.data;
+    let (mood, sentence) = match (&app.no_answer, data.answered) {
+        (Some(why), last) => {
+            let age = last.map_or(String::new(), |at| {
+                format!("last answer {} ago; ", span(seconds_since(at, data.now)))
             });
-            (
-                Mood::Bad,
-                format!("Not connected to the daemon on {socket}{age}; retrying each second"),
-            )
+            let sentence = format!("Not connected, {age}retrying each second: {why}");
+            (Mood::Bad, sentence)
         }
-        (None, Some((snapshot, _))) => headline(&snapshot.status, app.now),
+        (None, Some(_)) => headline(&data.status, data.now),
         (None, None) => (Mood::Watch, "Connecting to the daemon".to_owned()),
     };
-    let mut lines = vec![Line::styled(
-        format!("{}{}", mark(mood), plain(&sentence)),
-        app.theme.mood(mood),
-    )];
+    let mut lines = vec![Line::from(vec![
+        Span::styled(mark(mood), app.theme.badge(mood)),
+        Span::styled(
+            format!(" {}", plain(&sentence)),
+            app.theme.text(Role::Heading),
+        ),
+    ])];
     // Why the link is not up.
-    let snapshot = app.snapshot.as_ref().filter(|_| app.no_answer.is_none());
-    if let Some(why) = snapshot.and_then(|(snapshot, _)| snapshot.status.odoo.detail.as_ref()) {
-        lines.push(Line::from(format!("  {}", plain(why))));
+    let detail = data
+        .status
+        .odoo
+        .detail
+        .as_ref()
+        .filter(|_| app.no_answer.is_none());
+    if let Some(why) = detail {
+        lines.push(Line::from(format!("    {}", plain(why))));
     }
     lines
 }
 
-fn first_alarm(app: &App) -> Option<Line<'static>> {
-    let (snapshot, _) = app.snapshot.as_ref()?;
-    let alarms = &snapshot.status.alarms;
-    let first = alarms.values().next()?;
-    let more = match alarms.len() {
-        1 => String::new(),
-        many => format!("  ({} more: run `stockrelay status`)", many - 1),
-    };
-    let text = format!("{}{}{more}", mark(Mood::Watch), plain(first));
-    Some(Line::styled(text, app.theme.mood(Mood::Watch)))
-}
-
-fn draw_lists(frame: &mut Frame, area: Rect, app: &mut App) {
-    if area.height >= ROWS_FOR_ALL {
-        let areas: [Rect; 3] = Layout::vertical([Constraint::Fill(1); 3]).areas(area);
-        for (panel, area) in Panel::ALL.into_iter().zip(areas) {
-            draw_list(frame, area, app, panel, None);
-        }
-    } else {
-        let tabs = tabs(app);
-        draw_list(frame, area, app, app.panel, Some(tabs));
-    }
-}
-
-fn draw_list(
-    frame: &mut Frame,
-    area: Rect,
-    app: &mut App,
-    panel: Panel,
-    tabs: Option<Line<'static>>,
-) {
-    let focused = panel == app.panel;
-    let title = tabs.unwrap_or_else(|| Line::from(format!(" {} ", name(app, panel))));
-    let block = Block::bordered()
-        .border_style(app.theme.frame(focused))
-        .title(title);
-    match panel {
-        Panel::Devices => devices::draw(frame, area, block, app),
-        Panel::Documents => documents::draw(frame, area, block, app),
-        Panel::Parked => parked::draw(frame, area, block, app),
-    }
-}
-
-fn tabs(app: &App) -> Line<'static> {
-    let mut spans = vec![Span::raw(" ")];
-    for panel in Panel::ALL {
-        let name = name(app, panel);
-        if panel == app.panel {
-            spans.push(Span::styled(format!("[{name}]"), HEADING));
-        } else {
-            spans.push(Span::styled(format!(" {name} "), FAINT));
-        }
-        spans.push(Span::raw(" "));
-    }
-    Line::from(spans)
-}
-
-/// The name of a panel, with its counts.
-fn name(app: &App, panel: Panel) -> String {
-    let Some((Snapshot { status, .. }, _)) = &app.snapshot else {
-        return match panel {
-            Panel::Devices => "Devices".to_owned(),
-            Panel::Documents => "Documents".to_owned(),
-            Panel::Parked => "Parked".to_owned(),
-        };
-    };
-    match panel {
-        Panel::Devices => {
-            let devices = &status.devices;
-            let counts = format!("Devices {}/{}", devices.online, devices.known);
-            match devices.drift {
-                0 => counts,
-                drift => format!("{counts}, {drift} drift"),
-            }
-        }
-        Panel::Documents => format!("Documents {}", status.documents.sealed()),
-        Panel::Parked => match status.events.rejected_open {
-            0 => format!("Parked {}", status.documents.parked),
-            open if status.events.rejected_dropped > 0 => format!(
-                "Parked {}, rejected {open}, {} of them deleted to save space: see `stockrelay status`",
-                status.documents.parked, status.events.rejected_dropped
-            ),
-            open => format!("Parked {}, rejected {open}", status.documents.parked),
-        },
-    }
-}
-
-/// The result of the last request, else the hints for the keys, wrapped into rows.
-fn bottom_lines(app: &App, width: u16) -> Vec<Line<'static>> {
-    if let Some(notice) = &app.notice {
-        return vec![Line::styled(plain(notice), HEADING)];
-    }
+/// The names of the panels with their digits and counts, wrapped into rows; on a narrow screen only
+/// the digits of the others.
+fn lay_tabs(app: &App, width: u16) -> (Vec<Line<'static>>, Vec<(Rect, usize)>) {
+    let is_narrow = width < 70;
     let mut rows = vec![Line::default()];
-    for binding in KEYS {
-        let Some(hint) = binding.hint else { continue };
-        let key = binding.shown.split(',').next().unwrap_or_default();
-        let hint = [
-            Span::styled(key, HEADING),
-            Span::styled(format!(" {hint}"), FAINT),
-        ];
-        let wide: usize = hint.iter().map(Span::width).sum();
-        let last = rows.len() - 1;
-        match rows[last].width() {
-            0 => {}
-            used if used + HINTS_APART.len() + wide <= usize::from(width) => {
-                rows[last].push_span(Span::raw(HINTS_APART));
-            }
-            _ => rows.push(Line::default()),
+    let mut places = Vec::new();
+    let mut x = 0;
+    for (panel, spec) in PANELS.iter().enumerate() {
+        let digit = (panel + 1) % 10;
+        let is_shown = panel == app.panel;
+        let alert = if mood_of(panel, &app.data).is_some() {
+            "!"
+        } else {
+            ""
+        };
+        let text = if is_narrow && !is_shown {
+            format!("{digit}{alert}")
+        } else {
+            format!("{digit} {}{}{alert}", spec.name, count_of(app, panel))
+        };
+        let (text, role) = match (is_shown, alert) {
+            (true, _) => (format!("[{text}]"), Role::Focus),
+            (false, "") => (format!(" {text} "), Role::Plain),
+            (false, _) => (format!(" {text} "), Role::Bad),
+        };
+        let span = Span::styled(text, app.theme.text(role));
+        let wide = u16::try_from(span.width()).unwrap_or(u16::MAX);
+        if x > 0 && x + wide > width {
+            rows.push(Line::default());
+            x = 0;
         }
-        let last = rows.len() - 1;
-        for span in hint {
-            rows[last].push_span(span);
-        }
+        let y = rows.len() - 1;
+        rows[y].push_span(span);
+        let y = u16::try_from(y).unwrap_or(0);
+        places.push((Rect::new(x, y, wide, 1), panel));
+        x += wide;
     }
-    rows
+    (rows, places)
+}
+
+/// The count beside the name of a panel.
+fn count_of(app: &App, panel: usize) -> String {
+    let status = &app.data.status;
+    if app.data.answered.is_none() {
+        return String::new();
+    }
+    let count = match panel {
+        panels::DEVICES => return format!(" {}", panels::count_devices(&app.data)),
+        panels::DOCUMENTS => status.documents.sealed(),
+        panels::PARKED => status.documents.parked,
+        panels::REJECTED => status.events.rejected_open,
+        panels::ALARMS => status.alarms.len() as u64,
+        _ => 0,
+    };
+    if count == 0 {
+        return String::new();
+    }
+    format!(" {}", grouped(count))
+}
+
+/// The text that is typed, else the result of the last request, else the keys that have an effect.
+fn bottom_lines(app: &App, width: u16) -> (Vec<Line<'static>>, Vec<(Rect, KeyCode)>) {
+    if let Some(prompt) = &app.prompt {
+        let what = match prompt.kind {
+            PromptKind::Filter => "filter",
+            PromptKind::Search => "search",
+        };
+        let typed = format!("{what} > {}_", plain(&prompt.text));
+        let line = Line::styled(typed, app.theme.text(Role::Heading));
+        let hints = [
+            Hint::new(KeyCode::Enter, "Enter", "open"),
+            Hint::new(KeyCode::Esc, "Esc", "cancel"),
+        ];
+        let (rows, places) = lay_hints(&hints, width, app.theme);
+        let mut lines = wrap_all(&[line], width);
+        let typed = u16::try_from(lines.len()).unwrap_or(0);
+        lines.extend(rows);
+        let below = |(place, key): (Rect, KeyCode)| {
+            (
+                Rect {
+                    y: place.y + typed,
+                    ..place
+                },
+                key,
+            )
+        };
+        return (lines, places.into_iter().map(below).collect());
+    }
+    if let Some(notice) = &app.notice {
+        let line = Line::styled(plain(notice), app.theme.text(Role::Heading));
+        return (wrap_all(&[line], width), Vec::new());
+    }
+    lay_hints(&hints(app), width, app.theme)
+}
+
+/// The keys that have an effect now.
+fn hints(app: &App) -> Vec<Hint> {
+    let subject = app.subject();
+    let has_effect = |scope: Scope| match scope {
+        Scope::Always => true,
+        Scope::Lists => app.list().is_some(),
+        Scope::Opened => {
+            let is_changed =
+                |list: &super::list::List| !list.filter.is_empty() || !list.marks.is_empty();
+            !app.opened.is_empty() || app.list().is_some_and(is_changed)
+        }
+        Scope::Decide => {
+            let can = |subject: &Subject| app.can_decide(subject);
+            !app.is_read_only && subject.as_ref().is_some_and(can)
+        }
+        Scope::Discarded => {
+            let can = |subject: &Subject| app.is_discarded(subject);
+            !app.is_read_only && subject.as_ref().is_some_and(can)
+        }
+    };
+    let bindings = KEYS.iter().filter(|binding| has_effect(binding.scope));
+    bindings
+        .filter_map(|binding| {
+            let shown = binding.shown.split(',').next().unwrap_or_default();
+            Some(Hint::new(*binding.keys.first()?, shown, binding.hint?))
+        })
+        .collect()
 }

@@ -100,7 +100,7 @@ async fn scans_of_devices_without_a_flow_are_on_the_first_screen_until_they_are_
     let sealed = inbox.seal_and_store(
         Vec::new(),
         (1..=5).map(Seq::new).collect(),
-        5,
+        (1..=5).map(Seq::new).collect(),
         Seq::new(5),
         Vec::new(),
     );

@@ -1,6 +1,6 @@
 //! Decisions about parked documents: retry and discard.
 
-use super::{Served, moved, refused};
+use super::{Served, moved, own_name, refused};
 use crate::floor::transfer;
 use serde_json::{Value, json};
 use stockrelay::document::{DocumentNumber, State};
@@ -23,7 +23,7 @@ async fn a_decision_holds_once_and_names_its_person() {
         .unwrap();
     assert_eq!(answer["document"]["state"], "waiting");
     let step = answer["audit"].as_array().unwrap().last().unwrap();
-    assert_eq!(step["by"], "user:anna");
+    assert_eq!(step["by"], format!("user:{}", own_name()));
     assert!(
         step["note"].as_str().unwrap().contains("product made"),
         "{step}"
@@ -180,7 +180,7 @@ async fn all_of_one_reason_are_tried_again_page_by_page() {
     assert_eq!(numbers, [1, 7]);
     let audit = &served.get("/v1/parked/1201").await["audit"];
     let last = audit.as_array().unwrap().last().unwrap();
-    assert_eq!(last["by"], "user:anna");
+    assert_eq!(last["by"], format!("user:{}", own_name()));
     assert_eq!(
         refused(
             Client::new(&served.socket())

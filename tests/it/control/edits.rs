@@ -1,6 +1,6 @@
 //! Edits of parked documents.
 
-use super::{Served, refused, seqs};
+use super::{Served, own_name, refused, seqs};
 use crate::floor::transfer;
 use serde_json::json;
 use stockrelay::document::{Document, Purpose};
@@ -31,7 +31,7 @@ async fn a_corrected_document_takes_the_place_of_the_parked_one() {
     );
     let what = "line 1: from LOC-A instead of A, line 1: lot L1, line 1: quantity 2.5 instead of 1: label fell off";
     let step = answer["audit"].as_array().unwrap().last().unwrap().clone();
-    assert_eq!(step["by"], "user:anna");
+    assert_eq!(step["by"], format!("user:{}", own_name()));
     assert!(step["note"].as_str().unwrap().contains(what), "{step}");
 
     let old = served.get("/v1/parked/2").await;
@@ -47,7 +47,7 @@ async fn a_corrected_document_takes_the_place_of_the_parked_one() {
     );
     let step = old["audit"].as_array().unwrap().last().unwrap().clone();
     assert!(step["note"].as_str().unwrap().starts_with(what), "{step}");
-    assert_eq!(step["by"], "user:anna");
+    assert_eq!(step["by"], format!("user:{}", own_name()));
 
     // The event is in the new one alone, and the numbers add up.
     assert_eq!(seqs(&served.get("/v1/events?state=waiting").await), [2, 4]);

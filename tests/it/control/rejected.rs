@@ -3,7 +3,7 @@
 use serde_json::json;
 use stockrelay::event::{Channel, Rejection, Seq};
 
-use super::{Served, refused};
+use super::{Served, own_name, refused};
 use crate::floor::{at, rejection, transfer};
 use stockrelay::reason::RejectionCode;
 
@@ -35,7 +35,7 @@ async fn a_person_settles_rejected_readings() {
         .await
         .unwrap();
     assert_eq!(one["state"], "dismissed");
-    assert_eq!(one["settled"]["by"], "user:anna");
+    assert_eq!(one["settled"]["by"], format!("user:{}", own_name()));
     assert!(
         one["settled"]["note"]
             .as_str()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use stockrelay::document::{DocumentNumber, State};
 use stockrelay::event::{Recorded, RejectedNumber, Seq};
 use stockrelay::journal::{
-    AuditRecord, Entry, EventDocument, Journal, Namespace, Rejected, Repeats, Totals,
+    AuditRecord, Entry, EventDocument, Journal, Namespace, PeriodCounts, Rejected, Repeats, Totals,
 };
 
 /// More than there is.
@@ -26,6 +26,7 @@ pub struct Contents {
     /// Each key with the hash of its value.
     side_values: Vec<(String, blake3::Hash)>,
     totals: Totals,
+    periods: PeriodCounts,
 }
 
 impl Contents {
@@ -46,7 +47,11 @@ impl Contents {
         let open = journal.rejected_open(RejectedNumber::ZERO, ALL).unwrap();
         let side_values = journal.read_namespaces(&Namespace::ALL).unwrap();
         let side_values = side_values.into_iter();
+        let periods = journal.sum_of_periods().unwrap();
+        let totals = journal.totals();
+        assert_eq!(periods.clone().without_details(), PeriodCounts::of(&totals));
         Self {
+            periods,
             events: events
                 .map(|event| {
                     let document = journal.document_of(event.seq).unwrap();
@@ -74,7 +79,7 @@ impl Contents {
                 bytes: 0,
                 full: false,
                 disk_full: false,
-                ..journal.totals()
+                ..totals
             },
         }
     }

@@ -43,6 +43,8 @@ type Id = (String, String);
 pub struct Floor {
     random: Random,
     second: i64,
+    /// How far the clock of the gateway is ahead. It jumps, and steps back.
+    ahead_s: i64,
     ids: u64,
     /// The number of each event that was acknowledged, by device and id.
     pub acknowledged: BTreeMap<Id, Seq>,
@@ -58,6 +60,7 @@ impl Floor {
         Self {
             random: Random(seed),
             second: 0,
+            ahead_s: 0,
             ids: 0,
             acknowledged: BTreeMap::new(),
             fresh: Vec::new(),
@@ -94,11 +97,12 @@ impl Floor {
         let id = self.id();
         let number: u64 = id.parse().unwrap();
         let device = format!("pda{}", number % 3);
+        let second = self.second + self.ahead_s;
         if number.is_multiple_of(7) {
-            scan(&device, &id, "X", self.second)
+            scan(&device, &id, "X", second)
         } else {
             let product = format!("P{}", number % 5);
-            transfer(&device, &id, &product, "A", "B", self.second)
+            transfer(&device, &id, &product, "A", "B", second)
         }
     }
 
@@ -109,7 +113,7 @@ impl Floor {
         let event = self.event();
         // Some readings have an id, with which the device sends the event later.
         let id = self.ids.is_multiple_of(2).then(|| event.id.clone());
-        let reading = rejection(event.device.as_str(), b"{", self.second);
+        let reading = rejection(event.device.as_str(), b"{", self.second + self.ahead_s);
         Err(Rejection { id, ..reading })
     }
 
@@ -259,6 +263,10 @@ impl Gateway {
 
     async fn append(&mut self) -> Result<Done, AppendError> {
         self.floor.second += 1;
+        if self.floor.chance(4) {
+            // As far as a few periods of the counts since a time.
+            self.floor.ahead_s = 300 * i64::try_from(self.floor.below(4)).unwrap();
+        }
         let readings: Vec<_> = (0..=self.floor.below(4))
             .map(|_| self.floor.reading())
             .collect();
@@ -422,8 +430,11 @@ impl Gateway {
             let record = record(self.floor.second, "dismissed");
             inbox.dismiss_scans(record).await?;
         } else {
+            let last = self.journal().totals().last_seq.get();
+            let scan = Seq::new(self.floor.below(last + 1));
             let nothing = (Vec::new(), Vec::new());
-            let counted = inbox.seal_and_store(nothing.0, nothing.1, 1, Seq::ZERO, Vec::new());
+            let counted =
+                inbox.seal_and_store(nothing.0, nothing.1, vec![scan], Seq::ZERO, Vec::new());
             counted.await?;
         }
         Ok(Done::OnDisk)

@@ -42,6 +42,7 @@ impl Stage {
         std::fs::write(dir.path().join("odoo.key"), &target.api_key).unwrap();
         let config = Config {
             time_zone: Some(TimeZone::UTC),
+            shifts: config::Shifts::default(),
             site: Name::new(&fresh("s")).unwrap(),
             data_dir: dir.path().join("data"),
             listen: None,

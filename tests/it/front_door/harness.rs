@@ -104,7 +104,7 @@ impl Journal {
                             }
                         }));
                     }
-                    Request::StoreSideValues { changes, reply } => {
+                    Request::StoreSideValues { changes, reply, .. } => {
                         let mode = *modes.borrow();
                         drop(reply.send(match mode {
                             Mode::Full => Err(AppendError::Full),

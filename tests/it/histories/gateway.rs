@@ -448,7 +448,13 @@ impl Gateway {
             let clocks = clocks.map(|(device, clock)| device_clock_change(device, clock.as_ref()));
             let keep = clocks.map(Result::unwrap).collect();
             inbox
-                .seal_and_store(sealed.documents, sealed.skipped, 0, sealed.settled, keep)
+                .seal_and_store(
+                    sealed.documents,
+                    sealed.skipped,
+                    Vec::new(),
+                    sealed.settled,
+                    keep,
+                )
                 .await
                 .unwrap();
         }

@@ -366,7 +366,7 @@ async fn scans_of_devices_without_a_flow_are_counted_until_a_person_dismisses_th
         .seal_and_store(
             Vec::new(),
             [1, 2, 3].map(Seq::new).to_vec(),
-            2,
+            [1, 2].map(Seq::new).to_vec(),
             Seq::new(3),
             keep,
         )

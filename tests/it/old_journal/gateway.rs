@@ -65,6 +65,7 @@ impl Gateway {
         fs::write(file("odoo.key"), stockrelay::demo::odoo::API_KEY).unwrap();
         let config = Config {
             time_zone: Some(TimeZone::UTC),
+            shifts: config::Shifts::default(),
             site: name(SITE),
             data_dir: file("data"),
             listen: Some(config::Listen {

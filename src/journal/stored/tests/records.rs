@@ -14,7 +14,7 @@ use crate::event::{
     Action, Event, EventFlag, Goods, Measures, Move, Movement, Name, Seq, SourceKind,
 };
 use crate::journal::stored::Counters;
-use crate::journal::{StateTotals, Totals};
+use crate::journal::{DocumentTotals, Period, PeriodCounts, ReadingCounts, StateTotals, Totals};
 use crate::odoo_id::PickingId;
 
 pub(super) fn at(second: i64) -> Timestamp {
@@ -414,4 +414,48 @@ pub(super) fn best_before() -> (Event, Document) {
         },
     );
     (receive, document)
+}
+
+/// A period with every count, and an empty one.
+pub(super) fn periods() -> [(&'static str, Period); 2] {
+    let of = |documents| StateTotals {
+        documents,
+        lines: documents + 1,
+        events: documents + 2,
+    };
+    let full = Period {
+        first_seqs: vec![1, 300],
+        first_readings: vec![7],
+        complete_from_us: at(0).as_microsecond(),
+        counts: PeriodCounts {
+            stored: 1_000,
+            possible_repeats: 1,
+            duplicates: 2,
+            no_document: 3,
+            unused_scans: 4,
+            wrong_scans: 5,
+            left_out: 6,
+            edited: 7,
+            states: DocumentTotals {
+                waiting: of(10),
+                sending: of(20),
+                posted: of(30),
+                parked: of(40),
+                discarded: of(50),
+            },
+            parked_by_code: [("unknown-product".to_owned(), 40)].into(),
+            rejected: 9,
+            rejected_open: 8,
+            rejected_dropped: 7,
+            rejected_by_code: [(
+                "bad-json".to_owned(),
+                ReadingCounts {
+                    readings: 9,
+                    open: 1,
+                },
+            )]
+            .into(),
+        },
+    };
+    [("period", full), ("empty", Period::default())]
 }

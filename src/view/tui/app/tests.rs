@@ -1,222 +1,114 @@
-//! Keys and updates change the screen and produce requests.
+//! Selections stay on their rows, and the views that are open return in order.
 
 use super::*;
-use crate::document::DocumentNumber;
-use crate::event::RejectedNumber;
+use crate::event::Name;
+use crate::view::snapshot::{Device, Status};
+use crate::view::tui::data::Subject;
 
-fn press(app: &mut App, keys: &str) -> Option<Request> {
-    keys.chars().fold(None, |_, c| {
-        let code = if c == '\n' {
-            KeyCode::Enter
-        } else {
-            KeyCode::Char(c)
-        };
-        app.press(KeyEvent::from(code))
-    })
+fn status(names: &[&str]) -> Update {
+    let device = |name: &&str| Device {
+        name: Name::new(name).unwrap(),
+        view: crate::board::DeviceView::default(),
+        drift: None,
+    };
+    let mut status = Status::default();
+    status.devices.listed = names.iter().map(device).collect();
+    Update::Gateway(Box::new(status), Vec::new())
 }
 
-fn app_with_parked(parked: usize) -> App {
-    let mut app = App::new(Path::new("/run/x.sock"), false);
-    update(&mut app, parked, 0);
-    app.panel = Panel::Parked;
+fn press(app: &mut App, keys: &str) {
+    for c in keys.chars() {
+        let code = match c {
+            '\n' => KeyCode::Enter,
+            '␛' => KeyCode::Esc,
+            c => KeyCode::Char(c),
+        };
+        assert_eq!(app.press(KeyEvent::from(code)), None);
+    }
+}
+
+fn app_with(names: &[&str]) -> App {
+    let mut app = App::new(Path::new("/run/x.sock"), Theme::default());
+    app.update(status(names), Timestamp::UNIX_EPOCH);
     app
 }
 
-fn update(app: &mut App, parked: usize, second: i64) {
-    let at = Timestamp::from_second(second).unwrap();
-    let document = |number: usize| DocumentView {
-        number: DocumentNumber::new(number as u64),
-        key: format!("{number:032x}"),
-        state: "parked".to_owned(),
-        purpose: "transfer".to_owned(),
-        order: None,
-        more: serde_json::Map::new(),
-        corrects: None,
-        decision: None,
-        flags: Vec::new(),
-        undone: Vec::new(),
-        group: "pda".to_owned(),
-        lines: Vec::new(),
-        events: 1,
-        occurred: at,
-        sealed: at,
-        since: at,
-        attempts: 1,
-        reason: None,
-        odoo: None,
-        odoo_id: None,
-        external_id: String::new(),
-    };
-    let mut snapshot = Snapshot {
-        parked: (1..=parked).map(document).collect(),
-        ..Snapshot::default()
-    };
-    snapshot.status.events.stored = second.unsigned_abs() * 5;
-    app.update(Update::Gateway(Box::new(snapshot)), at);
-}
-
-fn confirming(app: &App) -> bool {
-    matches!(&app.dialog, Some(Dialog::Discard(discard)) if discard.confirming)
-}
-
-#[test]
-fn a_discard_needs_a_reason_and_a_confirmation() {
-    let mut app = app_with_parked(2);
-    assert_eq!(press(&mut app, "jd"), None);
-    assert_eq!(press(&mut app, " \n"), None);
-    assert!(!confirming(&app), "blank is no reason");
-    // A `q` or `y` in the reason is a letter.
-    assert_eq!(press(&mut app, "query\n"), None);
-    assert!(confirming(&app));
-    let request = press(&mut app, "y");
-    let key = format!("{:032x}", 2);
-    assert_eq!(
-        request,
-        Some(Request::Discard {
-            key,
-            reason: "query".to_owned()
-        })
-    );
-    assert_eq!(app.dialog, None);
-}
-
-#[test]
-fn no_means_no() {
-    let mut app = app_with_parked(1);
-    assert_eq!(press(&mut app, "dx\nn"), None);
-    assert_eq!(app.dialog, None);
-    press(&mut app, "dx");
-    app.press(KeyEvent::from(KeyCode::Esc));
-    assert_eq!(app.dialog, None);
-}
-
-#[test]
-fn a_decision_needs_a_visible_selection() {
-    let mut app = app_with_parked(1);
-    app.panel = Panel::Devices;
-    assert_eq!(
-        press(&mut app, "r"),
-        None,
-        "the panel of parked documents was not selected"
-    );
-    assert!(matches!(press(&mut app, "r"), Some(Request::Retry { .. })));
-    update(&mut app, 0, 1);
-    assert_eq!(press(&mut app, "r"), None);
-    assert_eq!(app.notice.as_deref(), Some("No document is parked"));
-}
-
-#[test]
-fn the_selection_stays_within_the_rows() {
-    let mut app = app_with_parked(3);
-    press(&mut app, "jjjjj");
-    assert_eq!(
-        app.selected_parked().unwrap().number,
-        DocumentNumber::new(3)
-    );
-    update(&mut app, 1, 1);
-    assert_eq!(
-        app.selected_parked().unwrap().number,
-        DocumentNumber::new(1)
-    );
-    press(&mut app, "kGg");
-    assert_eq!(
-        app.selected_parked().unwrap().number,
-        DocumentNumber::new(1)
-    );
-}
-
-#[test]
-fn the_selection_follows_its_document() {
-    let mut app = app_with_parked(3);
-    press(&mut app, "j");
-    let (mut snapshot, now) = app.snapshot.clone().unwrap();
-    snapshot.parked.remove(0);
-    app.update(Update::Gateway(Box::new(snapshot)), now);
-    assert_eq!(
-        app.selected_parked().unwrap().number,
-        DocumentNumber::new(2)
-    );
-}
-
-#[test]
-fn a_rejected_reading_is_dismissed_corrected_or_sent_again() {
-    let mut app = app_with_parked(1);
-    let (mut snapshot, now) = app.snapshot.clone().unwrap();
-    snapshot.rejected = [4, 7].map(RejectedNumber::new).map(rejected).to_vec();
-    app.update(Update::Gateway(Box::new(snapshot.clone())), now);
-    assert_eq!(press(&mut app, "jj").as_ref(), None);
-    assert_eq!(
-        app.selected_rejected().unwrap().number,
-        RejectedNumber::new(7)
-    );
-    // The selection follows its reading.
-    snapshot.parked.clear();
-    app.update(Update::Gateway(Box::new(snapshot)), now);
-    assert_eq!(
-        app.selected_rejected().unwrap().number,
-        RejectedNumber::new(7)
-    );
-    assert_eq!(app.selected_parked(), None);
-
-    let number = RejectedNumber::new(7);
-    let resend = |payload: Option<&str>, reason: Option<&str>| Request::Resend {
-        number,
-        payload: payload.map(str::to_owned),
-        reason: reason.map(str::to_owned),
-    };
-    // `r` asks first, and a second `r` is no answer.
-    assert_eq!(press(&mut app, "r\nr"), None);
-    assert_eq!(press(&mut app, "y"), Some(resend(None, None)));
-    assert_eq!(press(&mut app, "r\nn"), None);
-    assert_eq!(app.dialog, None);
-    let why = press(&mut app, "rtopic set\ny");
-    assert_eq!(why, Some(resend(None, Some("topic set"))));
-    let corrected = press(&mut app, "eB2\n");
-    assert_eq!(corrected, Some(resend(Some("A1B2"), None)));
-    // Ctrl-U clears the text.
-    press(&mut app, "e");
-    let clear = KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL);
-    assert_eq!(app.press(clear), None);
-    assert_eq!(press(&mut app, "C3\n"), Some(resend(Some("C3"), None)));
-    assert_eq!(press(&mut app, "d\n"), None, "a reason is needed");
-    let reason = "test".to_owned();
-    let dismissed = press(&mut app, "test\ny");
-    assert_eq!(dismissed, Some(Request::Dismiss { number, reason }));
-    let all = Request::DismissAll {
-        upto: RejectedNumber::new(7),
-        code: "not-your-topic".to_owned(),
-        reason: "site".to_owned(),
-    };
-    assert_eq!(press(&mut app, "kdsite\na"), Some(all));
-    assert_eq!(press(&mut app, "R"), None);
-    assert!(app.notice.is_some());
-}
-
-fn rejected(number: RejectedNumber) -> RejectedView {
-    RejectedView {
-        number,
-        device: "pda-09".to_owned(),
-        source: "mqtt.listen".to_owned(),
-        channel: Some("scan".to_owned()),
-        received: Timestamp::UNIX_EPOCH,
-        id: None,
-        code: "not-your-topic".to_owned(),
-        message: "\"stockrelay/v1/other/pda-09/scan\" is not a topic".to_owned(),
-        payload: "A1".to_owned(),
-        whole: true,
-        bytes: 2,
-        cut: false,
-        state: "open".to_owned(),
-        settled: None,
+fn selected(app: &App) -> String {
+    match app.subject() {
+        Some(Subject::Device(name)) => name,
+        other => format!("{other:?}"),
     }
 }
 
 #[test]
-fn rates_are_events_a_second() {
-    let mut app = app_with_parked(0);
-    update(&mut app, 0, 2);
-    assert_eq!(app.rates.stored, [50], "tenths");
-    // The clock stood still or went back: there is no rate.
-    update(&mut app, 0, 2);
-    assert_eq!(app.rates.stored, [50]);
+fn the_selection_follows_its_row_and_stays_within_the_rows() {
+    let mut app = app_with(&["a", "b", "c"]);
+    press(&mut app, "2j");
+    assert_eq!(selected(&app), "b");
+    app.update(status(&["x", "y", "a", "b", "c"]), Timestamp::UNIX_EPOCH);
+    assert_eq!(selected(&app), "b");
+    press(&mut app, "S");
+    assert_eq!(selected(&app), "b", "sorted");
+    press(&mut app, "jjjjjjj");
+    assert_eq!(selected(&app), "a");
+    // Its row is gone: the row at the same place is selected.
+    app.update(status(&["b", "c"]), Timestamp::UNIX_EPOCH);
+    assert_eq!(selected(&app), "b");
+    app.update(status(&[]), Timestamp::UNIX_EPOCH);
+    assert_eq!(app.subject(), None);
+}
+
+#[test]
+fn the_first_row_as_such_is_selected_until_a_person_moves() {
+    let mut app = app_with(&["b"]);
+    press(&mut app, "2");
+    app.update(status(&["a", "b"]), Timestamp::UNIX_EPOCH);
+    assert_eq!(selected(&app), "a");
+    press(&mut app, "jg");
+    app.update(status(&["0", "a", "b"]), Timestamp::UNIX_EPOCH);
+    assert_eq!(selected(&app), "0");
+}
+
+#[test]
+fn a_filter_hides_rows_and_esc_removes_it() {
+    let mut app = app_with(&["pda-1", "pda-2", "dock"]);
+    press(&mut app, "2fpda\nj");
+    assert_eq!(selected(&app), "pda-2");
+    assert_eq!(app.list().unwrap().rows(&app.data).len(), 2);
+    press(&mut app, "␛");
+    assert_eq!(app.list().unwrap().rows(&app.data).len(), 3);
+    assert_eq!(selected(&app), "pda-2");
+    // A `q` in the filter is a letter, and Esc ends typing.
+    press(&mut app, "fq␛");
+    assert_eq!(app.list().unwrap().filter, "");
+}
+
+#[test]
+fn each_view_returns_to_the_one_below_it() {
+    let mut app = app_with(&["a", "b"]);
+    press(&mut app, "2j\n");
+    assert!(matches!(app.opened.last(), Some(View::Page(_))));
+    assert_eq!(selected(&app), "b");
+    press(&mut app, "/");
+    assert_eq!(app.opened.len(), 2);
+    press(&mut app, "x␛");
+    assert_eq!(app.opened.len(), 1);
+    press(&mut app, "␛");
+    assert_eq!((app.opened.len(), selected(&app)), (0, "b".to_owned()));
+    press(&mut app, "\n3");
+    assert_eq!(app.opened.len(), 0, "another panel closes what is open");
+}
+
+#[test]
+fn a_list_loads_more_rows_when_its_end_is_reached_again() {
+    let names: Vec<String> = (0..100).map(|number| format!("d{number:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut app = app_with(&names);
+    press(&mut app, "2G");
+    assert_eq!(app.list().unwrap().loads, 100);
+    press(&mut app, "G");
+    assert_eq!(app.list().unwrap().loads, 200);
+    // There are no more: the list asks for no more.
+    press(&mut app, "G");
+    assert_eq!(app.list().unwrap().loads, 200);
 }

@@ -20,6 +20,7 @@ pub fn config(script: &Script, link: &Link, target: &Target, data: &TempDir) -> 
         // Keys of documents depend on the site: each run has its own on an Odoo that stays.
         site: Name::new(&fresh("s")).expect("a good name"),
         data_dir: data.path().join("data"),
+        shifts: written.shifts,
         // The user's zone is another one on the stand-in than on the real Odoo.
         time_zone: written.time_zone.or(Some(TimeZone::UTC)),
         listen: Some(listen),

@@ -1,0 +1,241 @@
+//! What the screen knows about the gateway, and what it needs to know for the view that is open.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::rates::Rates;
+use crate::document::DocumentNumber;
+use crate::event::RejectedNumber;
+use crate::view::control::EffectiveView;
+use crate::view::records::{
+    ConfigHistory, DocumentDetail, DocumentView, EventView, LogPage, CodeNameView, OrderPage,
+    RejectedView, Trace,
+};
+use crate::view::snapshot::Status;
+
+/// The limit of documents whose history the screen keeps.
+const DETAILS_MAX: usize = 200;
+
+/// What a row or a page is about. Enter on the row opens the page.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    Device(String),
+    /// An id that `trace` takes.
+    Event(String),
+    Document(DocumentNumber),
+    Rejected(RejectedNumber),
+    Alarm(String),
+    /// An open order, by its name.
+    Order(String),
+    Source(String),
+    /// A key of the configuration.
+    Key(String),
+    /// A line of the log.
+    Log(u64),
+    /// The list of a device's events.
+    EventsOf(String),
+    /// The results of a search.
+    Search(String),
+    /// A panel, with a filter.
+    Panel(usize, String),
+}
+
+/// Data that the open view needs beyond the status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// The newest documents.
+    Documents {
+        rows: usize,
+    },
+    /// The oldest parked documents.
+    Parked {
+        rows: usize,
+    },
+    /// The oldest open rejected readings.
+    Rejected {
+        rows: usize,
+    },
+    Orders,
+    Config,
+    /// The newest lines of the log.
+    Log,
+    /// The newest events of a device.
+    Events {
+        device: String,
+        rows: usize,
+    },
+    Trace(String),
+    /// The names of codes of products and locations.
+    Names(BTreeSet<String>),
+    Search {
+        text: String,
+        rows: usize,
+    },
+    /// A document with its history.
+    Document(DocumentNumber),
+    /// A rejected reading with its whole payload.
+    Reading(RejectedNumber),
+}
+
+/// The answer to a [`Need`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    Documents(Vec<DocumentView>),
+    Parked(Vec<DocumentView>),
+    Rejected(Vec<RejectedView>),
+    Orders(OrderPage),
+    Config(Box<EffectiveView>, ConfigHistory),
+    Log(LogPage),
+    Events(DeviceEvents),
+    Trace(String, Box<Trace>),
+    Names(Vec<CodeNameView>),
+    Search(Found),
+    Document(Box<DocumentDetail>),
+    Reading(Box<RejectedView>),
+    /// The daemon refused: the need, and the reason.
+    Refused(Need, String),
+}
+
+/// The result of one poll of the daemon.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Update {
+    Gateway(Box<Status>, Vec<Answer>),
+    /// No answer; the text is the reason.
+    NoAnswer(String),
+}
+
+/// The newest events of a device, the newest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeviceEvents {
+    pub device: String,
+    pub events: Vec<EventView>,
+    /// How many of the newest events of all devices were read for this.
+    pub searched: u64,
+    /// Older events were not read.
+    pub is_cut: bool,
+}
+
+/// The results of a search.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    pub text: String,
+    pub hits: Vec<Hit>,
+    pub total: u64,
+    /// False: there are at least `total`.
+    pub is_exact: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hit {
+    pub kind: String,
+    pub id: String,
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+    #[serde(default)]
+    pub title: String,
+    #[serde(default)]
+    pub state: Option<String>,
+}
+
+/// All that the screen knows.
+#[derive(Debug, Clone, Default)]
+pub struct Data {
+    pub now: Timestamp,
+    /// When the daemon answered last. `None`: it never did.
+    pub answered: Option<Timestamp>,
+    pub status: Status,
+    pub rates: Rates,
+    /// The newest first.
+    pub documents: Vec<DocumentView>,
+    /// The oldest first.
+    pub parked: Vec<DocumentView>,
+    /// The oldest first.
+    pub rejected: Vec<RejectedView>,
+    pub orders: OrderPage,
+    pub config: EffectiveView,
+    pub history: ConfigHistory,
+    pub log: LogPage,
+    pub events: DeviceEvents,
+    /// The history of the open event, by the id with which it was requested.
+    pub trace: Option<(String, Trace)>,
+    /// The names of codes. `None`: the catalog does not have the code.
+    pub names: BTreeMap<String, Option<String>>,
+    pub found: Found,
+    /// The documents that a person has decided about in this session, as they were then.
+    pub decided: BTreeMap<DocumentNumber, DocumentView>,
+    /// Documents with their history: those that are open, and those that were decided about.
+    pub details: BTreeMap<DocumentNumber, DocumentDetail>,
+    /// The open rejected reading, with its whole payload.
+    pub reading: Option<RejectedView>,
+    /// Why the daemon did not answer a need of the open view.
+    pub refusal: Option<String>,
+}
+
+impl Data {
+    pub fn take(&mut self, status: Status, answers: Vec<Answer>, now: Timestamp) {
+        self.rates.add(&status, now);
+        (self.status, self.answered, self.now) = (status, Some(now), now);
+        self.refusal = None;
+        for answer in answers {
+            self.take_answer(answer);
+        }
+    }
+
+    fn take_answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Documents(documents) => self.documents = documents,
+            Answer::Parked(parked) => self.parked = parked,
+            Answer::Rejected(rejected) => self.rejected = rejected,
+            Answer::Orders(orders) => self.orders = orders,
+            Answer::Config(config, history) => (self.config, self.history) = (*config, history),
+            Answer::Log(log) => self.log = log,
+            Answer::Events(events) => self.events = events,
+            Answer::Trace(id, trace) => self.trace = Some((id, *trace)),
+            Answer::Names(names) => {
+                let names = names.into_iter().map(|name| (name.code, name.name));
+                self.names.extend(names);
+            }
+            Answer::Search(found) => self.found = found,
+            Answer::Document(detail) => {
+                self.details.insert(detail.document.number, *detail);
+                if self.details.len() > DETAILS_MAX {
+                    self.details.pop_first();
+                }
+            }
+            Answer::Reading(reading) => self.reading = Some(*reading),
+            Answer::Refused(_, why) => self.refusal = Some(why),
+        }
+    }
+
+    /// The history with this id, if it is known.
+    #[must_use]
+    pub fn trace_of(&self, id: &str) -> Option<&Trace> {
+        let (known, trace) = self.trace.as_ref()?;
+        (known == id).then_some(trace)
+    }
+
+    /// The document with this number, from any list that has it.
+    #[must_use]
+    pub fn document(&self, number: DocumentNumber) -> Option<&DocumentView> {
+        let is_it = |document: &&DocumentView| document.number == number;
+        (self.details.get(&number).map(|detail| &detail.document))
+            .or_else(|| self.parked.iter().find(is_it))
+            .or_else(|| self.documents.iter().find(is_it))
+            .or_else(|| self.decided.get(&number))
+    }
+
+    #[must_use]
+    pub fn rejected(&self, number: RejectedNumber) -> Option<&RejectedView> {
+        let is_it = |rejected: &&RejectedView| rejected.number == number;
+        let open = self.reading.as_ref().filter(is_it);
+        open.or_else(|| self.rejected.iter().find(is_it))
+    }
+
+    /// The name of a product or location with this code, if it is known.
+    #[must_use]
+    pub fn name(&self, code: &str) -> Option<&str> {
+        self.names.get(code)?.as_deref()
+    }
+}

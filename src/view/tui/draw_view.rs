@@ -1,0 +1,237 @@
+//! Draws the view that has the keys: a list, a page, or on a large screen a list with the page of
+//! its selected row.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Text};
+use ratatui::widgets::{Block, Borders, HighlightSpacing, Paragraph, Row as TableRow, Table};
+
+use super::app::{App, Target, View};
+use super::data::Subject;
+use super::list::{Column, List, MARK_WIDTH, Row, constraints, fit};
+use super::page::Page;
+use super::pages;
+use super::panels::{DEVICES, PANELS};
+use super::parts::{cut, empty};
+use super::theme::{Role, SELECTED, Theme};
+use super::wrap::wrap;
+use crate::view::table::{grouped, plain};
+
+/// From this width on, the page of the selected row is shown on the right.
+const WIDTH_FOR_RIGHT: u16 = 140;
+/// From this height on, the page of the selected row is shown below the list.
+const HEIGHT_FOR_BELOW: u16 = 22;
+/// On a screen with fewer rows, views have no frame but their title.
+pub const HEIGHT_FOR_FRAME: u16 = 16;
+
+/// Draws the view that has the keys.
+pub fn draw(frame: &mut Frame, area: Rect, app: &mut App) {
+    app.has_preview = false;
+    let is_small = frame.area().height < HEIGHT_FOR_FRAME;
+    let borders = if is_small { Borders::TOP } else { Borders::ALL };
+    let block = Block::new()
+        .borders(borders)
+        .border_style(app.theme.frame(true));
+    if let Some(View::Page(mut page)) = app.opened.pop_if(|view| matches!(view, View::Page(_))) {
+        draw_page(frame, area, block, app, &mut page);
+        app.opened.push(View::Page(page));
+        return;
+    }
+    let parts = if area.width >= WIDTH_FOR_RIGHT {
+        let parts = [Constraint::Percentage(60), Constraint::Fill(1)];
+        Some(Layout::horizontal(parts).areas::<2>(area))
+    } else if area.height >= HEIGHT_FOR_BELOW {
+        let parts = [Constraint::Fill(1), Constraint::Percentage(45)];
+        Some(Layout::vertical(parts).areas::<2>(area))
+    } else {
+        None
+    };
+    let list_area = parts.map_or(area, |[list, _]| list);
+    draw_list(frame, list_area, block, app);
+    if let Some([_, area]) = parts {
+        app.has_preview = true;
+        let block = Block::bordered().border_style(app.theme.frame(false));
+        match app.subject() {
+            None | Some(Subject::Panel(..)) => draw_devices(frame, area, block, app),
+            Some(subject) => draw_page(frame, area, block, app, &mut Page::new(subject)),
+        }
+    }
+}
+
+/// Beside a list whose selected row has no page: the devices.
+fn draw_devices(frame: &mut Frame, area: Rect, block: Block<'_>, app: &App) {
+    let mut devices = List::new(PANELS[DEVICES], "");
+    let rows = devices.rows(&app.data);
+    draw_rows(frame, area, block, app, &mut devices, &rows);
+}
+
+fn draw_page(frame: &mut Frame, area: Rect, block: Block<'_>, app: &mut App, page: &mut Page) {
+    let inner = block.inner(area);
+    let (lines, places) = page.show(&app.data, app.theme, inner);
+    let mut title = pages::title(&page.subject);
+    if let Some(position) = page.position() {
+        title = format!("{title}, {position}");
+    }
+    let title = cut(&title, usize::from(area.width.saturating_sub(4)));
+    frame.render_widget(
+        Paragraph::new(lines).block(block.title(format!(" {title} "))),
+        area,
+    );
+    for (place, link) in places {
+        app.add_target(place, Target::Link(link));
+    }
+}
+
+fn draw_list(frame: &mut Frame, area: Rect, block: Block<'_>, app: &mut App) {
+    let inner = block.inner(area);
+    let Some(mut list) = app.list().cloned() else {
+        return;
+    };
+    let rows = list.rows(&app.data);
+    list.page = usize::from(inner.height.saturating_sub(1)).max(1);
+    let heights = draw_rows(frame, area, block, app, &mut list, &rows);
+    let fitting = fit(list.spec.columns, inner.width);
+    add_targets(app, inner, &fitting, &heights, list.table.offset());
+    if let Some(known) = app.list_mut() {
+        *known = list;
+    }
+}
+
+/// Draws the rows that fit, and returns the height of each row.
+fn draw_rows(
+    frame: &mut Frame,
+    area: Rect,
+    block: Block<'_>,
+    app: &App,
+    list: &mut List,
+    rows: &[Row],
+) -> Vec<u16> {
+    let theme = app.theme;
+    let fitting = fit(list.spec.columns, block.inner(area).width);
+    let room = usize::from(area.width.saturating_sub(4));
+    let title = cut(&title(list, rows, app), room);
+    let block = block.title(format!(" {title} "));
+    if rows.is_empty() {
+        let text = app.data.refusal.as_deref().unwrap_or(list.spec.empty);
+        frame.render_widget(empty(&plain(text), theme).block(block), area);
+        return Vec::new();
+    }
+    let drawn = rows.iter().map(|row| draw_row(row, list, &fitting, theme));
+    let (drawn, heights): (Vec<TableRow>, Vec<u16>) = drawn.unzip();
+    let table = Table::new(drawn, constraints(&fitting))
+        .header(draw_header(list, &fitting, theme))
+        .row_highlight_style(SELECTED)
+        .highlight_symbol("> ")
+        .highlight_spacing(HighlightSpacing::Always)
+        .block(block);
+    frame.render_stateful_widget(table, area, &mut list.table);
+    heights
+}
+
+/// The places of the headings and of the visible rows.
+fn add_targets(
+    app: &mut App,
+    inner: Rect,
+    fitting: &[(usize, u16)],
+    heights: &[u16],
+    first: usize,
+) {
+    let mut x = inner.x + MARK_WIDTH;
+    for (column, width) in fitting {
+        let place = Rect::new(x, inner.y, *width, 1).intersection(inner);
+        app.add_target(place, Target::Column(*column));
+        x = x.saturating_add(width + 1);
+    }
+    let mut y = inner.y + 1;
+    for (row, height) in heights.iter().enumerate().skip(first) {
+        if y >= inner.bottom() {
+            return;
+        }
+        let place = Rect::new(inner.x, y, inner.width, *height).intersection(inner);
+        app.add_target(place, Target::Row(row));
+        y = y.saturating_add(*height);
+    }
+}
+
+fn draw_header(list: &List, fitting: &[(usize, u16)], theme: Theme) -> TableRow<'static> {
+    let heading = |(at, width): &(usize, u16)| {
+        let column = list.spec.columns[*at];
+        let arrow = match list.sort {
+            Some((sorted, false)) if sorted == *at => "↑",
+            Some((sorted, true)) if sorted == *at => "↓",
+            _ => "",
+        };
+        let room = usize::from(*width).saturating_sub(arrow.chars().count());
+        aligned(format!("{}{arrow}", cut(column.title, room)), column)
+    };
+    TableRow::new(fitting.iter().map(heading).collect::<Vec<_>>()).style(theme.text(Role::Heading))
+}
+
+fn aligned(text: String, column: Column) -> Text<'static> {
+    let text = Text::from(text);
+    if column.is_number {
+        text.right_aligned()
+    } else {
+        text
+    }
+}
+
+/// A row, and its height.
+fn draw_row(
+    row: &Row,
+    list: &List,
+    fitting: &[(usize, u16)],
+    theme: Theme,
+) -> (TableRow<'static>, u16) {
+    let is_marked = list.marks.contains(&row.subject);
+    let mut height = 1;
+    let cells: Vec<Text> = (fitting.iter().enumerate())
+        .map(|(place, (at, width))| {
+            let (cell, column) = (&row.cells[*at], list.spec.columns[*at]);
+            let mut text = cell.text.clone();
+            if place == 0 && is_marked {
+                text = format!("●{text}");
+            }
+            let style = theme.text(cell.role);
+            if list.spec.wraps && column.is_filling {
+                let lines = wrap(&Line::styled(text, style), usize::from(*width));
+                height = height.max(u16::try_from(lines.len()).unwrap_or(1));
+                return Text::from(lines);
+            }
+            aligned(cut(&text, usize::from(*width)), column).style(style)
+        })
+        .collect();
+    (
+        TableRow::new(cells).height(height).style(Style::new()),
+        height,
+    )
+}
+
+/// The name of the list, and how many of its rows are shown.
+fn title(list: &List, rows: &[Row], app: &App) -> String {
+    let about = match list.of.as_str() {
+        "" => list.spec.name.to_owned(),
+        of => format!("{} {}", list.spec.name, plain(of)),
+    };
+    let loaded = (list.spec.rows)(&app.data, &list.of).len() as u64;
+    let total = (list.spec.total)(&app.data);
+    let all = match total {
+        Some(total) if total <= loaded => grouped(loaded),
+        Some(total) => format!("{} of {}", grouped(loaded), grouped(total)),
+        None => format!("{} and more", grouped(loaded)),
+    };
+    let marks = match list.marks.len() {
+        0 => String::new(),
+        marks => format!(", {marks} marked"),
+    };
+    if list.filter.is_empty() {
+        format!("{about}: {all}{marks}")
+    } else {
+        let filter = plain(&list.filter);
+        format!(
+            "{about}: {} with \"{filter}\" among {all}{marks}",
+            grouped(rows.len() as u64)
+        )
+    }
+}

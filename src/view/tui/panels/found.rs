@@ -1,0 +1,75 @@
+//! The results of a search, the newest first.
+
+use crate::view::table::plain;
+use crate::view::tui::data::{Data, Hit, Need, Subject};
+use crate::view::tui::list::{Cell, Column, Row, Spec};
+use crate::view::tui::parts::{ago_cell, no_reason};
+use crate::view::tui::theme::Role;
+
+pub static FOUND: Spec = Spec {
+    name: "Search",
+    columns: &[
+        Column::new("KIND", 9, 0),
+        Column::filling("WHAT", 0),
+        Column::new("STATE", 10, 1),
+        Column::new("WHEN", 11, 2),
+    ],
+    rows: |data, text| {
+        let found = &data.found;
+        let hits = if found.text == text {
+            &found.hits[..]
+        } else {
+            &[]
+        };
+        hits.iter().map(|hit| row(hit, data)).collect()
+    },
+    total: |data| Some(data.found.total),
+    need: |text, rows| {
+        let text = text.trim().to_owned();
+        (!text.is_empty()).then_some(Need::Search { text, rows })
+    },
+    empty: "Type what you search: an order, picking, product, bin, lot, device, operator, reason, ...",
+    wraps: false,
+    reason: no_reason,
+};
+
+fn row(hit: &Hit, data: &Data) -> Row {
+    let title = if hit.title.is_empty() {
+        &hit.id
+    } else {
+        &hit.title
+    };
+    let state = hit.state.as_deref().unwrap_or_default();
+    let subject = subject_of(hit);
+    let mut row = Row::new(
+        Subject::Event(format!("{} {}", hit.kind, hit.id)),
+        vec![
+            plain(&hit.kind).into(),
+            plain(title).into(),
+            Cell::new(state.replace('_', " ")).role(Role::of_state(state)),
+            ago_cell(hit.at, data.now),
+        ],
+    );
+    row.opens = Some(subject);
+    row
+}
+
+/// What a hit opens. A product, bin, lot, package or operator has no page: its events do, which a
+/// search for it finds.
+fn subject_of(hit: &Hit) -> Subject {
+    let id = hit.id.clone();
+    match hit.kind.as_str() {
+        "device" => Subject::Device(id),
+        "event" | "picking" => Subject::Event(id),
+        "order" => Subject::Order(id),
+        "document" => match id.parse() {
+            Ok(number) => Subject::Document(number),
+            Err(_) => Subject::Event(id),
+        },
+        "rejected" => match id.parse() {
+            Ok(number) => Subject::Rejected(number),
+            Err(_) => Subject::Event(id),
+        },
+        _ => Subject::Search(id),
+    }
+}

@@ -1,0 +1,90 @@
+//! The counts since a time in the status.
+
+use super::{Served, refused};
+use serde_json::{Value, json};
+use stockrelay::board::Link;
+use stockrelay::clock;
+use stockrelay::config::{ShiftRules, Shifts};
+use stockrelay::view::answer::answer;
+use stockrelay::view::client::Client;
+use stockrelay::view::headline::Mood;
+use stockrelay::view::snapshot::{Begin, Status};
+
+#[tokio::test]
+async fn a_status_since_a_time_counts_what_was_received_since_and_adds_up() {
+    let served = Served::start();
+    served.fill().await;
+    served.board.odoo(|odoo| odoo.link = Link::Up);
+    let status = served.get("/v1/status?since=2020-01-01T00:00:00Z").await;
+    let window = &status["window"];
+    assert_eq!(window["since"], "2020-01-01T00:00:00Z");
+    assert_eq!(window["begin"], "time");
+    for key in [
+        "stored",
+        "open",
+        "waiting",
+        "posted",
+        "parked",
+        "duplicates",
+    ] {
+        assert_eq!(window["events"][key], status["events"][key], "{key}");
+    }
+    assert_eq!(
+        window["documents"],
+        json!({"waiting": 1, "sending": 0, "posted": 1, "parked": 2, "discarded": 0, "edited": 0,
+               "parked_by_code": {"unknown-product": 2}})
+    );
+    assert_eq!(
+        window["rejected"],
+        json!({"readings": 1, "open": 1, "settled": 0, "without_scan": 0,
+               "by_code": {"bad-json": {"readings": 1, "open": 1}}})
+    );
+    let status: Status = serde_json::from_value(status).unwrap();
+    let answer = answer(&status, clock::now());
+    assert_eq!(answer.mood, Mood::Watch);
+    assert!(
+        answer
+            .sentence
+            .contains("4 movements were done: 1 is in Odoo, 1 is on the way, 2 are refused"),
+        "{}",
+        answer.sentence
+    );
+    // Nothing was received in the future.
+    let later = served.get("/v1/status?since=2190-01-01T00:00:00Z").await;
+    assert_eq!(later["window"]["events"]["stored"], 0);
+    assert_eq!(served.get("/v1/status").await["window"], Value::Null);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn the_shift_begins_as_the_configuration_says() {
+    let served = Served::start();
+    let status = served.get("/v1/status?since=shift").await;
+    let status: Status = serde_json::from_value(status).unwrap();
+    let window = status.window.unwrap();
+    assert_eq!(window.begin, Begin::Day);
+    let rules = ShiftRules {
+        shifts: Shifts::default(),
+        zone: Some(window.time_zone().0),
+    };
+    // The status was read before, perhaps on the day before.
+    let now = clock::now();
+    let began = rules.shifts.began(now, &window.time_zone().0);
+    assert!(window.requested <= began && began <= now);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_time_is_refused_with_an_example() {
+    let served = Served::start();
+    for path in ["/v1/status?since=yesterday", "/v1/stream?since=06:00"] {
+        let answer = Client::new(&served.socket()).get::<Value>(path).await;
+        let (status, refusal) = refused(answer);
+        assert_eq!(status, 400);
+        assert!(
+            refusal["remedy"].as_str().unwrap().contains("shift"),
+            "{refusal}"
+        );
+    }
+    served.stop().await;
+}

@@ -1,0 +1,299 @@
+//! `stockrelay top` as people use it: the real binary in a terminal of tmux, a daemon, and a
+//! stand-in Odoo behind a link that fails. By keys alone, and by the mouse, a person finds what is
+//! parked, corrects it, and reads that it is posted.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+use serde_json::json;
+use stockrelay::clock;
+use stockrelay::demo::link::Link;
+use stockrelay::demo::odoo::{API_KEY, DATABASE, Seed, StandIn};
+use stockrelay::view::client::Client;
+
+use crate::free_address::free_address;
+
+const SOON: Duration = Duration::from_mins(1);
+/// The product that the device scans, which Odoo does not have, and the right one.
+const WRONG: &str = "UNKNOWN-77";
+const COLUMNS: usize = 100;
+
+/// A server of tmux with one terminal.
+struct Terminal {
+    dir: tempfile::TempDir,
+}
+
+impl Terminal {
+    /// Runs `top` on the socket of this gateway.
+    fn open(gateway: &Path) -> Self {
+        let binary = env!("CARGO_BIN_EXE_stockrelay");
+        let socket = gateway.join("control.sock");
+        Self::run(&format!(
+            "LC_ALL=C.UTF-8 {binary} --socket {} top",
+            socket.display()
+        ))
+    }
+
+    fn run(command: &str) -> Self {
+        let terminal = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        let size = ["-x", "100", "-y", "30"];
+        let made = terminal.tmux(&[&["new-session", "-d"], &size[..], &[command]].concat());
+        assert!(made.status.success(), "{made:?}");
+        terminal
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> Output {
+        let socket = self.dir.path().join("tmux");
+        let mut command = Command::new("tmux");
+        command
+            .args(["-u", "-f", "/dev/null", "-S"])
+            .arg(socket)
+            .args(arguments);
+        command
+            .env("LC_ALL", "C.UTF-8")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    fn screen(&self) -> String {
+        let captured = self.tmux(&["capture-pane", "-p"]);
+        String::from_utf8_lossy(&captured.stdout).into_owned()
+    }
+
+    /// Waits until the screen has each of the texts.
+    async fn wait_for(&self, texts: &[&str]) -> String {
+        let begun = clock::instant();
+        loop {
+            let screen = self.screen();
+            if texts.iter().all(|text| screen.contains(text)) {
+                return screen;
+            }
+            assert!(
+                begun.elapsed() < SOON,
+                "no {texts:?} on the screen:\n{screen}"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Types a text.
+    fn write(&self, text: &str) {
+        assert!(self.tmux(&["send-keys", "-l", text]).status.success());
+    }
+
+    /// Presses a key by its name: `Enter`, `Down`, `BSpace`.
+    fn press(&self, key: &str) {
+        assert!(self.tmux(&["send-keys", key]).status.success());
+    }
+
+    /// Clicks on the first place where the text is, as a terminal reports it (SGR 1006).
+    async fn click(&self, text: &str) {
+        let screen = self.wait_for(&[text]).await;
+        let (row, line) = screen
+            .lines()
+            .enumerate()
+            .find(|(_, line)| line.contains(text))
+            .unwrap();
+        let column = line[..line.find(text).unwrap()].chars().count();
+        assert!(column < COLUMNS);
+        let (column, row) = (column + 1, row + 1);
+        self.write(&format!("\x1b[<0;{column};{row}M"));
+        self.write(&format!("\x1b[<0;{column};{row}m"));
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+/// The daemon, and the link to the stand-in Odoo that can fail.
+struct Site {
+    dir: tempfile::TempDir,
+    process: std::process::Child,
+    address: std::net::SocketAddr,
+    link: Link,
+    _odoo: StandIn,
+}
+
+impl Site {
+    async fn start() -> Self {
+        let odoo = StandIn::start(Seed::default(), Duration::ZERO)
+            .await
+            .unwrap();
+        let link = Link::start(&odoo.url()).await.unwrap();
+        let (dir, address) = (tempfile::tempdir().unwrap(), free_address());
+        let config = format!(
+            "site = \"ams1\"\ndata_dir = \"data\"\n\
+             [mqtt.listen]\naddress = \"{address}\"\nanonymous = true\n\
+             [odoo]\nurl = \"{}\"\ndatabase = \"{DATABASE}\"\napi_key_file = \"odoo.key\"\n\
+             [documents]\nidle_s = 1\n\
+             [control]\nsocket = \"control.sock\"\n",
+            link.url()
+        );
+        std::fs::write(dir.path().join("config.toml"), config).unwrap();
+        std::fs::write(dir.path().join("odoo.key"), API_KEY).unwrap();
+        let process = crate::process::command(dir.path()).spawn().unwrap();
+        let site = Self {
+            dir,
+            process,
+            address,
+            link,
+            _odoo: odoo,
+        };
+        let client = Client::new(&site.dir.path().join("control.sock"));
+        let begun = clock::instant();
+        while client.get::<serde_json::Value>("/v1/status").await.is_err() {
+            assert!(begun.elapsed() < SOON, "the daemon does not answer");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        site
+    }
+
+    /// A device publishes one movement of a product that Odoo does not have.
+    async fn scan(&self) {
+        let options =
+            MqttOptions::new("pda-07", self.address.ip().to_string(), self.address.port());
+        let (client, mut events) = AsyncClient::new(options, 8);
+        let event = json!({
+            "id": "e1", "type": "transfer", "product": WRONG, "quantity": 2,
+            "from": "LOC-BIN-0001", "to": "LOC-BIN-0007"
+        });
+        let topic = "stockrelay/v1/ams1/pda-07/event";
+        client
+            .publish(topic, QoS::AtLeastOnce, false, event.to_string())
+            .await
+            .unwrap();
+        while !matches!(
+            events.poll().await.unwrap(),
+            Event::Incoming(Packet::PubAck(_))
+        ) {}
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        // The process may have ended by itself, which the test then reports.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn right() -> String {
+    stockrelay::demo::odoo::seed::product_barcode(3)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tmux: apt-get install tmux, then cargo test -- --ignored top_session"]
+async fn by_keys_alone_what_is_parked_is_found_corrected_and_posted() {
+    let site = Site::start().await;
+    let top = Terminal::open(site.dir.path());
+    top.wait_for(&["Nothing has been scanned yet"]).await;
+    site.link.set_up(false);
+    site.scan().await;
+    top.wait_for(&["Link to Odoo is down"]).await;
+    site.link.set_up(true);
+    top.wait_for(&["1 document needs you"]).await;
+    top.write("4");
+    top.wait_for(&["[4 Parked 1", "unknown-product"]).await;
+    top.press("Enter");
+    top.wait_for(&["Document 1", "What you can do", WRONG])
+        .await;
+    top.write("e");
+    top.wait_for(&["Edit document 1", "product"]).await;
+    top.press("Enter");
+    top.wait_for(&["no product or location of this site has this code"])
+        .await;
+    top.press("C-u");
+    top.write(&right());
+    // The product's name is shown while the code is typed.
+    top.wait_for(&["Item 3"]).await;
+    top.press("Enter");
+    top.wait_for(&["→"]).await;
+    top.write("s");
+    top.wait_for(&["Why?"]).await;
+    top.write("label torn");
+    top.press("Enter");
+    top.wait_for(&["Document 2 replaces document 1"]).await;
+    top.press("Escape");
+    top.wait_for(&["replaced by document 2"]).await;
+    top.write("3");
+    top.wait_for(&["posted", "WH/INT/"]).await;
+    top.write("1");
+    top.wait_for(&["The movement is in Odoo"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tmux: apt-get install tmux, then cargo test -- --ignored top_session"]
+async fn by_the_mouse_what_is_parked_is_found_corrected_and_posted() {
+    let site = Site::start().await;
+    let top = Terminal::open(site.dir.path());
+    top.wait_for(&["Nothing has been scanned yet"]).await;
+    site.scan().await;
+    top.wait_for(&["1 document needs you"]).await;
+    top.click("4 Parked").await;
+    top.wait_for(&["[4 Parked 1"]).await;
+    top.click("unknown-product").await;
+    top.wait_for(&["What you can do"]).await;
+    top.click("e edit").await;
+    top.click("Enter change").await;
+    top.wait_for(&["Enter set"]).await;
+    top.press("C-u");
+    top.write(&right());
+    top.wait_for(&["Item 3"]).await;
+    top.click("Enter set").await;
+    top.click("s send").await;
+    top.wait_for(&["Why?"]).await;
+    top.write("label torn");
+    top.click("Enter send").await;
+    top.wait_for(&["Document 2 replaces document 1"]).await;
+    top.click("3 Documents").await;
+    top.wait_for(&["posted", "WH/INT/"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tmux: apt-get install tmux, then cargo test -- --ignored top_session"]
+async fn a_daemon_that_restarts_and_a_resize_in_a_dialog_keep_the_screen() {
+    let mut site = Site::start().await;
+    let top = Terminal::open(site.dir.path());
+    site.scan().await;
+    top.wait_for(&["1 document needs you"]).await;
+    top.write("4d");
+    top.wait_for(&["Discard document 1"]).await;
+    top.write("wrong");
+    assert!(
+        top.tmux(&["resize-window", "-x", "60", "-y", "14"])
+            .status
+            .success()
+    );
+    top.wait_for(&["> wrong_", "Enter continue"]).await;
+    site.process.kill().unwrap();
+    site.process.wait().unwrap();
+    top.wait_for(&["> wrong_", "Not connected"]).await;
+    site.process = crate::process::command(site.dir.path()).spawn().unwrap();
+    top.wait_for(&["> wrong_", "1 document needs you"]).await;
+    top.press("Escape");
+    top.write("q");
+    let begun = clock::instant();
+    while top.tmux(&["list-sessions"]).status.success() {
+        assert!(begun.elapsed() < SOON, "q did not end the screen");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs tmux: apt-get install tmux, then cargo test -- --ignored top_session"]
+async fn a_dumb_terminal_is_pointed_to_status() {
+    let binary = env!("CARGO_BIN_EXE_stockrelay");
+    let top = format!("TERM=dumb {binary} --socket /nowhere/s.sock top; echo \"code $?\"; cat");
+    let terminal = Terminal::run(&top);
+    terminal
+        .wait_for(&["TERM is dumb", "stockrelay status", "code 1"])
+        .await;
+}
