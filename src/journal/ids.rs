@@ -484,7 +484,7 @@ mod tests {
                 next += 1;
             }
             store(&mut table, &ids.flush(age).unwrap());
-            assert_eq!(ids.segments.len(), (flushes + 1) / 2);
+            assert_eq!(ids.segments.len(), flushes.div_ceil(2));
             assert_eq!(ids.flushed_seq(), Seq::new((flushes * HOT_MAX - 1) as u64));
             assert_eq!(ids.hot.len(), 1_000);
         }
