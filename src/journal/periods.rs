@@ -53,9 +53,9 @@ impl Runs {
             .map_or(OUTSIDE, |(_, key)| *key)
     }
 
-    /// Whether a number begins a run.
+    /// Whether the next number begins a run: it is higher than all before.
     fn begin(&mut self, number: u64, key: u64) -> bool {
-        let is_new = self.find(number) != key;
+        let is_new = self.0.last().map_or(OUTSIDE, |(_, last)| *last) != key;
         if is_new {
             self.0.push((number, key));
         }

@@ -143,9 +143,8 @@ impl<'a> Rejections<'a> {
             return Ok(false);
         }
         self.forget_id(number)?;
-        if let Some(code) = self.code_of(number)? {
-            self.changes.push(ReadingChange::Settled(number, code));
-        }
+        let code = self.code_of(number)?.unwrap_or_else(|| Code::from(""));
+        self.changes.push(ReadingChange::Settled(number, code));
         if let Some(copy) = self.copy_of(number)? {
             self.by_id.insert((copy, number.get()), ())?;
             self.id_of.insert(number.get(), copy)?;

@@ -199,6 +199,19 @@ async fn the_daemon_is_asked_and_decisions_are_made() {
         1,
         "not parked any more"
     );
+    let undiscard = ["parked", "undiscard", "3", "--reason", "moved after all"];
+    assert_eq!(
+        done(&socket, &undiscard).await,
+        "document 5 replaces the discarded document 3 and waits to be sent\n"
+    );
+    assert_eq!(run(on(&socket, &undiscard)).await.0, 1, "only once");
+    served.park(5, "unknown-product").await;
+    let (code, stdout, stderr) = run(on(&socket, &["parked", "retry", "1", "5"])).await;
+    assert_eq!(
+        (code, stdout.as_str()),
+        (1, "1 document will be sent again\n")
+    );
+    assert!(stderr.contains("1: document 1 is not parked"), "{stderr}");
     served.stop().await;
 }
 

@@ -131,7 +131,7 @@ impl Served {
     }
 
     /// Parks a waiting document for this reason.
-    async fn park(&self, number: u64, code: &str) {
+    pub async fn park(&self, number: u64, code: &str) {
         let number = DocumentNumber::new(number);
         let before = self.journal.document(number).unwrap().unwrap().progress;
         if before.state == State::Parked {

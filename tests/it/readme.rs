@@ -9,8 +9,8 @@ use stockrelay::demo::odoo::{API_KEY, DATABASE, Seed, StandIn};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpStream, UnixListener};
 
-/// What follows the README's steps: the scan is in Odoo within a minute, the group may ask the
-/// daemon, and only the daemon has the key and the journal.
+/// What follows the README's steps: the scan is in Odoo within a minute, one group may ask the
+/// daemon, the other may decide, and only the daemon has the key and the journal.
 const AFTERWARDS: &str = r#"
 set +x
 for _ in $(seq 600); do
@@ -118,7 +118,11 @@ async fn the_installation_leads_as_written_to_a_posted_scan() {
     let rights = said.lines().filter(|line| line.starts_with("operator"));
     assert_eq!(
         rights.collect::<Vec<_>>(),
-        ["operator asks"],
+        [
+            "operator asks",
+            "operator may not decide",
+            "operator decides"
+        ],
         "{said}\n{log}"
     );
     assert!(said.ends_with("end\n"), "{said}\n{log}");

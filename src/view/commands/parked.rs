@@ -67,7 +67,7 @@ pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Writ
             let detail: DocumentDetail = client.post(&path, &json!({ "reason": reason })).await?;
             writeln!(
                 out,
-                "document {} takes the place of the discarded document {} and waits to be sent",
+                "document {} replaces the discarded document {} and waits to be sent",
                 detail.document.number,
                 detail.replaces.unwrap_or_default()
             )?;
