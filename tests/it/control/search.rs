@@ -469,7 +469,16 @@ async fn the_daemon_makes_segments_of_complete_ranges() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     std::fs::create_dir(&data).unwrap();
-    let event = |n: i64| transfer("pda", &format!("id-{n}"), "P", &format!("BIN-{n}"), "B", n);
+    let event = |n: i64| {
+        transfer(
+            "pda",
+            &format!("id-{n:06}"),
+            "P",
+            &format!("BIN-{n:06}"),
+            "B",
+            n,
+        )
+    };
     let events = |range: std::ops::Range<i64>| range.map(|n| Ok(event(n))).collect();
     let count = i64::try_from(SEGMENT_EVENTS_MAX).unwrap();
     let (journal, writer) = Journal::open(&data, &config::Journal::default()).unwrap();
@@ -514,7 +523,7 @@ async fn the_daemon_makes_segments_of_complete_ranges() {
     let client = Client::new(daemon.control_socket());
     for n in [1, 77, count, count + 1, 2 * count] {
         let page: Value = client
-            .get(&format!("/v1/search?q=id-{n}&kind=event&limit=200"))
+            .get(&format!("/v1/search?q=id-{n:06}&kind=event&limit=200"))
             .await
             .unwrap();
         let ids = page["results"]
@@ -523,10 +532,13 @@ async fn the_daemon_makes_segments_of_complete_ranges() {
             .iter()
             .map(|hit| of(hit, "id"));
         assert!(
-            ids.into_iter().any(|id| id == format!("pda/id-{n}")),
-            "{n}: {page}"
+            ids.into_iter().any(|id| id == format!("pda/id-{n:06}")),
+            "{n}"
         );
-        let page: Value = client.get(&format!("/v1/search?q=bin-{n}")).await.unwrap();
+        let page: Value = client
+            .get(&format!("/v1/search?q=bin-{n:06}"))
+            .await
+            .unwrap();
         assert_eq!(page["not_indexed"], 0);
         assert_ne!(page["total"], 0);
     }
