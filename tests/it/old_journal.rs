@@ -7,8 +7,11 @@
 mod gateway;
 mod site;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use stockrelay::demo::odoo::seed::bin_barcode;
+use stockrelay::view::client::encode_for_path;
 
 use gateway::{Gateway, How, lists};
 use site::{B, P, Site};
@@ -35,8 +38,25 @@ async fn a_journal_of_the_version_before_reads_as_that_version_lists_it() {
         let trace = gateway.get(&format!("/v1/trace/{event}")).await;
         assert_lists(&trace["audit"], audit);
     }
+    search_finds(&gateway, &old).await;
     gateway.stop().await;
     assert_eq!(gateway.kept(), KEPT);
+}
+
+/// The search finds events at once, and pickings as soon as the gateway has added them.
+async fn search_finds(gateway: &Gateway, old: &Value) {
+    let first = |list: &str, field: &str| {
+        let mut all = old[list].as_array().unwrap().iter();
+        let text = all.find_map(|entry| entry[field].as_str()).unwrap();
+        encode_for_path(text)
+    };
+    let (id, picking) = (first("events", "id"), first("documents", "odoo"));
+    let found = gateway.get(&format!("/v1/search?q={id}&kind=event")).await;
+    assert_ne!(found["total"], 0, "{found}");
+    let path = format!("/v1/search?q={picking}&kind=picking");
+    let added = async { while gateway.get(&path).await["total"] == 0 {} };
+    let added = tokio::time::timeout(Duration::from_secs(60), added).await;
+    added.expect("the picking is found");
 }
 
 const STATES: [&str; 6] = [
