@@ -1,5 +1,5 @@
 //! The list of the overview: what waits for a person, each with what opens it. The sentence, rates
-//! and times above it are drawn by the module `overview` of the screen.
+//! and times above it are drawn by `gauges`.
 
 use std::collections::BTreeMap;
 
