@@ -16,7 +16,7 @@ use crate::journal::{AppendError, Journal, JournalError, device_clock_change};
 use crate::source::clock_time::ClockTime;
 
 /// Events read from the journal at once.
-const PAGE_EVENTS: usize = 1_000;
+const PAGE_EVENTS: usize = 250;
 
 pub struct Assembling {
     assembler: Assembler,

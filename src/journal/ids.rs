@@ -3,7 +3,7 @@
 //! In a table keyed by event id, each commit would rewrite as many leaves as it has events, because
 //! ids may be random. So the index is a log-structured merge tree: the newest ids are in memory
 //! only (at a start they are read back from the events), and each [`HOT_MAX`] of them are written
-//! together, sorted, as a segment. A filter in memory shows for nearly every segment that it does
+//! together, sorted, into a segment. A filter in memory shows for nearly every segment that it does
 //! not have an id. If the filter reports "perhaps", the segment itself is read, so an error of the
 //! filter costs a lookup and never an event.
 //!
@@ -21,14 +21,16 @@ use redb::{ReadableTable, StorageError};
 use super::stored::{BadRecord, IdSegment};
 use crate::event::Seq;
 
-/// Limit of the ids in memory: 24 bytes each, and the time to read that many events at start (about
-/// 30 ms).
-pub const HOT_MAX: usize = 32_768;
+/// Limit of the ids in memory: some 40 bytes each, and the time to read that many events at start.
+pub const HOT_MAX: usize = 16_384;
+/// Limit of the ids in a segment: more ids mean fewer filters, but the second part of a segment
+/// writes its first one again.
+const SEGMENT_MAX: usize = 2 * HOT_MAX;
 /// 16 digests in a bucket on average, so that several buckets share a page.
 const BUCKETS: usize = 2_048;
 /// 16 bits and 8 probes for each id: for each segment, one in about 1,700 ids causes a needless
 /// read.
-const FILTER_BITS: usize = 16 * HOT_MAX;
+const FILTER_BITS: usize = 16 * SEGMENT_MAX;
 const FILTER_BYTES: usize = FILTER_BITS / 8;
 const FILTER_PROBES: u64 = 8;
 /// Segments whose filters are in one block: the bits of a word.
@@ -154,10 +156,25 @@ pub struct Ids {
 /// Ids to write to disk.
 pub struct Flush {
     pub number: u32,
-    /// New entries in the order of their buckets. They follow the entries that the segment has.
-    pub buckets: Vec<(u16, Vec<u8>)>,
+    /// Sorted.
+    entries: Vec<(Digest, Seq)>,
     /// The segment, with its filter.
     pub segment: Vec<u8>,
+}
+
+impl Flush {
+    /// The new entries of each bucket. They follow the entries that the segment has.
+    pub fn buckets(&self) -> impl Iterator<Item = (u16, Vec<u8>)> {
+        let parts = (self.entries).chunk_by(|(a, _), (b, _)| bucket_of(a) == bucket_of(b));
+        parts.map(|entries| {
+            let mut bytes = Vec::with_capacity(ENTRY_BYTES * entries.len());
+            for (digest, seq) in entries {
+                bytes.extend(digest);
+                bytes.extend(seq.get().to_le_bytes());
+            }
+            (bucket_of(&entries[0].0), bytes)
+        })
+    }
 }
 
 impl Ids {
@@ -251,27 +268,20 @@ impl Ids {
         self.hot.len() >= HOT_MAX
     }
 
-    /// Puts the ids in memory into a segment: the newest, while it has room and is not older than
-    /// `age`, or a new one. `None`: no ids are in memory.
+    /// Puts ids in memory, the oldest [`HOT_MAX`], into a segment: the newest segment, while it has
+    /// room and is not older than `age`, or a new one. `None`: no ids are in memory.
     pub fn flush(&mut self, age: SignedDuration) -> Option<Flush> {
         if self.hot.is_empty() {
             return None;
         }
         let mut entries: Vec<(Digest, Seq)> = self.hot.drain().collect();
-        entries.sort_unstable();
-        let mut buckets: Vec<(u16, Vec<u8>)> = Vec::with_capacity(BUCKETS);
-        let mut last_seq = Seq::ZERO;
-        for (digest, seq) in &entries {
-            last_seq = last_seq.max(*seq);
-            let bucket = bucket_of(digest);
-            if buckets.last().is_none_or(|(last, _)| *last != bucket) {
-                buckets.push((bucket, Vec::with_capacity(ENTRY_BYTES * 16)));
-            }
-            if let Some((_, bytes)) = buckets.last_mut() {
-                bytes.extend(digest);
-                bytes.extend(seq.get().to_le_bytes());
-            }
+        if entries.len() > HOT_MAX {
+            // The newest stay in memory, so that two flushes fill a segment.
+            entries.select_nth_unstable_by_key(HOT_MAX, |(_, seq)| *seq);
+            self.hot.extend(entries.drain(HOT_MAX..));
         }
+        entries.sort_unstable();
+        let last_seq = (entries.iter().map(|(_, seq)| *seq).max()).unwrap_or(Seq::ZERO);
         let filter = filter_of(entries.iter().map(|(digest, _)| digest));
         let oldest_us = self.hot_last_received_us.saturating_sub_unsigned(
             age.unsigned_abs()
@@ -280,7 +290,7 @@ impl Ids {
                 .unwrap_or(u64::MAX),
         );
         let has_room = |segment: &Segment| {
-            segment.count + entries.len() <= HOT_MAX && segment.first_received_us >= oldest_us
+            segment.count + entries.len() <= SEGMENT_MAX && segment.first_received_us >= oldest_us
         };
         if !self.segments.last().is_some_and(has_room) {
             let number = self.next_segment;
@@ -300,7 +310,9 @@ impl Ids {
         segment.last_seq = segment.last_seq.max(last_seq);
         segment.last_received_us = segment.last_received_us.max(self.hot_last_received_us);
         segment.first_received_us = segment.first_received_us.min(self.hot_first_received_us);
-        self.hot_last_received_us = 0;
+        if self.hot.is_empty() {
+            self.hot_last_received_us = 0;
+        }
         let (block, lane) = (&mut self.blocks[segment.slot / LANES], segment.slot % LANES);
         block.add(lane, &filter);
         let stored = IdSegment {
@@ -312,7 +324,7 @@ impl Ids {
         };
         Some(Flush {
             number: segment.number,
-            buckets,
+            entries,
             segment: stored.to_bytes(),
         })
     }
@@ -336,7 +348,7 @@ pub fn converted<'a>(
     old: &[u8],
     entries: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Vec<u8>, BadRecord> {
-    let mut digests = Vec::with_capacity(HOT_MAX);
+    let mut digests = Vec::with_capacity(SEGMENT_MAX);
     for entries in entries {
         for entry in entries.chunks_exact(ENTRY_BYTES) {
             let mut digest = [0; 16];
@@ -373,19 +385,19 @@ mod tests {
 
     #[test]
     fn a_filter_never_denies_what_was_added_and_rarely_claims_what_was_not() {
-        let digests: Vec<Digest> = (0..HOT_MAX).map(known).collect();
+        let digests: Vec<Digest> = (0..SEGMENT_MAX).map(known).collect();
         let mut block = Block::new();
         let lane = 31;
         block.add(lane, &filter_of(digests.iter()));
         let perhaps = |block: &Block, n| block.perhaps(&known(n)) >> lane == 1;
-        assert!((0..HOT_MAX).all(|n| perhaps(&block, n)));
-        let wrong = (HOT_MAX..4 * HOT_MAX)
+        assert!((0..SEGMENT_MAX).all(|n| perhaps(&block, n)));
+        let wrong = (SEGMENT_MAX..4 * SEGMENT_MAX)
             .filter(|n| perhaps(&block, *n))
             .count();
         assert!(
-            wrong < 3 * HOT_MAX / 500,
+            wrong < 3 * SEGMENT_MAX / 500,
             "the filter matches {wrong} of {} unknown ids",
-            3 * HOT_MAX
+            3 * SEGMENT_MAX
         );
         assert_eq!(block.filter(lane), filter_of(digests.iter()));
         block.add(5, &filter_of(digests[..10].iter()));
@@ -396,8 +408,8 @@ mod tests {
 
     /// Buckets in memory: what the journal's table holds.
     fn store(table: &mut HashMap<(u32, u16), Vec<u8>>, flush: &Flush) {
-        for (bucket, entries) in &flush.buckets {
-            let held = table.entry((flush.number, *bucket)).or_default();
+        for (bucket, entries) in flush.buckets() {
+            let held = table.entry((flush.number, bucket)).or_default();
             held.extend(entries);
         }
     }
@@ -422,7 +434,8 @@ mod tests {
         }
         assert_eq!((ids.segments.len(), ids.segments[0].count), (1, 1_000));
         assert_eq!(ids.flushed_seq(), Seq::new(999));
-        for round in 0..40 {
+        // The first flush goes to the segment with 1,000 ids, and two to each further one.
+        for round in 0..81 {
             fill(&mut ids, HOT_MAX, 100 + round);
         }
         assert_eq!((ids.segments.len(), ids.blocks.len()), (41, 2));
@@ -435,12 +448,12 @@ mod tests {
         assert!((0..41_000).step_by(100).all(|n| perhaps(&ids, n) > 0));
         let before = Timestamp::from_microsecond(110).unwrap();
         let expired: Vec<u32> = std::iter::from_fn(|| ids.expire(before)).collect();
-        assert_eq!(expired, (0..=10).collect::<Vec<u32>>());
+        assert_eq!(expired, (0..=4).collect::<Vec<u32>>());
         fill(&mut ids, HOT_MAX - 20, 200);
-        assert_eq!((ids.segments.len(), ids.slots.len()), (31, 41));
+        assert_eq!((ids.segments.len(), ids.slots.len()), (37, 41));
         // The newest segment has room, but is too old: ids must not outlive their time with it.
         fill(&mut ids, 20, 200 + 3_600_000_001);
-        assert_eq!((ids.segments.len(), ids.slots.len()), (32, 41));
+        assert_eq!((ids.segments.len(), ids.slots.len()), (38, 41));
         // What a restart reads is what was in memory.
         let mut again = Ids::default();
         for segment in &ids.segments {
@@ -454,9 +467,42 @@ mod tests {
             };
             again.load(segment.number, &stored.to_bytes()).unwrap();
         }
-        let newest = 1_000 + 41 * HOT_MAX;
+        let newest = 1_000 + 82 * HOT_MAX;
         assert!((newest - 100..newest).all(|n| perhaps(&again, n) > 0));
         assert_eq!(again.flushed_seq(), ids.flushed_seq());
+    }
+
+    #[test]
+    fn two_flushes_fill_a_segment_also_when_a_group_has_more_ids() {
+        let mut ids = Ids::default();
+        let mut table = HashMap::new();
+        let age = SignedDuration::from_hours(1);
+        let mut next = 0;
+        for flushes in 1..=8 {
+            while ids.hot.len() < HOT_MAX + 1_000 {
+                ids.insert(known(next), Seq::new(next as u64), Timestamp::UNIX_EPOCH);
+                next += 1;
+            }
+            store(&mut table, &ids.flush(age).unwrap());
+            assert_eq!(ids.segments.len(), (flushes + 1) / 2);
+            assert_eq!(ids.flushed_seq(), Seq::new((flushes * HOT_MAX - 1) as u64));
+            assert_eq!(ids.hot.len(), 1_000);
+        }
+        assert!(
+            ids.segments
+                .iter()
+                .all(|segment| segment.count == SEGMENT_MAX)
+        );
+        let is_known = |n: usize| {
+            let digest = known(n);
+            let stored = |number| {
+                let entries = table.get(&(number, bucket_of(&digest)));
+                entries.and_then(|entries| find_in(entries, &digest))
+            };
+            let seq = ids.hot.get(&digest).copied();
+            seq.or_else(|| (0..4).find_map(stored)) == Some(Seq::new(n as u64))
+        };
+        assert!((0..next).all(is_known));
     }
 
     #[test]
@@ -473,13 +519,12 @@ mod tests {
         for n in 0..1_000u64 {
             let digest = digest("pda", &n.to_string());
             let (_, entries) = flush
-                .buckets
-                .iter()
+                .buckets()
                 .find(|(bucket, _)| *bucket == bucket_of(&digest))
                 .unwrap();
-            assert_eq!(find_in(entries, &digest), Some(Seq::new(n)));
+            assert_eq!(find_in(&entries, &digest), Some(Seq::new(n)));
         }
-        assert!(flush.buckets.is_sorted_by_key(|(bucket, _)| *bucket));
+        assert!(flush.buckets().is_sorted_by_key(|(bucket, _)| bucket));
         assert!(ids.flush(SignedDuration::ZERO).is_none());
     }
 

@@ -426,13 +426,14 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    fn flush_ids(&mut self) -> Result<(), Fatal> {
+    /// Writes ids in memory to a segment. `false`: none are in memory.
+    fn flush_ids(&mut self) -> Result<bool, Fatal> {
         // A part of the time for which the journal knows ids.
         let age = SignedDuration::from_hours(i64::from(self.limits.dedup_days) * 24 / 8);
         let Some(flush) = self.ids.flush(age) else {
-            return Ok(());
+            return Ok(false);
         };
-        for (bucket, new) in flush.buckets {
+        for (bucket, new) in flush.buckets() {
             let key = (flush.number, bucket);
             let mut entries = self
                 .id_buckets
@@ -444,7 +445,7 @@ impl<'a> Transaction<'a> {
         self.write
             .open_table(tables::ID_FILTERS)?
             .insert(flush.number, flush.segment.as_slice())?;
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The journal by itself: what it keeps, what it says, what it refuses.
 
+mod behind;
 mod documents;
 mod late;
 mod rejected;

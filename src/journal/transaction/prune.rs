@@ -67,9 +67,7 @@ impl Transaction<'_> {
         }
         // A restart reads the ids after the last segment back from the events: write them to a
         // segment first.
-        if events.iter().any(|seq| *seq > self.ids.flushed_seq()) {
-            self.flush_ids()?;
-        }
+        while events.iter().any(|seq| *seq > self.ids.flushed_seq()) && self.flush_ids()? {}
         let mut repeats = self.write.open_table(tables::REPEATS)?;
         for seq in &events {
             let seq = seq.get();
