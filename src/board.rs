@@ -42,6 +42,9 @@ pub struct Live {
     /// devices.
     #[serde(default, rename = "begun")]
     pub unfinished: BTreeMap<String, u64>,
+    /// The unfinished movement of each device with a flow: what it has scanned so far.
+    #[serde(default)]
+    pub flow_steps: BTreeMap<Name, String>,
     /// Scans of devices with a flow that wait for the first copy of Odoo's data.
     #[serde(default)]
     pub waiting_scans: u64,
@@ -187,6 +190,9 @@ pub struct DeviceView {
     pub last_event: Option<Timestamp>,
     /// Events stored since the daemon started.
     pub events: u64,
+    /// Messages since the daemon started that repeated a stored event.
+    #[serde(default)]
+    pub duplicates: u64,
     pub rejected: u64,
     /// The last message of the device on `state`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -388,6 +394,11 @@ impl Board {
         let mut live = self.live();
         live.unfinished = unfinished;
         (live.waiting_scans, live.wrong_scans) = (waiting, wrong);
+    }
+
+    /// Sets what each device with a flow has scanned of its unfinished movement.
+    pub fn flow_steps(&self, steps: BTreeMap<Name, String>) {
+        self.live().flow_steps = steps;
     }
 
     pub fn open_unused(&self, count: u64) {

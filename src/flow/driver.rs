@@ -245,6 +245,7 @@ impl Driver {
     /// Updates the board: unfinished movements, waiting and wrong scans.
     fn update_board(&self) {
         let mut unfinished: BTreeMap<&'static str, u64> = BTreeMap::new();
+        let mut steps = BTreeMap::new();
         for (device, state) in self
             .states
             .iter()
@@ -252,8 +253,14 @@ impl Driver {
         {
             let rule = self.profiles.rule(device);
             let name = rule.and_then(|rule| Engine::new(&rule.profile.flow).name_unfinished(state));
-            *unfinished.entry(name.unwrap_or("movement")).or_default() += 1;
+            let name = name.unwrap_or("movement");
+            *unfinished.entry(name).or_default() += 1;
+            steps.insert(
+                device.clone(),
+                format!("{name}: {}", state.describe_unfinished()),
+            );
         }
+        self.board.flow_steps(steps);
         let unfinished = unfinished.into_iter();
         let unfinished = unfinished.map(|(name, devices)| (name.to_owned(), devices));
         self.board

@@ -14,6 +14,9 @@ pub const TRAIL_MAX: usize = 50;
 /// of these notes only once. At the limit the oldest note is removed.
 pub const NOTES_MAX: usize = 100;
 
+/// The products of an unfinished movement that a description names.
+const ITEMS_DESCRIBED: usize = 3;
+
 /// The state of one device's flow. The journal stores it under the serde names, which stay.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
@@ -257,6 +260,31 @@ impl State {
     #[must_use]
     pub fn has_unfinished(&self) -> bool {
         !self.unfinished.items.is_empty()
+    }
+
+    /// Describes what the device has scanned of its unfinished movement: `2 of P from A`.
+    #[must_use]
+    pub fn describe_unfinished(&self) -> String {
+        let unfinished = &self.unfinished;
+        let items = unfinished.items.iter().take(ITEMS_DESCRIBED);
+        let items: Vec<String> = items
+            .map(|item| format!("{} of {}", item.quantity.normalize(), item.code))
+            .collect();
+        let more = unfinished.items.len().saturating_sub(ITEMS_DESCRIBED);
+        let mut text = items.join(", ");
+        if more > 0 {
+            text = format!("{text} and {more} more");
+        }
+        for (word, value) in [
+            ("from", &unfinished.from),
+            ("to", &unfinished.to),
+            ("for", &unfinished.order),
+        ] {
+            if let Some(value) = value {
+                text = format!("{text} {word} {value}");
+            }
+        }
+        text
     }
 
     /// The code of the product that was scanned last.

@@ -186,6 +186,9 @@ pub struct Device {
     /// `None`: the device uses the configuration that it should, or has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftView>,
+    /// What the device has scanned of its unfinished movement. `None`: it has none, or no flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow_step: Option<String>,
 }
 
 impl Status {
@@ -257,7 +260,7 @@ impl Status {
             sources: (live.sources.into_iter())
                 .map(|(name, view)| Source { name, view })
                 .collect(),
-            devices: Devices::of(live.devices, live.drift, &down),
+            devices: Devices::of(live.devices, live.drift, live.flow_steps, &down),
             unfinished: live.unfinished,
             alarms,
             alarms_since: live.alarms_since,
@@ -351,6 +354,7 @@ impl Devices {
     fn of(
         mut devices: BTreeMap<Name, DeviceView>,
         mut drifting: BTreeMap<Name, DriftView>,
+        mut flow_steps: BTreeMap<Name, String>,
         down: &BTreeMap<String, SourceView>,
     ) -> Self {
         let (known, drift) = (devices.len() as u64, drifting.len() as u64);
@@ -360,7 +364,13 @@ impl Devices {
         let device = |(name, mut view): (Name, DeviceView)| {
             view.online &= !down.contains_key(&view.source);
             let drift = drifting.remove(&name);
-            Device { name, view, drift }
+            let flow_step = flow_steps.remove(&name);
+            Device {
+                name,
+                view,
+                drift,
+                flow_step,
+            }
         };
         let mut listed: Vec<Device> = devices.into_iter().map(device).collect();
         let online = listed.iter().filter(|device| device.view.online).count() as u64;

@@ -11,6 +11,7 @@
 //! opens a page or a list above the panel, Esc closes it. `keys` is the one table of keys. The
 //! terminal is restored also after a panic, SIGTERM, SIGINT and SIGHUP.
 
+mod about;
 mod app;
 mod ask;
 mod data;
@@ -18,12 +19,11 @@ mod dialog;
 mod draw_view;
 mod edit;
 mod feed;
+mod gauges;
 mod help;
 mod keys;
 mod list;
-mod overview;
 mod page;
-mod pages;
 mod panels;
 mod parts;
 mod rates;
@@ -49,7 +49,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 pub use app::{App, Click};
-pub use data::{Answer, Data, DeviceEvents, Found, Hit, Need, Subject, Update};
+pub use data::{Data, DeviceEvents, Found, Hit, Need, Reply, Subject, Update};
 pub use keys::{QUIT, keys_as_markdown};
 pub use request::Request;
 pub use screen::draw;

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod edits;
+mod floor;
 mod lists;
 mod metrics;
 mod rejected;

@@ -30,17 +30,15 @@ impl Terminal {
     fn open(gateway: &Path) -> Self {
         let binary = env!("CARGO_BIN_EXE_stockrelay");
         let socket = gateway.join("control.sock");
-        Self::run(&format!(
-            "LC_ALL=C.UTF-8 {binary} --socket {} top",
-            socket.display()
-        ))
+        let command = format!("LC_ALL=C.UTF-8 {binary} --socket {} top", socket.display());
+        Self::run(&command, "100")
     }
 
-    fn run(command: &str) -> Self {
+    fn run(command: &str, columns: &str) -> Self {
         let terminal = Self {
             dir: tempfile::tempdir().unwrap(),
         };
-        let size = ["-x", "100", "-y", "30"];
+        let size = ["-x", columns, "-y", "30"];
         let made = terminal.tmux(&[&["new-session", "-d"], &size[..], &[command]].concat());
         assert!(made.status.success(), "{made:?}");
         terminal
@@ -292,7 +290,7 @@ async fn a_daemon_that_restarts_and_a_resize_in_a_dialog_keep_the_screen() {
 async fn a_dumb_terminal_is_pointed_to_status() {
     let binary = env!("CARGO_BIN_EXE_stockrelay");
     let top = format!("TERM=dumb {binary} --socket /nowhere/s.sock top; echo \"code $?\"; cat");
-    let terminal = Terminal::run(&top);
+    let terminal = Terminal::run(&top, "200");
     terminal
         .wait_for(&["TERM is dumb", "stockrelay status", "code 1"])
         .await;

@@ -126,10 +126,12 @@ async fn finish(delivery: &BrokerDelivery, verdicts: Vec<Verdict>, link: &Link, 
         verdicts.iter().filter(|v| wanted(&v.accepted)).count() as u64
     };
     let stored = count(|accepted| matches!(accepted, Accepted::Stored { .. }));
+    let duplicates = count(|accepted| matches!(accepted, Accepted::Duplicate { .. }));
     let rejected = count(|accepted| matches!(accepted, Accepted::Rejected { .. }));
     board.device(&reading.device, SourceKind::Broker, |view| {
         view.last_event = Some(reading.received);
         view.events += stored;
+        view.duplicates += duplicates;
         view.rejected += rejected;
     });
     for verdict in verdicts {

@@ -101,6 +101,7 @@ pub struct Settled {
     /// The display messages in the form of the device's profile, if it has one.
     pub words: Vec<Word>,
     pub stored: u64,
+    pub duplicates: u64,
     pub rejected: u64,
     /// The journal has stopped, or patience ended: nothing is acknowledged, the connection ends.
     pub stopped: bool,
@@ -282,6 +283,7 @@ impl Batch {
             displays: Vec::new(),
             words: Vec::new(),
             stored: 0,
+            duplicates: 0,
             rejected: 0,
             stopped,
         };
@@ -346,7 +348,10 @@ impl Settled {
                     self.stored += 1;
                     understood = true;
                 }
-                Accepted::Duplicate { .. } => understood = true,
+                Accepted::Duplicate { .. } => {
+                    self.duplicates += 1;
+                    understood = true;
+                }
                 Accepted::Rejected { message, .. } => {
                     self.rejected += 1;
                     refused.get_or_insert_with(|| message.clone());

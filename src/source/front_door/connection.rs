@@ -380,7 +380,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Acknowledges a batch, and all others that are done by now.
     fn settled(&mut self, settled: Settled) -> Result<(), End> {
         let mut next = Some(settled);
-        let (mut stored, mut rejected) = (0, 0);
+        let (mut stored, mut duplicates, mut rejected) = (0, 0, 0);
         let (mut receipts, mut displays, mut words) = (Vec::new(), Vec::new(), Vec::new());
         let mut changes = Vec::new();
         let mut result = Ok(());
@@ -390,6 +390,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 break;
             }
             stored += settled.stored;
+            duplicates += settled.duplicates;
             rejected += settled.rejected;
             receipts.extend(settled.receipts);
             displays.extend(settled.displays);
@@ -401,7 +402,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             next = self.publishes.next().now_or_never().flatten();
         }
-        self.count(stored, rejected);
+        self.count(stored, duplicates, rejected);
         self.change(Batch::changes(changes, None));
         if !receipts.is_empty() || !displays.is_empty() || !words.is_empty() {
             let mut changes = Vec::new();
@@ -444,13 +445,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         );
     }
 
-    fn count(&self, stored: u64, rejected: u64) {
-        if stored + rejected > 0 {
+    fn count(&self, stored: u64, duplicates: u64, rejected: u64) {
+        if stored + duplicates + rejected > 0 {
             let now = clock::now();
             self.shared
                 .board
                 .device(&self.client.device.name, SourceKind::Listen, |view| {
                     view.events += stored;
+                    view.duplicates += duplicates;
                     view.rejected += rejected;
                     view.last_event = Some(now);
                 });

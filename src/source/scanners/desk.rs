@@ -234,11 +234,13 @@ impl Desk {
                 .count() as u64
         };
         let stored = count(|accepted| matches!(accepted, Accepted::Stored { .. }));
+        let duplicates = count(|accepted| matches!(accepted, Accepted::Duplicate { .. }));
         let rejected = count(|accepted| matches!(accepted, Accepted::Rejected { .. }));
         let last = self.last;
         self.board.device(&self.scanner.name, self.kind, |view| {
             view.last_event = Some(last);
             view.events += stored;
+            view.duplicates += duplicates;
             view.rejected += rejected;
         });
         let quiet = (self.trouble.said).is_none_or(|said| said.elapsed() >= REPORT_EVERY);

@@ -1,4 +1,5 @@
-//! `GET /v1/orders`: Odoo's open orders as the gateway has them, and the gateway's own work on each.
+//! `GET /v1/orders`: Odoo's open orders as the gateway has them, and the gateway's own work on
+//! each.
 
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@
 //! A panel is a list. Enter opens a page or another list above it, Esc closes the newest one.
 
 mod act;
-mod decide;
+mod deciding;
 mod mouse;
 
 use std::path::{Path, PathBuf};
@@ -13,12 +13,12 @@ use jiff::Timestamp;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
 
+use super::about;
 use super::data::{Data, Need, Update};
 use super::dialog::Dialog;
 use super::keys::{self, KeyAction};
-use super::list::List;
-use super::page::Page;
-use super::pages;
+use super::list::{List, ListRow};
+use super::page::OpenPage;
 use super::panels::PANELS;
 use super::request::{Request, Step};
 use super::theme::Theme;
@@ -36,7 +36,7 @@ const FOLLOWED_MAX: usize = 10;
 #[derive(Debug, Clone)]
 pub enum View {
     List(List),
-    Page(Page),
+    Page(OpenPage),
 }
 
 /// A text that a person types in the bottom line.
@@ -68,6 +68,9 @@ pub struct App {
     pub(super) lists: Vec<List>,
     /// The views that are open above the panel; the newest has the keys.
     pub(super) opened: Vec<View>,
+    /// The rows of the list that has the keys, and how many there are without its filter.
+    pub(super) rows: Vec<ListRow>,
+    pub(super) loaded: usize,
     pub(super) help: Option<Scroll>,
     pub dialog: Option<Dialog>,
     pub prompt: Option<Prompt>,
@@ -93,6 +96,8 @@ impl App {
             panel: 0,
             lists: PANELS.iter().map(|spec| List::new(spec, "")).collect(),
             opened: Vec::new(),
+            rows: Vec::new(),
+            loaded: 0,
             help: None,
             dialog: None,
             prompt: None,
@@ -104,6 +109,7 @@ impl App {
 
     pub fn tick(&mut self, now: Timestamp) {
         self.data.now = now;
+        self.sync();
     }
 
     pub fn update(&mut self, update: Update, now: Timestamp) {
@@ -134,7 +140,7 @@ impl App {
     #[must_use]
     pub fn needs(&self) -> Vec<Need> {
         let mut needs = match self.opened.last() {
-            Some(View::Page(page)) => pages::needs(&page.subject, &self.data),
+            Some(View::Page(page)) => about::needs(&page.subject, &self.data),
             Some(View::List(list)) => list.need().into_iter().collect(),
             None => self.lists[self.panel].need().into_iter().collect(),
         };
@@ -142,7 +148,7 @@ impl App {
             && self.list().is_some()
             && let Some(subject) = self.subject()
         {
-            needs.extend(pages::needs(&subject, &self.data));
+            needs.extend(about::needs(&subject, &self.data));
         }
         if let Some(code) = self.dialog.as_ref().and_then(Dialog::typed_code)
             && !self.data.names.contains_key(code)
@@ -168,16 +174,18 @@ impl App {
         needs
     }
 
-    /// Keeps the selections on their rows.
+    /// Builds the rows of the list that has the keys, and keeps its selection on its row.
     fn sync(&mut self) {
-        let opened = self.opened.iter_mut().filter_map(|view| match view {
-            View::List(list) => Some(list),
-            View::Page(_) => None,
-        });
-        for list in opened.chain([&mut self.lists[self.panel]]) {
-            let rows = list.rows(&self.data);
-            list.sync(&rows);
-        }
+        (self.rows, self.loaded) = (Vec::new(), 0);
+        let list = match self.opened.last_mut() {
+            Some(View::List(list)) => list,
+            Some(View::Page(_)) => return,
+            None => &mut self.lists[self.panel],
+        };
+        let rows = (list.spec.rows)(&self.data, &list.of);
+        self.loaded = rows.len();
+        self.rows = list.arrange(rows);
+        list.sync(&self.rows);
     }
 
     /// The list that has the keys. `None`: a page has them.

@@ -17,6 +17,8 @@ use crate::view::snapshot::Status;
 
 /// The limit of documents whose history the screen keeps.
 const DETAILS_MAX: usize = 200;
+/// The limit of codes whose names the screen keeps; at the limit it looks them up again.
+const NAMES_MAX: usize = 5_000;
 
 /// What a row or a page is about. Enter on the row opens the page.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +83,7 @@ pub enum Need {
 
 /// The answer to a [`Need`].
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum Reply {
     Documents(Vec<DocumentView>),
     Parked(Vec<DocumentView>),
     Rejected(Vec<RejectedView>),
@@ -101,7 +103,7 @@ pub enum Answer {
 /// The result of one poll of the daemon.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Update {
-    Gateway(Box<Status>, Vec<Answer>),
+    Gateway(Box<Status>, Vec<Reply>),
     /// No answer; the text is the reason.
     NoAnswer(String),
 }
@@ -174,7 +176,7 @@ pub struct Data {
 }
 
 impl Data {
-    pub fn take(&mut self, status: Status, answers: Vec<Answer>, now: Timestamp) {
+    pub fn take(&mut self, status: Status, answers: Vec<Reply>, now: Timestamp) {
         self.rates.add(&status, now);
         (self.status, self.answered, self.now) = (status, Some(now), now);
         self.refusal = None;
@@ -183,29 +185,32 @@ impl Data {
         }
     }
 
-    fn take_answer(&mut self, answer: Answer) {
+    fn take_answer(&mut self, answer: Reply) {
         match answer {
-            Answer::Documents(documents) => self.documents = documents,
-            Answer::Parked(parked) => self.parked = parked,
-            Answer::Rejected(rejected) => self.rejected = rejected,
-            Answer::Orders(orders) => self.orders = orders,
-            Answer::Config(config, history) => (self.config, self.history) = (*config, history),
-            Answer::Log(log) => self.log = log,
-            Answer::Events(events) => self.events = events,
-            Answer::Trace(id, trace) => self.trace = Some((id, *trace)),
-            Answer::Names(names) => {
+            Reply::Documents(documents) => self.documents = documents,
+            Reply::Parked(parked) => self.parked = parked,
+            Reply::Rejected(rejected) => self.rejected = rejected,
+            Reply::Orders(orders) => self.orders = orders,
+            Reply::Config(config, history) => (self.config, self.history) = (*config, history),
+            Reply::Log(log) => self.log = log,
+            Reply::Events(events) => self.events = events,
+            Reply::Trace(id, trace) => self.trace = Some((id, *trace)),
+            Reply::Names(names) => {
+                if self.names.len() > NAMES_MAX {
+                    self.names.clear();
+                }
                 let names = names.into_iter().map(|name| (name.code, name.name));
                 self.names.extend(names);
             }
-            Answer::Search(found) => self.found = found,
-            Answer::Document(detail) => {
+            Reply::Search(found) => self.found = found,
+            Reply::Document(detail) => {
                 self.details.insert(detail.document.number, *detail);
                 if self.details.len() > DETAILS_MAX {
                     self.details.pop_first();
                 }
             }
-            Answer::Reading(reading) => self.reading = Some(*reading),
-            Answer::Refused(_, why) => self.refusal = Some(why),
+            Reply::Reading(reading) => self.reading = Some(*reading),
+            Reply::Refused(_, why) => self.refusal = Some(why),
         }
     }
 

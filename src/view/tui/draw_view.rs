@@ -7,11 +7,11 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Text};
 use ratatui::widgets::{Block, Borders, HighlightSpacing, Paragraph, Row as TableRow, Table};
 
+use super::about;
 use super::app::{App, Target, View};
 use super::data::Subject;
-use super::list::{Column, List, MARK_WIDTH, Row, constraints, fit};
-use super::page::Page;
-use super::pages;
+use super::list::{Column, List, ListRow, MARK_WIDTH, constraints, fit};
+use super::page::OpenPage;
 use super::panels::{DEVICES, PANELS};
 use super::parts::{cut, empty};
 use super::theme::{Role, SELECTED, Theme};
@@ -54,7 +54,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &mut App) {
         let block = Block::bordered().border_style(app.theme.frame(false));
         match app.subject() {
             None | Some(Subject::Panel(..)) => draw_devices(frame, area, block, app),
-            Some(subject) => draw_page(frame, area, block, app, &mut Page::new(subject)),
+            Some(subject) => draw_page(frame, area, block, app, &mut OpenPage::new(subject)),
         }
     }
 }
@@ -62,20 +62,30 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &mut App) {
 /// Beside a list whose selected row has no page: the devices.
 fn draw_devices(frame: &mut Frame, area: Rect, block: Block<'_>, app: &App) {
     let mut devices = List::new(PANELS[DEVICES], "");
-    let rows = devices.rows(&app.data);
+    let rows = (devices.spec.rows)(&app.data, "");
+    devices.sync(&rows);
+    devices.table.select(None);
+    let title = title(&devices, &rows, rows.len(), app);
+    let block = block.title(cut_title(&title, area));
     draw_rows(frame, area, block, app, &mut devices, &rows);
 }
 
-fn draw_page(frame: &mut Frame, area: Rect, block: Block<'_>, app: &mut App, page: &mut Page) {
+fn cut_title(title: &str, area: Rect) -> String {
+    format!(
+        " {} ",
+        cut(title, usize::from(area.width.saturating_sub(4)))
+    )
+}
+
+fn draw_page(frame: &mut Frame, area: Rect, block: Block<'_>, app: &mut App, page: &mut OpenPage) {
     let inner = block.inner(area);
     let (lines, places) = page.show(&app.data, app.theme, inner);
-    let mut title = pages::title(&page.subject);
+    let mut title = about::title(&page.subject);
     if let Some(position) = page.position() {
         title = format!("{title}, {position}");
     }
-    let title = cut(&title, usize::from(area.width.saturating_sub(4)));
     frame.render_widget(
-        Paragraph::new(lines).block(block.title(format!(" {title} "))),
+        Paragraph::new(lines).block(block.title(cut_title(&title, area))),
         area,
     );
     for (place, link) in places {
@@ -88,11 +98,14 @@ fn draw_list(frame: &mut Frame, area: Rect, block: Block<'_>, app: &mut App) {
     let Some(mut list) = app.list().cloned() else {
         return;
     };
-    let rows = list.rows(&app.data);
+    let rows = std::mem::take(&mut app.rows);
     list.page = usize::from(inner.height.saturating_sub(1)).max(1);
+    let title = title(&list, &rows, app.loaded, app);
+    let block = block.title(cut_title(&title, area));
     let heights = draw_rows(frame, area, block, app, &mut list, &rows);
     let fitting = fit(list.spec.columns, inner.width);
     add_targets(app, inner, &fitting, &heights, list.table.offset());
+    app.rows = rows;
     if let Some(known) = app.list_mut() {
         *known = list;
     }
@@ -105,13 +118,10 @@ fn draw_rows(
     block: Block<'_>,
     app: &App,
     list: &mut List,
-    rows: &[Row],
+    rows: &[ListRow],
 ) -> Vec<u16> {
     let theme = app.theme;
     let fitting = fit(list.spec.columns, block.inner(area).width);
-    let room = usize::from(area.width.saturating_sub(4));
-    let title = cut(&title(list, rows, app), room);
-    let block = block.title(format!(" {title} "));
     if rows.is_empty() {
         let text = app.data.refusal.as_deref().unwrap_or(list.spec.empty);
         frame.render_widget(empty(&plain(text), theme).block(block), area);
@@ -179,7 +189,7 @@ fn aligned(text: String, column: Column) -> Text<'static> {
 
 /// A row, and its height.
 fn draw_row(
-    row: &Row,
+    row: &ListRow,
     list: &List,
     fitting: &[(usize, u16)],
     theme: Theme,
@@ -209,12 +219,12 @@ fn draw_row(
 }
 
 /// The name of the list, and how many of its rows are shown.
-fn title(list: &List, rows: &[Row], app: &App) -> String {
+fn title(list: &List, rows: &[ListRow], loaded: usize, app: &App) -> String {
     let about = match list.of.as_str() {
         "" => list.spec.name.to_owned(),
         of => format!("{} {}", list.spec.name, plain(of)),
     };
-    let loaded = (list.spec.rows)(&app.data, &list.of).len() as u64;
+    let loaded = loaded as u64;
     let total = (list.spec.total)(&app.data);
     let all = match total {
         Some(total) if total <= loaded => grouped(loaded),

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Message;
-use super::data::{Answer, DeviceEvents, Found, Hit, Need, Update};
+use super::data::{DeviceEvents, Found, Hit, Need, Reply, Update};
 use crate::document::DocumentNumber;
 use crate::event::{RejectedNumber, Seq};
 use crate::view::client::{Client, ClientError, encode_for_path};
@@ -99,7 +99,7 @@ async fn fetch(client: &Client, needs: Vec<Need>) -> Result<Update, ClientError>
         match answer(client, &need, &status).await {
             Ok(answer) => answers.push(answer),
             Err(error @ ClientError::Refused { .. }) => {
-                answers.push(Answer::Refused(need, error.to_string()));
+                answers.push(Reply::Refused(need, error.to_string()));
             }
             Err(error) => return Err(error),
         }
@@ -107,39 +107,39 @@ async fn fetch(client: &Client, needs: Vec<Need>) -> Result<Update, ClientError>
     Ok(Update::Gateway(Box::new(status), answers))
 }
 
-async fn answer(client: &Client, need: &Need, status: &Status) -> Result<Answer, ClientError> {
+async fn answer(client: &Client, need: &Need, status: &Status) -> Result<Reply, ClientError> {
     Ok(match need {
         Need::Documents { rows } => {
             // Documents are numbered without gaps.
             let after = status.documents.newest.back_by(*rows as u64);
             let mut documents = read_documents(client, "documents", after, *rows).await?;
             documents.reverse();
-            Answer::Documents(documents)
+            Reply::Documents(documents)
         }
         Need::Parked { rows } => {
             let after = DocumentNumber::ZERO;
-            Answer::Parked(read_documents(client, "parked", after, *rows).await?)
+            Reply::Parked(read_documents(client, "parked", after, *rows).await?)
         }
         Need::Rejected { rows } => read_rejected(client, *rows).await?,
         Need::Orders => {
             let orders: OrderPage = client.get(&format!("/v1/orders?limit={PAGE_MAX}")).await?;
-            Answer::Orders(orders)
+            Reply::Orders(orders)
         }
         Need::Config => {
             let config = client.get("/v1/config/effective").await?;
             let history: ConfigHistory = client.get("/v1/config/history").await?;
-            Answer::Config(Box::new(config), history)
+            Reply::Config(Box::new(config), history)
         }
         Need::Log => {
             let log: LogPage = client.get(&format!("/v1/log?limit={PAGE_MAX}")).await?;
-            Answer::Log(log)
+            Reply::Log(log)
         }
         Need::Events { device, rows } => read_events(client, device, *rows, status).await?,
         Need::Trace(id) => {
             let trace = client
                 .get(&format!("/v1/trace/{}", encode_for_path(id)))
                 .await?;
-            Answer::Trace(id.clone(), Box::new(trace))
+            Reply::Trace(id.clone(), Box::new(trace))
         }
         Need::Names(codes) => {
             let codes: Vec<String> = codes
@@ -149,16 +149,16 @@ async fn answer(client: &Client, need: &Need, status: &Status) -> Result<Answer,
             let names: Names = client
                 .get(&format!("/v1/names?{}", codes.join("&")))
                 .await?;
-            Answer::Names(names.names)
+            Reply::Names(names.names)
         }
-        Need::Search { text, rows } => Answer::Search(search(client, text, *rows).await?),
+        Need::Search { text, rows } => Reply::Search(search(client, text, *rows).await?),
         Need::Document(number) => {
             let detail = client.get(&format!("/v1/parked/{number}")).await?;
-            Answer::Document(Box::new(detail))
+            Reply::Document(Box::new(detail))
         }
         Need::Reading(number) => {
             let reading = client.get(&format!("/v1/rejected/{number}")).await?;
-            Answer::Reading(Box::new(reading))
+            Reply::Reading(Box::new(reading))
         }
     })
 }
@@ -183,7 +183,7 @@ async fn read_documents(
     Ok(documents)
 }
 
-async fn read_rejected(client: &Client, rows: usize) -> Result<Answer, ClientError> {
+async fn read_rejected(client: &Client, rows: usize) -> Result<Reply, ClientError> {
     let (mut rejected, mut after) = (Vec::new(), RejectedNumber::ZERO);
     while rejected.len() < rows {
         let limit = (rows - rejected.len()).min(PAGE_MAX);
@@ -195,7 +195,7 @@ async fn read_rejected(client: &Client, rows: usize) -> Result<Answer, ClientErr
             break;
         }
     }
-    Ok(Answer::Rejected(rejected))
+    Ok(Reply::Rejected(rejected))
 }
 
 /// The newest events of a device: searches among the newest events of all devices, and further back
@@ -205,7 +205,7 @@ async fn read_events(
     device: &str,
     rows: usize,
     status: &Status,
-) -> Result<Answer, ClientError> {
+) -> Result<Reply, ClientError> {
     let begun = Instant::now();
     let (newest, mut searched) = (status.journal.last_seq, SEARCHED_FIRST);
     loop {
@@ -230,7 +230,7 @@ async fn read_events(
             let is_cut = !is_all || events.len() > rows;
             events.truncate(rows);
             let device = device.to_owned();
-            return Ok(Answer::Events(DeviceEvents {
+            return Ok(Reply::Events(DeviceEvents {
                 device,
                 events,
                 searched,

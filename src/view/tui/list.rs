@@ -107,14 +107,14 @@ impl From<&str> for Cell {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct ListRow {
     pub subject: Subject,
     /// What Enter opens, if not the subject itself.
     pub opens: Option<Subject>,
     pub cells: Vec<Cell>,
 }
 
-impl Row {
+impl ListRow {
     pub fn new(subject: Subject, cells: Vec<Cell>) -> Self {
         Self {
             subject,
@@ -129,7 +129,7 @@ impl Row {
 pub struct Spec {
     pub name: &'static str,
     pub columns: &'static [Column],
-    pub rows: fn(&Data, of: &str) -> Vec<Row>,
+    pub rows: fn(&Data, of: &str) -> Vec<ListRow>,
     /// All rows that exist, also those that are not loaded. `None`: it is not known.
     pub total: fn(&Data) -> Option<u64>,
     pub need: fn(of: &str, rows: usize) -> Option<Need>,
@@ -176,10 +176,9 @@ impl List {
         }
     }
 
-    /// The rows as shown: filtered and sorted.
+    /// Filters and sorts rows, as they are shown.
     #[must_use]
-    pub fn rows(&self, data: &Data) -> Vec<Row> {
-        let mut rows = (self.spec.rows)(data, &self.of);
+    pub fn arrange(&self, mut rows: Vec<ListRow>) -> Vec<ListRow> {
         if !self.filter.is_empty() {
             let filter = self.filter.to_lowercase();
             let has = |cell: &Cell| cell.text.to_lowercase().contains(&filter);
@@ -204,7 +203,7 @@ impl List {
     }
 
     /// Finds the selected row again after rows have moved, and keeps it on its line of the screen.
-    pub fn sync(&mut self, rows: &[Row]) {
+    pub fn sync(&mut self, rows: &[ListRow]) {
         let last = rows.len().saturating_sub(1);
         let place = (self.selected.as_ref())
             .and_then(|selected| rows.iter().position(|row| row.subject == *selected));
@@ -225,7 +224,7 @@ impl List {
     }
 
     /// Selects a row, by its index. The first row is selected as such: the list follows new rows.
-    pub fn select(&mut self, rows: &[Row], index: usize) {
+    pub fn select(&mut self, rows: &[ListRow], index: usize) {
         let index = index.min(rows.len().saturating_sub(1));
         let was_last = self.index + 1 >= rows.len();
         if index + 1 >= rows.len() && was_last && self.filter.is_empty() {
@@ -237,7 +236,7 @@ impl List {
     }
 
     /// Moves the selection down, or up.
-    pub fn step(&mut self, rows: &[Row], down: usize, up: usize) {
+    pub fn step(&mut self, rows: &[ListRow], down: usize, up: usize) {
         self.select(rows, self.index.saturating_add(down).saturating_sub(up));
     }
 
@@ -248,7 +247,7 @@ impl List {
     }
 
     #[must_use]
-    pub fn selected<'a>(&self, rows: &'a [Row]) -> Option<&'a Row> {
+    pub fn selected<'a>(&self, rows: &'a [ListRow]) -> Option<&'a ListRow> {
         rows.get(self.index)
     }
 

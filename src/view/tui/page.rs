@@ -3,14 +3,14 @@
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::about;
 use super::data::{Data, Subject};
 use super::keys::KeyAction;
-use super::pages;
 use super::theme::{SELECTED, Theme};
 use super::wrap::wrap;
 
 #[derive(Debug, Clone)]
-pub struct Page {
+pub struct OpenPage {
     pub subject: Subject,
     top: usize,
     /// As last drawn: rows of one page, all rows, and the row of each link.
@@ -20,7 +20,7 @@ pub struct Page {
     selected: Option<Subject>,
 }
 
-impl Page {
+impl OpenPage {
     #[must_use]
     pub fn new(subject: Subject) -> Self {
         Self {
@@ -124,7 +124,7 @@ impl Page {
     ) -> (Vec<Line<'static>>, Vec<(Rect, Subject)>) {
         let mut rows: Vec<(Line<'static>, Option<Subject>)> = Vec::new();
         self.links.clear();
-        for line in pages::lines(&self.subject, data, theme) {
+        for line in about::lines(&self.subject, data, theme) {
             if let Some(link) = &line.opens {
                 self.links.push((rows.len(), link.clone()));
             }

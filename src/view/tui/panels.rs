@@ -1,22 +1,22 @@
 //! The panels, in the order of their digits, and the lists that a page or a search opens.
 
 mod alarms;
-mod config;
+mod device_events;
 mod devices;
 mod documents;
-mod events;
 mod found;
-mod log;
-mod orders;
-mod overview;
+mod log_lines;
+mod needs_you;
+mod open_orders;
 mod parked;
-mod rejected;
+mod rejected_readings;
 mod scanners;
+mod settings;
 
+pub use device_events::EVENTS;
 pub use devices::{count as count_devices, state as state_of_device};
-pub use events::EVENTS;
 pub use found::FOUND;
-pub use overview::mood_of;
+pub use needs_you::mood_of;
 pub use scanners::SCANNER;
 
 use super::list::Spec;
@@ -31,14 +31,14 @@ pub const SCANNERS: usize = 7;
 
 /// The first has the digit 1, the last the digit 0.
 pub static PANELS: [&Spec; 10] = [
-    &overview::OVERVIEW,
+    &needs_you::OVERVIEW,
     &devices::DEVICES,
     &documents::DOCUMENTS,
     &parked::PARKED,
-    &rejected::REJECTED,
+    &rejected_readings::REJECTED,
     &alarms::ALARMS,
-    &orders::ORDERS,
+    &open_orders::ORDERS,
     &scanners::SCANNERS,
-    &config::CONFIG,
-    &log::LOG,
+    &settings::CONFIG,
+    &log_lines::LOG,
 ];

@@ -1,5 +1,6 @@
-//! Types: the requests of a person, what a key did to a dialog, and what a dialog shows. A dialog returns a [`Step`];
-//! `app` takes the request out of the step and returns the request to its caller.
+//! Types: the requests of a person, what a key did to a dialog, and what a dialog shows. A dialog
+//! returns a [`Step`]; `app` takes the request out of the step and returns the request to its
+//! caller.
 
 use ratatui::text::Line;
 

@@ -15,7 +15,7 @@ use super::panels::{self, OVERVIEW, PANELS, mood_of};
 use super::parts::{cut, lay_hints, place_in};
 use super::theme::{Role, mark, to_ascii};
 use super::wrap::{rows_of, wrap_all};
-use super::{dialog, draw_view, help, overview};
+use super::{dialog, draw_view, gauges, help};
 use crate::view::headline::{Mood, headline};
 use crate::view::table::{grouped, plain, seconds_since, span};
 
@@ -32,7 +32,7 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
         .min(if is_small { 2 } else { 4 });
     let is_overview = app.panel == OVERVIEW && app.opened.is_empty();
     let head_rows = if is_overview {
-        overview::rows(frame.area())
+        gauges::rows(frame.area())
     } else {
         0
     };
@@ -57,7 +57,7 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
         app.add_target(place, Target::Panel(panel));
     }
     if head_rows > 0 {
-        overview::draw(frame, head, app);
+        gauges::draw(frame, head, app);
     }
     draw_view::draw(frame, view, app);
     frame.render_widget(Paragraph::new(bottom), below);

@@ -17,7 +17,7 @@ use stockrelay::view::records::{
 };
 use stockrelay::view::snapshot::{Device, Source, Status};
 use stockrelay::view::tui::{
-    Answer, App, DeviceEvents, Found, Hit, Need, Request, Theme, Update, draw,
+    App, DeviceEvents, Found, Hit, Need, Reply, Request, Theme, Update, draw,
 };
 
 pub fn at(text: &str) -> Timestamp {
@@ -44,15 +44,15 @@ impl Gateway {
         Update::Gateway(Box::new(self.status.clone()), answers)
     }
 
-    fn answer_one(&self, need: Need) -> Answer {
+    fn answer_one(&self, need: Need) -> Reply {
         match need {
-            Need::Documents { .. } => Answer::Documents(self.documents.clone()),
-            Need::Parked { .. } => Answer::Parked(self.parked.clone()),
-            Need::Rejected { .. } => Answer::Rejected(self.rejected.clone()),
-            Need::Orders => Answer::Orders(orders()),
-            Need::Config => Answer::Config(Box::new(config()), ConfigHistory::default()),
-            Need::Log => Answer::Log(log()),
-            Need::Events { device, .. } => Answer::Events(DeviceEvents {
+            Need::Documents { .. } => Reply::Documents(self.documents.clone()),
+            Need::Parked { .. } => Reply::Parked(self.parked.clone()),
+            Need::Rejected { .. } => Reply::Rejected(self.rejected.clone()),
+            Need::Orders => Reply::Orders(orders()),
+            Need::Config => Reply::Config(Box::new(config()), ConfigHistory::default()),
+            Need::Log => Reply::Log(log()),
+            Need::Events { device, .. } => Reply::Events(DeviceEvents {
                 events: vec![
                     event(&device, 4_812, "posted"),
                     event(&device, 4_810, "parked"),
@@ -61,8 +61,8 @@ impl Gateway {
                 searched: 5_000,
                 is_cut: true,
             }),
-            Need::Trace(id) => Answer::Trace(id, Box::new(trace())),
-            Need::Names(codes) => Answer::Names(
+            Need::Trace(id) => Reply::Trace(id, Box::new(trace())),
+            Need::Names(codes) => Reply::Names(
                 (codes.into_iter())
                     .map(|code| {
                         let known = self.names.iter().find(|name| name.code == code);
@@ -74,10 +74,10 @@ impl Gateway {
                     })
                     .collect(),
             ),
-            Need::Search { text, .. } => Answer::Search(found(text)),
+            Need::Search { text, .. } => Reply::Search(found(text)),
             Need::Document(number) => match self.find(number) {
-                Some(document) => Answer::Document(Box::new(detail(document))),
-                None => Answer::Refused(need, format!("document {number} does not exist")),
+                Some(document) => Reply::Document(Box::new(detail(document))),
+                None => Reply::Refused(need, format!("document {number} does not exist")),
             },
             Need::Reading(number) => {
                 let known = self
@@ -85,8 +85,8 @@ impl Gateway {
                     .iter()
                     .find(|rejected| rejected.number == number);
                 match known {
-                    Some(rejected) => Answer::Reading(Box::new(rejected.clone())),
-                    None => Answer::Refused(need, "no such rejected reading".to_owned()),
+                    Some(rejected) => Reply::Reading(Box::new(rejected.clone())),
+                    None => Reply::Refused(need, "no such rejected reading".to_owned()),
                 }
             }
         }
@@ -107,10 +107,13 @@ pub fn device(name: &str, online: bool, last_event: &str, battery: u8) -> Device
             since: Some(at(last_event)),
             last_event: Some(at(last_event)),
             events: 1_204,
+            duplicates: 3,
             rejected: u64::from(!online),
             state: Some(json!({ "battery": battery, "firmware": "2.4.1" })),
         },
         drift: None,
+        flow_step: (battery < 50)
+            .then(|| "transfer: 2 of 4000000000006 from LOC-BIN-0001".to_owned()),
     }
 }
 

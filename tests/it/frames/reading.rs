@@ -125,25 +125,26 @@ fn a_row_shows_the_outcome_of_its_decision() {
     );
     app.finish("Document 61 is now waiting".to_owned(), &numbers);
     assert!(shown(&mut app, NORMAL).contains("Document 61 is now waiting"));
+    // Parked again, it shows the reason of today.
+    gateway.parked[0].reason = Some(Reason {
+        code: "unknown-location".into(),
+        message: String::new(),
+        lines: Vec::new(),
+    });
+    refresh(&mut app, &gateway);
+    let screen = shown(&mut app, LARGE);
+    assert!(
+        screen.contains("parked again: unknown-location"),
+        "{screen}"
+    );
     gateway.parked.remove(0);
+    gateway.status.documents.parked = 1;
     gateway
         .documents
         .push(super::fixtures::document(61, "posted"));
     refresh(&mut app, &gateway);
     let screen = shown(&mut app, NORMAL);
     assert!(screen.contains("now posted as WH/INT/00061"), "{screen}");
-    // Parked again, it shows the reason of today.
-    gateway.documents.pop();
-    let mut again = super::fixtures::document(61, "parked");
-    again.reason = Some(Reason {
-        code: "unknown-location".into(),
-        message: String::new(),
-        lines: Vec::new(),
-    });
-    gateway.parked.insert(0, again);
-    refresh(&mut app, &gateway);
-    let screen = shown(&mut app, NORMAL);
-    assert!(screen.contains("now parked again: unknown-"), "{screen}");
 }
 
 #[test]

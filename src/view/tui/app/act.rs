@@ -7,8 +7,8 @@ use ratatui::crossterm::event::KeyCode;
 use super::{App, OPENED_MAX, Prompt, PromptKind, View};
 use crate::view::tui::data::Subject;
 use crate::view::tui::keys::KeyAction;
-use crate::view::tui::list::{List, Row};
-use crate::view::tui::page::Page;
+use crate::view::tui::list::{List, ListRow};
+use crate::view::tui::page::OpenPage;
 use crate::view::tui::panels::{EVENTS, FOUND, PANELS};
 use crate::view::tui::request::Request;
 use crate::view::tui::wrap::Scroll;
@@ -64,9 +64,8 @@ impl App {
     }
 
     /// Changes the list that has the keys, then keeps the selection on its row.
-    fn change_list(&mut self, change: impl FnOnce(&mut List, &[Row])) {
-        let Some(list) = self.list() else { return };
-        let rows = list.rows(&self.data);
+    fn change_list(&mut self, change: impl FnOnce(&mut List, &[ListRow])) {
+        let rows = std::mem::take(&mut self.rows);
         if let Some(list) = self.list_mut() {
             change(list, &rows);
         }
@@ -110,10 +109,8 @@ impl App {
     }
 
     /// The selected row of the list that has the keys.
-    pub(super) fn selected_row(&self) -> Option<Row> {
-        let list = self.list()?;
-        let rows = list.rows(&self.data);
-        list.selected(&rows).cloned()
+    pub(super) fn selected_row(&self) -> Option<ListRow> {
+        self.list()?.selected(&self.rows).cloned()
     }
 
     pub(super) fn open(&mut self, subject: Subject) {
@@ -124,7 +121,7 @@ impl App {
             }
             Subject::EventsOf(device) => View::List(List::new(&EVENTS, device)),
             Subject::Search(text) => View::List(List::new(&FOUND, text)),
-            subject => View::Page(Page::new(subject)),
+            subject => View::Page(OpenPage::new(subject)),
         };
         self.opened.truncate(OPENED_MAX - 1);
         self.opened.push(view);
@@ -188,8 +185,7 @@ impl App {
         let Some(reason) = reason_of(&row.subject) else {
             return;
         };
-        let rows = list.rows(&self.data);
-        let same = rows.into_iter().map(|row| row.subject);
+        let same = self.rows.iter().map(|row| row.subject.clone());
         let same = same
             .filter(|subject| reason_of(subject).as_ref() == Some(&reason))
             .collect();

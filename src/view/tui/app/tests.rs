@@ -10,6 +10,7 @@ fn status(names: &[&str]) -> Update {
         name: Name::new(name).unwrap(),
         view: crate::board::DeviceView::default(),
         drift: None,
+        flow_step: None,
     };
     let mut status = Status::default();
     status.devices.listed = names.iter().map(device).collect();
@@ -74,9 +75,9 @@ fn a_filter_hides_rows_and_esc_removes_it() {
     let mut app = app_with(&["pda-1", "pda-2", "dock"]);
     press(&mut app, "2fpda\nj");
     assert_eq!(selected(&app), "pda-2");
-    assert_eq!(app.list().unwrap().rows(&app.data).len(), 2);
+    assert_eq!(app.rows.len(), 2);
     press(&mut app, "␛");
-    assert_eq!(app.list().unwrap().rows(&app.data).len(), 3);
+    assert_eq!(app.rows.len(), 3);
     assert_eq!(selected(&app), "pda-2");
     // A `q` in the filter is a letter, and Esc ends typing.
     press(&mut app, "fq␛");

@@ -1,8 +1,8 @@
-//! The panel of alarms: Enter shows the whole text, since when, and what to do.
+//! The panel of alarms: Enter shows the whole text, its age, and what to do.
 
 use crate::view::table::plain;
 use crate::view::tui::data::Subject;
-use crate::view::tui::list::{Cell, Column, Row, Spec};
+use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::{ago_cell, no_reason};
 use crate::view::tui::theme::Role;
 
@@ -22,7 +22,7 @@ pub static ALARMS: Spec = Spec {
                 ago_cell(since, data.now),
                 plain(text).into(),
             ];
-            Row::new(Subject::Alarm(code.clone()), cells)
+            ListRow::new(Subject::Alarm(code.clone()), cells)
         };
         status.alarms.iter().map(row).collect()
     },

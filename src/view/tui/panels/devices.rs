@@ -3,7 +3,7 @@
 use crate::view::snapshot::Device;
 use crate::view::table::{grouped, plain};
 use crate::view::tui::data::{Data, Subject};
-use crate::view::tui::list::{Cell, Column, Row, Spec};
+use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::{ago_cell, count_cell, no_reason};
 use crate::view::tui::theme::Role;
 
@@ -40,7 +40,7 @@ pub static DEVICES: Spec = Spec {
     reason: no_reason,
 };
 
-/// The state of a device in one word.
+/// The state of a device.
 pub fn state(device: &Device) -> &'static str {
     match (&device.drift, device.view.online) {
         (Some(_), _) => "drift",
@@ -49,12 +49,12 @@ pub fn state(device: &Device) -> &'static str {
     }
 }
 
-fn row(device: &Device, data: &Data) -> Row {
+fn row(device: &Device, data: &Data) -> ListRow {
     let view = &device.view;
     let state = state(device);
     let battery = battery(device);
     let charge = battery.trim_end_matches(" %").parse().unwrap_or(i64::MAX);
-    Row::new(
+    ListRow::new(
         Subject::Device(device.name.to_string()),
         vec![
             plain(device.name.as_str()).into(),

@@ -4,7 +4,7 @@ use crate::reason::Flag;
 use crate::view::records::DocumentView;
 use crate::view::table::plain;
 use crate::view::tui::data::{Data, Need, Subject};
-use crate::view::tui::list::{Cell, Column, Row, Spec};
+use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::{ago_cell, count_cell, no_reason};
 use crate::view::tui::theme::Role;
 
@@ -29,7 +29,7 @@ pub static DOCUMENTS: Spec = Spec {
     reason: no_reason,
 };
 
-pub fn row(document: &DocumentView, data: &Data) -> Row {
+pub fn row(document: &DocumentView, data: &Data) -> ListRow {
     let mut outcome = match (&document.odoo, &document.reason) {
         (Some(name), _) => plain(name),
         (None, Some(reason)) => plain(reason.code.as_str()),
@@ -40,7 +40,7 @@ pub fn row(document: &DocumentView, data: &Data) -> Row {
         outcome = format!("{} {outcome}", Flag::PossibleRepeat);
     }
     let number = i64::try_from(document.number.get()).unwrap_or(i64::MAX);
-    Row::new(
+    ListRow::new(
         Subject::Document(document.number),
         vec![
             Cell::new(document.number.to_string()).order(number),

@@ -2,7 +2,7 @@
 
 use crate::view::table::plain;
 use crate::view::tui::data::{Data, Hit, Need, Subject};
-use crate::view::tui::list::{Cell, Column, Row, Spec};
+use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::{ago_cell, no_reason};
 use crate::view::tui::theme::Role;
 
@@ -33,7 +33,7 @@ pub static FOUND: Spec = Spec {
     reason: no_reason,
 };
 
-fn row(hit: &Hit, data: &Data) -> Row {
+fn row(hit: &Hit, data: &Data) -> ListRow {
     let title = if hit.title.is_empty() {
         &hit.id
     } else {
@@ -41,7 +41,7 @@ fn row(hit: &Hit, data: &Data) -> Row {
     };
     let state = hit.state.as_deref().unwrap_or_default();
     let subject = subject_of(hit);
-    let mut row = Row::new(
+    let mut row = ListRow::new(
         Subject::Event(format!("{} {}", hit.kind, hit.id)),
         vec![
             plain(&hit.kind).into(),

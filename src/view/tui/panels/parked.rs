@@ -4,7 +4,7 @@
 use crate::view::records::DocumentView;
 use crate::view::table::plain;
 use crate::view::tui::data::{Data, Need, Subject};
-use crate::view::tui::list::{Cell, Column, Row, Spec};
+use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::{ago_cell, count_cell};
 use crate::view::tui::texts::{describe_line, describe_outcome};
 use crate::view::tui::theme::Role;
@@ -47,7 +47,7 @@ fn decided(data: &Data) -> impl Iterator<Item = &DocumentView> {
         .filter(move |document| !is_parked(document))
 }
 
-fn rows(data: &Data) -> Vec<Row> {
+fn rows(data: &Data) -> Vec<ListRow> {
     let mut documents: Vec<&DocumentView> = data.parked.iter().chain(decided(data)).collect();
     documents.sort_by_key(|document| document.number);
     documents
@@ -56,7 +56,7 @@ fn rows(data: &Data) -> Vec<Row> {
         .collect()
 }
 
-fn row(document: &DocumentView, data: &Data) -> Row {
+fn row(document: &DocumentView, data: &Data) -> ListRow {
     let first = document.lines.first();
     let first = first.map(|line| describe_line(document, line, data));
     let reason = document.reason.as_ref();
@@ -65,7 +65,7 @@ fn row(document: &DocumentView, data: &Data) -> Row {
         None => Cell::new(plain(reason.map_or("parked", |it| it.code.as_str()))).role(Role::Bad),
     };
     let number = i64::try_from(document.number.get()).unwrap_or(i64::MAX);
-    Row::new(
+    ListRow::new(
         Subject::Document(document.number),
         vec![
             Cell::new(document.number.to_string()).order(number),

@@ -1,8 +1,9 @@
-//! The panel of sources: the MQTT front door, a broker, and the scanners on the gateway's own ports.
+//! The panel of sources: the MQTT front door, a broker, and the scanners on the gateway's own
+//! ports.
 
 use crate::view::table::plain;
 use crate::view::tui::data::Subject;
-use crate::view::tui::list::{Cell, Column, Row, Spec};
+use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::{ago_cell, count_cell, no_reason};
 use crate::view::tui::theme::Role;
 
@@ -38,7 +39,7 @@ pub static SCANNERS: Spec = Spec {
                 ago_cell(device.and_then(|device| device.view.last_event), data.now),
                 plain(source.view.detail.as_deref().unwrap_or_default()).into(),
             ];
-            Row::new(Subject::Source(source.name.clone()), cells)
+            ListRow::new(Subject::Source(source.name.clone()), cells)
         };
         status.sources.iter().map(row).collect()
     },

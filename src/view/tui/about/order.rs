@@ -1,11 +1,11 @@
 //! An open order: what it asks for, what is picked, and who worked on it.
 
-use super::Text;
+use super::PageText;
 use crate::view::table::time;
 use crate::view::tui::data::Subject;
 use crate::view::tui::theme::Role;
 
-pub fn write(text: &mut Text<'_>, name: &str) {
+pub fn write(text: &mut PageText<'_>, name: &str) {
     let data = text.data;
     let Some(order) = data.orders.orders.iter().find(|order| order.name == name) else {
         text.line("The gateway does not have this order as open: it is done, cancelled, or of another site.");

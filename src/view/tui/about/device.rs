@@ -1,7 +1,7 @@
 //! A device: connection, counts, battery, firmware, configuration, unfinished movement, and its
 //! newest events.
 
-use super::Text;
+use super::PageText;
 use crate::view::table::{grouped, seconds_since, span};
 use crate::view::tui::data::Subject;
 use crate::view::tui::panels::{self, REJECTED};
@@ -11,7 +11,7 @@ use crate::view::tui::theme::Role;
 /// The newest events that the page shows; its list of events has the rest.
 pub const EVENTS_SHOWN: usize = 20;
 
-pub fn write(text: &mut Text<'_>, name: &str) {
+pub fn write(text: &mut PageText<'_>, name: &str) {
     let data = text.data;
     let listed = &data.status.devices.listed;
     let known = listed.iter().find(|device| device.name.as_str() == name);
@@ -24,14 +24,16 @@ pub fn write(text: &mut Text<'_>, name: &str) {
         text.value_in("state", format!("{state}{since}"), Role::of_state(state));
         text.value("source", &view.source);
         text.value("last event", ago(view.last_event, data.now));
+        if let Some(step) = &device.flow_step {
+            text.value_in("unfinished", step, Role::Watch);
+        }
         text.value(
             "events",
             format!("{} since the daemon started", grouped(view.events)),
         );
-        text.value(
-            "rejected",
-            format!("{} since the daemon started", grouped(view.rejected)),
-        );
+        let (duplicates, rejected) = (grouped(view.duplicates), grouped(view.rejected));
+        text.value("duplicates", format!("{duplicates}, not counted twice"));
+        text.value("rejected", format!("{rejected} since the daemon started"));
         if let Some(drift) = &device.drift {
             text.heading("It does not use the configuration that it should");
             let or_none = |version: &Option<String>| version.clone().unwrap_or("none".to_owned());
@@ -60,7 +62,7 @@ pub fn write(text: &mut Text<'_>, name: &str) {
     write_events(text, name);
 }
 
-fn write_events(text: &mut Text<'_>, name: &str) {
+fn write_events(text: &mut PageText<'_>, name: &str) {
     let data = text.data;
     text.heading("Its newest events");
     let known = (data.events.device == name).then_some(&data.events);

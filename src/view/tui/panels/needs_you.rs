@@ -1,5 +1,5 @@
 //! The list of the overview: what waits for a person, each with what opens it. The sentence, rates
-//! and times above it are drawn by the module `overview` of the screen.
+//! and times above it are drawn by `gauges`.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::{ALARMS, DEVICES, PARKED, REJECTED, SCANNERS};
 use crate::view::headline::Mood;
 use crate::view::table::{counted, plain};
 use crate::view::tui::data::{Data, Need, Subject};
-use crate::view::tui::list::{Cell, Column, Row, Spec};
+use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::no_reason;
 use crate::view::tui::texts::choices_in_short;
 use crate::view::tui::theme::Role;
@@ -29,12 +29,12 @@ pub static OVERVIEW: Spec = Spec {
     reason: no_reason,
 };
 
-fn rows(data: &Data) -> Vec<Row> {
+fn rows(data: &Data) -> Vec<ListRow> {
     let status = &data.status;
-    let mut rows: Vec<Row> = (status.alarms.iter())
+    let mut rows: Vec<ListRow> = (status.alarms.iter())
         .map(|(code, text)| {
             let what = Cell::new(format!("Alarm {}", plain(code))).role(Role::Bad);
-            Row::new(Subject::Alarm(code.clone()), vec![what, plain(text).into()])
+            ListRow::new(Subject::Alarm(code.clone()), vec![what, plain(text).into()])
         })
         .collect();
     rows.extend(parked_rows(data));
@@ -66,7 +66,7 @@ fn rows(data: &Data) -> Vec<Row> {
 }
 
 /// Parked documents, by their reason.
-fn parked_rows(data: &Data) -> Vec<Row> {
+fn parked_rows(data: &Data) -> Vec<ListRow> {
     let parked = data.status.documents.parked;
     let mut reasons: BTreeMap<&str, (u64, &'static str)> = BTreeMap::new();
     for document in data.parked.iter().take(READS) {
@@ -78,7 +78,7 @@ fn parked_rows(data: &Data) -> Vec<Row> {
         known.0 += 1;
     }
     let counted_all: u64 = reasons.values().map(|(count, _)| count).sum();
-    let mut rows: Vec<Row> = (reasons.into_iter())
+    let mut rows: Vec<ListRow> = (reasons.into_iter())
         .map(|(code, (count, todo))| {
             let what = format!("{} parked: {}", counted(count, "document"), plain(code));
             todo_row((PARKED, code.to_owned()), &what, todo)
@@ -91,9 +91,9 @@ fn parked_rows(data: &Data) -> Vec<Row> {
     rows
 }
 
-fn todo_row((panel, filter): (usize, String), what: &str, todo: &str) -> Row {
+fn todo_row((panel, filter): (usize, String), what: &str, todo: &str) -> ListRow {
     let cells = vec![Cell::new(what).role(Role::Bad), todo.into()];
-    Row::new(Subject::Panel(panel, filter), cells)
+    ListRow::new(Subject::Panel(panel, filter), cells)
 }
 
 /// How urgent the rows of the panel of alarms are.

@@ -1,9 +1,8 @@
-//! The panel of the configuration: each value that runs, and what sets it. The head shows which
-//! configuration runs, since when, and what is pending.
+//! The panel of the configuration: each value that runs, and what sets it.
 
 use crate::view::table::plain;
 use crate::view::tui::data::{Need, Subject};
-use crate::view::tui::list::{Cell, Column, Row, Spec};
+use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::no_reason;
 use crate::view::tui::theme::Role;
 
@@ -31,7 +30,7 @@ pub static CONFIG: Spec = Spec {
                 plain(&text).into(),
                 Cell::new(plain(&value.origin)).role(role),
             ];
-            Row::new(Subject::Key(key.clone()), cells)
+            ListRow::new(Subject::Key(key.clone()), cells)
         })
         .collect()
     },

@@ -7,7 +7,7 @@ mod document;
 mod event;
 mod order;
 mod other;
-mod rejected;
+mod reading;
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ pub struct PageLine {
 }
 
 /// The text of a page while it is built.
-pub struct Text<'a> {
+pub struct PageText<'a> {
     pub data: &'a Data,
     theme: Theme,
     lines: Vec<PageLine>,
@@ -39,7 +39,7 @@ const NAMED_LINES_MAX: usize = 60;
 /// The width of the labels.
 const LABEL_WIDTH: usize = 12;
 
-impl Text<'_> {
+impl PageText<'_> {
     pub fn heading(&mut self, text: impl Into<String>) {
         if !self.lines.is_empty() {
             self.lines.push(PageLine::default());
@@ -103,12 +103,12 @@ pub fn title(subject: &Subject) -> String {
 #[must_use]
 pub fn lines(subject: &Subject, data: &Data, theme: Theme) -> Vec<PageLine> {
     let lines = Vec::new();
-    let mut text = Text { data, theme, lines };
+    let mut text = PageText { data, theme, lines };
     match subject {
         Subject::Device(name) => device::write(&mut text, name),
         Subject::Event(id) => event::write(&mut text, id),
         Subject::Document(number) => document::write(&mut text, *number),
-        Subject::Rejected(number) => rejected::write(&mut text, *number),
+        Subject::Rejected(number) => reading::write(&mut text, *number),
         Subject::Alarm(code) => alarm::write(&mut text, code),
         Subject::Order(name) => order::write(&mut text, name),
         Subject::Source(name) => other::write_source(&mut text, name),

@@ -3,7 +3,7 @@
 use crate::view::records::EventView;
 use crate::view::table::plain;
 use crate::view::tui::data::{Data, Need, Subject};
-use crate::view::tui::list::{Cell, Column, Row, Spec};
+use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::{ago_cell, no_reason};
 use crate::view::tui::theme::Role;
 
@@ -37,10 +37,10 @@ pub static EVENTS: Spec = Spec {
     reason: no_reason,
 };
 
-fn row(event: &EventView, data: &Data) -> Row {
+fn row(event: &EventView, data: &Data) -> ListRow {
     let seq = i64::try_from(event.seq.get()).unwrap_or(i64::MAX);
     let state = event.state.replace('_', " ");
-    Row::new(
+    ListRow::new(
         Subject::Event(format!("seq:{}", event.seq)),
         vec![
             Cell::new(event.seq.to_string()).order(seq),

@@ -1,6 +1,6 @@
 //! A rejected reading: reason, origin, and the whole payload.
 
-use super::Text;
+use super::PageText;
 use crate::event::RejectedNumber;
 use crate::view::records::RejectedView;
 use crate::view::table::grouped;
@@ -8,7 +8,7 @@ use crate::view::tui::data::Subject;
 use crate::view::tui::parts::ago;
 use crate::view::tui::theme::Role;
 
-pub fn write(text: &mut Text<'_>, number: RejectedNumber) {
+pub fn write(text: &mut PageText<'_>, number: RejectedNumber) {
     let data = text.data;
     match (data.rejected(number), &data.refusal) {
         (Some(rejected), _) => write_view(text, rejected),
@@ -17,7 +17,7 @@ pub fn write(text: &mut Text<'_>, number: RejectedNumber) {
     }
 }
 
-pub fn write_view(text: &mut Text<'_>, rejected: &RejectedView) {
+pub fn write_view(text: &mut PageText<'_>, rejected: &RejectedView) {
     let now = text.data.now;
     text.value_in("state", &rejected.state, Role::of_state(&rejected.state));
     text.value_in("reason", &rejected.code, Role::Bad);

@@ -2,7 +2,7 @@
 
 use crate::view::table::plain;
 use crate::view::tui::data::{Need, Subject};
-use crate::view::tui::list::{Cell, Column, Row, Spec};
+use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::no_reason;
 use crate::view::tui::theme::Role;
 
@@ -31,7 +31,7 @@ pub static LOG: Spec = Spec {
                     plain(&line.part).into(),
                     plain(&line.text).into(),
                 ];
-                Row::new(Subject::Log(line.number), cells)
+                ListRow::new(Subject::Log(line.number), cells)
             })
             .collect()
     },

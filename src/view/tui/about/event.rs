@@ -1,13 +1,13 @@
 //! An event, from the beep to the picking, as `stockrelay trace` prints it.
 
-use super::{Text, document};
+use super::{PageText, document};
 use crate::view::records::{EventView, RejectedView, Trace};
 use crate::view::table::{counted, time};
 use crate::view::tui::data::Subject;
 use crate::view::tui::parts::ago;
 use crate::view::tui::theme::Role;
 
-pub fn write(text: &mut Text<'_>, id: &str) {
+pub fn write(text: &mut PageText<'_>, id: &str) {
     let data = text.data;
     let Some(trace) = data.trace_of(id) else {
         match &data.refusal {
@@ -21,7 +21,7 @@ pub fn write(text: &mut Text<'_>, id: &str) {
     }
     write_arrival(text, trace);
     if let Some(rejected) = &trace.rejected {
-        super::rejected::write_view(text, rejected);
+        super::reading::write_view(text, rejected);
     }
     write_document(text, trace);
     for other in &trace.others {
@@ -32,7 +32,7 @@ pub fn write(text: &mut Text<'_>, id: &str) {
     }
 }
 
-fn write_event(text: &mut Text<'_>, event: &EventView) {
+fn write_event(text: &mut PageText<'_>, event: &EventView) {
     let state = event.state.replace('_', " ");
     text.value_in("state", state, Role::of_state(&event.state));
     text.value("what", format!("{} {}", event.kind, event.describe()));
@@ -63,7 +63,7 @@ fn write_event(text: &mut Text<'_>, event: &EventView) {
     );
 }
 
-fn write_arrival(text: &mut Text<'_>, trace: &Trace) {
+fn write_arrival(text: &mut PageText<'_>, trace: &Trace) {
     if let Some(repeats) = &trace.repeats {
         let (first, last) = (time(repeats.first), time(repeats.last));
         let times = counted(repeats.count, "time");
@@ -84,7 +84,7 @@ fn write_arrival(text: &mut Text<'_>, trace: &Trace) {
     }
 }
 
-fn write_document(text: &mut Text<'_>, trace: &Trace) {
+fn write_document(text: &mut PageText<'_>, trace: &Trace) {
     match (&trace.document, &trace.event) {
         (Some(view), _) => {
             text.heading(format!("Document {}", view.number));

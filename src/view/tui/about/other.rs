@@ -1,12 +1,12 @@
 //! Short pages: a source, a key of the configuration, a line of the log.
 
-use super::Text;
+use super::PageText;
 use crate::view::table::{counted, time};
 use crate::view::tui::data::Subject;
 use crate::view::tui::panels::SCANNER;
 use crate::view::tui::theme::Role;
 
-pub fn write_source(text: &mut Text<'_>, name: &str) {
+pub fn write_source(text: &mut PageText<'_>, name: &str) {
     let data = text.data;
     let Some(source) = data
         .status
@@ -31,7 +31,7 @@ pub fn write_source(text: &mut Text<'_>, name: &str) {
     }
 }
 
-pub fn write_key(text: &mut Text<'_>, key: &str) {
+pub fn write_key(text: &mut PageText<'_>, key: &str) {
     let data = text.data;
     let Some(value) = data.config.keys.get(key) else {
         text.line("The configuration does not have this key.");
@@ -43,7 +43,7 @@ pub fn write_key(text: &mut Text<'_>, key: &str) {
     value.lines().for_each(|line| text.line(line));
 }
 
-pub fn write_log(text: &mut Text<'_>, number: u64) {
+pub fn write_log(text: &mut PageText<'_>, number: u64) {
     let data = text.data;
     let Some(line) = data.log.lines.iter().find(|line| line.number == number) else {
         text.line("The daemon keeps only its newest lines: this one is gone.");
@@ -52,6 +52,6 @@ pub fn write_log(text: &mut Text<'_>, number: u64) {
     text.value("time", time(line.at));
     text.value("level", &line.level);
     text.value("part", &line.part);
-    text.heading("Text");
+    text.heading("PageText");
     text.line(&line.text);
 }

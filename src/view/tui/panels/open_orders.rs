@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::view::records::OrderView;
 use crate::view::table::plain;
 use crate::view::tui::data::{Need, Subject};
-use crate::view::tui::list::{Cell, Column, Row, Spec};
+use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::{count_cell, no_reason};
 
 pub static ORDERS: Spec = Spec {
@@ -27,7 +27,7 @@ pub static ORDERS: Spec = Spec {
     reason: no_reason,
 };
 
-fn row(order: &OrderView) -> Row {
+fn row(order: &OrderView) -> ListRow {
     let sum = |of: fn(&crate::view::records::OrderLineView) -> &Value| -> f64 {
         order
             .lines
@@ -42,7 +42,7 @@ fn row(order: &OrderView) -> Row {
     } else {
         0
     };
-    Row::new(
+    ListRow::new(
         Subject::Order(order.name.clone()),
         vec![
             plain(&order.name).into(),

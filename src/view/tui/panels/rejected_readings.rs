@@ -3,7 +3,7 @@
 use crate::view::records::RejectedView;
 use crate::view::table::plain;
 use crate::view::tui::data::{Data, Need, Subject};
-use crate::view::tui::list::{Cell, Column, Row, Spec};
+use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::{ago_cell, count_cell};
 use crate::view::tui::theme::Role;
 
@@ -37,10 +37,10 @@ pub static REJECTED: Spec = Spec {
     },
 };
 
-fn row(rejected: &RejectedView, data: &Data) -> Row {
+fn row(rejected: &RejectedView, data: &Data) -> ListRow {
     let payload: String = rejected.payload.chars().take(PAYLOAD_CHARS).collect();
     let number = i64::try_from(rejected.number.get()).unwrap_or(i64::MAX);
-    Row::new(
+    ListRow::new(
         Subject::Rejected(rejected.number),
         vec![
             Cell::new(rejected.number.to_string()).order(number),

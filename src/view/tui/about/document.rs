@@ -1,7 +1,7 @@
-//! A document: what it is, its lines with the names of products and bins, its life step by step, its
-//! picking, and, if it is parked, the whole reason with all faults and the choices.
+//! A document: what it is, its lines with the names of products and bins, its life step by step,
+//! its picking, and, if it is parked, the whole reason with all faults and the choices.
 
-use super::Text;
+use super::PageText;
 use crate::document::DocumentNumber;
 use crate::view::records::{DocumentView, LineView, StepView};
 use crate::view::table::{counted, plain, seconds_since, span, time};
@@ -13,7 +13,7 @@ use crate::view::tui::theme::Role;
 /// Events that a line names; a search for the document's key finds the rest.
 const EVENTS_OF_LINE: usize = 5;
 
-pub fn write(text: &mut Text<'_>, number: DocumentNumber) {
+pub fn write(text: &mut PageText<'_>, number: DocumentNumber) {
     let data = text.data;
     let Some(document) = data.document(number) else {
         match &data.refusal {
@@ -41,7 +41,7 @@ pub fn write(text: &mut Text<'_>, number: DocumentNumber) {
 }
 
 /// What the document is: state, reason with all faults, choices, work and picking.
-pub fn write_head(text: &mut Text<'_>, document: &DocumentView) {
+pub fn write_head(text: &mut PageText<'_>, document: &DocumentView) {
     let data = text.data;
     let state = document.state.as_str();
     let since = span(seconds_since(document.since, data.now));
@@ -98,7 +98,7 @@ pub fn write_head(text: &mut Text<'_>, document: &DocumentView) {
     }
 }
 
-fn write_lines(text: &mut Text<'_>, document: &DocumentView) {
+fn write_lines(text: &mut PageText<'_>, document: &DocumentView) {
     let lines = document.lines.len() as u64;
     let events = counted(document.events, "event");
     text.heading(format!("{} from {events}", counted(lines, "line")));
@@ -109,7 +109,7 @@ fn write_lines(text: &mut Text<'_>, document: &DocumentView) {
     }
 }
 
-fn write_events(text: &mut Text<'_>, line: &LineView) {
+fn write_events(text: &mut PageText<'_>, line: &LineView) {
     for seq in line.seqs.iter().take(EVENTS_OF_LINE) {
         text.link(format!("event {seq}"), Subject::Event(format!("seq:{seq}")));
     }
@@ -120,7 +120,7 @@ fn write_events(text: &mut Text<'_>, line: &LineView) {
 }
 
 /// The life of a document, step by step.
-pub fn write_life(text: &mut Text<'_>, steps: &[StepView]) {
+pub fn write_life(text: &mut PageText<'_>, steps: &[StepView]) {
     if steps.is_empty() {
         return;
     }

@@ -1,12 +1,12 @@
-//! An alarm: the whole text, since when, and what to do.
+//! An alarm: the whole text, its age, and what to do.
 
-use super::Text;
+use super::PageText;
 use crate::view::tui::data::Subject;
 use crate::view::tui::panels::PARKED;
 use crate::view::tui::parts::ago;
 use crate::view::tui::theme::Role;
 
-pub fn write(text: &mut Text<'_>, code: &str) {
+pub fn write(text: &mut PageText<'_>, code: &str) {
     let data = text.data;
     let Some(sentence) = data.status.alarms.get(code) else {
         text.styled("This alarm is over.", Role::Good);
