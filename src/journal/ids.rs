@@ -478,7 +478,7 @@ mod tests {
         let mut table = HashMap::new();
         let age = SignedDuration::from_hours(1);
         let mut next = 0;
-        for flushes in 1..=8 {
+        for flushes in 1..=8_usize {
             while ids.hot.len() < HOT_MAX + 1_000 {
                 ids.insert(known(next), Seq::new(next as u64), Timestamp::UNIX_EPOCH);
                 next += 1;

@@ -55,7 +55,7 @@ async fn search_finds(gateway: &Gateway, old: &Value) {
     assert_ne!(found["total"], 0, "{found}");
     let path = format!("/v1/search?q={picking}&kind=picking");
     let added = async { while gateway.get(&path).await["total"] == 0 {} };
-    let added = tokio::time::timeout(Duration::from_secs(60), added).await;
+    let added = tokio::time::timeout(Duration::from_mins(1), added).await;
     added.expect("the picking is found");
 }
 

@@ -10,7 +10,7 @@ use crate::document::DocumentNumber;
 use crate::event::RejectedNumber;
 use crate::view::control::EffectiveView;
 use crate::view::records::{
-    ConfigHistory, DocumentDetail, DocumentView, EventView, LogPage, CodeNameView, OrderPage,
+    CodeNameView, ConfigHistory, DocumentDetail, DocumentView, EventView, LogPage, OrderPage,
     RejectedView, Trace,
 };
 use crate::view::snapshot::Status;

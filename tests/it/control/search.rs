@@ -15,7 +15,7 @@ use stockrelay::odoo::{Kind, Row};
 use stockrelay::view::client::{Client, encode_for_path};
 
 /// Longer than anything here takes; a test that needs it has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn path(text: &str, more: &str) -> String {
     format!("/v1/search?q={}{more}", encode_for_path(text))

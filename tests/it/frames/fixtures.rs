@@ -12,8 +12,8 @@ use stockrelay::document::{DocumentNumber, Reason};
 use stockrelay::event::{Name, RejectedNumber, Seq};
 use stockrelay::view::control::{EffectiveKey, EffectiveView};
 use stockrelay::view::records::{
-    ConfigHistory, DocumentDetail, DocumentView, EventView, LineView, LogLine, LogPage, CodeNameView,
-    OrderLineView, OrderPage, OrderView, RejectedView, StepView, Trace, WorkView,
+    CodeNameView, ConfigHistory, DocumentDetail, DocumentView, EventView, LineView, LogLine,
+    LogPage, OrderLineView, OrderPage, OrderView, RejectedView, StepView, Trace, WorkView,
 };
 use stockrelay::view::snapshot::{Device, Source, Status};
 use stockrelay::view::tui::{
