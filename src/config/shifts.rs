@@ -1,4 +1,4 @@
-//! The times at which shifts begin, and the begin of the present shift. Pure.
+//! The times at which shifts begin, and the start of the present shift. Pure.
 
 use jiff::civil::Time;
 use jiff::tz::TimeZone;

@@ -170,8 +170,8 @@ impl Journal {
     }
 
     /// Waits until the journal has an event after this one, at least [`READ_EACH`] after `last`,
-    /// when the caller read last: events that come one at a time are read together. `false`: the writer
-    /// has ended.
+    /// when the caller read last: events that come one at a time are read together. `false`: the
+    /// writer has ended.
     pub async fn wait_for_newer(&self, after: Seq, last: Option<Instant>) -> bool {
         if let Some(last) = last {
             tokio::time::sleep_until(last + READ_EACH).await;

@@ -6,7 +6,8 @@ use crate::floor::scan;
 use stockrelay::event::Seq;
 use stockrelay::journal::Accepted;
 
-/// Enough that a reader would come too early: without the wait for the tables, some in a hundred do.
+/// Enough that a reader would come too early: without the wait for the tables, some in a hundred
+/// do.
 const EVENTS: u64 = 1_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
