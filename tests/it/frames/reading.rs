@@ -133,10 +133,7 @@ fn a_row_shows_the_outcome_of_its_decision() {
     });
     refresh(&mut app, &gateway);
     let screen = shown(&mut app, LARGE);
-    assert!(
-        screen.contains("parked again: unknown-location"),
-        "{screen}"
-    );
+    assert!(screen.contains("parked again: unknown-locati"), "{screen}");
     gateway.parked.remove(0);
     gateway.status.documents.parked = 1;
     gateway

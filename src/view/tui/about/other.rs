@@ -52,6 +52,6 @@ pub fn write_log(text: &mut PageText<'_>, number: u64) {
     text.value("time", time(line.at));
     text.value("level", &line.level);
     text.value("part", &line.part);
-    text.heading("PageText");
+    text.heading("Text");
     text.line(&line.text);
 }
