@@ -245,6 +245,10 @@ const OTHER_MEANING: [(&str, &str); 10] = [
     ("view/control/query.rs", "states of documents"),
     ("view/commands/status.rs", "states of documents"),
     ("view/control/decide.rs", "an example in an error message"),
+    ("view/control/several.rs", "an example in an error message"),
+    ("view/answer.rs", "states of documents"),
+    ("view/tui/app.rs", "states of documents"),
+    ("view/tui/app/deciding.rs", "states of documents"),
 ];
 
 #[test]
