@@ -49,7 +49,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 pub use app::{App, Click};
-pub use data::{Data, DeviceEvents, Found, Hit, Need, Reply, Subject, Update};
+pub use data::{Data, DeviceEvents, Found, Need, Reply, Subject, Update};
 pub use keys::{QUIT, keys_as_markdown};
 pub use request::Request;
 pub use screen::draw;

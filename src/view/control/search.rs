@@ -7,7 +7,7 @@
 
 mod cursor;
 mod hits;
-mod names;
+mod named;
 mod parameters;
 
 use std::collections::HashSet;
@@ -29,7 +29,7 @@ use crate::journal::terms::{FoundName, TermKind};
 use crate::journal::{Find, JournalError, Wanted};
 use crate::view::records::{Hit, HitKind, HitPage, SearchView};
 
-pub use self::names::{Named, find_named};
+pub use self::named::{Named, find_named};
 
 /// Totals are exact up to this number.
 const TOTAL_MAX: u64 = 10_000;
@@ -100,7 +100,7 @@ impl<'a> Searching<'a> {
             Position::Events(below) => below,
         };
         let mut needles = query.needles();
-        let (of_products, has_more) = names::product_needles(gateway, query);
+        let (of_products, has_more) = named::product_needles(gateway, query);
         needles.extend(of_products);
         let find = gateway.journal.find_below(below, needles, query.since);
         let mut searching = Self {

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::rates::Rates;
 use crate::document::DocumentNumber;
 use crate::event::RejectedNumber;
 use crate::view::control::EffectiveView;
 use crate::view::records::{
-    CodeNameView, ConfigHistory, DocumentDetail, DocumentView, EventView, LogPage, OrderPage,
+    CodeNameView, ConfigHistory, DocumentDetail, DocumentView, EventView, Hit, LogPage, OrderPage,
     RejectedView, Trace,
 };
 use crate::view::snapshot::Status;
@@ -127,18 +126,6 @@ pub struct Found {
     pub total: u64,
     /// False: there are at least `total`.
     pub is_exact: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hit {
-    pub kind: String,
-    pub id: String,
-    #[serde(default)]
-    pub at: Option<Timestamp>,
-    #[serde(default)]
-    pub title: String,
-    #[serde(default)]
-    pub state: Option<String>,
 }
 
 /// All that the screen knows.

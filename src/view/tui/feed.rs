@@ -3,17 +3,16 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Message;
-use super::data::{DeviceEvents, Found, Hit, Need, Reply, Update};
+use super::data::{DeviceEvents, Found, Need, Reply, Update};
 use crate::document::DocumentNumber;
 use crate::event::{RejectedNumber, Seq};
 use crate::view::client::{Client, ClientError, encode_for_path};
 use crate::view::records::{
-    ConfigHistory, DocumentPage, EventPage, LogPage, Names, OrderPage, RejectedPage,
+    ConfigHistory, DocumentPage, EventPage, HitPage, LogPage, Names, OrderPage, RejectedPage,
 };
 use crate::view::snapshot::Status;
 
@@ -93,7 +92,7 @@ fn is_slow(need: &Need) -> bool {
 }
 
 async fn fetch(client: &Client, needs: Vec<Need>) -> Result<Update, ClientError> {
-    let status: Status = client.get("/v1/status").await?;
+    let status: Status = client.get("/v1/status?since=shift").await?;
     let mut answers = Vec::with_capacity(needs.len());
     for need in needs {
         match answer(client, &need, &status).await {
@@ -241,15 +240,6 @@ async fn read_events(
     }
 }
 
-/// The answer of `GET /v1/search`.
-#[derive(Debug, Deserialize)]
-struct HitPage {
-    results: Vec<Hit>,
-    total: u64,
-    total_exact: bool,
-    next: Option<serde_json::Value>,
-}
-
 async fn search(client: &Client, text: &str, rows: usize) -> Result<Found, ClientError> {
     let mut found = Found {
         text: text.to_owned(),
@@ -266,9 +256,6 @@ async fn search(client: &Client, text: &str, rows: usize) -> Result<Found, Clien
         found.hits.extend(page.results);
         (found.total, found.is_exact) = (page.total, page.total_exact);
         let Some(next) = page.next else { break };
-        let next = next
-            .as_str()
-            .map_or_else(|| next.to_string(), str::to_owned);
         after = format!("&after={}", encode_for_path(&next));
     }
     Ok(found)

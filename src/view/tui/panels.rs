@@ -4,7 +4,7 @@ mod alarms;
 mod device_events;
 mod devices;
 mod documents;
-mod found;
+mod hits;
 mod log_lines;
 mod needs_you;
 mod open_orders;
@@ -15,7 +15,7 @@ mod settings;
 
 pub use device_events::EVENTS;
 pub use devices::{count as count_devices, state as state_of_device};
-pub use found::FOUND;
+pub use hits::FOUND;
 pub use needs_you::mood_of;
 pub use scanners::SCANNER;
 

@@ -16,14 +16,15 @@ use super::parts::{cut, lay_hints, place_in};
 use super::theme::{Role, mark, to_ascii};
 use super::wrap::{rows_of, wrap_all};
 use super::{dialog, draw_view, gauges, help};
-use crate::view::headline::{Mood, headline};
+use crate::view::answer::answer;
+use crate::view::headline::Mood;
 use crate::view::table::{grouped, plain, seconds_since, span};
 
 pub fn draw(frame: &mut Frame, app: &mut App) {
     let Rect { width, height, .. } = frame.area();
     app.targets.clear();
     let is_small = height < HEIGHT_FOR_FRAME;
-    let sentence = sentence_lines(app);
+    let sentence = sentence_lines(app, if height < 30 { 1 } else { 3 });
     let sentence_rows = rows_of(&sentence, width, if is_small { 2 } else { 6 }).max(1);
     let (tabs, tab_places) = lay_tabs(app, width);
     let (bottom, keys) = bottom_lines(app, width);
@@ -104,9 +105,11 @@ fn draw_title(frame: &mut Frame, area: Rect, app: &App) {
     frame.render_widget(Line::styled(clock, faint).right_aligned(), area);
 }
 
-/// The state of the gateway, and what to do.
-fn sentence_lines(app: &App) -> Vec<Line<'static>> {
+/// What was done since the shift began and the state of the gateway, and what to do: so much of it
+/// as `todos` says.
+fn sentence_lines(app: &App, todos: usize) -> Vec<Line<'static>> {
     let data = &app.data;
+    let mut todo = Vec::new();
     let (mood, sentence) = match (&app.no_answer, data.answered) {
         (Some(why), last) => {
             let age = last.map_or(String::new(), |at| {
@@ -115,7 +118,11 @@ fn sentence_lines(app: &App) -> Vec<Line<'static>> {
             let sentence = format!("Not connected, {age}retrying each second: {why}");
             (Mood::Bad, sentence)
         }
-        (None, Some(_)) => headline(&data.status, data.now),
+        (None, Some(_)) => {
+            let state = answer(&data.status, data.now);
+            todo = state.todo;
+            (state.mood, state.sentence)
+        }
         (None, None) => (Mood::Watch, "Connecting to the daemon".to_owned()),
     };
     let mut lines = vec![Line::from(vec![
@@ -135,6 +142,12 @@ fn sentence_lines(app: &App) -> Vec<Line<'static>> {
     if let Some(why) = detail {
         lines.push(Line::from(format!("    {}", plain(why))));
     }
+    lines.extend(todo.iter().take(todos).map(|todo| {
+        Line::from(vec![
+            Span::styled(format!("    {}: ", todo.who), app.theme.text(Role::Heading)),
+            Span::raw(plain(&todo.what)),
+        ])
+    }));
     lines
 }
 

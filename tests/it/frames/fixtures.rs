@@ -12,13 +12,11 @@ use stockrelay::document::{DocumentNumber, Reason};
 use stockrelay::event::{Name, RejectedNumber, Seq};
 use stockrelay::view::control::{EffectiveKey, EffectiveView};
 use stockrelay::view::records::{
-    CodeNameView, ConfigHistory, DocumentDetail, DocumentView, EventView, LineView, LogLine,
-    LogPage, OrderLineView, OrderPage, OrderView, RejectedView, StepView, Trace, WorkView,
+    CodeNameView, ConfigHistory, DocumentDetail, DocumentView, EventView, Hit, HitKind, LineView,
+    LogLine, LogPage, OrderLineView, OrderPage, OrderView, RejectedView, StepView, Trace, WorkView,
 };
 use stockrelay::view::snapshot::{Device, Source, Status};
-use stockrelay::view::tui::{
-    App, DeviceEvents, Found, Hit, Need, Reply, Request, Theme, Update, draw,
-};
+use stockrelay::view::tui::{App, DeviceEvents, Found, Need, Reply, Request, Theme, Update, draw};
 
 pub fn at(text: &str) -> Timestamp {
     format!("2026-11-23T{text}Z").parse().unwrap()
@@ -228,9 +226,9 @@ fn trace() -> Trace {
 
 fn found(text: String) -> Found {
     let hit = |kind: &str, id: &str, title: &str, state: Option<&str>| Hit {
-        kind: kind.to_owned(),
+        kind: HitKind::named(kind).unwrap(),
         id: id.to_owned(),
-        at: state.map(|_| at("08:09:00")),
+        at: at("08:09:00"),
         title: title.to_owned(),
         state: state.map(str::to_owned),
     };

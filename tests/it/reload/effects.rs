@@ -330,7 +330,7 @@ async fn the_journal_has_its_new_budget() {
     let budget = |site: &Site| site.daemon().journal().totals().budget_bytes;
     assert_eq!(budget(&site), config::Journal::default().budget_bytes);
     let reloaded = site
-        .reload("journal.budget = \"32 MiB\"\njournal.cache_bytes = 2097152\n")
+        .reload("journal.budget = \"32 MiB\"\njournal.cache_bytes = 3145728\n")
         .await;
     assert_eq!(budget(&site), 32 << 20);
     assert_eq!(reloaded.changed, ["journal.budget", "journal.cache_bytes"]);

@@ -1,7 +1,8 @@
 //! The results of a search, the newest first.
 
+use crate::view::records::{Hit, HitKind};
 use crate::view::table::plain;
-use crate::view::tui::data::{Data, Hit, Need, Subject};
+use crate::view::tui::data::{Data, Need, Subject};
 use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::{ago_cell, no_reason};
 use crate::view::tui::theme::Role;
@@ -42,12 +43,12 @@ fn row(hit: &Hit, data: &Data) -> ListRow {
     let state = hit.state.as_deref().unwrap_or_default();
     let subject = subject_of(hit);
     let mut row = ListRow::new(
-        Subject::Event(format!("{} {}", hit.kind, hit.id)),
+        Subject::Event(format!("{} {}", hit.kind.as_str(), hit.id)),
         vec![
-            plain(&hit.kind).into(),
+            hit.kind.as_str().into(),
             plain(title).into(),
             Cell::new(state.replace('_', " ")).role(Role::of_state(state)),
-            ago_cell(hit.at, data.now),
+            ago_cell(Some(hit.at), data.now),
         ],
     );
     row.opens = Some(subject);
@@ -58,15 +59,15 @@ fn row(hit: &Hit, data: &Data) -> ListRow {
 /// search for it finds.
 fn subject_of(hit: &Hit) -> Subject {
     let id = hit.id.clone();
-    match hit.kind.as_str() {
-        "device" => Subject::Device(id),
-        "event" | "picking" => Subject::Event(id),
-        "order" => Subject::Order(id),
-        "document" => match id.parse() {
+    match hit.kind {
+        HitKind::Device => Subject::Device(id),
+        HitKind::Event | HitKind::Picking => Subject::Event(id),
+        HitKind::Order => Subject::Order(id),
+        HitKind::Document => match id.parse() {
             Ok(number) => Subject::Document(number),
             Err(_) => Subject::Event(id),
         },
-        "rejected" => match id.parse() {
+        HitKind::Rejected => match id.parse() {
             Ok(number) => Subject::Rejected(number),
             Err(_) => Subject::Event(id),
         },
