@@ -159,7 +159,7 @@ Examples:
   stockrelay documents --state waiting
   stockrelay documents --json | jq -r 'select(.state == \"posted\") | .odoo'")]
     Documents(DocumentsArgs),
-    /// Find everything in the journal that a text names: orders, pickings, products, bins, events, ...
+    /// Find everything in the journal that a text names: orders, pickings, products, bins, ...
     #[command(after_help = "\
 TEXT is a whole name, or its first 3 or more characters, in upper or lower case; or words of a product's name.
 Names come first (each once), then documents, rejected readings and events, the newest first. `stockrelay trace ID` shows the history of each.

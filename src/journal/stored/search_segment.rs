@@ -2,10 +2,10 @@
 //! documents. See `journal/index.rs`.
 //!
 //! A block is a list of entries in the order of their texts. An entry has the count of bytes that
-//! its text shares with the text before it (1 byte), the count of the other bytes (1), its kind with
-//! two flags (1), these other bytes, and its events. Events are numbers from the first event of the
-//! segment on, each as its distance to the one before, 7 bits a byte, lowest first. One event
-//! ([`SINGLE`]) stands alone; before several is the count of their bytes, in the same form.
+//! its text shares with the text before it (1 byte), the count of the other bytes (1), its kind
+//! with two flags (1), these other bytes, and its events. Events are numbers from the first event
+//! of the segment on, each as its distance to the one before, 7 bits a byte, lowest first. One
+//! event ([`SINGLE`]) stands alone; before several is the count of their bytes, in the same form.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,9 @@
 //! The search index, within the writer's transaction: segments of events, and the terms of
 //! documents.
 //!
-//! The terms of a document (its picking, and its reason while it is parked or discarded) change with
-//! its progress, in the same transaction. So they are always complete, except while the documents of
-//! an older version are added.
+//! The terms of a document (its picking, and its reason while it is parked or discarded) change
+//! with its progress, in the same transaction. So they are always complete, except while the
+//! documents of an older version are added.
 
 use redb::ReadableTable as _;
 

@@ -36,8 +36,8 @@ pub struct Trace {
     /// The documents that replace this one, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub later: Vec<DocumentDetail>,
-    /// The other events that the id can mean, or the other events or documents with the name, as ids
-    /// that `trace` takes.
+    /// The other events that the id can mean, or the other events or documents with the name, as
+    /// ids that `trace` takes.
     pub others: Vec<String>,
 }
 

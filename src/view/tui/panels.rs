@@ -4,20 +4,20 @@ mod alarms;
 mod device_events;
 mod devices;
 mod documents;
-mod hits;
 mod log_lines;
 mod needs_you;
 mod open_orders;
 mod parked;
 mod rejected_readings;
 mod scanners;
+mod search_results;
 mod settings;
 
 pub use device_events::EVENTS;
 pub use devices::{count as count_devices, state as state_of_device};
-pub use hits::FOUND;
 pub use needs_you::mood_of;
 pub use scanners::SCANNER;
+pub use search_results::FOUND;
 
 use super::list::Spec;
 

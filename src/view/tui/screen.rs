@@ -105,8 +105,8 @@ fn draw_title(frame: &mut Frame, area: Rect, app: &App) {
     frame.render_widget(Line::styled(clock, faint).right_aligned(), area);
 }
 
-/// What was done since the shift began and the state of the gateway, and what to do: so much of it
-/// as `todos` says.
+/// What was done since the shift began, the state of the gateway, and what to do first: at most
+/// `todos` tasks.
 fn sentence_lines(app: &App, todos: usize) -> Vec<Line<'static>> {
     let data = &app.data;
     let mut todo = Vec::new();
