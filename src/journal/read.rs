@@ -169,7 +169,7 @@ impl Journal {
         self.totals.clone()
     }
 
-    /// Waits until the journal has an event after this one, at least [`READ_EACH`] after `last`,
+    /// Waits until the journal has an event after this one, at least `READ_EACH` after `last`,
     /// when the caller read last: events that come one at a time are read together. `false`: the
     /// writer has ended.
     pub async fn wait_for_newer(&self, after: Seq, last: Option<Instant>) -> bool {

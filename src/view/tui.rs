@@ -7,7 +7,7 @@
 //!                                                  └─▶ requests: decisions of people, quit
 //! ```
 //! [`App`] uses neither terminal nor socket nor clock, so that its frames can be tested. Each panel
-//! is a [`list::Spec`] in a file of its own: columns, rows from the data, what they need. Enter
+//! is a `list::Spec` in a file of its own: columns, rows from the data, what they need. Enter
 //! opens a page or a list above the panel, Esc closes it. `keys` is the one table of keys. The
 //! terminal is restored also after a panic, SIGTERM, SIGINT and SIGHUP.
 

@@ -5,7 +5,7 @@
 //! its text shares with the text before it (1 byte), the count of the other bytes (1), its kind
 //! with two flags (1), these other bytes, and its events. Events are numbers from the first event
 //! of the segment on, each as its distance to the one before, 7 bits a byte, lowest first. One
-//! event ([`SINGLE`]) stands alone; before several is the count of their bytes, in the same form.
+//! event (`SINGLE`) stands alone; before several is the count of their bytes, in the same form.
 
 use serde::{Deserialize, Serialize};
 
