@@ -234,7 +234,7 @@ fn a_strict_check_turns_readings_away_for_what_the_table_says() {
 }
 
 /// Sources with a text that is equal to a code and means something else.
-const OTHER_MEANING: [(&str, &str); 14] = [
+const OTHER_MEANING: [(&str, &str); 13] = [
     ("capture/texts.rs", "names of texts for devices"),
     ("flow/display_text.rs", "names of texts for devices"),
     ("catalog/floor.rs", "a key of the catalog's file"),
@@ -244,7 +244,6 @@ const OTHER_MEANING: [(&str, &str); 14] = [
     ("view/metrics.rs", "states of documents"),
     ("view/control/query.rs", "states of documents"),
     ("view/commands/status.rs", "states of documents"),
-    ("view/control/decide.rs", "an example in an error message"),
     ("view/control/several.rs", "an example in an error message"),
     ("view/answer.rs", "states of documents"),
     ("view/tui/app.rs", "states of documents"),
