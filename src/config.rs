@@ -402,7 +402,7 @@ impl Default for Journal {
             reserve_percent: 20,
             dedup_days: 90,
             retention_days: 90,
-            cache_bytes: 2 << 20,
+            cache_bytes: 1 << 20,
         }
     }
 }

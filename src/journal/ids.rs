@@ -7,8 +7,8 @@
 //! not have an id. If the filter reports "perhaps", the segment itself is read, so an error of the
 //! filter costs a lookup and never an event.
 //!
-//! The filters of [`LANES`] segments are stored across each other (`Block`): one word has the same
-//! bit of all of them, so that a lookup reads eight words for 32 segments.
+//! The filters of all segments are one table ([`Filters`]): a row has the same bit of each of them,
+//! so that a lookup reads eight rows, however many segments there are.
 //!
 //! An id is stored as 128 bits of BLAKE3 over device and id. A segment is dropped whole when its
 //! newest event is older than `journal.dedup_days`.
@@ -23,18 +23,20 @@ use crate::event::Seq;
 
 /// Limit of the ids in memory: some 40 bytes each, and the time to read that many events at start.
 pub const HOT_MAX: usize = 16_384;
-/// Limit of the ids in a segment: more ids mean fewer filters, but the second part of a segment
-/// writes its first one again.
-const SEGMENT_MAX: usize = 2 * HOT_MAX;
-/// 16 digests in a bucket on average, so that several buckets share a page.
-const BUCKETS: usize = 2_048;
-/// 16 bits and 8 probes for each id: for each segment, one in about 1,700 ids causes a needless
-/// read.
-const FILTER_BITS: usize = 16 * SEGMENT_MAX;
-const FILTER_BYTES: usize = FILTER_BITS / 8;
-const FILTER_PROBES: u64 = 8;
-/// Segments whose filters are in one block: the bits of a word.
-const LANES: usize = 32;
+/// Limit of the ids in a segment: more ids mean fewer segments, and so fewer needless reads; but
+/// each part of a segment writes the parts before it again.
+const SEGMENT_MAX: usize = 8 * HOT_MAX;
+/// 128 digests in a bucket on average, in a page.
+const BUCKETS: usize = 1_024;
+const OLD_BUCKETS: usize = 2_048;
+/// 14 bits and 8 probes for each id: for each segment, one in about 780 ids causes a needless read.
+const FILTER_BITS: usize = 14 * SEGMENT_MAX;
+/// A segment of an older version: up to 32,768 ids, and 16 bits for each. It takes no further ids.
+const OLD_FILTER_BITS: usize = 16 * 32_768;
+const FILTER_PROBES: usize = 8;
+/// The rows of filters are stored in parts of this size: while the rows get longer, only one part
+/// needs memory twice.
+const CHUNK_BYTES: usize = 64 << 10;
 const ENTRY_BYTES: usize = 16 + 8;
 
 pub type Digest = [u8; 16];
@@ -62,67 +64,145 @@ fn halves(digest: &Digest) -> (u64, u64) {
     (word(a), word(b))
 }
 
-fn bucket_of(digest: &Digest) -> u16 {
-    u16::from_be_bytes([digest[0], digest[1]]) >> (16 - BUCKETS.trailing_zeros())
+fn bucket_of(digest: &Digest, buckets: usize) -> u16 {
+    u16::from_be_bytes([digest[0], digest[1]]) >> (16 - buckets.trailing_zeros())
 }
 
-/// The bits that represent a digest in a Bloom filter. They come from the two halves of the digest,
-/// which is as good as random.
-fn probes(digest: &Digest) -> impl Iterator<Item = usize> + use<> {
+/// The bits that represent a digest in a Bloom filter of this length. They come from the two halves
+/// of the digest, which is as good as random.
+fn probes(digest: &Digest, filter_bits: usize) -> [usize; FILTER_PROBES] {
     let (start, step) = halves(digest);
-    (0..FILTER_PROBES).map(move |probe| {
-        let bit = start.wrapping_add(probe.wrapping_mul(step | 1)) % FILTER_BITS as u64;
+    std::array::from_fn(|probe| {
+        let bit = start.wrapping_add((probe as u64).wrapping_mul(step | 1)) % filter_bits as u64;
         usize::try_from(bit).unwrap_or(0)
     })
 }
 
-/// The Bloom filter of one segment, as it is stored.
-fn filter_of<'a>(digests: impl Iterator<Item = &'a Digest>) -> Vec<u8> {
-    let mut filter = vec![0; FILTER_BYTES];
-    for digest in digests {
-        for bit in probes(digest) {
-            filter[bit / 8] |= 1 << (bit % 8);
-        }
-    }
-    filter
+/// The Bloom filters of segments as a table of bits: row *n* has bit *n* of each filter, and each
+/// segment has a lane.
+#[derive(Debug)]
+struct Filters {
+    /// The length of a filter.
+    bits: usize,
+    row_bytes: usize,
+    chunk_rows: usize,
+    chunks: Vec<Box<[u8]>>,
+    /// The segment of each lane.
+    lanes: Vec<Option<u32>>,
 }
 
-/// The filters of up to [`LANES`] segments: word *n* has bit *n* of each.
-#[derive(Debug)]
-struct Block(Box<[u32]>);
-
-impl Block {
-    fn new() -> Self {
-        Self(vec![0; FILTER_BITS].into())
+impl Filters {
+    fn new(bits: usize) -> Self {
+        Self {
+            bits,
+            row_bytes: 0,
+            chunk_rows: 0,
+            chunks: Vec::new(),
+            lanes: Vec::new(),
+        }
     }
 
-    /// Adds the bits of a filter.
+    /// Finds a lane for the filter of a segment.
+    fn occupy(&mut self, segment: u32) -> usize {
+        if let Some(lane) = self.lanes.iter().position(Option::is_none) {
+            self.lanes[lane] = Some(segment);
+            return lane;
+        }
+        let lane = self.lanes.len();
+        self.lanes.push(Some(segment));
+        if lane >= 8 * self.row_bytes {
+            self.widen();
+        }
+        lane
+    }
+
+    /// Makes each row one byte longer.
+    fn widen(&mut self) {
+        let before = self.row_bytes;
+        self.row_bytes += 1;
+        self.chunk_rows = CHUNK_BYTES / self.row_bytes;
+        let length = self.bits.div_ceil(self.chunk_rows);
+        let old = std::mem::replace(&mut self.chunks, Vec::with_capacity(length));
+        let mut bits = 0..self.bits;
+        for chunk in old {
+            for (row, bit) in chunk.chunks_exact(before).zip(&mut bits) {
+                let (number, at) = self.place(bit);
+                if number == self.chunks.len() {
+                    self.chunks.push(vec![0; CHUNK_BYTES].into());
+                }
+                self.chunks[number][at..at + before].copy_from_slice(row);
+            }
+        }
+        self.chunks
+            .resize_with(length, || vec![0; CHUNK_BYTES].into());
+    }
+
+    /// Where a row begins: its chunk, and the place in it.
+    fn place(&self, bit: usize) -> (usize, usize) {
+        (
+            bit / self.chunk_rows,
+            bit % self.chunk_rows * self.row_bytes,
+        )
+    }
+
+    fn row(&self, bit: usize) -> &[u8] {
+        let (chunk, at) = self.place(bit);
+        &self.chunks[chunk][at..at + self.row_bytes]
+    }
+
+    fn set(&mut self, lane: usize, bit: usize) {
+        let (chunk, at) = self.place(bit);
+        self.chunks[chunk][at + lane / 8] |= 1 << (lane % 8);
+    }
+
+    fn insert(&mut self, lane: usize, digest: &Digest) {
+        for bit in probes(digest, self.bits) {
+            self.set(lane, bit);
+        }
+    }
+
+    /// The filter of one segment, as it is stored.
+    fn filter(&self, lane: usize) -> Vec<u8> {
+        let is_set = |bit: usize| self.row(bit)[lane / 8] >> (lane % 8) & 1 == 1;
+        let byte = |at: usize| {
+            (0..8)
+                .rev()
+                .fold(0, |byte, bit| byte << 1 | u8::from(is_set(8 * at + bit)))
+        };
+        (0..self.bits / 8).map(byte).collect()
+    }
+
+    /// Sets the bits of a stored filter.
     fn add(&mut self, lane: usize, filter: &[u8]) {
-        for (words, byte) in self.0.chunks_exact_mut(8).zip(filter) {
-            for (bit, word) in words.iter_mut().enumerate() {
-                *word |= u32::from(byte >> bit & 1) << lane;
+        for (at, byte) in filter.iter().enumerate() {
+            for bit in (0..8).filter(|bit| byte >> bit & 1 == 1) {
+                self.set(lane, 8 * at + bit);
             }
         }
     }
 
-    /// The filter of one segment.
-    fn filter(&self, lane: usize) -> Vec<u8> {
-        let byte = |words: &[u32]| {
-            let bits = words.iter().rev();
-            bits.fold(0, |byte, word| byte << 1 | u8::from(word >> lane & 1 == 1))
-        };
-        self.0.chunks_exact(8).map(byte).collect()
-    }
-
-    fn clear(&mut self, lane: usize) {
-        for word in &mut self.0 {
-            *word &= !(1 << lane);
+    /// Frees the lane of a segment.
+    fn free(&mut self, lane: usize) {
+        self.lanes[lane] = None;
+        for chunk in &mut self.chunks {
+            for row in chunk.chunks_exact_mut(self.row_bytes) {
+                row[lane / 8] &= !(1 << (lane % 8));
+            }
         }
     }
 
-    /// The lanes whose segments perhaps have the digest, as bits.
-    fn perhaps(&self, digest: &Digest) -> u32 {
-        probes(digest).fold(u32::MAX, |lanes, bit| lanes & self.0[bit])
+    /// The segments that perhaps have the digest.
+    fn perhaps(&self, digest: &Digest) -> impl Iterator<Item = u32> {
+        let rows = if self.row_bytes == 0 {
+            [&[][..]; FILTER_PROBES]
+        } else {
+            probes(digest, self.bits).map(|bit| self.row(bit))
+        };
+        (0..self.row_bytes).flat_map(move |at| {
+            let byte = rows.iter().fold(u8::MAX, |byte, row| byte & row[at]);
+            let lanes = (0..8).filter(move |lane| byte >> lane & 1 == 1);
+            lanes.filter_map(move |lane| *self.lanes.get(8 * at + lane)?)
+        })
     }
 }
 
@@ -133,21 +213,21 @@ struct Segment {
     last_received_us: i64,
     first_received_us: i64,
     count: usize,
-    /// Where its filter is: block and lane in one number.
-    slot: usize,
+    lane: usize,
+    /// An older version wrote it: it has a filter of [`OLD_FILTER_BITS`].
+    is_old: bool,
 }
 
 /// The whole index of event ids. The writer alone changes the index; readers look ids up for
 /// `trace`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ids {
     hot: HashMap<Digest, Seq>,
     hot_last_received_us: i64,
     hot_first_received_us: i64,
     segments: Vec<Segment>,
-    blocks: Vec<Block>,
-    /// The segment of each slot.
-    slots: Vec<Option<u32>>,
+    filters: Filters,
+    old_filters: Filters,
     next_segment: u32,
     /// Every device that ever sent an event.
     devices: BTreeSet<Box<str>>,
@@ -158,55 +238,80 @@ pub struct Flush {
     pub number: u32,
     /// Sorted.
     entries: Vec<(Digest, Seq)>,
-    /// The segment, with its filter.
+    /// The segment, without a filter: it may take further ids.
     pub segment: Vec<u8>,
+    /// The segment before, with its filter: it takes no further ids.
+    pub complete: Option<(u32, Vec<u8>)>,
 }
 
 impl Flush {
     /// The new entries of each bucket. They follow the entries that the segment has.
     pub fn buckets(&self) -> impl Iterator<Item = (u16, Vec<u8>)> {
-        let parts = (self.entries).chunk_by(|(a, _), (b, _)| bucket_of(a) == bucket_of(b));
-        parts.map(|entries| {
+        let bucket = |digest: &Digest| bucket_of(digest, BUCKETS);
+        let parts = (self.entries).chunk_by(move |(a, _), (b, _)| bucket(a) == bucket(b));
+        parts.map(move |entries| {
             let mut bytes = Vec::with_capacity(ENTRY_BYTES * entries.len());
             for (digest, seq) in entries {
                 bytes.extend(digest);
                 bytes.extend(seq.get().to_le_bytes());
             }
-            (bucket_of(&entries[0].0), bytes)
+            (bucket(&entries[0].0), bytes)
         })
+    }
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self {
+            hot: HashMap::new(),
+            hot_last_received_us: 0,
+            hot_first_received_us: 0,
+            segments: Vec::new(),
+            filters: Filters::new(FILTER_BITS),
+            old_filters: Filters::new(OLD_FILTER_BITS),
+            next_segment: 0,
+            devices: BTreeSet::new(),
+        }
     }
 }
 
 impl Ids {
     /// Adds a segment that was read from disk. Segments must come in the order of their numbers.
-    pub fn load(&mut self, number: u32, bytes: &[u8]) -> Result<(), BadRecord> {
-        let stored = IdSegment::read(bytes, FILTER_BYTES)?;
-        let slot = self.occupy(number);
-        self.blocks[slot / LANES].add(slot % LANES, stored.filter);
+    /// `entries`: the buckets of a segment without a filter.
+    pub fn load<E: From<BadRecord>>(
+        &mut self,
+        number: u32,
+        bytes: &[u8],
+        entries: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let stored = IdSegment::read(bytes, &[0, FILTER_BITS / 8, OLD_FILTER_BITS / 8])?;
+        let is_old = stored.filter.len() == OLD_FILTER_BITS / 8;
+        let filters = if is_old {
+            &mut self.old_filters
+        } else {
+            &mut self.filters
+        };
+        let lane = filters.occupy(number);
+        if stored.filter.is_empty() {
+            entries(&mut |entries| {
+                for digest in digests_of(entries) {
+                    filters.insert(lane, &digest);
+                }
+            })?;
+        } else {
+            filters.add(lane, stored.filter);
+        }
         self.segments.push(Segment {
             number,
             last_seq: Seq::new(stored.last_seq),
             last_received_us: stored.last_received_us,
             first_received_us: stored.first_received_us,
             count: stored.count as usize,
-            slot,
+            lane,
+            is_old,
         });
         self.next_segment = number + 1;
         Ok(())
-    }
-
-    /// Finds a place for the filter of a segment.
-    fn occupy(&mut self, number: u32) -> usize {
-        if let Some(slot) = self.slots.iter().position(Option::is_none) {
-            self.slots[slot] = Some(number);
-            return slot;
-        }
-        let slot = self.slots.len();
-        if slot / LANES == self.blocks.len() {
-            self.blocks.push(Block::new());
-        }
-        self.slots.push(Some(number));
-        slot
     }
 
     /// The newest event that is in a segment. Opening reads all events after it back into memory.
@@ -227,21 +332,24 @@ impl Ids {
         if let Some(seq) = self.hot.get(digest) {
             return Ok(Some(*seq));
         }
-        let bucket = bucket_of(digest);
-        for (block, slots) in self.blocks.iter().zip(self.slots.chunks(LANES)) {
-            let mut lanes = block.perhaps(digest);
-            while lanes != 0 {
-                let lane = lanes.trailing_zeros() as usize;
-                lanes &= lanes - 1;
-                if let Some(Some(number)) = slots.get(lane)
-                    && let Some(entries) = buckets.get((*number, bucket))?
-                    && let Some(seq) = find_in(entries.value(), digest)
-                {
-                    return Ok(Some(seq));
-                }
+        for key in self.perhaps(digest) {
+            if let Some(entries) = buckets.get(key)?
+                && let Some(seq) = find_in(entries.value(), digest)
+            {
+                return Ok(Some(seq));
             }
         }
         Ok(None)
+    }
+
+    /// The buckets that perhaps have the digest.
+    fn perhaps(&self, digest: &Digest) -> impl Iterator<Item = (u32, u16)> {
+        let with = |buckets| {
+            let bucket = bucket_of(digest, buckets);
+            move |segment| (segment, bucket)
+        };
+        let old = self.old_filters.perhaps(digest).map(with(OLD_BUCKETS));
+        self.filters.perhaps(digest).map(with(BUCKETS)).chain(old)
     }
 
     pub fn insert(&mut self, digest: Digest, seq: Seq, received: Timestamp) {
@@ -276,13 +384,12 @@ impl Ids {
         }
         let mut entries: Vec<(Digest, Seq)> = self.hot.drain().collect();
         if entries.len() > HOT_MAX {
-            // The newest stay in memory, so that two flushes fill a segment.
+            // The newest stay in memory, so that whole flushes fill a segment.
             entries.select_nth_unstable_by_key(HOT_MAX, |(_, seq)| *seq);
             self.hot.extend(entries.drain(HOT_MAX..));
         }
         entries.sort_unstable();
         let last_seq = (entries.iter().map(|(_, seq)| *seq).max()).unwrap_or(Seq::ZERO);
-        let filter = filter_of(entries.iter().map(|(digest, _)| digest));
         let oldest_us = self.hot_last_received_us.saturating_sub_unsigned(
             age.unsigned_abs()
                 .as_micros()
@@ -290,19 +397,26 @@ impl Ids {
                 .unwrap_or(u64::MAX),
         );
         let has_room = |segment: &Segment| {
-            segment.count + entries.len() <= SEGMENT_MAX && segment.first_received_us >= oldest_us
+            !segment.is_old
+                && segment.count + entries.len() <= SEGMENT_MAX
+                && segment.first_received_us >= oldest_us
         };
+        let mut complete = None;
         if !self.segments.last().is_some_and(has_room) {
             let number = self.next_segment;
             self.next_segment += 1;
-            let slot = self.occupy(number);
+            complete = (self.segments.last())
+                .filter(|segment| !segment.is_old)
+                .map(|segment| (segment.number, self.stored(segment, true)));
+            let lane = self.filters.occupy(number);
             self.segments.push(Segment {
                 number,
                 last_seq,
                 last_received_us: self.hot_last_received_us,
                 first_received_us: self.hot_first_received_us,
                 count: 0,
-                slot,
+                lane,
+                is_old: false,
             });
         }
         let segment = self.segments.last_mut()?;
@@ -313,20 +427,32 @@ impl Ids {
         if self.hot.is_empty() {
             self.hot_last_received_us = 0;
         }
-        let (block, lane) = (&mut self.blocks[segment.slot / LANES], segment.slot % LANES);
-        block.add(lane, &filter);
+        for (digest, _) in &entries {
+            self.filters.insert(segment.lane, digest);
+        }
+        let segment = self.segments.last()?;
+        Some(Flush {
+            number: segment.number,
+            entries,
+            segment: self.stored(segment, false),
+            complete,
+        })
+    }
+
+    fn stored(&self, segment: &Segment, is_complete: bool) -> Vec<u8> {
+        let filter = if is_complete {
+            self.filters.filter(segment.lane)
+        } else {
+            Vec::new()
+        };
         let stored = IdSegment {
             last_seq: segment.last_seq.get(),
             last_received_us: segment.last_received_us,
             first_received_us: segment.first_received_us,
             count: u32::try_from(segment.count).unwrap_or(u32::MAX),
-            filter: &block.filter(lane),
+            filter: &filter,
         };
-        Some(Flush {
-            number: segment.number,
-            entries,
-            segment: stored.to_bytes(),
-        })
+        stored.to_bytes()
     }
 
     /// Removes the oldest segment whose newest event was received before `before`, and returns its
@@ -336,24 +462,28 @@ impl Ids {
         let (_, older) = self.segments.split_last()?;
         let past = |segment: &Segment| segment.last_received_us < before_us;
         let segment = self.segments.remove(older.iter().position(past)?);
-        self.blocks[segment.slot / LANES].clear(segment.slot % LANES);
-        self.slots[segment.slot] = None;
+        if segment.is_old {
+            self.old_filters.free(segment.lane);
+        } else {
+            self.filters.free(segment.lane);
+        }
         Some(segment.number)
     }
 }
 
-/// Makes a segment of format 1 of the journal to one of this format: `old` without its filter, and
-/// the filter of the `entries`, the buckets of the segment.
+/// Makes a segment of format 1 of the journal to one of format 2: `old` without its filter, and the
+/// filter of the `entries`, the buckets of the segment.
 pub fn converted<'a>(
     old: &[u8],
     entries: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Vec<u8>, BadRecord> {
-    let mut digests = Vec::with_capacity(SEGMENT_MAX);
+    let (mut filter, mut count) = (vec![0; OLD_FILTER_BITS / 8], 0);
     for entries in entries {
-        for entry in entries.chunks_exact(ENTRY_BYTES) {
-            let mut digest = [0; 16];
-            digest.copy_from_slice(&entry[..16]);
-            digests.push(digest);
+        for digest in digests_of(entries) {
+            for bit in probes(&digest, OLD_FILTER_BITS) {
+                filter[bit / 8] |= 1 << (bit % 8);
+            }
+            count += 1;
         }
     }
     let (last_seq, last_received_us) = IdSegment::read_format_1(old)?;
@@ -361,10 +491,18 @@ pub fn converted<'a>(
         last_seq,
         last_received_us,
         first_received_us: last_received_us,
-        count: u32::try_from(digests.len()).unwrap_or(u32::MAX),
-        filter: &filter_of(digests.iter()),
+        count,
+        filter: &filter,
     };
     Ok(stored.to_bytes())
+}
+
+fn digests_of(entries: &[u8]) -> impl Iterator<Item = Digest> {
+    entries.chunks_exact(ENTRY_BYTES).map(|entry| {
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&entry[..16]);
+        digest
+    })
 }
 
 fn find_in(entries: &[u8], digest: &Digest) -> Option<Seq> {

@@ -19,11 +19,11 @@ use super::terms::{TERM_BYTES_MAX, TermKind, fold};
 use crate::event::Seq;
 
 /// Events of a segment.
-pub const SEGMENT_EVENTS_MAX: usize = 16_384;
+pub const SEGMENT_EVENTS_MAX: usize = 8_192;
 /// Limits of the memory that a segment needs while it is made. A segment whose events have longer
 /// texts has fewer events.
-const TEXTS_BYTES_MAX: usize = 1 << 20;
-const ENTRIES_MAX: usize = 128 << 10;
+const TEXTS_BYTES_MAX: usize = 512 << 10;
+const ENTRIES_MAX: usize = 64 << 10;
 /// A block and its key fit in a page of redb.
 const BLOCK_BYTES_MAX: usize = 3_840;
 /// Limit of the bytes of one request.

@@ -421,9 +421,16 @@ fn read_back(database: &Database) -> Result<(Counters, Ids), Fatal> {
     };
     counters.totals.rejected_wait(rejected::count_open(&read)?);
     let mut ids = Ids::default();
+    let buckets = read.open_table(tables::ID_BUCKETS)?;
     for entry in read.open_table(tables::ID_FILTERS)?.iter()? {
         let (number, bytes) = entry?;
-        ids.load(number.value(), bytes.value())?;
+        let number = number.value();
+        ids.load(number, bytes.value(), |add| {
+            for entry in buckets.range((number, 0)..=(number, u16::MAX))? {
+                add(entry?.1.value());
+            }
+            Ok::<_, Fatal>(())
+        })?;
     }
     for entry in read.open_table(tables::DEVICES)?.iter()? {
         ids.know_device(entry?.0.value());

@@ -19,7 +19,9 @@ use super::{Fatal, ids, rejected, tables};
 use crate::clock;
 
 /// The version of the tables' layout. The gateway refuses a newer version.
-pub(super) const FORMAT: &[u8] = b"2";
+pub(super) const FORMAT: &[u8] = b"3";
+/// The layout with shorter filters of event ids only, and perhaps without a search index.
+const FORMAT_2: &[u8] = b"2";
 /// The layout before the log: it has no log, and filters of event ids in another form.
 const FORMAT_1: &[u8] = b"1";
 /// How often a conversion reports its progress.
@@ -67,7 +69,8 @@ pub(super) fn prepare(
 ) -> Result<Prepared, Fatal> {
     match meta(database, "format")? {
         None => create(database)?,
-        Some(format) if format == FORMAT => add_tables(database)?,
+        Some(format) if format == FORMAT => {}
+        Some(format) if format == FORMAT_2 => convert_format_2(database)?,
         Some(format) if format == FORMAT_1 => convert(database)?,
         Some(format) => {
             return Err(Fatal::Format(String::from_utf8_lossy(&format).into_owned()));
@@ -168,7 +171,7 @@ fn create(database: &Database) -> Result<(), Fatal> {
 /// Converts a journal of format 1.
 fn convert(database: &Database) -> Result<(), Fatal> {
     tracing::info!(
-        "converts the journal to format 2, once: an older version cannot open it afterwards"
+        "converts the journal to format 3, once: an older version cannot open it afterwards"
     );
     let begun = clock::instant();
     let write = begin(database)?;
@@ -188,25 +191,21 @@ fn convert(database: &Database) -> Result<(), Fatal> {
     store(&write, first_head(), room)?;
     write.commit()?;
     tracing::info!(
-        "the journal has format 2, after {:.1} s",
+        "the journal has format 3, after {:.1} s",
         begun.elapsed().as_secs_f64()
     );
     Ok(())
 }
 
-/// Adds the tables of the search index to a journal of an older version. The daemon then fills them
-/// in the background.
-fn add_tables(database: &Database) -> Result<(), Fatal> {
-    match database.begin_read()?.open_table(tables::DOCUMENT_TERMS) {
-        Ok(_) => Ok(()),
-        Err(redb::TableError::TableDoesNotExist(_)) => {
-            let write = begin(database)?;
-            make_search_tables(&write)?;
-            write.commit()?;
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
-    }
+/// Makes a journal of format 2 one of this format, which an older version cannot read. The daemon
+/// then fills the search index in the background.
+fn convert_format_2(database: &Database) -> Result<(), Fatal> {
+    let write = begin(database)?;
+    make_search_tables(&write)?;
+    write.open_table(tables::META)?.insert("format", FORMAT)?;
+    write.commit()?;
+    tracing::info!("the journal has format 3 now: an older version cannot open it");
+    Ok(())
 }
 
 fn make_search_tables(write: &WriteTransaction) -> Result<(), Fatal> {

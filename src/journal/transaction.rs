@@ -463,16 +463,19 @@ impl<'a> Transaction<'a> {
         };
         for (bucket, new) in flush.buckets() {
             let key = (flush.number, bucket);
-            let mut entries = self
-                .id_buckets
-                .get(key)?
-                .map_or_else(Vec::new, |entries| entries.value().to_vec());
+            let mut entries = Vec::new();
+            if let Some(before) = self.id_buckets.get(key)? {
+                entries.reserve(before.value().len() + new.len());
+                entries.extend(before.value());
+            }
             entries.extend(new);
             self.id_buckets.insert(key, entries.as_slice())?;
         }
-        self.write
-            .open_table(tables::ID_FILTERS)?
-            .insert(flush.number, flush.segment.as_slice())?;
+        let mut segments = self.write.open_table(tables::ID_FILTERS)?;
+        if let Some((number, segment)) = &flush.complete {
+            segments.insert(*number, segment.as_slice())?;
+        }
+        segments.insert(flush.number, flush.segment.as_slice())?;
         Ok(true)
     }
 }

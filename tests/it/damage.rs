@@ -623,7 +623,7 @@ async fn a_journal_of_a_newer_version_is_not_called_damaged() {
     let database = redb::Database::open(dir.path().join("journal.redb")).unwrap();
     let write = database.begin_write().unwrap();
     let meta: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("meta");
-    let format: &[u8] = b"3";
+    let format: &[u8] = b"99";
     (write.open_table(meta).unwrap().insert("format", format)).unwrap();
     write.commit().unwrap();
     drop(database);

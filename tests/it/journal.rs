@@ -34,6 +34,41 @@ pub fn as_format_1(write: &redb::WriteTransaction) {
     meta.insert("format", b"1".as_slice()).unwrap();
     meta.remove("log").unwrap();
     meta.remove("room").unwrap();
+    make_old_buckets(write);
+}
+
+/// Divides the event ids of segments into 2,048 buckets, as older versions did.
+fn make_old_buckets(write: &redb::WriteTransaction) {
+    let buckets: redb::TableDefinition<(u32, u16), &[u8]> =
+        redb::TableDefinition::new("id_buckets");
+    let mut table = write.open_table(buckets).unwrap();
+    let mut old = std::collections::BTreeMap::<(u32, u16), Vec<u8>>::new();
+    for bucket in redb::ReadableTable::iter(&table).unwrap() {
+        let (key, entries) = bucket.unwrap();
+        for entry in entries.value().chunks(24) {
+            let bucket = u16::from_be_bytes([entry[0], entry[1]]) >> 5;
+            let own = old.entry((key.value().0, bucket)).or_default();
+            own.extend(entry);
+        }
+    }
+    table.retain(|_, _| false).unwrap();
+    for (key, entries) in old {
+        table.insert(key, entries.as_slice()).unwrap();
+    }
+}
+
+/// Makes the format of a journal that of versions without a search index.
+pub fn as_format_2(write: &redb::WriteTransaction) {
+    let meta: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("meta");
+    let mut meta = write.open_table(meta).unwrap();
+    meta.insert("format", b"2".as_slice()).unwrap();
+    drop(meta);
+    for name in ["search_segments", "search_blocks", "document_terms"] {
+        let tables: Vec<_> = write.list_tables().unwrap().collect();
+        let mut tables = tables.into_iter();
+        let table = tables.find(|table| redb::TableHandle::name(table) == name);
+        assert!(write.delete_table(table.unwrap()).unwrap());
+    }
 }
 
 async fn close(journal: Journal, writer: WriterHandle) {

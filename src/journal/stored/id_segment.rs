@@ -2,8 +2,9 @@
 //!
 //! Two forms exist. In format 1 of the journal: the newest `seq` and the newest time of receipt in
 //! microseconds (8 bytes each, little-endian), then a filter of any length. Since format 2: the
-//! same, the oldest time of receipt (8 bytes), the count of ids (4), then a filter whose length is
-//! fixed. The journal's format says which.
+//! same, the oldest time of receipt (8 bytes), the count of ids (4), then a filter of 65,536
+//! bytes. Since format 3 also: the same with a filter of 229,376 bytes, or none in the newest
+//! segment. The journal's format says which.
 
 use super::{BadRecord, bad};
 
@@ -29,14 +30,15 @@ impl<'a> IdSegment<'a> {
         bytes
     }
 
-    pub fn read(bytes: &'a [u8], filter_bytes: usize) -> Result<Self, BadRecord> {
+    /// Reads a segment whose filter has one of these lengths.
+    pub fn read(bytes: &'a [u8], filter_bytes: &[usize]) -> Result<Self, BadRecord> {
         let (last_seq, last_received_us, rest) = times(bytes)?;
         let (first_received, rest) = rest.split_first_chunk().ok_or_else(short)?;
         let (count, filter) = rest.split_first_chunk().ok_or_else(short)?;
-        if filter.len() != filter_bytes {
+        if !filter_bytes.contains(&filter.len()) {
             return Err(bad(
                 "id filter",
-                format!("{} bytes instead of {filter_bytes}", filter.len()),
+                format!("{} bytes instead of one of {filter_bytes:?}", filter.len()),
             ));
         }
         Ok(Self {
@@ -88,8 +90,8 @@ mod tests {
         };
         let bytes = segment.to_bytes();
         assert_eq!(bytes, golden_in(include_str!("logged.txt"), "id-segment"));
-        assert_eq!(IdSegment::read(&bytes, 2), Ok(segment));
-        assert!(IdSegment::read(&bytes, 3).is_err());
+        assert_eq!(IdSegment::read(&bytes, &[2, 4]), Ok(segment));
+        assert!(IdSegment::read(&bytes, &[3, 4]).is_err());
         let old = &bytes[..17];
         assert_eq!(
             IdSegment::read_format_1(old),

@@ -127,7 +127,9 @@ fn draw_rows(
         frame.render_widget(empty(&plain(text), theme).block(block), area);
         return Vec::new();
     }
-    let drawn = rows.iter().map(|row| draw_row(row, list, &fitting, theme));
+    // The heading takes one row. A taller row than the list would not be drawn at all.
+    let height_max = block.inner(area).height.saturating_sub(1).max(1);
+    let drawn = (rows.iter()).map(|row| draw_row(row, list, &fitting, theme, height_max));
     let (drawn, heights): (Vec<TableRow>, Vec<u16>) = drawn.unzip();
     let table = Table::new(drawn, constraints(&fitting))
         .header(draw_header(list, &fitting, theme))
@@ -187,12 +189,13 @@ fn aligned(text: String, column: Column) -> Text<'static> {
     }
 }
 
-/// A row, and its height.
+/// A row, and its height: at most `height_max`.
 fn draw_row(
     row: &ListRow,
     list: &List,
     fitting: &[(usize, u16)],
     theme: Theme,
+    height_max: u16,
 ) -> (TableRow<'static>, u16) {
     let is_marked = list.marks.contains(&row.subject);
     let mut height = 1;
@@ -212,6 +215,7 @@ fn draw_row(
             aligned(cut(&text, usize::from(*width)), column).style(style)
         })
         .collect();
+    let height = height.min(height_max);
     (
         TableRow::new(cells).height(height).style(Style::new()),
         height,

@@ -22,13 +22,17 @@ const ROWS: u16 = 9;
 const ROWS_SMALL: u16 = 2;
 /// From this width on, the head has the curve of Odoo's response times.
 const WIDTH_FOR_LATENCY: u16 = 100;
-/// The screen below which the short form is used.
+/// The screen below which the short form is used, and below which there is no head: the list needs
+/// the rows.
 const HEIGHT_MIN: u16 = 20;
+const HEIGHT_MIN_SMALL: u16 = 12;
 
 /// The rows that the head needs on a screen of this size.
 #[must_use]
 pub fn rows(screen: Rect) -> u16 {
-    if screen.height < HEIGHT_MIN {
+    if screen.height < HEIGHT_MIN_SMALL {
+        0
+    } else if screen.height < HEIGHT_MIN {
         ROWS_SMALL
     } else {
         ROWS
