@@ -25,7 +25,13 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
     app.targets.clear();
     let is_small = height < HEIGHT_FOR_FRAME;
     let sentence = sentence_lines(app, if height < 30 { 1 } else { 3 });
-    let sentence_rows = rows_of(&sentence, width, if is_small { 2 } else { 6 }).max(1);
+    let most = match (&app.no_answer, is_small) {
+        // The rest of the screen is old: what to do is more important.
+        (Some(_), _) => 9,
+        (None, true) => 2,
+        (None, false) => 6,
+    };
+    let sentence_rows = rows_of(&sentence, width, most).max(1);
     let (tabs, tab_places) = lay_tabs(app, width);
     let (bottom, keys) = bottom_lines(app, width);
     let bottom_rows = u16::try_from(bottom.len())
@@ -90,7 +96,9 @@ fn draw_title(frame: &mut Frame, area: Rect, app: &App) {
         Some(_) => {
             let status = &app.data.status;
             let (version, site) = (plain(&status.version), plain(&status.site));
-            format!("stockrelay {version}  {site}, up {}", span(status.uptime_s))
+            let up = span(status.uptime_s);
+            let period = app.period.name();
+            format!("stockrelay {version}  {site}, up {up}, period: {period}")
         }
         None => format!("stockrelay {}", env!("CARGO_PKG_VERSION")),
     };
