@@ -140,13 +140,17 @@ fn sentence_lines(app: &App, todos: usize) -> Vec<Line<'static>> {
             app.theme.text(Role::Heading),
         ),
     ])];
-    // Why the link is not up.
+    // Why the link is not up, unless a task below has it.
+    let is_shown = |why: &str| {
+        let why = plain(why.trim_end_matches('.'));
+        todo.iter().take(todos).any(|task| task.what.contains(&why))
+    };
     let detail = data
         .status
         .odoo
         .detail
         .as_ref()
-        .filter(|_| app.no_answer.is_none());
+        .filter(|why| app.no_answer.is_none() && !is_shown(why));
     if let Some(why) = detail {
         lines.push(Line::from(format!("    {}", plain(why))));
     }
