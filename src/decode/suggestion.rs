@@ -205,14 +205,13 @@ fn distance(one: &str, other: &str) -> usize {
 fn add_field(payload: &str, field: &str) -> Option<Change> {
     let (empty, example) = match field {
         "type" => (r#""""#, r#""transfer""#),
-        "product" => (r#""""#, r#""4006381333931""#),
+        "product" | "code" => (r#""""#, r#""4006381333931""#),
         "quantity" => ("null", "1"),
         "from" | "to" => (r#""""#, r#""LOC-A-02""#),
         "order" => (r#""""#, r#""WH/OUT/00042""#),
         "package" => (r#""""#, r#""PALLET-0007""#),
         "lot" => (r#""""#, r#""L-2026-11""#),
         "event" => (r#""""#, r#""pda-07-000123""#),
-        "code" => (r#""""#, r#""4006381333931""#),
         _ => return None,
     };
     let end = payload.trim_end().strip_suffix('}')?;

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
     use crate::board::Growth;
 
-    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::from_second(1_795_000_000 + 60 * minute).unwrap()

@@ -35,7 +35,7 @@ pub fn write(text: &mut PageText<'_>) {
             text.value("why", reason.unwrap_or("the gateway names no reason"));
         }
         None => {
-            text.line("No bundle is pending: what central IT sent runs, or has ended as below.")
+            text.line("No bundle is pending: what central IT sent runs, or has ended as below.");
         }
     }
     text.heading("Last bundles, the newest first");
