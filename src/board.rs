@@ -1,6 +1,8 @@
 //! The live state that is in no table: each part of the daemon writes its section, and `status`,
 //! the terminal UI and the metrics read it.
 
+mod machine;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -10,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::event::{Name, SourceKind};
+
+use machine::Sizes;
+pub use machine::{ClockView, Growth};
 
 /// The text of the alarm about documents that are parked as `moved-unscanned`.
 pub const MOVED_UNSCANNED: &str = "Odoo moved goods that no device scanned, because a user changed a picking while the gateway validated it. Run `stockrelay parked list --code moved-unscanned`, reverse in Odoo the goods that did not move, and then retry the documents: `stockrelay parked retry --code moved-unscanned`.";
@@ -29,6 +34,7 @@ pub struct Board(Arc<Inner>);
 struct Inner {
     started: Instant,
     live: Mutex<Live>,
+    sizes: Mutex<Sizes>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -62,6 +68,12 @@ pub struct Live {
     /// When each of them was raised.
     #[serde(default)]
     pub alarms_since: BTreeMap<String, Timestamp>,
+    /// The gateway's clock.
+    #[serde(default)]
+    pub clock: ClockView,
+    /// Bytes that the gateway may still use on the disk of its journal. `None`: not read yet.
+    #[serde(default)]
+    pub disk_free_bytes: Option<u64>,
     /// The configuration that runs.
     #[serde(default)]
     pub config: ConfigView,
@@ -279,6 +291,7 @@ impl Board {
         Self(Arc::new(Inner {
             started: clock::instant(),
             live: Mutex::default(),
+            sizes: Mutex::default(),
         }))
     }
 
@@ -399,6 +412,32 @@ impl Board {
     /// Sets what each device with a flow has scanned of its unfinished movement.
     pub fn flow_steps(&self, steps: BTreeMap<Name, String>) {
         self.live().flow_steps = steps;
+    }
+
+    /// Sets the state of the gateway's clock.
+    pub fn clock(&self, view: ClockView) {
+        self.live().clock = view;
+    }
+
+    /// Sets the free space on the disk of the journal, in bytes.
+    pub fn disk_free(&self, bytes: Option<u64>) {
+        self.live().disk_free_bytes = bytes;
+    }
+
+    /// Notes the size of the journal, from which [`Self::growth`] is calculated.
+    pub fn note_size(&self, at: Timestamp, bytes: u64) {
+        self.sizes().note(at, bytes);
+    }
+
+    /// Calculates by how much the journal has grown since a time, or since the start of the daemon
+    /// if that is later. `None`: no size was noted yet.
+    #[must_use]
+    pub fn growth(&self, since: Timestamp, bytes: u64) -> Option<Growth> {
+        self.sizes().growth(since, bytes)
+    }
+
+    fn sizes(&self) -> MutexGuard<'_, Sizes> {
+        self.0.sizes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn open_unused(&self, count: u64) {

@@ -3,6 +3,8 @@
 //! Everything that decides (`decode`, `assemble`, `forward::machine`) takes `now` as an argument;
 //! what drives them asks here. `clippy.toml` forbids the standard clocks everywhere else.
 
+pub mod service;
+
 use std::time::Instant;
 
 use jiff::Timestamp;

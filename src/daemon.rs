@@ -197,7 +197,8 @@ impl Daemon {
         let link = link.await?;
         let served = control.handle();
         let (of_journal, of_board) = (journal.clone(), board.clone());
-        let keeping = housekeeping::run(of_journal, of_board, clock_check, cancel.clone());
+        let (data_dir, stop) = (config.data_dir.clone(), cancel.clone());
+        let keeping = housekeeping::run(of_journal, of_board, clock_check, data_dir, stop);
         run(&mut parts, "housekeeping", keeping);
         let indexing = indexing::run(journal.clone(), cancel.clone());
         run(&mut parts, "search index", indexing);

@@ -12,6 +12,7 @@
 //! - `fields`: reads the fields of one JSON object.
 //! - `action`: reads the action of an event by the table of event types (`event::fields`).
 //! - `correction`: reads the correction of a parked document, by the same rules.
+//! - `suggestion`: finds the nearest valid form of a rejected reading.
 //! - `wrapping`: removes what scripts and scanners add around a payload.
 
 mod action;
@@ -22,6 +23,7 @@ pub mod meaning;
 pub mod nomenclature;
 pub mod profile;
 pub mod profiles;
+mod suggestion;
 #[cfg(test)]
 mod tests;
 mod wrapping;
@@ -34,6 +36,7 @@ use crate::reason::RejectionCode;
 
 pub use correction::correction;
 use profile::{Framing, Profile, Scan};
+pub use suggestion::{Faulty, Suggestion, suggest};
 
 use fields::{FieldRefusal, Raw, check_text, elements};
 use wrapping::{Form, unwrap};

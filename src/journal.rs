@@ -35,6 +35,7 @@ mod writer;
 pub use inbox::{Accepted, AppendError, Inbox, Outcome, Request, Settled, Settlement};
 pub use index::{IndexBlock, IndexPart, SEGMENT_EVENTS_MAX, SegmentBuilder};
 
+pub use budget::DISK_RESERVE_BYTES;
 pub use damage::{Damage, JournalError};
 pub use namespace::{Namespace, SideChange, SideKey, SideValue};
 pub use open::{FILE, OpenError, VERIFIED_BYTES_MAX, WriterHandle, is_missing};

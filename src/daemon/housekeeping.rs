@@ -1,13 +1,15 @@
-//! Periodic work: alarms about the journal, the clock and goods that moved unscanned; and pruning.
+//! Periodic work: alarms about the journal, the clock and goods that moved unscanned; the size of
+//! the journal and the free space on its disk; and pruning.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::trust::Trust;
-use crate::board::{self, Board};
-use crate::clock;
+use crate::board::{self, Board, ClockView};
+use crate::clock::{self, service};
 use crate::document::DocumentNumber;
 use crate::journal::{Journal, Namespace, Totals};
 use crate::reason::ReasonCode;
@@ -21,6 +23,8 @@ const ALARM_EVERY: Duration = Duration::from_mins(1);
 const STORE_EVERY: Duration = Duration::from_hours(1);
 /// Where the journal stores the time at which the clock was last right, in seconds since 1970.
 const CLOCK_RIGHT: Namespace = Namespace::ClockRight;
+/// Where services that synchronise the clock leave what they know.
+const RUN: &str = "/run";
 
 /// Where the journal stores the time at which a new journal replaced a lost one, in seconds since
 /// 1970.
@@ -63,6 +67,12 @@ impl ClockCheck {
         let doubt = self.trust.doubt(now, self.started.elapsed());
         let is_wrong = doubt.is_some();
         board.alarm("clock", doubt);
+        let found = service::find(Path::new(RUN));
+        board.clock(ClockView {
+            trusted: !is_wrong,
+            service: found.map(|found| found.name.to_owned()),
+            synchronised: found.and_then(|found| found.is_synchronised),
+        });
         is_wrong
     }
 }
@@ -71,6 +81,7 @@ pub async fn run(
     journal: Journal,
     board: Board,
     mut clock_check: ClockCheck,
+    data_dir: PathBuf,
     cancel: CancellationToken,
 ) {
     let mut look = tokio::time::interval(LOOK_EVERY);
@@ -83,7 +94,9 @@ pub async fn run(
             () = cancel.cancelled() => return,
             _ = look.tick() => {}
         }
-        board.alarm("journal-full", why_full(&journal.totals()));
+        let totals = journal.totals();
+        board.alarm("journal-full", why_full(&totals));
+        board.disk_free(read_free_bytes(&data_dir));
         let is_told = |at| clock::now().duration_since(at) < LOST_ALARM;
         let lost = lost.filter(|at| is_told(*at));
         board.alarm("journal-new", lost.map(|_| LOST_SENTENCE.to_owned()));
@@ -101,6 +114,7 @@ pub async fn run(
         if clock_check.judge(now, &board) {
             continue;
         }
+        board.note_size(now, totals.bytes);
         if is_due(&mut stored, STORE_EVERY) {
             let right = now.as_second().to_string().into_bytes();
             let stored = journal
@@ -131,6 +145,13 @@ fn why_full(totals: &Totals) -> Option<String> {
         "The journal is full: the gateway stores no more readings. If the link to Odoo is down, restore it, because the gateway never prunes what waits for Odoo; else raise journal.budget or lower journal.retention_days."
     };
     totals.full.then(|| text.to_owned())
+}
+
+/// Reads the bytes that the gateway may still use on the disk of a folder, without those that are
+/// reserved for root. `None`: the file system does not tell.
+fn read_free_bytes(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Whether a document is parked because Odoo moved more than was scanned.
@@ -230,6 +251,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_free_space_and_the_size_of_the_journal_are_noted() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = journal(dir.path()).await;
+        let (board, cancel) = (Board::new(), CancellationToken::new());
+        let check = ClockCheck::start(&journal, &board);
+        let folder = dir.path().to_owned();
+        let task = tokio::spawn(run(
+            journal.clone(),
+            board.clone(),
+            check,
+            folder,
+            cancel.clone(),
+        ));
+        until("the free space", || {
+            board
+                .snapshot()
+                .disk_free_bytes
+                .is_some_and(|free| free > 0)
+        })
+        .await;
+        let bytes = journal.totals().bytes;
+        until("the size", || {
+            let growth = board.growth(Timestamp::UNIX_EPOCH, bytes + 7);
+            growth.is_some_and(|growth| growth.bytes >= 7)
+        })
+        .await;
+        assert!(board.snapshot().clock.trusted);
+        cancel.cancel();
+        task.await.unwrap();
+        assert_eq!(read_free_bytes(Path::new("/no/such/folder")), None);
+    }
+
+    #[tokio::test]
     async fn nothing_is_pruned_by_a_clock_that_is_far_ahead_at_the_start() {
         let dir = tempfile::tempdir().unwrap();
         let journal = journal(dir.path()).await;
@@ -243,7 +297,13 @@ mod tests {
         let check = ClockCheck::start(&journal, &board);
         // Before any part of the daemon uses the clock.
         assert!(board.has_alarm("clock"));
-        let task = tokio::spawn(run(journal.clone(), board.clone(), check, cancel.clone()));
+        let task = tokio::spawn(run(
+            journal.clone(),
+            board.clone(),
+            check,
+            dir.path().to_owned(),
+            cancel.clone(),
+        ));
         until("the alarm", || {
             board.snapshot().alarms.contains_key("clock")
         })
@@ -266,7 +326,13 @@ mod tests {
             .unwrap();
         let (board, cancel) = (Board::new(), CancellationToken::new());
         let check = ClockCheck::start(&journal, &board);
-        let task = tokio::spawn(run(journal.clone(), board.clone(), check, cancel.clone()));
+        let task = tokio::spawn(run(
+            journal.clone(),
+            board.clone(),
+            check,
+            dir.path().to_owned(),
+            cancel.clone(),
+        ));
         until("the reading is pruned", || {
             journal
                 .rejected(RejectedNumber::ZERO, 10)

@@ -14,6 +14,11 @@ fn types() -> impl Iterator<Item = &'static EventType> {
     EventType::all().filter(|of| *of != EventType::SCAN)
 }
 
+/// The names of the types that a device may write.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    types().map(|of| of.name)
+}
+
 /// Whether a device may write this type.
 pub(super) fn is_kind(name: &str) -> bool {
     types().any(|of| of.name == name)

@@ -3,6 +3,7 @@
 //! Each finding is one line: `ok`, `warn` or `FAIL`, what was checked, and the remedy.
 
 mod gateway;
+mod groups;
 mod journal;
 mod odoo;
 mod service;
@@ -12,6 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 pub use gateway::{Report, gateway};
+pub use groups::groups;
 pub use journal::journal;
 pub use odoo::{odoo, odoo_with_key};
 pub use service::{Credentials, become_service, running};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 
@@ -13,7 +13,7 @@ use super::snapshot::{Begin, Status, Window};
 use crate::board::Board;
 use crate::catalog::Catalog;
 use crate::clock;
-use crate::config::{Config, ShiftRules, effective};
+use crate::config::{Config, ShiftRules, Shifts, effective};
 use crate::decode::profiles::Profiles;
 use crate::event::Name;
 use crate::fleet::reception::Reception;
@@ -24,6 +24,8 @@ use crate::reload::Reloads;
 /// for pages.
 const STATUSES_MAX: usize = 2;
 const PAGES_MAX: usize = 4;
+/// From this age on, the present day tells how fast the journal grows.
+const DAY_MIN: SignedDuration = SignedDuration::from_hours(1);
 /// Limit on open streams: the other connections stay free for requests.
 pub const STREAMS_MAX: usize = 16;
 
@@ -65,6 +67,8 @@ pub(super) enum SinceWhen {
     Time(Timestamp),
     /// When the present shift began; without shifts, the present day.
     Shift,
+    /// When the present day began in the time zone of the site.
+    Day,
 }
 
 /// The sources of all answers; cheap to clone.
@@ -122,6 +126,9 @@ impl Gateway {
         let (gateway, statuses) = (self.clone(), Arc::clone(&self.statuses));
         let take = move || {
             let mut status = Status::take(&gateway.site, &gateway.journal, &gateway.board)?;
+            let journal = &mut status.journal;
+            let since_day = gateway.day_of_growth(clock::now());
+            journal.growth = gateway.board.growth(since_day, journal.bytes);
             let window = since.map(|since| gateway.window(since)).transpose()?;
             if let Some(mut window) = window {
                 // The journal counts them as open until the assembler has skipped them.
@@ -134,18 +141,37 @@ impl Gateway {
         blocking(statuses, take).await
     }
 
-    fn window(&self, since: SinceWhen) -> Result<Window, JournalError> {
+    /// The shifts, and the time zone of the site.
+    fn shifts_and_zone(&self) -> (Shifts, TimeZone) {
         let rules = self.shifts.as_ref().map(|rules| rules.borrow().clone());
         let rules = rules.unwrap_or_default();
         let of_odoo = || TimeZone::get(&self.board.snapshot().zone?).ok();
         let zone = rules.zone.or_else(of_odoo).unwrap_or_else(clock::zone);
+        (rules.shifts, zone)
+    }
+
+    /// The time since which the growth of the journal is counted: the start of the day, or of the
+    /// day before while the day has lasted less than [`DAY_MIN`].
+    fn day_of_growth(&self, now: Timestamp) -> Timestamp {
+        let (_, zone) = self.shifts_and_zone();
+        let began = Shifts::default().began(now, &zone);
+        if now.duration_since(began) < DAY_MIN {
+            let before = began.saturating_sub(DAY_MIN).unwrap_or(began);
+            return Shifts::default().began(before, &zone);
+        }
+        began
+    }
+
+    fn window(&self, since: SinceWhen) -> Result<Window, JournalError> {
+        let (shifts, zone) = self.shifts_and_zone();
         let (requested, begin) = match since {
             SinceWhen::Time(time) => (time, Begin::Time),
             SinceWhen::Shift => {
-                let began = rules.shifts.began(clock::now(), &zone);
-                let is_day = rules.shifts.is_empty();
+                let began = shifts.began(clock::now(), &zone);
+                let is_day = shifts.is_empty();
                 (began, if is_day { Begin::Day } else { Begin::Shift })
             }
+            SinceWhen::Day => (Shifts::default().began(clock::now(), &zone), Begin::Day),
         };
         Ok(Window {
             requested,

@@ -181,6 +181,20 @@ impl Out<'_> {
             None,
             u64::from(journal.full),
         )?;
+        if let Some(bytes) = journal.disk_free_bytes {
+            self.gauge(
+                "journal_disk_free",
+                "Free space on the disk of the journal",
+                Some(&Unit::Bytes),
+                bytes,
+            )?;
+        }
+        self.gauge(
+            "clock_trusted",
+            "1 while the gateway trusts its clock; else 0",
+            None,
+            u64::from(status.clock.trusted),
+        )?;
         self.counter(
             "journal_commits",
             "Durable commits since the daemon started",

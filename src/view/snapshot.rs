@@ -5,6 +5,7 @@
 //! numbers always add up:** `events.stored` = open + waiting + sending + posted + parked +
 //! `no_document`.
 
+mod machine;
 mod window;
 
 use jiff::Timestamp;
@@ -12,13 +13,15 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::board::{
-    Board, ConfigView, DeviceView, DriftView, FleetView, Live, OdooView, SourceView,
+    Board, ClockView, ConfigView, DeviceView, DriftView, FleetView, Growth, Live, OdooView,
+    SourceView,
 };
 use crate::clock;
 use crate::document::DocumentNumber;
 use crate::event::{Name, RejectedNumber, Seq, SourceKind};
 use crate::journal::{Journal, JournalError, Totals};
 
+pub use machine::{describe_clock, describe_left};
 pub use window::{Begin, RejectedOfCode, Window, WindowDocuments, WindowEvents, WindowRejected};
 
 /// The limit of devices in a status: those that drift first, then connected devices, then those
@@ -53,6 +56,9 @@ pub struct Status {
     /// When each of them was raised, as far as it is known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub alarms_since: BTreeMap<String, Timestamp>,
+    /// The clock of the gateway, which all times are from.
+    #[serde(default)]
+    pub clock: ClockView,
     /// The configuration that runs.
     #[serde(default)]
     pub config: ConfigView,
@@ -152,6 +158,13 @@ pub struct JournalSize {
     /// The disk is full, not the budget.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disk_full: bool,
+    /// Bytes that the gateway may still use on the disk of the journal. `None`: not read yet.
+    #[serde(default)]
+    pub disk_free_bytes: Option<u64>,
+    /// By how much the journal has grown since the day began, or since the daemon started if that
+    /// is later. In the first hour of a day: since the day before began. `None`: not known yet.
+    #[serde(default)]
+    pub growth: Option<Growth>,
     /// Durable commits since the daemon started.
     pub commits: u64,
     /// The `seq` of the newest event; 0 before the first.
@@ -254,6 +267,8 @@ impl Status {
                 budget_bytes: totals.budget_bytes,
                 full: totals.full,
                 disk_full: totals.disk_full,
+                disk_free_bytes: live.disk_free_bytes,
+                growth: None,
                 commits: totals.commits,
                 last_seq: totals.last_seq,
             },
@@ -264,6 +279,7 @@ impl Status {
             unfinished: live.unfinished,
             alarms,
             alarms_since: live.alarms_since,
+            clock: live.clock,
             config: live.config,
             fleet: live.fleet,
             window: None,

@@ -26,6 +26,8 @@ mod list;
 mod page;
 mod panels;
 mod parts;
+mod period;
+mod period_box;
 mod rates;
 mod request;
 mod retry;
@@ -51,6 +53,7 @@ use tokio::sync::{mpsc, watch};
 pub use app::{App, Click};
 pub use data::{Data, DeviceEvents, Found, Need, Reply, Subject, Update};
 pub use keys::{QUIT, keys_as_markdown};
+pub use period::Period;
 pub use request::Request;
 pub use screen::draw;
 pub use theme::{Colours, Theme};
@@ -58,7 +61,6 @@ pub use theme::{Colours, Theme};
 use self::terminal::{Screen, theme_of_terminal};
 use super::client::Client;
 use crate::clock;
-use crate::document::DocumentNumber;
 
 /// The limit of messages that wait to be shown; at the limit their senders wait.
 const MESSAGES_MAX: usize = 64;
@@ -74,8 +76,8 @@ enum Message {
     Click(Click),
     /// Draw again: the size has changed.
     Resized,
-    /// The result of a request, and the documents that it decided about.
-    Finished(String, Vec<DocumentNumber>),
+    /// The result of a request, and the documents and readings that it decided about.
+    Finished(String, Vec<Subject>),
 }
 
 /// Shows the gateway that answers on this socket until `q`, or a signal to stop. `quit`: what `q`
@@ -106,7 +108,7 @@ pub async fn run(socket: &Path, quit: &'static str, is_read_only: bool) -> io::R
 async fn watch(screen: &mut Screen, mut app: App) -> io::Result<()> {
     let client = Client::new(&app.socket);
     let (sender, mut messages) = mpsc::channel(MESSAGES_MAX);
-    let (needs, wanted) = watch::channel(app.needs());
+    let (needs, wanted) = watch::channel(app.wanted());
     let _keys = Keys::start(sender.clone());
     let feed = tokio::spawn(feed::feed(client.clone(), wanted, sender.clone()));
     let _feed = tokio_util::task::AbortOnDropHandle::new(feed);
@@ -114,7 +116,7 @@ async fn watch(screen: &mut Screen, mut app: App) -> io::Result<()> {
     loop {
         app.tick(clock::now());
         screen.terminal().draw(|frame| draw(frame, &mut app))?;
-        let now = app.needs();
+        let now = app.wanted();
         needs.send_if_modified(|known| {
             let is_new = *known != now;
             *known = now;

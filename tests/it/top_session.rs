@@ -156,13 +156,18 @@ impl Site {
 
     /// A device publishes one movement of a product that Odoo does not have.
     async fn scan(&self) {
-        let options =
-            MqttOptions::new("pda-07", self.address.ip().to_string(), self.address.port());
-        let (client, mut events) = AsyncClient::new(options, 8);
         let event = json!({
             "id": "e1", "type": "transfer", "product": WRONG, "quantity": 2,
             "from": "LOC-BIN-0001", "to": "LOC-BIN-0007"
         });
+        self.publish(&event).await;
+    }
+
+    /// A device publishes an event.
+    async fn publish(&self, event: &serde_json::Value) {
+        let options =
+            MqttOptions::new("pda-07", self.address.ip().to_string(), self.address.port());
+        let (client, mut events) = AsyncClient::new(options, 8);
         let topic = "stockrelay/v1/ams1/pda-07/event";
         client
             .publish(topic, QoS::AtLeastOnce, false, event.to_string())
@@ -223,6 +228,53 @@ async fn by_keys_alone_what_is_parked_is_found_corrected_and_posted() {
     top.wait_for(&["replaced by document 2"]).await;
     top.write("3");
     top.wait_for(&["posted", "WH/INT/"]).await;
+    top.write("1");
+    top.wait_for(&["the only movement is in Odoo"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tmux: apt-get install tmux, then cargo test -- --ignored top_session"]
+async fn by_keys_alone_what_is_parked_is_found_by_its_order_and_posted() {
+    let site = Site::start().await;
+    let top = Terminal::open(site.dir.path());
+    top.wait_for(&["nothing was scanned"]).await;
+    site.link.set_up(false);
+    // Odoo has no such order.
+    site.publish(&json!({
+        "id": "e1", "type": "receive", "order": "PO-77421", "product": right(), "quantity": 2,
+        "to": "LOC-BIN-0007"
+    }))
+    .await;
+    top.wait_for(&["link to Odoo is down"]).await;
+    site.link.set_up(true);
+    top.wait_for(&["the only movement is refused"]).await;
+    top.write("/PO-77421");
+    // The order comes first, then the event that is parked.
+    top.wait_for(&["search > PO-77421_", "event     receive 2 of"])
+        .await;
+    top.press("Down");
+    top.wait_for(&["> event "]).await;
+    top.press("Enter");
+    top.wait_for(&["received through", "keys to decide"]).await;
+    // The links of the event: its device, then its document.
+    top.press("Down");
+    top.press("Enter");
+    top.wait_for(&["What you can do", "unknown-order"]).await;
+    top.write("e");
+    top.wait_for(&["Edit document 1", "> ", "order"]).await;
+    // The receipt needs no order.
+    top.press("Enter");
+    top.wait_for(&["> PO-77421_"]).await;
+    top.press("C-u");
+    top.press("Enter");
+    top.wait_for(&["PO-77421 → none"]).await;
+    top.write("s");
+    top.wait_for(&["Why?"]).await;
+    top.write("wrong slip");
+    top.press("Enter");
+    top.wait_for(&["Document 2 replaces document 1"]).await;
+    top.write("4");
+    top.wait_for(&["replaced by document 2"]).await;
     top.write("1");
     top.wait_for(&["the only movement is in Odoo"]).await;
 }

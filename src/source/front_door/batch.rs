@@ -21,7 +21,7 @@ use crate::channel::identity::ReadingId;
 use crate::channel::receipt::Receipt;
 use crate::channel::{Channel, Reading, Verdict, Word};
 use crate::decode;
-use crate::event::{Name, Rejection, SourceKind, astray_code};
+use crate::event::{Name, Rejection, SourceKind, astray_code, describe_astray};
 use crate::fair::Lane;
 use crate::journal::{Accepted, AppendError, Inbox, SideChange};
 use crate::source::{Intake, elements};
@@ -199,11 +199,7 @@ impl Batch {
             received,
             id: is_own.then(|| decode::id_of(payload)).flatten(),
             code: astray_code(&topic, payload),
-            message: format!(
-                "{topic:?} is not a topic that {} may publish to: use scan, event, state or config/reported below {}",
-                device.name,
-                device.topics.topic("")
-            ),
+            message: describe_astray(&topic, &device.name, &device.topics.topic("")),
             payload: payload.to_vec(),
             cut: false,
         });

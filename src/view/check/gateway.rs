@@ -51,6 +51,7 @@ pub async fn gateway(
     };
     let (reads_broker, reads_fleet) = (is_read("mqtt.broker"), is_read(opens::FLEET_BROKER));
     findings.extend(super::machine(config, opened, credentials, clock::now()));
+    findings.extend(super::groups(socket));
     let user = rustix::process::geteuid().as_raw();
     let main = loaded.files.first();
     findings.extend(main.and_then(|main| super::trust(main, &config.fleet, user)));

@@ -10,7 +10,9 @@ use crate::clock;
 use crate::view::answer::answer;
 use crate::view::client::encode_for_path;
 use crate::view::headline::{describe_bundle, describe_config};
-use crate::view::snapshot::{Devices, EventCounts, Status};
+use crate::view::snapshot::{
+    Devices, EventCounts, JournalSize, Status, describe_clock, describe_left,
+};
 use crate::view::table::{counted, grouped, plain, size, span, time};
 
 /// `since`: a time, or `shift`.
@@ -76,20 +78,8 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
         writeln!(out, "started    {}", unfinished.join(", "))?;
     }
     write_odoo(status, now, out)?;
-    let journal = &status.journal;
-    let full = if journal.disk_full {
-        ", the disk is FULL: the gateway acknowledges nothing until you free space"
-    } else if journal.full {
-        ", FULL: the gateway acknowledges nothing"
-    } else {
-        ""
-    };
-    writeln!(
-        out,
-        "journal    {} of {}{full}",
-        size(journal.bytes),
-        size(journal.budget_bytes)
-    )?;
+    write_journal(&status.journal, now, out)?;
+    writeln!(out, "clock      {}", describe_clock(&status.clock))?;
     for source in &status.sources {
         let detail = source
             .view
@@ -134,6 +124,29 @@ fn write_answer(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Res
         writeln!(out, "TO DO      {}: {}", todo.who, todo.what)?;
     }
     writeln!(out)
+}
+
+/// Writes the size of the journal, the free space on its disk, and the time left of both.
+fn write_journal(journal: &JournalSize, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+    let of_left = |left: Option<std::time::Duration>| {
+        left.map_or(String::new(), |left| {
+            format!(", full in {} at today's rate", describe_left(left))
+        })
+    };
+    let full = if journal.disk_full {
+        ", the disk is FULL: the gateway acknowledges nothing until you free space".to_owned()
+    } else if journal.full {
+        ", FULL: the gateway acknowledges nothing".to_owned()
+    } else {
+        of_left(journal.budget_left(now))
+    };
+    let (bytes, budget) = (size(journal.bytes), size(journal.budget_bytes));
+    writeln!(out, "journal    {bytes} of {budget}{full}")?;
+    if let Some(free) = journal.disk_free_bytes {
+        let left = of_left(journal.disk_left(now));
+        writeln!(out, "disk       {} free{left}", size(free))?;
+    }
+    Ok(())
 }
 
 fn write_devices(devices: &Devices, out: &mut dyn Write) -> io::Result<()> {
@@ -254,7 +267,7 @@ fn join_counts(parts: &[(u64, &str)], between: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::LastView;
+    use crate::board::{Growth, LastView};
     use crate::view::snapshot::Source;
 
     #[test]
@@ -291,6 +304,14 @@ mod tests {
         status.odoo.since = "2026-11-23T08:13:16Z".parse().ok();
         status.odoo.detail = Some("connection refused\x1b[0m".to_owned());
         status.journal.budget_bytes = 1 << 30;
+        status.journal.bytes = 1 << 20;
+        status.journal.disk_free_bytes = Some(40 << 30);
+        status.journal.growth = Some(Growth {
+            since: "2026-11-23T00:15:30Z".parse().unwrap(),
+            bytes: 1 << 20,
+        });
+        status.clock.service = Some("systemd-timesyncd".to_owned());
+        status.clock.synchronised = Some(true);
         let mut source = Source {
             name: "mqtt.listen".to_owned(),
             ..Source::default()
@@ -327,7 +348,9 @@ mod tests {
         started    1 device a transfer
         odoo       down, the gateway retries, next attempt in 12 s, version 18.0, API JSON-RPC, 0 lines per call
                    connection refused·[0m
-        journal    0 B of 1.0 GiB
+        journal    1.0 MiB of 1.0 GiB, full in 341 d at today's rate
+        disk       40.0 GiB free, full in 13,642 d at today's rate
+        clock      trusted, synchronised by systemd-timesyncd
         source     mqtt.listen up, 3 devices
         devices    0 online of 0 known
         config     01234567 from files since 2026-11-23T07:00:00Z

@@ -39,6 +39,12 @@ pub(super) fn write_rejected(rejected: &RejectedView, out: &mut dyn Write) -> io
     } else if !rejected.whole {
         writeln!(out, "  the payload contains bytes that are not text")?;
     }
+    if let Some(suggestion) = &rejected.suggestion {
+        writeln!(out, "  nearest valid form: {}", plain(&suggestion.text))?;
+        if let Some(payload) = &suggestion.payload {
+            writeln!(out, "  {}", plain(payload))?;
+        }
+    }
     match &rejected.settled {
         Some(step) => writeln!(
             out,

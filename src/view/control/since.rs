@@ -6,8 +6,9 @@ use super::problem::Problem;
 use super::query::{Pairs, shorten};
 use crate::view::gateway::SinceWhen;
 
-/// The present shift, as a request names it.
+/// The present shift and the present day, as a request names them.
 const SHIFT: &str = "shift";
+const DAY: &str = "day";
 
 /// Parses the parameters of a status. `None`: the status has no window.
 pub fn parse(pairs: Pairs) -> Result<Option<SinceWhen>, Problem> {
@@ -25,13 +26,15 @@ pub fn parse(pairs: Pairs) -> Result<Option<SinceWhen>, Problem> {
 }
 
 fn time(value: &str) -> Result<SinceWhen, Problem> {
-    if value == SHIFT {
-        return Ok(SinceWhen::Shift);
+    match value {
+        SHIFT => return Ok(SinceWhen::Shift),
+        DAY => return Ok(SinceWhen::Day),
+        _ => {}
     }
     value.parse::<Timestamp>().map(SinceWhen::Time).map_err(|_| {
         Problem::bad(
             format!("since is {:?}", shorten(value)),
-            "give a time with its offset, such as 2026-11-23T06:00:00Z (percent-encode a +), or shift",
+            "give a time with its offset, such as 2026-11-23T06:00:00Z (percent-encode a +), shift or day",
         )
     })
 }
@@ -45,9 +48,10 @@ mod tests {
     }
 
     #[test]
-    fn a_time_or_the_shift_is_accepted() {
+    fn a_time_the_shift_or_the_day_is_accepted() {
         assert_eq!(parse(Vec::new()), Ok(None));
         assert_eq!(parse_one("since", "shift"), Ok(Some(SinceWhen::Shift)));
+        assert_eq!(parse_one("since", "day"), Ok(Some(SinceWhen::Day)));
         let time: Timestamp = "2026-11-23T05:00:00Z".parse().unwrap();
         let found = parse_one("since", "2026-11-23T06:00:00+01:00");
         assert_eq!(found, Ok(Some(SinceWhen::Time(time))));

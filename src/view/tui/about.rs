@@ -8,6 +8,7 @@ mod event;
 mod order;
 mod other;
 mod reading;
+mod what_runs;
 
 use std::collections::BTreeSet;
 
@@ -91,6 +92,7 @@ pub fn title(subject: &Subject) -> String {
         Subject::Alarm(code) => format!("Alarm {}", plain(code)),
         Subject::Order(name) => format!("Order {}", plain(name)),
         Subject::Source(name) => format!("Source {}", plain(name)),
+        Subject::Configuration => "Configuration".to_owned(),
         Subject::Key(key) => plain(key),
         Subject::Log(_) => "Line of the log".to_owned(),
         Subject::EventsOf(device) => format!("Events of {}", plain(device)),
@@ -112,6 +114,7 @@ pub fn lines(subject: &Subject, data: &Data, theme: Theme) -> Vec<PageLine> {
         Subject::Alarm(code) => alarm::write(&mut text, code),
         Subject::Order(name) => order::write(&mut text, name),
         Subject::Source(name) => other::write_source(&mut text, name),
+        Subject::Configuration => what_runs::write(&mut text),
         Subject::Key(key) => other::write_key(&mut text, key),
         Subject::Log(number) => other::write_log(&mut text, *number),
         Subject::EventsOf(_) | Subject::Search(_) | Subject::Panel(..) => {}
@@ -132,7 +135,7 @@ pub fn needs(subject: &Subject, data: &Data) -> Vec<Need> {
             rows: device::EVENTS_SHOWN,
         }],
         Subject::Log(_) => vec![Need::Log],
-        Subject::Key(_) => vec![Need::Config],
+        Subject::Key(_) | Subject::Configuration => vec![Need::Config],
         Subject::Alarm(_)
         | Subject::Source(_)
         | Subject::EventsOf(_)

@@ -14,24 +14,22 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
 
 use super::about;
-use super::data::{Data, Need, Update};
+use super::data::{Data, Need, Subject, Update};
 use super::dialog::Dialog;
 use super::keys::{self, KeyAction};
 use super::list::{List, ListRow};
 use super::page::OpenPage;
 use super::panels::PANELS;
+use super::period::Period;
 use super::request::{Request, Step};
 use super::theme::Theme;
 use super::typing::{CLEAR, type_key};
 use super::wrap::Scroll;
-use crate::document::DocumentNumber;
 
 pub use mouse::{Click, Target};
 
 /// The limit of views above a panel; a further one replaces the newest.
 const OPENED_MAX: usize = 50;
-/// Decided documents whose outcome is read again with each update.
-const FOLLOWED_MAX: usize = 10;
 
 #[derive(Debug, Clone)]
 pub enum View {
@@ -61,6 +59,8 @@ pub struct App {
     /// What the key `q` does, for the help.
     pub quit: &'static str,
     pub data: Data,
+    /// What the sentence counts.
+    pub period: Period,
     /// Why the daemon does not answer. `None`: it answers.
     pub no_answer: Option<String>,
     pub panel: usize,
@@ -92,6 +92,7 @@ impl App {
             is_read_only: false,
             quit: keys::QUIT,
             data: Data::default(),
+            period: Period::default(),
             no_answer: None,
             panel: 0,
             lists: PANELS.iter().map(|spec| List::new(spec, "")).collect(),
@@ -123,17 +124,20 @@ impl App {
         }
     }
 
-    /// Shows the result of a request. `decided`: the documents that it was about, if it was carried
-    /// out.
-    pub fn finish(&mut self, notice: String, decided: &[DocumentNumber]) {
+    /// Shows the result of a request. `decided`: the documents and readings that it was about, if
+    /// it was carried out.
+    pub fn finish(&mut self, notice: String, decided: &[Subject]) {
         self.notice = Some(notice);
-        for number in decided {
-            if let Some(document) = self.data.document(*number).cloned() {
-                self.data.details.remove(number);
-                self.data.decided.insert(*number, document);
-            }
+        for subject in decided {
+            self.data.note_decision(subject);
         }
         self.sync();
+    }
+
+    /// What the feed has to read: the period of the status, and what the open view needs.
+    #[must_use]
+    pub fn wanted(&self) -> (Period, Vec<Need>) {
+        (self.period, self.needs())
     }
 
     /// What the open view needs beyond the status.
@@ -155,22 +159,7 @@ impl App {
         {
             needs.push(Need::Names([code.to_owned()].into()));
         }
-        let is_over = |number: &DocumentNumber| {
-            let detail = self.data.details.get(number);
-            let state = detail.map(|detail| detail.document.state.as_str());
-            matches!(state, Some("posted" | "replaced" | "discarded"))
-        };
-        let followed = self
-            .data
-            .decided
-            .keys()
-            .rev()
-            .filter(|number| !is_over(number));
-        needs.extend(
-            followed
-                .take(FOLLOWED_MAX)
-                .map(|number| Need::Document(*number)),
-        );
+        needs.extend(self.data.needs_of_outcomes());
         needs
     }
 
@@ -223,6 +212,10 @@ impl App {
             }
             return match step {
                 Step::Done(request) => Some(request),
+                Step::Period(period) => {
+                    self.period = period;
+                    None
+                }
                 Step::Stay | Step::Close => None,
             };
         }

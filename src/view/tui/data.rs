@@ -16,6 +16,8 @@ use crate::view::snapshot::Status;
 
 /// The limit of documents whose history the screen keeps.
 const DETAILS_MAX: usize = 200;
+/// Decided documents, and decided readings, whose outcome is read again with each update.
+const FOLLOWED_MAX: usize = 10;
 /// The limit of codes whose names the screen keeps; at the limit it looks them up again.
 const NAMES_MAX: usize = 5_000;
 
@@ -31,6 +33,8 @@ pub enum Subject {
     /// An open order, by its name.
     Order(String),
     Source(String),
+    /// The configuration as a whole: what runs, what is pending, and the last bundles.
+    Configuration,
     /// A key of the configuration.
     Key(String),
     /// A line of the log.
@@ -158,6 +162,8 @@ pub struct Data {
     pub details: BTreeMap<DocumentNumber, DocumentDetail>,
     /// The open rejected reading, with its whole payload.
     pub reading: Option<RejectedView>,
+    /// The readings that a person has decided about in this session, as they are now.
+    pub settled: BTreeMap<RejectedNumber, RejectedView>,
     /// Why the daemon did not answer a need of the open view.
     pub refusal: Option<String>,
 }
@@ -196,9 +202,46 @@ impl Data {
                     self.details.pop_first();
                 }
             }
-            Reply::Reading(reading) => self.reading = Some(*reading),
+            Reply::Reading(reading) => {
+                if let Some(known) = self.settled.get_mut(&reading.number) {
+                    known.clone_from(&reading);
+                }
+                self.reading = Some(*reading);
+            }
             Reply::Refused(_, why) => self.refusal = Some(why),
         }
+    }
+
+    /// Notes that a person has decided about a document or a reading: its row shows the outcome.
+    pub fn note_decision(&mut self, subject: &Subject) {
+        match subject {
+            Subject::Document(number) => {
+                if let Some(document) = self.document(*number).cloned() {
+                    self.details.remove(number);
+                    self.decided.insert(*number, document);
+                }
+            }
+            Subject::Rejected(number) => {
+                if let Some(rejected) = self.rejected(*number).cloned() {
+                    self.settled.insert(*number, rejected);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The needs of the outcomes that may still change.
+    pub fn needs_of_outcomes(&self) -> Vec<Need> {
+        let is_over = |number: &DocumentNumber| {
+            let detail = self.details.get(number);
+            let state = detail.map(|detail| detail.document.state.as_str());
+            matches!(state, Some("posted" | "replaced" | "discarded"))
+        };
+        let documents = self.decided.keys().rev().filter(|number| !is_over(number));
+        let documents = documents.take(FOLLOWED_MAX).copied().map(Need::Document);
+        let open = self.settled.values().filter(|it| it.state == "open");
+        let open = open.map(|rejected| Need::Reading(rejected.number));
+        documents.chain(open.take(FOLLOWED_MAX)).collect()
     }
 
     /// The history with this id, if it is known.
@@ -221,8 +264,10 @@ impl Data {
     #[must_use]
     pub fn rejected(&self, number: RejectedNumber) -> Option<&RejectedView> {
         let is_it = |rejected: &&RejectedView| rejected.number == number;
+        let settled = self.settled.get(&number);
+        let settled = settled.filter(|rejected| rejected.state != "open");
         let open = self.reading.as_ref().filter(is_it);
-        open.or_else(|| self.rejected.iter().find(is_it))
+        (settled.or(open)).or_else(|| self.rejected.iter().find(is_it))
     }
 
     /// The name of a product or location with this code, if it is known.

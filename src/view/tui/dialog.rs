@@ -10,6 +10,7 @@ use super::ask::Ask;
 use super::data::Data;
 use super::edit::Edit;
 use super::parts::{centre, lay_hints, place_in};
+use super::period_box::PeriodBox;
 use super::request::Step;
 use super::retry::Retry;
 use super::settle::Correct;
@@ -23,6 +24,7 @@ pub enum Dialog {
     Retry(Retry),
     Edit(Edit),
     Correct(Correct),
+    Period(PeriodBox),
 }
 
 impl Dialog {
@@ -32,6 +34,7 @@ impl Dialog {
             Self::Retry(retry) => retry.press(key),
             Self::Edit(edit) => edit.press(key),
             Self::Correct(correct) => correct.press(key),
+            Self::Period(period) => period.press(key),
         }
     }
 
@@ -53,6 +56,7 @@ pub fn draw(frame: &mut Frame, dialog: &Dialog, data: &Data, theme: Theme) -> Ve
         Dialog::Retry(retry) => retry.show(),
         Dialog::Edit(edit) => edit.show(rows, data),
         Dialog::Correct(correct) => correct.show(),
+        Dialog::Period(period) => period.show(),
     };
     let columns = frame.area().width.min(WIDTH).saturating_sub(2);
     let (hints, places) = lay_hints(&shown.hints, columns, theme);

@@ -8,6 +8,8 @@ use tokio::time::Instant;
 
 use super::Message;
 use super::data::{DeviceEvents, Found, Need, Reply, Update};
+use super::period::Period;
+use crate::clock;
 use crate::document::DocumentNumber;
 use crate::event::{RejectedNumber, Seq};
 use crate::view::client::{Client, ClientError, encode_for_path};
@@ -34,17 +36,17 @@ const SEARCH_TIME: Duration = Duration::from_millis(500);
 
 pub(super) async fn feed(
     client: Client,
-    mut wanted: watch::Receiver<Vec<Need>>,
+    mut wanted: watch::Receiver<(Period, Vec<Need>)>,
     sender: mpsc::Sender<Message>,
 ) {
     let (mut last, mut poll) = (Vec::new(), 0_u64);
     loop {
-        let needs = wait_for_typing(&mut wanted, &last).await;
+        let (period, needs) = wait_for_typing(&mut wanted, &last).await;
         let begun = Instant::now();
         let is_new = |need: &Need| !last.contains(need);
         let due = |need: &&Need| !is_slow(need) || poll % SLOW_POLLS == 0 || is_new(need);
         let due: Vec<Need> = needs.iter().filter(due).cloned().collect();
-        let update = match fetch(&client, due).await {
+        let update = match fetch(&client, period, due).await {
             Ok(update) => update,
             Err(error) => Update::NoAnswer(error.to_string()),
         };
@@ -64,18 +66,21 @@ pub(super) async fn feed(
     }
 }
 
-/// The needs, when a person does not change them any more by typing.
-async fn wait_for_typing(wanted: &mut watch::Receiver<Vec<Need>>, last: &[Need]) -> Vec<Need> {
+/// The period and the needs, when a person does not change them any more by typing.
+async fn wait_for_typing(
+    wanted: &mut watch::Receiver<(Period, Vec<Need>)>,
+    last: &[Need],
+) -> (Period, Vec<Need>) {
     loop {
-        let needs = wanted.borrow_and_update().clone();
+        let (period, needs) = wanted.borrow_and_update().clone();
         let is_typed = |need: &Need| {
             matches!(need, Need::Search { .. } | Need::Names(_)) && !last.contains(need)
         };
         if !needs.iter().any(is_typed) {
-            return needs;
+            return (period, needs);
         }
         tokio::select! {
-            () = tokio::time::sleep(TYPED) => return needs,
+            () = tokio::time::sleep(TYPED) => return (period, needs),
             Ok(()) = wanted.changed() => {}
         }
     }
@@ -91,8 +96,10 @@ fn is_slow(need: &Need) -> bool {
     }
 }
 
-async fn fetch(client: &Client, needs: Vec<Need>) -> Result<Update, ClientError> {
-    let status: Status = client.get("/v1/status?since=shift").await?;
+async fn fetch(client: &Client, period: Period, needs: Vec<Need>) -> Result<Update, ClientError> {
+    let since = period.parameter(clock::now());
+    let path = format!("/v1/status?since={}", encode_for_path(&since));
+    let status: Status = client.get(&path).await?;
     let mut answers = Vec::with_capacity(needs.len());
     for need in needs {
         match answer(client, &need, &status).await {

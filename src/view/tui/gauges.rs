@@ -1,5 +1,5 @@
-//! The head of the overview: rates with their time, the link to Odoo, the queue, the journal with
-//! the time left, the configuration and the clock.
+//! The head of the overview: rates with their time, the link to Odoo, the queue, the journal and
+//! its disk with the time left at today's rate, the clock and the configuration.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,13 +15,16 @@ use super::parts::cut;
 use super::theme::{Role, Theme};
 use crate::board::Link;
 use crate::view::headline::{describe_bundle, describe_config};
+use crate::view::snapshot::{describe_clock, describe_left};
 use crate::view::table::{grouped, plain, seconds_since, size, span};
 
-/// The rows of the head with its frame, and of the short form for a small screen.
+/// The rows of the head with its frame on a high screen, on others, and of the short form for a
+/// small screen.
+const ROWS_HIGH: u16 = 10;
 const ROWS: u16 = 9;
 const ROWS_SMALL: u16 = 2;
-/// From this width on, the head has the curve of Odoo's response times.
-const WIDTH_FOR_LATENCY: u16 = 100;
+/// From this height on, the head has all its rows.
+const HEIGHT_FOR_ALL: u16 = 30;
 /// The screen below which the short form is used, and below which there is no head: the list needs
 /// the rows.
 const HEIGHT_MIN: u16 = 20;
@@ -30,12 +33,11 @@ const HEIGHT_MIN_SMALL: u16 = 12;
 /// The rows that the head needs on a screen of this size.
 #[must_use]
 pub fn rows(screen: Rect) -> u16 {
-    if screen.height < HEIGHT_MIN_SMALL {
-        0
-    } else if screen.height < HEIGHT_MIN {
-        ROWS_SMALL
-    } else {
-        ROWS
+    match screen.height {
+        ..HEIGHT_MIN_SMALL => 0,
+        HEIGHT_MIN_SMALL..HEIGHT_MIN => ROWS_SMALL,
+        HEIGHT_MIN..HEIGHT_FOR_ALL => ROWS,
+        HEIGHT_FOR_ALL.. => ROWS_HIGH,
     }
 }
 
@@ -55,27 +57,30 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
     frame.render_widget(block.title(" Link, queue, journal "), right);
     let width = usize::from(inner.width);
     let mut lines = vec![odoo_line(data, theme), queue_line(data), age_line(data)];
-    lines.push(Line::from(cut(&journal_text(data), width)));
+    let texts = [journal_text(data), disk_text(data), clock_text(data, width)];
     let config = describe_config(&data.status.config, |at| {
         format!("for {}", span(seconds_since(at, data.now)))
     });
-    lines.push(Line::from(cut(
-        &format!("config   {}", config.unwrap_or("–".to_owned())),
-        width,
-    )));
-    lines.push(Line::from(cut(&clock_text(data), width)));
-    if let Some(bundle) = describe_bundle(&data.status.config) {
-        lines.push(Line::from(cut(&bundle, width)));
-    } else if let Some(unfinished) = unfinished_text(data) {
-        lines.push(Line::from(cut(&unfinished, width)));
-    }
+    let config = format!("config   {}", config.unwrap_or("–".to_owned()));
+    let news = describe_bundle(&data.status.config);
+    // A screen with less room has the news about a bundle in place of the configuration.
+    let last = match (area.height < ROWS_HIGH, news) {
+        (true, news) => [news.unwrap_or(config), String::new()],
+        (false, news) => [config, news.or(unfinished_text(data)).unwrap_or_default()],
+    };
+    let texts = texts.into_iter().chain(last);
+    lines.extend(texts.map(|text| Line::from(cut(&text, width))));
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
 fn draw_rates(frame: &mut Frame, area: Rect, app: &App) {
     let (data, theme) = (&app.data, app.theme);
     let events = &data.status.events;
-    let rows: [Rect; 7] = Layout::vertical([Constraint::Length(1); 7]).areas(area);
+    // On a low screen the last row is outside the area.
+    let rows: [Rect; 8] = std::array::from_fn(|row| {
+        let y = area.y + u16::try_from(row).unwrap_or(0);
+        Rect::new(area.x, y, area.width, 1).intersection(area)
+    });
     let rates = &data.rates;
     curve(
         frame,
@@ -110,13 +115,14 @@ fn draw_rates(frame: &mut Frame, area: Rect, app: &App) {
         grouped(events.rejected)
     );
     frame.render_widget(Line::from(cut(&others, area.width.into())), rows[5]);
-    if area.width >= WIDTH_FOR_LATENCY / 2 {
-        let text = "Odoo ms ";
-        let [label, bars] =
-            Layout::horizontal([Constraint::Length(8), Constraint::Fill(1)]).areas(rows[6]);
-        frame.render_widget(Line::styled(text, faint), label);
-        bars_of(frame, bars, theme, &rates.latency);
-    }
+    let text = match data.status.odoo.latency_ms {
+        Some(ms) => format!("odoo {} ms ", grouped(ms)),
+        None => "odoo – ms ".to_owned(),
+    };
+    let label = Constraint::Length(u16::try_from(text.chars().count()).unwrap_or(0));
+    let [label, bars] = Layout::horizontal([label, Constraint::Fill(1)]).areas(rows[6]);
+    frame.render_widget(Line::from(text), label);
+    bars_of(frame, bars, theme, &rates.latency);
 }
 
 fn curve(
@@ -213,35 +219,41 @@ fn journal_text(data: &Data) -> String {
     if journal.full {
         return format!("journal  FULL: {bytes} of {budget}");
     }
-    let left = time_left(data).map_or(String::new(), |left| format!("; {left} left"));
-    format!("journal  {percent} %, {bytes} of {budget}{left}")
+    let left = left_text(journal.budget_left(data.now));
+    format!("journal  {percent} % of {budget}{left}")
 }
 
-/// The time until the journal is full, at the rate since the screen was opened.
-fn time_left(data: &Data) -> Option<String> {
+/// The free space on the disk of the journal.
+fn disk_text(data: &Data) -> String {
     let journal = &data.status.journal;
-    let growth = data.rates.growth(journal.bytes, data.now)?;
-    let room = journal.budget_bytes.checked_sub(journal.bytes)?;
-    // Exact enough for a forecast.
-    #[allow(clippy::cast_precision_loss)]
-    let seconds = room as f64 / growth;
-    let left = Duration::try_from_secs_f64(seconds).ok()?;
-    Some(match left.as_secs() / 86_400 {
-        0 => span(left.as_secs()),
-        days => format!("{} d", grouped(days)),
+    let Some(free) = journal.disk_free_bytes else {
+        return "disk     –".to_owned();
+    };
+    let left = left_text(journal.disk_left(data.now));
+    format!("disk     {} free{left}", size(free))
+}
+
+/// The time left at today's rate.
+fn left_text(left: Option<Duration>) -> String {
+    left.map_or(String::new(), |left| {
+        format!(", {} left", describe_left(left))
     })
 }
 
-/// The gateway's clock, and whether it is trusted.
-fn clock_text(data: &Data) -> String {
-    let now = data.now.strftime("%H:%M:%S UTC");
-    let doubt = data.status.alarms.contains_key("clock");
-    let state = if doubt {
-        "in doubt: see the alarm"
-    } else {
-        "trusted"
+/// The gateway's clock, whether it is trusted, and what keeps it right: in few words if the width
+/// has no room for more.
+fn clock_text(data: &Data, width: usize) -> String {
+    let clock = &data.status.clock;
+    let text = format!("clock    {}", describe_clock(clock));
+    if text.chars().count() <= width || !clock.trusted {
+        return text;
+    }
+    let keeper = match (&clock.service, clock.synchronised) {
+        (Some(_), Some(false)) => "not synchronised",
+        (Some(service), _) => service,
+        (None, _) => "no time service",
     };
-    format!("clock    {now}, {state}")
+    format!("clock    trusted, {}", plain(keeper))
 }
 
 fn unfinished_text(data: &Data) -> Option<String> {

@@ -27,6 +27,7 @@ pub enum KeyAction {
     Edit,
     Discard,
     Undo,
+    Period,
     Help,
     Quit,
 }
@@ -123,6 +124,7 @@ pub const KEYS: &[Binding] = &[
     binding(A::Filter, &[Char('f')], "f", "show only the rows that contain a text").hint(Lists, "filter"),
     binding(A::Sort, &[Char('s')], "s", "sort by the next column").hint(Lists, "sort"),
     binding(A::Reverse, &[Char('S')], "S", "reverse the order").within(Lists),
+    binding(A::Period, &[Char('t')], "t", "choose the period of the sentence: shift, day, last hour, or since a time").hint(Always, "period"),
     binding(A::Panel, &[Char('1'), Char('2'), Char('3'), Char('4'), Char('5'), Char('6'), Char('7'), Char('8'), Char('9'), Char('0')], "1 ... 9, 0", "the panel with this number"),
     binding(A::NextPanel, &[KeyCode::Tab, KeyCode::Right], "Tab, →", "next panel").hint(Always, "panel"),
     binding(A::PreviousPanel, &[KeyCode::BackTab, KeyCode::Left], "Shift-Tab, ←", "previous panel"),

@@ -1,4 +1,4 @@
-//! Rates and times left, from successive states of the gateway.
+//! Rates, from successive states of the gateway.
 
 use std::collections::VecDeque;
 
@@ -19,14 +19,12 @@ pub struct Rates {
     pub posted: VecDeque<u64>,
     /// Odoo's response time in milliseconds.
     pub latency: VecDeque<u64>,
-    first: Option<(Timestamp, u64)>,
     last: Option<(Timestamp, u64, u64)>,
 }
 
 impl Rates {
     pub fn add(&mut self, status: &Status, now: Timestamp) {
         let (stored, posted) = (status.events.stored, status.events.posted);
-        self.first.get_or_insert((now, status.journal.bytes));
         if let Some((then, stored_then, posted_then)) = self.last.replace((now, stored, posted)) {
             let Ok(millis @ 1..) = u64::try_from(now.duration_since(then).as_millis()) else {
                 return;
@@ -37,19 +35,6 @@ impl Rates {
             push(&mut self.posted, rate(posted, posted_then));
             push(&mut self.latency, status.odoo.latency_ms.unwrap_or(0));
         }
-    }
-
-    /// Bytes a second by which the journal has grown since the screen was opened. `None`: it did
-    /// not grow, or the screen was opened less than a minute ago.
-    #[must_use]
-    pub fn growth(&self, bytes: u64, now: Timestamp) -> Option<f64> {
-        let (then, bytes_then) = self.first?;
-        let seconds = now.duration_since(then).as_secs_f64();
-        let grown = bytes.checked_sub(bytes_then).filter(|grown| *grown > 0)?;
-        // Exact enough for a forecast.
-        #[allow(clippy::cast_precision_loss)]
-        let rate = grown as f64 / seconds;
-        (seconds >= 60.0).then_some(rate)
     }
 }
 
@@ -65,19 +50,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_events_a_second_and_growth_is_bytes_a_second() {
+    fn rates_are_events_a_second() {
         let mut rates = Rates::default();
         let mut status = Status::default();
         let at = |second| Timestamp::from_second(second).unwrap();
         rates.add(&status, at(0));
-        (status.events.stored, status.journal.bytes) = (10, 6_000);
+        status.events.stored = 10;
         rates.add(&status, at(2));
         assert_eq!(rates.stored, [50], "tenths");
         // The clock stood still or went back: there is no rate.
         rates.add(&status, at(2));
         assert_eq!(rates.stored, [50]);
-        assert_eq!(rates.growth(6_000, at(59)), None);
-        assert_eq!(rates.growth(6_000, at(60)), Some(100.0));
-        assert_eq!(rates.growth(0, at(60)), None);
     }
 }

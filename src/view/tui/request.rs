@@ -5,6 +5,7 @@
 use ratatui::text::Line;
 
 use super::keys::Hint;
+use super::period::Period;
 use crate::document::DocumentNumber;
 use crate::event::RejectedNumber;
 
@@ -54,20 +55,6 @@ pub enum Request {
     },
 }
 
-impl Request {
-    /// The documents whose outcome the screen shows afterwards.
-    #[must_use]
-    pub fn documents(&self) -> &[DocumentNumber] {
-        match self {
-            Self::Retry { numbers, .. } | Self::Discard { numbers, .. } => numbers,
-            Self::Edit { number, .. } | Self::Undiscard { number, .. } => {
-                std::slice::from_ref(number)
-            }
-            _ => &[],
-        }
-    }
-}
-
 /// The effect of a key on a dialog.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
@@ -75,6 +62,8 @@ pub enum Step {
     /// Close the dialog without a decision.
     Close,
     Done(Request),
+    /// Close the dialog and count since another time.
+    Period(Period),
 }
 
 /// The text of a box.

@@ -25,7 +25,13 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
     app.targets.clear();
     let is_small = height < HEIGHT_FOR_FRAME;
     let sentence = sentence_lines(app, if height < 30 { 1 } else { 3 });
-    let sentence_rows = rows_of(&sentence, width, if is_small { 2 } else { 6 }).max(1);
+    let most = match (&app.no_answer, is_small) {
+        // The rest of the screen is old: what to do is more important.
+        (Some(_), _) => 9,
+        (None, true) => 2,
+        (None, false) => 6,
+    };
+    let sentence_rows = rows_of(&sentence, width, most).max(1);
     let (tabs, tab_places) = lay_tabs(app, width);
     let (bottom, keys) = bottom_lines(app, width);
     let bottom_rows = u16::try_from(bottom.len())
@@ -90,7 +96,9 @@ fn draw_title(frame: &mut Frame, area: Rect, app: &App) {
         Some(_) => {
             let status = &app.data.status;
             let (version, site) = (plain(&status.version), plain(&status.site));
-            format!("stockrelay {version}  {site}, up {}", span(status.uptime_s))
+            let up = span(status.uptime_s);
+            let period = app.period.name();
+            format!("stockrelay {version}  {site}, up {up}, period: {period}")
         }
         None => format!("stockrelay {}", env!("CARGO_PKG_VERSION")),
     };
@@ -132,13 +140,17 @@ fn sentence_lines(app: &App, todos: usize) -> Vec<Line<'static>> {
             app.theme.text(Role::Heading),
         ),
     ])];
-    // Why the link is not up.
+    // Why the link is not up, unless a task below has it.
+    let is_shown = |why: &str| {
+        let why = plain(why.trim_end_matches('.'));
+        todo.iter().take(todos).any(|task| task.what.contains(&why))
+    };
     let detail = data
         .status
         .odoo
         .detail
         .as_ref()
-        .filter(|_| app.no_answer.is_none());
+        .filter(|why| app.no_answer.is_none() && !is_shown(why));
     if let Some(why) = detail {
         lines.push(Line::from(format!("    {}", plain(why))));
     }

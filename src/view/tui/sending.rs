@@ -1,16 +1,31 @@
 //! Sends the requests of a person to the daemon, and describes the results.
 
-use serde_json::json;
+use std::collections::BTreeSet;
 
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::data::Subject;
 use super::request::Request;
 use crate::document::DocumentNumber;
+use crate::event::RejectedNumber;
 use crate::view::client::{Client, ClientError};
 use crate::view::commands::{describe_resent, dismiss_many, retry_all};
-use crate::view::records::{DocumentDetail, RejectedView, Resent};
+use crate::view::records::{DocumentDetail, RejectedView, Resent, Undecided};
 use crate::view::table::counted;
 
-/// The result of a request: a text, and the documents that the daemon decided about.
-pub type Outcome = (String, Vec<DocumentNumber>);
+/// The limit of documents in one request about several.
+const DOCUMENTS_MAX: usize = 500;
+
+/// The result of a request: a text, and the documents and readings that the daemon decided about.
+pub type Outcome = (String, Vec<Subject>);
+
+/// What the gateway decided about several documents.
+#[derive(Debug, Deserialize)]
+struct Several {
+    #[serde(default)]
+    undecided: Vec<Undecided>,
+}
 
 /// Sends a request. An error is a text, too.
 pub async fn execute(client: &Client, request: Request) -> Outcome {
@@ -24,14 +39,12 @@ async fn send(client: &Client, request: Request) -> Result<Outcome, ClientError>
     let text = match request {
         Request::Quit => String::new(),
         Request::Retry { numbers, with } => {
-            return decide(client, &numbers, "retry", &json!({ "with": with })).await;
+            return decide(client, &numbers, "retry", json!({ "with": with })).await;
         }
         Request::Discard { numbers, reason } => {
-            return decide(client, &numbers, "discard", &json!({ "reason": reason })).await;
+            return decide(client, &numbers, "discard", json!({ "reason": reason })).await;
         }
-        Request::Edit { number, body } => {
-            return decide(client, &[number], "edit", &body).await;
-        }
+        Request::Edit { number, body } => return decide_one(client, number, "edit", &body).await,
         Request::Undiscard { number, reason } => {
             let path = format!("/v1/documents/{number}/undiscard");
             let detail: DocumentDetail = client.post(&path, &json!({ "reason": reason })).await?;
@@ -40,7 +53,7 @@ async fn send(client: &Client, request: Request) -> Result<Outcome, ClientError>
                 "Document {} replaces document {number}: {}",
                 new.number, new.state
             );
-            return Ok((text, vec![number]));
+            return Ok((text, vec![Subject::Document(number)]));
         }
         Request::RetryAll { code, with } => {
             let retried = retry_all(client, json!({ "code": code, "with": with })).await?;
@@ -51,25 +64,12 @@ async fn send(client: &Client, request: Request) -> Result<Outcome, ClientError>
             payload,
             reason,
         } => {
-            let mut text = String::new();
-            for number in numbers {
-                let path = format!("/v1/rejected/{number}/resend");
-                let body = json!({ "payload": payload, "reason": reason });
-                let resent: Resent = client.post(&path, &body).await?;
-                text = describe_resent(&resent);
-            }
-            text
+            let body = json!({ "payload": payload, "reason": reason });
+            return resend(client, &numbers, &body).await;
         }
         Request::Dismiss { numbers, reason } => {
-            for number in &numbers {
-                let path = format!("/v1/rejected/{number}/dismiss");
-                let body = json!({ "reason": reason });
-                let _: RejectedView = client.post(&path, &body).await?;
-            }
-            format!(
-                "{} dismissed",
-                counted(numbers.len() as u64, "rejected reading")
-            )
+            let body = json!({ "reason": reason });
+            return dismiss(client, &numbers, &body).await;
         }
         Request::DismissAll { upto, code, reason } => {
             let body = json!({ "upto": upto, "code": code, "reason": reason });
@@ -80,41 +80,107 @@ async fn send(client: &Client, request: Request) -> Result<Outcome, ClientError>
     Ok((text, Vec::new()))
 }
 
-/// Decides about each document. A document that cannot be decided about ends the request, and the
-/// text has the reason.
+/// Retries or discards documents: all in one request.
 async fn decide(
     client: &Client,
     numbers: &[DocumentNumber],
     decision: &str,
-    body: &serde_json::Value,
+    mut body: Value,
 ) -> Result<Outcome, ClientError> {
-    let mut decided = Vec::new();
-    let mut text = String::new();
-    for number in numbers {
-        let path = format!("/v1/parked/{number}/{decision}");
-        let detail: DocumentDetail = match client.post(&path, body).await {
-            Ok(detail) => detail,
-            Err(error) if decided.is_empty() => return Err(error),
-            Err(error) => {
-                let done = counted(decided.len() as u64, "document");
-                return Ok((
-                    format!("{done} decided, then document {number}: {error}"),
-                    decided,
-                ));
-            }
-        };
-        let (new, state) = (detail.document.number, &detail.document.state);
-        text = match detail.replaces.filter(|_| decision == "edit") {
-            Some(old) => format!("Document {new} replaces document {old} and is now {state}"),
-            None => format!("Document {new} is now {state}"),
-        };
-        decided.push(*number);
+    if let [number] = numbers {
+        return decide_one(client, *number, decision, &body).await;
     }
-    if decided.len() > 1 {
+    let (mut decided, mut undecided) = (Vec::new(), Vec::new());
+    for part in numbers.chunks(DOCUMENTS_MAX) {
+        body["ids"] = json!(part);
+        let path = format!("/v1/parked/{decision}");
+        let several: Several = match client.post(&path, &body).await {
+            Ok(several) => several,
+            Err(error) if decided.is_empty() => return Err(error),
+            Err(error) => return Ok(stopped("document", decided, &error)),
+        };
+        let left: BTreeSet<&str> = several.undecided.iter().map(|it| it.id.as_str()).collect();
+        let is_decided = |number: &&DocumentNumber| !left.contains(number.to_string().as_str());
+        let new = part.iter().filter(is_decided);
+        decided.extend(new.map(|number| Subject::Document(*number)));
+        undecided.extend(several.undecided);
+    }
+    let done = match decision {
+        "retry" => "sent again",
+        _ => "discarded",
+    };
+    let mut text = format!("{} {done}", counted(decided.len() as u64, "document"));
+    if let Some(first) = undecided.first() {
+        let left = counted(undecided.len() as u64, "document");
         text = format!(
-            "{} decided: {decision}",
-            counted(decided.len() as u64, "document")
+            "{text}; {left} not, the first is {}: {}",
+            first.id, first.error
         );
     }
     Ok((text, decided))
+}
+
+async fn decide_one(
+    client: &Client,
+    number: DocumentNumber,
+    decision: &str,
+    body: &Value,
+) -> Result<Outcome, ClientError> {
+    let path = format!("/v1/parked/{number}/{decision}");
+    let detail: DocumentDetail = client.post(&path, body).await?;
+    let (new, state) = (detail.document.number, &detail.document.state);
+    let text = match detail.replaces.filter(|_| decision == "edit") {
+        Some(old) => format!("Document {new} replaces document {old} and is now {state}"),
+        None => format!("Document {new} is now {state}"),
+    };
+    Ok((text, vec![Subject::Document(number)]))
+}
+
+/// Sends rejected readings again. The first one that is rejected again ends the request.
+async fn resend(
+    client: &Client,
+    numbers: &[RejectedNumber],
+    body: &Value,
+) -> Result<Outcome, ClientError> {
+    let (mut text, mut decided) = (String::new(), Vec::new());
+    for number in numbers {
+        let path = format!("/v1/rejected/{number}/resend");
+        let resent: Resent = match client.post(&path, body).await {
+            Ok(resent) => resent,
+            Err(error) if decided.is_empty() => return Err(error),
+            Err(error) => return Ok(stopped("rejected reading", decided, &error)),
+        };
+        text = describe_resent(&resent);
+        decided.push(Subject::Rejected(*number));
+    }
+    if decided.len() > 1 {
+        let readings = counted(decided.len() as u64, "rejected reading");
+        text = format!("{readings} sent again");
+    }
+    Ok((text, decided))
+}
+
+async fn dismiss(
+    client: &Client,
+    numbers: &[RejectedNumber],
+    body: &Value,
+) -> Result<Outcome, ClientError> {
+    let mut decided = Vec::new();
+    for number in numbers {
+        let path = format!("/v1/rejected/{number}/dismiss");
+        let dismissed: Result<RejectedView, _> = client.post(&path, body).await;
+        match dismissed {
+            Ok(_) => decided.push(Subject::Rejected(*number)),
+            Err(error) if decided.is_empty() => return Err(error),
+            Err(error) => return Ok(stopped("rejected reading", decided, &error)),
+        }
+    }
+    let readings = counted(decided.len() as u64, "rejected reading");
+    Ok((format!("{readings} dismissed"), decided))
+}
+
+/// The result of a request that an error ended after it was carried out in part.
+fn stopped(what: &str, decided: Vec<Subject>, error: &ClientError) -> Outcome {
+    let done = counted(decided.len() as u64, what);
+    (format!("{done} decided, then an error: {error}"), decided)
 }

@@ -8,19 +8,28 @@ use super::request::{Request, Shown, Step};
 use super::typing::{draw_typed, type_key};
 use crate::event::RejectedNumber;
 use crate::view::records::RejectedView;
+use crate::view::table::plain;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correct {
     number: RejectedNumber,
     payload: String,
+    /// What is changed in the text with which the box begins. `None`: nothing.
+    suggestion: Option<String>,
 }
 
 impl Correct {
+    /// The box begins with the nearest valid form, if the gateway knows one.
     #[must_use]
     pub fn new(rejected: &RejectedView) -> Self {
+        let suggestion = rejected.suggestion.as_ref();
+        let suggested = suggestion.and_then(|suggestion| suggestion.payload.clone());
         Self {
             number: rejected.number,
-            payload: rejected.payload.clone(),
+            suggestion: suggestion
+                .filter(|_| suggested.is_some())
+                .map(|it| it.text.clone()),
+            payload: suggested.unwrap_or_else(|| rejected.payload.clone()),
         }
     }
 
@@ -41,16 +50,21 @@ impl Correct {
 
     #[must_use]
     pub fn show(&self) -> Shown {
+        let changed = self.suggestion.as_ref().map(|text| {
+            let text = format!("Changed already: {}. Check it.", plain(text));
+            [Line::from(text), Line::default()]
+        });
+        let mut lines = vec![
+            Line::from(
+                "Type what the device should have sent: a code, or a JSON event. The gateway checks it, and stores an event only if it is right.",
+            ),
+            Line::default(),
+        ];
+        lines.extend(changed.into_iter().flatten());
+        lines.extend([draw_typed(&self.payload, true), Line::default()]);
         Shown {
             title: format!("Correct rejected reading {}", self.number),
-            lines: vec![
-                Line::from(
-                    "Type what the device should have sent: a code, or a JSON event. The gateway checks it, and stores an event only if it is right.",
-                ),
-                Line::default(),
-                draw_typed(&self.payload, true),
-                Line::default(),
-            ],
+            lines,
             hints: vec![
                 Hint::new(KeyCode::Enter, "Enter", "send again"),
                 Hint::new(KeyCode::Esc, "Esc", "cancel"),

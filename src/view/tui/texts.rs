@@ -2,6 +2,7 @@
 
 use super::data::Data;
 use super::theme::Role;
+use crate::event::RejectedNumber;
 use crate::reason::Action;
 use crate::view::reasons::choices_for;
 use crate::view::records::{DocumentView, LineView};
@@ -82,4 +83,16 @@ pub fn describe_outcome(document: &DocumentView, data: &Data) -> Option<(String,
         _ => String::new(),
     };
     Some((format!("now {state}{more}"), Role::of_state(state)))
+}
+
+/// The outcome of a decision about a rejected reading that a person made in this session. `None`:
+/// there was none.
+pub fn describe_settled(number: RejectedNumber, data: &Data) -> Option<(String, Role)> {
+    let rejected = data.settled.get(&number)?;
+    let Some(settled) = &rejected.settled else {
+        return Some(("decided; reading the outcome".to_owned(), Role::Watch));
+    };
+    let state = rejected.state.as_str();
+    let text = format!("now {state}: {}", plain(&settled.note));
+    Some((text, Role::of_state(state)))
 }

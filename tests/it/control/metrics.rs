@@ -14,6 +14,7 @@ use super::Served;
 async fn metrics_add_up_and_health_is_about_taking_what_is_scanned() {
     let served = Served::start();
     served.fill().await;
+    served.board.disk_free(Some(4_096));
     served.board.odoo(|odoo| odoo.link = Link::Down);
     served.board.source(SourceKind::Broker, |source| {
         source.state = "down".to_owned();
@@ -53,6 +54,8 @@ async fn metrics_add_up_and_health_is_about_taking_what_is_scanned() {
         "stockrelay_odoo_link{state=\"down\"} 1",
         "stockrelay_source_up{source=\"mqtt.broker\"} 0",
         "stockrelay_journal_budget_bytes 1073741824",
+        "stockrelay_journal_disk_free_bytes 4096",
+        "stockrelay_clock_trusted 1",
     ] {
         assert!(
             metrics.lines().any(|found| found == line),

@@ -209,3 +209,44 @@ async fn what_is_sent_again_is_read_as_it_came_and_never_guessed_to_be_a_scan() 
     );
     served.stop().await;
 }
+
+#[tokio::test]
+async fn the_nearest_valid_form_is_stored_when_a_person_sends_it() {
+    let served = Served::start();
+    let event = br#"{"id":"8","type":"tranfser","product":"P","from":"A","to":"B",}"#;
+    let long = [b"{'a': '".as_slice(), &[b'x'; 2_000], b"'}"].concat();
+    let batch = vec![
+        Err(Rejection {
+            channel: Some(Channel::Event),
+            ..rejection("pda-3", event, 1)
+        }),
+        Err(rejection("pda-3", b"nonsense", 2)),
+        Err(rejection("pda-3", &long, 3)),
+    ];
+    served.journal.inbox().append(batch).await.unwrap();
+    let list = served.get("/v1/rejected?state=open").await;
+    let suggestion = list["rejected"][0]["suggestion"].clone();
+    assert_eq!(
+        suggestion["text"],
+        "no comma before a closing bracket; type transfer in place of tranfser"
+    );
+    assert_eq!(list["rejected"][1]["suggestion"], json!(null));
+    // The list has only the beginning of a long payload, the page has all.
+    assert_eq!(list["rejected"][2]["suggestion"], json!(null));
+    let page = served.get("/v1/rejected/3").await;
+    assert_eq!(
+        page["suggestion"]["text"]
+            .as_str()
+            .unwrap()
+            .split(';')
+            .next(),
+        Some("double quotes in place of single ones")
+    );
+    let body = json!({ "payload": suggestion["payload"] });
+    let resent = served.post("/v1/rejected/1/resend", body).await.unwrap();
+    assert_eq!(resent["events"], json!([1]));
+    let settled = served.get("/v1/rejected/1").await;
+    assert_eq!(settled["state"], "resent");
+    assert_eq!(settled["suggestion"], json!(null));
+    served.stop().await;
+}

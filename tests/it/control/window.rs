@@ -2,7 +2,7 @@
 
 use super::{Served, refused};
 use serde_json::{Value, json};
-use stockrelay::board::Link;
+use stockrelay::board::{ClockView, Link};
 use stockrelay::clock;
 use stockrelay::config::{ShiftRules, Shifts};
 use stockrelay::view::answer::answer;
@@ -86,5 +86,37 @@ async fn a_wrong_time_is_refused_with_an_example() {
             "{refusal}"
         );
     }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn the_status_has_the_growth_of_the_day_the_disk_and_the_clock() {
+    let served = Served::start();
+    served.fill().await;
+    let status = served.get("/v1/status").await;
+    assert_eq!(status["journal"]["growth"], Value::Null);
+    assert_eq!(status["journal"]["disk_free_bytes"], Value::Null);
+    // The daemon has noted a size that was smaller by 4,096 bytes.
+    let bytes = status["journal"]["bytes"].as_u64().unwrap();
+    let now = clock::now();
+    served.board.note_size(now, bytes - 4_096);
+    served.board.disk_free(Some(40 << 30));
+    served.board.clock(ClockView {
+        trusted: false,
+        service: Some("chrony".to_owned()),
+        synchronised: None,
+    });
+    let status = served.get("/v1/status").await;
+    assert_eq!(
+        status["journal"]["growth"],
+        json!({"since": now, "bytes": 4_096})
+    );
+    assert_eq!(status["journal"]["disk_free_bytes"], 40_u64 << 30);
+    assert_eq!(
+        status["clock"],
+        json!({"trusted": false, "service": "chrony", "synchronised": null})
+    );
+    let day = served.get("/v1/status?since=day").await;
+    assert_eq!(day["window"]["begin"], "day");
     served.stop().await;
 }

@@ -7,13 +7,17 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::json;
-use stockrelay::board::{DeviceView, DriftView, Link, SourceView};
+use stockrelay::board::{
+    ClockView, DeviceView, DriftView, Growth, LastView, Link, PendingView, SourceView,
+};
+use stockrelay::decode::Suggestion;
 use stockrelay::document::{DocumentNumber, Reason};
 use stockrelay::event::{Name, RejectedNumber, Seq};
 use stockrelay::view::control::{EffectiveKey, EffectiveView};
 use stockrelay::view::records::{
-    CodeNameView, ConfigHistory, DocumentDetail, DocumentView, EventView, Hit, HitKind, LineView,
-    LogLine, LogPage, OrderLineView, OrderPage, OrderView, RejectedView, StepView, Trace, WorkView,
+    CodeNameView, ConfigHistory, ConfigHistoryEntry, DocumentDetail, DocumentView, EventView, Hit,
+    HitKind, LineView, LogLine, LogPage, OrderLineView, OrderPage, OrderView, RejectedView,
+    StepView, Trace, WorkView,
 };
 use stockrelay::view::snapshot::{Device, Source, Status};
 use stockrelay::view::tui::{App, DeviceEvents, Found, Need, Reply, Request, Theme, Update, draw};
@@ -48,7 +52,7 @@ impl Gateway {
             Need::Parked { .. } => Reply::Parked(self.parked.clone()),
             Need::Rejected { .. } => Reply::Rejected(self.rejected.clone()),
             Need::Orders => Reply::Orders(orders()),
-            Need::Config => Reply::Config(Box::new(config()), ConfigHistory::default()),
+            Need::Config => Reply::Config(Box::new(config()), history()),
             Need::Log => Reply::Log(log()),
             Need::Events { device, .. } => Reply::Events(DeviceEvents {
                 events: vec![
@@ -214,6 +218,22 @@ pub fn event(device: &str, seq: u64, state: &str) -> EventView {
     }
 }
 
+fn history() -> ConfigHistory {
+    let entry = |serial, outcome: &str, reason: &str| ConfigHistoryEntry {
+        at: at("07:15:30"),
+        by: "mqtt.broker".to_owned(),
+        serial,
+        outcome: outcome.to_owned(),
+        reason: reason.to_owned(),
+    };
+    ConfigHistory {
+        history: vec![
+            entry(42, "rolled-back", "the link to Odoo is held"),
+            entry(41, "confirmed", ""),
+        ],
+    }
+}
+
 fn trace() -> Trace {
     let detail = detail(document(66, "posted"));
     Trace {
@@ -365,6 +385,16 @@ pub fn well() -> Gateway {
     status.odoo.since = Some(at("08:13:16"));
     status.journal.bytes = 3 << 20;
     status.journal.budget_bytes = 1 << 30;
+    status.journal.disk_free_bytes = Some(40 << 30);
+    status.journal.growth = Some(Growth {
+        since: at("00:00:30"),
+        bytes: 1 << 20,
+    });
+    status.clock = ClockView {
+        service: Some("systemd-timesyncd".to_owned()),
+        synchronised: Some(true),
+        ..ClockView::default()
+    };
     status.sources = vec![
         source("mqtt.listen", "up", None),
         source("scanner:dock-1", "up", None),
@@ -489,6 +519,30 @@ pub fn many_faults() -> Gateway {
     gateway
 }
 
+/// Central IT pushed a bundle that the gateway has not applied yet.
+pub fn pending() -> Gateway {
+    let mut gateway = well();
+    gateway.status.config.pending = Some(PendingView {
+        serial: 43,
+        state: "watching".to_owned(),
+        since: at("08:10:00"),
+        until: Some(at("08:25:00")),
+        reason: Some("the link to Odoo has not been up for 10 minutes yet".to_owned()),
+    });
+    gateway
+}
+
+pub fn refused() -> Gateway {
+    let mut gateway = well();
+    gateway.status.config.last = Some(LastView {
+        serial: 43,
+        outcome: "refused".to_owned(),
+        reason: Some("config.toml:7: documents.idle_s: found 0".to_owned()),
+        at: at("08:10:00"),
+    });
+    gateway
+}
+
 pub fn rejected() -> Gateway {
     rejected_with("4006381333931".to_owned())
 }
@@ -513,7 +567,28 @@ pub fn rejected_with(payload: String) -> Gateway {
         payload,
         state: "open".to_owned(),
         settled: None,
+        suggestion: None,
     }];
+    gateway
+}
+
+/// A rejected event of which the gateway knows the nearest valid form.
+pub fn suggested() -> Gateway {
+    let event = |kind: &str| {
+        format!(
+            r#"{{"type": "{kind}", "product": "4006381333931", "from": "LOC-A-01", "to": "LOC-A-02"}}"#
+        )
+    };
+    let mut gateway = rejected_with(event("tranfser"));
+    let reading = &mut gateway.rejected[0];
+    reading.channel = Some("event".to_owned());
+    reading.code = "unknown-type".to_owned();
+    reading.message =
+        "field type: found \"tranfser\"; accepted is one of receive, transfer, pick".to_owned();
+    reading.suggestion = Some(Suggestion {
+        text: "type transfer in place of tranfser".to_owned(),
+        payload: Some(event("transfer")),
+    });
     gateway
 }
 

@@ -4,10 +4,14 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use serde_json::json;
 use stockrelay::document::{DocumentNumber, Reason};
 use stockrelay::event::RejectedNumber;
-use stockrelay::view::tui::{Click, Request, keys_as_markdown};
+use stockrelay::view::records::StepView;
+use stockrelay::view::tui::{
+    Click, Need, Period, Reply, Request, Subject, Update, keys_as_markdown,
+};
 
 use super::fixtures::{
-    app, asking, frame, many_faults, parked, press, refresh, rejected, rejected_with, shown, well,
+    app, asking, at, frame, many_faults, parked, press, refresh, rejected, rejected_with, shown,
+    well,
 };
 
 const SMALL: (u16, u16) = (40, 12);
@@ -123,7 +127,8 @@ fn a_row_shows_the_outcome_of_its_decision() {
             with: None
         }
     );
-    app.finish("Document 61 is now waiting".to_owned(), &numbers);
+    let decided = [Subject::Document(numbers[0])];
+    app.finish("Document 61 is now waiting".to_owned(), &decided);
     assert!(shown(&mut app, NORMAL).contains("Document 61 is now waiting"));
     // Parked again, it shows the reason of today.
     gateway.parked[0].reason = Some(Reason {
@@ -142,6 +147,83 @@ fn a_row_shows_the_outcome_of_its_decision() {
     refresh(&mut app, &gateway);
     let screen = shown(&mut app, NORMAL);
     assert!(screen.contains("now posted as WH/INT/00061"), "{screen}");
+}
+
+#[test]
+fn a_rejected_reading_shows_its_outcome() {
+    let mut gateway = super::fixtures::suggested();
+    let mut app = app(&gateway);
+    let request = press(&mut app, &gateway, "5e\n").unwrap();
+    let number = RejectedNumber::new(1);
+    let Request::Resend {
+        numbers, payload, ..
+    } = request
+    else {
+        panic!("{request:?}")
+    };
+    assert_eq!(numbers, [number]);
+    // Enter alone sends the suggestion.
+    assert!(payload.unwrap().starts_with(r#"{"type": "transfer""#));
+    app.finish("event 4813".to_owned(), &[Subject::Rejected(number)]);
+    let screen = shown(&mut app, LARGE);
+    assert!(screen.contains("decided; reading the"), "{screen}");
+    let reading = &mut gateway.rejected[0];
+    reading.state = "resent".to_owned();
+    reading.settled = Some(StepView {
+        at: at("08:15:00"),
+        state: "resent".to_owned(),
+        by: "user:anna".to_owned(),
+        note: "as event 4813".to_owned(),
+    });
+    // The daemon lists open readings alone, and answers the reading by its number.
+    assert!(app.needs().contains(&Need::Reading(number)));
+    let answer = Reply::Reading(Box::new(gateway.rejected[0].clone()));
+    gateway.status.events.rejected_open = 0;
+    let answers = vec![Reply::Rejected(Vec::new()), answer];
+    let update = Update::Gateway(Box::new(gateway.status.clone()), answers);
+    app.update(update, at("08:15:31"));
+    let screen = shown(&mut app, LARGE);
+    assert!(screen.contains("now resent: as event 4"), "{screen}");
+    assert_eq!(app.data.needs_of_outcomes(), []);
+}
+
+#[test]
+fn a_socket_without_permission_names_the_group_and_the_command() {
+    use stockrelay::view::client::ClientError;
+    let mut app = app(&well());
+    let socket = "/proc/1/no-such-directory/control.sock".into();
+    let why = ClientError::NotPermitted(socket).to_string();
+    app.update(Update::NoAnswer(why), at("08:15:31"));
+    for size in [SMALL, NORMAL, LARGE] {
+        let screen = shown(&mut app, size).replace(['\n', ' '], "");
+        assert!(screen.contains("Notconnected"), "{screen}");
+        assert!(screen.contains("usermod-aGstockrelay-view"), "{screen}");
+    }
+}
+
+#[test]
+fn a_person_chooses_the_period_of_the_sentence() {
+    let gateway = parked();
+    let mut app = app(&gateway);
+    assert_eq!(app.wanted().0, Period::Shift);
+    for (keys, period, name) in [
+        ("td", Period::Day, "period: day"),
+        ("th", Period::LastHour, "period: last hour"),
+        (
+            "t06:00\n",
+            Period::Since(at("06:00:00")),
+            "period: chosen time",
+        ),
+        ("ts", Period::Shift, "period: shift"),
+    ] {
+        press(&mut app, &gateway, keys);
+        assert_eq!(app.wanted().0, period, "{keys}");
+        assert!(app.dialog.is_none(), "{keys}");
+        let screen = shown(&mut app, NORMAL);
+        assert!(screen.contains(name), "{keys}: {screen}");
+    }
+    press(&mut app, &gateway, "t6\n");
+    assert!(app.dialog.is_some(), "6 is no time");
 }
 
 #[test]

@@ -28,10 +28,23 @@ pub fn write_view(text: &mut PageText<'_>, rejected: &RejectedView) {
             format!("{} by {}: {}", settled.at, settled.by, settled.note),
         );
     }
+    if let Some(suggestion) = &rejected.suggestion {
+        text.heading("Nearest valid form");
+        text.line(&suggestion.text);
+        if let Some(payload) = &suggestion.payload {
+            text.line(payload);
+        }
+    }
     if rejected.state == "open" {
         text.heading("What you can do");
         text.line("r  send it again: choose this after you have fixed the cause");
-        text.line("e  correct it: choose this if you know what the device should have sent");
+        let begin = match rejected.suggestion.as_ref().map(|it| it.payload.is_some()) {
+            Some(true) => ", beginning with the nearest valid form",
+            _ => "",
+        };
+        text.line(format!(
+            "e  correct it{begin}: choose this if you know what the device should have sent"
+        ));
         text.line("d  dismiss it: choose this if nothing was moved");
         text.line("");
     }

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use jiff::tz::TimeZone;
 use ratatui::crossterm::event::KeyCode;
 
 use super::{App, OPENED_MAX, Prompt, PromptKind, View};
 use crate::view::tui::data::Subject;
+use crate::view::tui::dialog::Dialog;
 use crate::view::tui::keys::KeyAction;
 use crate::view::tui::list::{List, ListRow};
 use crate::view::tui::page::OpenPage;
 use crate::view::tui::panels::{EVENTS, FOUND, PANELS};
+use crate::view::tui::period_box::PeriodBox;
 use crate::view::tui::request::Request;
 use crate::view::tui::wrap::Scroll;
 
@@ -46,6 +49,11 @@ impl App {
             }
             KeyAction::Mark => self.mark(),
             KeyAction::MarkAll => self.mark_all(),
+            KeyAction::Period => {
+                let window = self.data.status.window.as_ref();
+                let zone = window.map_or(TimeZone::UTC, |window| window.time_zone().0);
+                self.dialog = Some(Dialog::Period(PeriodBox::new(zone, self.data.now)));
+            }
             KeyAction::Retry
             | KeyAction::RetryAll
             | KeyAction::Edit
