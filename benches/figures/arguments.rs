@@ -8,8 +8,8 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench --")]
 pub struct Arguments {
-    /// What to measure: ingest, latency, feedback, million, single, year, lists, search, drain,
-    /// hostile.
+    /// What to measure: ingest, latency, feedback, million, single, year, lists, search, top,
+    /// drain, hostile.
     /// After `hostile`: the names of attacks. Without a name: ingest, latency, feedback and
     /// million.
     pub names: Vec<String>,

@@ -26,6 +26,7 @@ mod process;
 mod search;
 mod simulation;
 mod single;
+mod top;
 mod trace;
 mod year;
 
@@ -44,7 +45,10 @@ fn main() -> Measured {
     let arguments = Arguments::parse();
     let wanted = &arguments.names;
     let wants = |name: &str| {
-        let alone = ["single", "year", "lists", "drain", "hostile"].contains(&name);
+        let alone = [
+            "single", "year", "lists", "search", "top", "drain", "hostile",
+        ]
+        .contains(&name);
         wanted.is_empty() && !alone || wanted.iter().any(|wanted| wanted == name)
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -76,6 +80,9 @@ fn main() -> Measured {
     }
     if wants("search") {
         runtime.block_on(search::search(&arguments))?;
+    }
+    if wants("top") {
+        runtime.block_on(top::top())?;
     }
     if wants("drain") {
         runtime.block_on(drain::drain())?;

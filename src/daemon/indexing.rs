@@ -19,7 +19,7 @@ const PAGE_EVENTS: usize = 512;
 /// With more new events a second than this, it rests for [`BUSY_REST`] times its work, else for as
 /// long as its work.
 const BUSY_EVENTS: u128 = 2_000;
-const BUSY_REST: u32 = 16;
+const BUSY_REST: u32 = 64;
 
 #[derive(Debug, thiserror::Error)]
 enum Ended {

@@ -120,18 +120,24 @@ impl Filters {
     fn widen(&mut self) {
         let before = self.row_bytes;
         self.row_bytes += 1;
-        self.chunk_rows = CHUNK_BYTES / self.row_bytes;
+        self.chunk_rows = CHUNK_BYTES / (8 * self.row_bytes) * 8;
         let length = self.bits.div_ceil(self.chunk_rows);
         let old = std::mem::replace(&mut self.chunks, Vec::with_capacity(length));
-        let mut bits = 0..self.bits;
+        let mut room = 0..0;
+        let mut left = self.bits;
         for chunk in old {
-            for (row, bit) in chunk.chunks_exact(before).zip(&mut bits) {
-                let (number, at) = self.place(bit);
-                if number == self.chunks.len() {
+            let rows = CHUNK_BYTES / (8 * before) * 8;
+            for row in chunk.chunks_exact(before).take(rows.min(left)) {
+                if room.is_empty() {
                     self.chunks.push(vec![0; CHUNK_BYTES].into());
+                    room = 0..self.chunk_rows;
                 }
-                self.chunks[number][at..at + before].copy_from_slice(row);
+                if let (Some(chunk), Some(at)) = (self.chunks.last_mut(), room.next()) {
+                    let at = at * self.row_bytes;
+                    chunk[at..at + before].copy_from_slice(row);
+                }
             }
+            left = left.saturating_sub(rows);
         }
         self.chunks
             .resize_with(length, || vec![0; CHUNK_BYTES].into());
@@ -174,18 +180,29 @@ impl Filters {
 
     /// Sets the bits of a stored filter.
     fn add(&mut self, lane: usize, filter: &[u8]) {
-        for (at, byte) in filter.iter().enumerate() {
-            for bit in (0..8).filter(|bit| byte >> bit & 1 == 1) {
-                self.set(lane, 8 * at + bit);
+        // Not by `set`: a start adds all filters, and must not take long.
+        let row_bytes = self.row_bytes;
+        for (rows, byte) in self.eight_rows().zip(filter) {
+            let mut at = lane / 8;
+            for bit in 0..8 {
+                rows[at] |= (byte >> bit & 1) << (lane % 8);
+                at += row_bytes;
             }
         }
+    }
+
+    /// All rows, eight in each slice: those of a byte of a filter.
+    fn eight_rows(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        let bytes = 8 * self.row_bytes;
+        let chunks = self.chunks.iter_mut();
+        chunks.flat_map(move |chunk| chunk.chunks_exact_mut(bytes))
     }
 
     /// Frees the lane of a segment.
     fn free(&mut self, lane: usize) {
         self.lanes[lane] = None;
-        for chunk in &mut self.chunks {
-            for row in chunk.chunks_exact_mut(self.row_bytes) {
+        for rows in self.eight_rows() {
+            for row in rows.chunks_exact_mut(rows.len() / 8) {
                 row[lane / 8] &= !(1 << (lane % 8));
             }
         }
@@ -198,11 +215,17 @@ impl Filters {
         } else {
             probes(digest, self.bits).map(|bit| self.row(bit))
         };
-        (0..self.row_bytes).flat_map(move |at| {
+        let bytes = (0..self.row_bytes).map(move |at| {
             let byte = rows.iter().fold(u8::MAX, |byte, row| byte & row[at]);
-            let lanes = (0..8).filter(move |lane| byte >> lane & 1 == 1);
-            lanes.filter_map(move |lane| *self.lanes.get(8 * at + lane)?)
-        })
+            (at, byte)
+        });
+        // Nearly all are zero.
+        bytes
+            .filter(|(_, byte)| *byte != 0)
+            .flat_map(move |(at, byte)| {
+                let lanes = (0..8).filter(move |lane| byte >> lane & 1 == 1);
+                lanes.filter_map(move |lane| *self.lanes.get(8 * at + lane)?)
+            })
     }
 }
 

@@ -140,8 +140,8 @@ fn load(ids: &mut Ids, number: u32, segment: &[u8], table: &Buckets) {
 
 #[test]
 fn a_segment_of_an_older_version_is_read_and_takes_no_further_ids() {
-    let entries: Vec<u8> = (0..1_000u64)
-        .flat_map(|n| [known(n as usize).as_slice(), &n.to_le_bytes()].concat())
+    let entries: Vec<u8> = (0..1_000)
+        .flat_map(|n| [known(n).as_slice(), &(n as u64).to_le_bytes()].concat())
         .collect();
     let mut format_1 = 999u64.to_le_bytes().to_vec();
     format_1.extend([0; 8 + 1]);

@@ -582,9 +582,9 @@ pub fn suggested() -> Gateway {
     let mut gateway = rejected_with(event("tranfser"));
     let reading = &mut gateway.rejected[0];
     reading.channel = Some("event".to_owned());
-    reading.code = "unknown-type".to_owned();
-    reading.message =
-        "field type: found \"tranfser\"; accepted is one of receive, transfer, pick".to_owned();
+    "unknown-type".clone_into(&mut reading.code);
+    "field type: found \"tranfser\"; accepted is one of receive, transfer, pick"
+        .clone_into(&mut reading.message);
     reading.suggestion = Some(Suggestion {
         text: "type transfer in place of tranfser".to_owned(),
         payload: Some(event("transfer")),
