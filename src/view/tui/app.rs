@@ -185,7 +185,7 @@ impl App {
         let rows = (list.spec.rows)(&self.data, &list.of);
         self.loaded = rows.len();
         self.rows = list.arrange(rows);
-        list.sync(&self.rows);
+        list.sync(&self.rows, self.loaded);
     }
 
     /// The list that has the keys. `None`: a page has them.

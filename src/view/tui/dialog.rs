@@ -49,10 +49,10 @@ impl Dialog {
 pub fn draw(frame: &mut Frame, dialog: &Dialog, data: &Data, theme: Theme) -> Vec<(Rect, KeyCode)> {
     let rows = usize::from(frame.area().height.saturating_sub(2));
     let shown = match dialog {
-        Dialog::Ask(ask) => ask.show(),
-        Dialog::Retry(retry) => retry.show(),
+        Dialog::Ask(ask) => ask.show(data.words),
+        Dialog::Retry(retry) => retry.show(data.words),
         Dialog::Edit(edit) => edit.show(rows, data),
-        Dialog::Correct(correct) => correct.show(),
+        Dialog::Correct(correct) => correct.show(data.words),
     };
     let columns = frame.area().width.min(WIDTH).saturating_sub(2);
     let (hints, places) = lay_hints(&shown.hints, columns, theme);

@@ -8,6 +8,7 @@ use super::request::{Request, Shown, Step};
 use super::typing::{draw_typed, type_key};
 use crate::event::RejectedNumber;
 use crate::view::records::RejectedView;
+use crate::view::words::Words;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correct {
@@ -40,20 +41,21 @@ impl Correct {
     }
 
     #[must_use]
-    pub fn show(&self) -> Shown {
+    pub fn show(&self, words: Words) -> Shown {
         Shown {
-            title: format!("Correct rejected reading {}", self.number),
+            title: words.fill(
+                "Correct rejected reading {number}",
+                &[("number", &self.number.to_string())],
+            ),
             lines: vec![
-                Line::from(
-                    "Type what the device should have sent: a code, or a JSON event. The gateway checks it, and stores an event only if it is right.",
-                ),
+                Line::from(words.t("Type what the device should have sent: a code, or a JSON event. The gateway checks it, and stores an event only if it is right.").to_owned()),
                 Line::default(),
                 draw_typed(&self.payload, true),
                 Line::default(),
             ],
             hints: vec![
-                Hint::new(KeyCode::Enter, "Enter", "send again"),
-                Hint::new(KeyCode::Esc, "Esc", "cancel"),
+                Hint::new(KeyCode::Enter, "Enter", words.t("send again")),
+                Hint::new(KeyCode::Esc, "Esc", words.t("cancel")),
             ],
         }
     }

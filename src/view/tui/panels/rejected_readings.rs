@@ -4,7 +4,7 @@ use crate::view::records::RejectedView;
 use crate::view::table::plain;
 use crate::view::tui::data::{Data, Need, Subject};
 use crate::view::tui::list::{Cell, Column, ListRow, Spec};
-use crate::view::tui::parts::{ago_cell, count_cell};
+use crate::view::tui::parts::{AGO_WIDTH, ago_cell, count_cell};
 use crate::view::tui::theme::Role;
 
 /// Characters of a payload that the list shows.
@@ -15,7 +15,7 @@ pub static REJECTED: Spec = Spec {
     columns: &[
         Column::number("NUMBER", 7, 0),
         Column::filling("REASON", 0),
-        Column::new("RECEIVED", 11, 2),
+        Column::new("RECEIVED", AGO_WIDTH, 2),
         Column::new("DEVICE", 14, 1),
         Column::number("BYTES", 7, 4),
         Column::filling("PAYLOAD", 3),
@@ -45,9 +45,9 @@ fn row(rejected: &RejectedView, data: &Data) -> ListRow {
         vec![
             Cell::new(rejected.number.to_string()).order(number),
             Cell::new(plain(&rejected.code)).role(Role::Bad),
-            ago_cell(Some(rejected.received), data.now),
+            ago_cell(Some(rejected.received), data),
             plain(&rejected.device).into(),
-            count_cell(rejected.bytes),
+            count_cell(rejected.bytes, data.words),
             plain(&payload).into(),
         ],
     )
