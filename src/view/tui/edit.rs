@@ -345,7 +345,7 @@ fn is_absurd(row: &Row) -> bool {
     let (Some(before), Some(after)) = (number(&row.before), number(&row.after)) else {
         return false;
     };
-    row.name == "quantity" && before != after && after >= before * ABSURD_FACTOR
+    row.name == "quantity" && before > 0.0 && after >= before * ABSURD_FACTOR
 }
 
 /// The value of a text field of a line. `None`: the line does not have it.

@@ -282,8 +282,8 @@ fn bottom_lines(app: &App, width: u16) -> (Vec<Line<'static>>, Vec<(Rect, KeyCod
     lay_hints(&hints(app), width, app.theme)
 }
 
-/// The word of a key in the bottom line. A reading is sent again, corrected and dismissed; a document
-/// is retried, edited and discarded.
+/// The word of a key in the bottom line. A reading is sent again, corrected and dismissed; a
+/// document is retried, edited and discarded.
 fn hint_for(binding: &Binding, subject: Option<&Subject>) -> Option<&'static str> {
     let is_reading = matches!(subject, Some(Subject::Rejected(_)));
     match binding.action {

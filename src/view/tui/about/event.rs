@@ -57,7 +57,7 @@ fn write_event(text: &mut PageText<'_>, event: &EventView) {
         let lost = "This scan moved no stock: the device has no flow. Give the device a flow in devices.toml, and scan again.";
         text.styled(words.t(lost), Role::Bad);
     } else if state == "flow step" {
-        let step = "This scan is one step of a flow. The movement that the flow made of its scans is an event of its own.";
+        let step = "This scan is one step of a flow. The movement of the flow is another event.";
         text.styled(words.t(step), Role::Faint);
     }
     let who = match &event.operator {

@@ -1,4 +1,4 @@
-//! The list of the overview: what waits for a person, since when, for whom, and what to do; Enter
+//! The list of the overview: what waits for a person, its age, the person, and what to do; Enter
 //! opens it. The sentence, rates and times above it are drawn by `gauges`.
 
 use std::collections::BTreeMap;

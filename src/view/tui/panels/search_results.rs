@@ -54,9 +54,10 @@ fn row(hit: &Hit, data: &Data) -> ListRow {
     };
     let state = hit.state.as_deref().unwrap_or_default();
     let is_scan = hit.kind == HitKind::Event && hit.title.starts_with("scan ");
-    let (word, role) = match is_scan {
-        true => state_of_scan(state, hit.unused),
-        false => (name_state(state), Role::of_state(state)),
+    let (word, role) = if is_scan {
+        state_of_scan(state, hit.unused)
+    } else {
+        (name_state(state), Role::of_state(state))
     };
     let subject = subject_of(hit);
     let mut row = ListRow::new(
