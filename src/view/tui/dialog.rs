@@ -35,12 +35,12 @@ impl Dialog {
         }
     }
 
-    /// The code that a person types, and whose name the box shows.
+    /// The codes whose names the box shows.
     #[must_use]
-    pub fn typed_code(&self) -> Option<&str> {
+    pub fn codes(&self) -> Vec<&str> {
         match self {
-            Self::Edit(edit) => edit.typed_code(),
-            _ => None,
+            Self::Edit(edit) => edit.codes(),
+            _ => Vec::new(),
         }
     }
 }

@@ -21,6 +21,8 @@ use crate::view::words::Words;
 
 /// The changed lines that the last question names.
 const LINES_STATED: usize = 3;
+/// The codes whose names one request looks up.
+const CODES_MAX: usize = 20;
 /// A quantity that is so many times the old one may be a slip.
 const ABSURD_FACTOR: f64 = 10.0;
 /// Rows of the box that are not fields.
@@ -162,13 +164,29 @@ impl Edit {
     }
 
     /// The code of a product or a location that a person types.
-    pub fn typed_code(&self) -> Option<&str> {
+    fn typed_code(&self) -> Option<&str> {
         let Mode::Value(text) = &self.mode else {
             return None;
         };
         let row = self.rows.get(self.row)?;
         let is_named = ["product", "from", "to"].contains(&row.name);
         Some(text.trim()).filter(|text| is_named && !text.is_empty())
+    }
+
+    /// The codes whose names the box shows: the typed one, or those of the lines that go to Odoo.
+    pub fn codes(&self) -> Vec<&str> {
+        if !matches!(self.mode, Mode::Confirm(_)) {
+            return self.typed_code().into_iter().collect();
+        }
+        let rows = self.rows.iter().filter(|row| {
+            let is_changed = |other: &Row| other.line == row.line && other.before != other.after;
+            ["product", "from", "to"].contains(&row.name) && self.rows.iter().any(is_changed)
+        });
+        let codes = rows.map(|row| row.after.as_str());
+        codes
+            .filter(|code| !code.is_empty())
+            .take(CODES_MAX)
+            .collect()
     }
 
     /// What the typed code means. `None`: the field has no code, or the daemon has not answered.

@@ -48,10 +48,7 @@ fn each_person_has_a_line_also_during_an_outage() {
         "{screen}"
     );
     let large = shown(&mut app, LARGE);
-    assert!(
-        large.contains("2 documents are parked (unknown-product)"),
-        "{large}"
-    );
+    assert!(large.contains("(unknown-product)"), "{large}");
     assert!(large.contains("Odoo administrator"), "{large}");
 }
 
