@@ -263,7 +263,12 @@ async fn run_show(
         if options.headless {
             std::future::pending().await
         } else {
-            tui::run(&socket, QUIT, false).await
+            let options = tui::Options {
+                quit: QUIT,
+                is_read_only: false,
+                language: None,
+            };
+            tui::run(&socket, options).await
         }
     };
     let (journal, board) = (daemon.journal().clone(), daemon.board().clone());

@@ -20,7 +20,7 @@ use stockrelay::view::check::{self, Credentials, Finding, Level};
 use stockrelay::view::cli::demo::DemoArgs;
 use stockrelay::view::cli::{
     CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, FleetArgs, ProfileCommand,
-    SOCKET_DEFAULT,
+    SOCKET_DEFAULT, TopArgs,
 };
 use stockrelay::view::client::Client;
 use stockrelay::view::commands::{
@@ -113,7 +113,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
         Command::Devices {
             command: DevicesCommand::Hash { device },
         } => hash(device, &cli.config),
-        Command::Top { read_only } => top(&socket(cli)?, *read_only).await,
+        Command::Top(args) => top(&socket(cli)?, args).await,
         _ => ask(cli).await,
     }
 }
@@ -180,8 +180,13 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
     })
 }
 
-async fn top(socket: &Path, is_read_only: bool) -> Result<u8, u8> {
-    match tui::run(socket, tui::QUIT, is_read_only).await {
+async fn top(socket: &Path, args: &TopArgs) -> Result<u8, u8> {
+    let options = tui::Options {
+        quit: tui::QUIT,
+        is_read_only: args.read_only,
+        language: args.language,
+    };
+    match tui::run(socket, options).await {
         Ok(()) => Ok(EXIT_DONE),
         Err(error) => {
             say(&format!("cannot use the terminal: {error}"));

@@ -28,3 +28,4 @@ pub mod show;
 pub mod snapshot;
 pub mod table;
 pub mod tui;
+pub mod words;

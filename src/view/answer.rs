@@ -12,11 +12,12 @@ use jiff::Timestamp;
 
 use super::headline::{Mood, headline};
 use super::snapshot::{Begin, Status, Window, WindowEvents};
-use super::table::{counted, grouped, seconds_since, span};
+use super::table::seconds_since;
+use super::words::Words;
 use crate::board::Link;
 use crate::reason::RejectionCode;
 
-pub use todo::{Todo, Who};
+pub use todo::{Cause, Todo, Who, of_other_parked, of_reason};
 
 /// The state of the work since a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +31,8 @@ pub struct WorkState {
 /// Describes what was done since the window began, how much of it is in Odoo, and what there is to
 /// do. Without a window, the sentence is the headline of the gateway.
 #[must_use]
-pub fn answer(status: &Status, now: Timestamp) -> WorkState {
-    let todo = todo::list(status);
+pub fn answer(status: &Status, now: Timestamp, words: Words) -> WorkState {
+    let todo = todo::list(status, words);
     let is_bad = status.journal.full || status.odoo.link == Link::Held;
     let mood = if is_bad {
         Mood::Bad
@@ -47,8 +48,8 @@ pub fn answer(status: &Status, now: Timestamp) -> WorkState {
             todo,
         };
     };
-    let work = describe_work(status, window, now);
-    let sentence = match describe_obstacle(status, now) {
+    let work = describe_work(status, window, now, words);
+    let sentence = match describe_obstacle(status, now, words) {
         Some(obstacle) => format!("{obstacle}. {work}"),
         None => work,
     };
@@ -60,46 +61,47 @@ pub fn answer(status: &Status, now: Timestamp) -> WorkState {
 }
 
 /// Describes what keeps movements from Odoo. `None`: nothing does.
-fn describe_obstacle(status: &Status, now: Timestamp) -> Option<String> {
-    if status.journal.disk_full {
-        return Some("The disk is full, and the gateway stores no scan".to_owned());
-    }
-    if status.journal.full {
-        return Some("The journal is full, and the gateway stores no scan".to_owned());
-    }
-    match status.odoo.link {
-        Link::Up => None,
-        Link::Starting => Some("The gateway is connecting to Odoo".to_owned()),
-        Link::Held => Some("Nothing is sent to Odoo until a person fixes the link".to_owned()),
-        Link::Down => {
-            let down = status.odoo.since.map_or(String::new(), |since| {
-                format!(" for {}", span(seconds_since(since, now)))
-            });
-            Some(format!("The link to Odoo is down{down}"))
+fn describe_obstacle(status: &Status, now: Timestamp, words: Words) -> Option<String> {
+    let text = if status.journal.disk_full {
+        "The disk is full, and the gateway stores no scan"
+    } else if status.journal.full {
+        "The journal is full, and the gateway stores no scan"
+    } else {
+        match (&status.odoo.link, status.odoo.since) {
+            (Link::Up, _) => return None,
+            (Link::Starting, _) => "The gateway is connecting to Odoo",
+            (Link::Held, _) => "Nothing is sent to Odoo until a person fixes the link",
+            (Link::Down, None) => "The link to Odoo is down",
+            (Link::Down, Some(since)) => {
+                let span = words.span(seconds_since(since, now));
+                let text = "The link to Odoo is down for {span}";
+                return Some(words.fill(text, &[("span", &span)]));
+            }
         }
-    }
+    };
+    Some(words.t(text).to_owned())
 }
 
 /// Describes the work of the window in one sentence.
-fn describe_work(status: &Status, window: &Window, now: Timestamp) -> String {
-    let lead = describe_begin(window, now);
+fn describe_work(status: &Status, window: &Window, now: Timestamp, words: Words) -> String {
+    let lead = describe_begin(window, now, words);
     let scans = window.events.stored + status.events.waiting_scans + window.rejected.scans();
     let parts = [
-        (scans == 0).then(|| "nothing was scanned".to_owned()),
-        describe_movements(&window.events),
-        describe_open(status, &window.events),
-        describe_edits(window),
-        describe_rejected(window),
-        describe_scans(&window.events),
-        describe_repeats(&window.events),
-        describe_older(status, window),
+        (scans == 0).then(|| words.t("nothing was scanned").to_owned()),
+        describe_movements(&window.events, words),
+        describe_open(status, &window.events, words),
+        describe_edits(window, words),
+        describe_rejected(window, words),
+        describe_scans(&window.events, words),
+        describe_repeats(&window.events, words),
+        describe_older(status, window, words),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     format!("{lead}, {}", parts.join("; "))
 }
 
 /// Describes when the window began: `Since the shift began at 06:00`.
-fn describe_begin(window: &Window, now: Timestamp) -> String {
+fn describe_begin(window: &Window, now: Timestamp, words: Words) -> String {
     let (zone, name) = window.time_zone();
     let since = window.since.to_zoned(zone.clone());
     let format = if since.date() == now.to_zoned(zone).date() {
@@ -108,63 +110,81 @@ fn describe_begin(window: &Window, now: Timestamp) -> String {
         "%Y-%m-%d %H:%M"
     };
     let time = format!("{}{name}", since.strftime(format));
-    match window.begin {
-        _ if !window.is_complete() => format!("Since {time}, when the counts begin"),
-        Begin::Shift => format!("Since the shift began at {time}"),
-        Begin::Day => format!("Since the day began at {time}"),
-        Begin::Time => format!("Since {time}"),
-    }
+    let text = match window.begin {
+        _ if !window.is_complete() => "Since {time}, when the counts begin",
+        Begin::Shift => "Since the shift began at {time}",
+        Begin::Day => "Since the day began at {time}",
+        Begin::Time => "Since {time}",
+    };
+    words.fill(text, &[("time", &time)])
 }
 
-/// Describes the events of sealed documents by their state.
-fn describe_movements(events: &WindowEvents) -> Option<String> {
+/// Describes the events of sealed documents: first how many are not in Odoo, then their states.
+fn describe_movements(events: &WindowEvents, words: Words) -> Option<String> {
     let all = events.movements();
     if all == 0 {
         let has_scans = events.stored > events.open;
-        return has_scans.then(|| "no scan became a movement".to_owned());
+        return has_scans.then(|| words.t("no scan became a movement").to_owned());
     }
-    if events.in_odoo() == all {
-        return Some(match all {
-            1 => "the only movement is in Odoo".to_owned(),
-            _ => format!("all {} movements are in Odoo", grouped(all)),
-        });
-    }
-    let fates = [
-        (events.in_odoo(), "in Odoo"),
+    let states = [
         (events.waiting + events.sending, "on the way"),
-        (events.parked, "refused"),
+        (events.parked, "parked"),
         (events.discarded, "discarded"),
         (events.left_out, "left out by an edit or an undo"),
     ];
-    let mut fates = fates.into_iter().filter(|(number, _)| *number > 0);
-    if all == 1 {
-        let fate = fates.next().map_or("on the way", |(_, fate)| fate);
-        return Some(format!("the only movement is {fate}"));
-    }
-    let fates: Vec<String> = fates
-        .map(|(number, fate)| format!("{} {} {fate}", grouped(number), be(number)))
+    let missing = all.saturating_sub(events.in_odoo());
+    let states: Vec<String> = (states.into_iter())
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, state)| match all {
+            1 => words.t(state).to_owned(),
+            _ => format!("{} {}", words.number(number), words.t(state)),
+        })
         .collect();
-    let fates = match fates.as_slice() {
-        [fate] => format!("all {fate}"),
-        fates => fates.join(", "),
+    let text = match (missing, all) {
+        (0, 1) => "the only movement is in Odoo",
+        (0, _) => "all {all} movements are in Odoo",
+        (_, 1) => "the only movement is not in Odoo: {states}",
+        (missing, all) if missing == all => "none of {all} movements is in Odoo: {states}",
+        (1, _) => "1 of {all} movements is not in Odoo: {states}",
+        _ => "{n} of {all} movements are not in Odoo: {states}",
     };
-    Some(format!("{} were done: {fates}", counted(all, "movement")))
+    let (n, all) = (words.number(missing), words.number(all));
+    let states = states.join(", ");
+    let values = [("n", n.as_str()), ("all", &all), ("states", &states)];
+    Some(words.fill(text, &values))
 }
 
 /// Describes the events that are in no document yet.
-fn describe_open(status: &Status, events: &WindowEvents) -> Option<String> {
+fn describe_open(status: &Status, events: &WindowEvents, words: Words) -> Option<String> {
     let unused = status.events.open_unused.min(events.open);
     let open = events.open - unused + status.events.waiting_scans;
-    (open > 0).then(|| format!("{} {} being processed", counted(open, "event"), be(open)))
+    let (one, several) = if events.movements() == 0 {
+        (
+            "{n} event is being collected",
+            "{n} events are being collected",
+        )
+    } else {
+        (
+            "{n} more event is being collected",
+            "{n} more events are being collected",
+        )
+    };
+    (open > 0).then(|| words.count(open, one, several))
 }
 
-fn describe_edits(window: &Window) -> Option<String> {
+fn describe_edits(window: &Window, words: Words) -> Option<String> {
     let edited = window.documents.edited;
-    (edited > 0).then(|| format!("{} {} edited", counted(edited, "document"), was(edited)))
+    (edited > 0).then(|| {
+        words.count(
+            edited,
+            "{n} document was edited",
+            "{n} documents were edited",
+        )
+    })
 }
 
 /// Describes the rejected readings, and names a wrong site and an unknown type.
-fn describe_rejected(window: &Window) -> Option<String> {
+fn describe_rejected(window: &Window, words: Words) -> Option<String> {
     let rejected = &window.rejected;
     let readings = rejected.scans();
     if readings == 0 {
@@ -183,73 +203,66 @@ fn describe_rejected(window: &Window) -> Option<String> {
     ];
     let mut causes: Vec<String> = (named.into_iter())
         .filter(|(number, _)| *number > 0)
-        .map(|(number, cause)| format!("{} {cause}", grouped(number)))
+        .map(|(number, cause)| format!("{} {}", words.number(number), words.t(cause)))
         .collect();
     match rejected.open {
-        0 => causes.push("all settled".to_owned()),
+        0 => causes.push(words.t("all settled").to_owned()),
         open if open == readings => {}
-        open => causes.push(format!("{} still open", grouped(open))),
+        open => causes.push(words.fill("{n} still open", &[("n", &words.number(open))])),
     }
     let causes = match causes.as_slice() {
         [] => String::new(),
         causes => format!(" ({})", causes.join(", ")),
     };
-    let what = counted(readings, "reading");
-    Some(format!("{what} {} rejected{causes}", was(readings)))
+    let what = words.count(
+        readings,
+        "{n} reading was rejected",
+        "{n} readings were rejected",
+    );
+    Some(format!("{what}{causes}"))
 }
 
 /// Describes the scans that did not become a movement.
-fn describe_scans(events: &WindowEvents) -> Option<String> {
+fn describe_scans(events: &WindowEvents, words: Words) -> Option<String> {
     let kinds = [
         (events.unused_scans, "of devices without a flow"),
-        (events.wrong_scans, "that the flow did not accept"),
+        (events.wrong_scans, "in a wrong order for their flow"),
     ];
-    let kinds: Vec<(u64, &str)> = (kinds.into_iter())
+    let all: u64 = kinds.iter().map(|(number, _)| number).sum();
+    let kinds: Vec<String> = (kinds.into_iter())
         .filter(|(number, _)| *number > 0)
+        .map(|(number, kind)| format!("{} {}", words.number(number), words.t(kind)))
         .collect();
-    match kinds.as_slice() {
-        [] => None,
-        [(number, kind)] => Some(format!(
-            "{} {kind} became no movement",
-            counted(*number, "scan")
-        )),
-        kinds => {
-            let all = kinds.iter().map(|(number, _)| number).sum();
-            let kinds: Vec<String> = (kinds.iter())
-                .map(|(number, kind)| format!("{} {kind}", grouped(*number)))
-                .collect();
-            let scans = counted(all, "scan");
-            Some(format!("{scans} became no movement ({})", kinds.join(", ")))
-        }
-    }
+    let scans = words.count(all, "{n} scan moved no stock", "{n} scans moved no stock");
+    (all > 0).then(|| format!("{scans} ({})", kinds.join(", ")))
 }
 
-fn describe_repeats(events: &WindowEvents) -> Option<String> {
+fn describe_repeats(events: &WindowEvents, words: Words) -> Option<String> {
     let repeats = events.possible_repeats;
-    (repeats > 0).then(|| format!("{} may be there twice", counted(repeats, "event")))
+    (repeats > 0).then(|| {
+        words.count(
+            repeats,
+            "{n} event may be there twice",
+            "{n} events may be there twice",
+        )
+    })
 }
 
 /// Describes what needs a person and is older than the window.
-fn describe_older(status: &Status, window: &Window) -> Option<String> {
+fn describe_older(status: &Status, window: &Window, words: Words) -> Option<String> {
     let documents = (status.documents.parked).saturating_sub(window.documents.parked);
     let readings = (status.events.rejected_open).saturating_sub(window.rejected.open);
     let scans = (status.events.unused_scans).saturating_sub(window.events.unused_scans);
     let things = [
-        (documents, "refused document"),
-        (readings, "rejected reading"),
-        (scans, "unused scan"),
+        (documents, "{n} parked document", "{n} parked documents"),
+        (readings, "{n} rejected reading", "{n} rejected readings"),
+        (scans, "{n} unused scan", "{n} unused scans"),
     ];
     let things: Vec<String> = (things.into_iter())
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, thing)| counted(number, thing))
+        .filter(|(number, ..)| *number > 0)
+        .map(|(number, one, several)| words.count(number, one, several))
         .collect();
-    (!things.is_empty()).then(|| format!("still open from before: {}", things.join(", ")))
-}
-
-fn be(number: u64) -> &'static str {
-    if number == 1 { "is" } else { "are" }
-}
-
-fn was(number: u64) -> &'static str {
-    if number == 1 { "was" } else { "were" }
+    let things = things.join(", ");
+    (!things.is_empty())
+        .then(|| words.fill("still open from before: {things}", &[("things", &things)]))
 }

@@ -6,6 +6,7 @@ mod decisions;
 pub mod demo;
 mod find_args;
 mod fleet_args;
+mod top_args;
 
 #[cfg(not(feature = "demo"))]
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ pub use find_args::FindArgs;
 pub use fleet_args::{
     BrokerArgs, FleetArgs, FleetCommand, PushArgs, ResumeArgs, StopArgs, StopOptions, WatchArgs,
 };
+pub use top_args::TopArgs;
 
 /// The configuration file that is used without `--config`.
 pub const CONFIG_DEFAULT: &str = "/etc/stockrelay/config.toml";
@@ -119,12 +121,9 @@ Press ? for the keys. Without a terminal that can move its cursor, use `stockrel
 
 Examples:
   stockrelay top
-  stockrelay top --read-only      shows everything and decides nothing")]
-    Top {
-        /// Refuse decisions about documents and readings
-        #[arg(long)]
-        read_only: bool,
-    },
+  stockrelay top --read-only      shows everything and decides nothing
+  stockrelay top --language de    in German, whatever the locale")]
+    Top(TopArgs),
     /// Show what was done since the shift began and what there is to do, then the state of the
     /// gateway
     #[command(after_help = "\

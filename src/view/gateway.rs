@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 
+use super::records::{EventView, Place};
 use super::rights::Rights;
 use super::snapshot::{Begin, Status, Window};
 use crate::board::Board;
@@ -15,7 +16,7 @@ use crate::catalog::Catalog;
 use crate::clock;
 use crate::config::{Config, ShiftRules, Shifts, effective};
 use crate::decode::profiles::Profiles;
-use crate::event::Name;
+use crate::event::{Action, Name, Recorded};
 use crate::fleet::reception::Reception;
 use crate::journal::{Journal, JournalError};
 use crate::reload::Reloads;
@@ -139,6 +140,17 @@ impl Gateway {
             Ok(status)
         };
         blocking(statuses, take).await
+    }
+
+    /// An event with its state. `place`: its document.
+    pub(super) fn view_event(&self, recorded: &Recorded, place: &Place) -> EventView {
+        let event = &recorded.event;
+        let is_scan = matches!(event.action, Action::Scan { .. });
+        let is_unused = is_scan && !self.profiles.has_flow(&event.device);
+        EventView {
+            unused: is_unused && !matches!(place, Place::In { .. }),
+            ..EventView::of(&self.site, recorded, place)
+        }
     }
 
     /// The shifts, and the time zone of the site.

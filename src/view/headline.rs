@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::snapshot::Status;
-use super::table::{counted, grouped, plain, seconds_since, span};
+use super::table::{counted, grouped, plain, seconds_since};
+use super::words::Words;
 use crate::board::{ConfigOrigin, ConfigView, Link};
 
 /// How urgent a sentence is; a screen may colour it.
@@ -47,7 +48,7 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
             ),
             Link::Down => {
                 let down = status.odoo.since.map_or(String::new(), |since| {
-                    format!(" for {}", span(seconds_since(since, now)))
+                    format!(" for {}", Words::ENGLISH.span(seconds_since(since, now)))
                 });
                 (Mood::Watch, format!("Link to Odoo is down{down}; {safe}"))
             }
@@ -250,7 +251,7 @@ mod tests {
         assert_eq!(mood, Mood::Watch);
         assert_eq!(
             down,
-            "Link to Odoo is down for 02:14; 312 events are safe here; 1 document needs you"
+            "Link to Odoo is down for 2 min 14 s; 312 events are safe here; 1 document needs you"
         );
         let (mood, full) = describe(|s| {
             s.journal.full = true;

@@ -57,6 +57,9 @@ pub struct EventView {
     pub document: Option<String>,
     /// The picking in Odoo.
     pub odoo: Option<String>,
+    /// A raw scan of a device that has no flow: it moved no stock.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unused: bool,
     /// The fields of its type: product, quantity, from, to, ...
     #[serde(flatten)]
     pub what: Map<String, Value>,
@@ -153,6 +156,7 @@ impl EventView {
             state: place.state().to_owned(),
             document,
             odoo,
+            unused: false,
             what: list_fields(&event.action),
         }
     }

@@ -37,6 +37,8 @@ mod settle;
 mod terminal;
 mod texts;
 mod theme;
+#[cfg(test)]
+mod translations;
 mod typing;
 mod wrap;
 
@@ -51,16 +53,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 pub use app::{App, Click};
-pub use data::{Data, DeviceEvents, Found, Need, Reply, Subject, Update};
+pub use data::{Data, DeviceEvents, Found, Hour, Need, Reply, Subject, Update};
 pub use keys::{QUIT, keys_as_markdown};
 pub use period::Period;
 pub use request::Request;
 pub use screen::draw;
 pub use theme::{Colours, Theme};
 
-use self::terminal::{Screen, theme_of_terminal};
+use self::terminal::{Screen, theme_of_terminal, words_of_terminal};
 use super::client::Client;
 use crate::clock;
+use crate::config::Language;
 
 /// The limit of messages that wait to be shown; at the limit their senders wait.
 const MESSAGES_MAX: usize = 64;
@@ -80,9 +83,19 @@ enum Message {
     Finished(String, Vec<Subject>),
 }
 
-/// Shows the gateway that answers on this socket until `q`, or a signal to stop. `quit`: what `q`
-/// does, for the help. `is_read_only`: decisions are refused.
-pub async fn run(socket: &Path, quit: &'static str, is_read_only: bool) -> io::Result<()> {
+/// How the screen is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// What `q` does, for the help.
+    pub quit: &'static str,
+    /// Decisions are refused.
+    pub is_read_only: bool,
+    /// `None`: the language of the locale.
+    pub language: Option<Language>,
+}
+
+/// Shows the gateway that answers on this socket until `q`, or a signal to stop.
+pub async fn run(socket: &Path, options: Options) -> io::Result<()> {
     let no_terminal = |what: &str| {
         let text = format!("{what}; use `stockrelay status` to print the state once");
         io::Error::other(text)
@@ -97,8 +110,10 @@ pub async fn run(socket: &Path, quit: &'static str, is_read_only: bool) -> io::R
     }
     let mut stop = Stop::new()?;
     let mut screen = Screen::open()?;
-    let mut app = App::new(socket, theme_of_terminal());
-    (app.quit, app.is_read_only) = (quit, is_read_only);
+    let theme = theme_of_terminal();
+    let mut app = App::new(socket, theme);
+    (app.quit, app.is_read_only) = (options.quit, options.is_read_only);
+    app.data.words = words_of_terminal(options.language, theme);
     tokio::select! {
         result = watch(&mut screen, app) => result,
         () = stop.wait() => Ok(()),
@@ -142,9 +157,9 @@ async fn watch(screen: &mut Screen, mut app: App) -> io::Result<()> {
         match request {
             Some(Request::Quit) => return Ok(()),
             Some(request) => {
-                let (client, sender) = (client.clone(), sender.clone());
+                let (client, sender, words) = (client.clone(), sender.clone(), app.data.words);
                 drop(tokio::spawn(async move {
-                    let (notice, decided) = sending::execute(&client, request).await;
+                    let (notice, decided) = sending::execute(&client, request, words).await;
                     // The receiver is gone only when the screen has ended.
                     drop(sender.send(Message::Finished(notice, decided)).await);
                 }));

@@ -202,7 +202,8 @@ async fn by_keys_alone_what_is_parked_is_found_corrected_and_posted() {
     site.scan().await;
     top.wait_for(&["link to Odoo is down"]).await;
     site.link.set_up(true);
-    top.wait_for(&["the only movement is refused"]).await;
+    top.wait_for(&["the only movement is not in Odoo: parked"])
+        .await;
     top.write("4");
     top.wait_for(&["[4 Parked 1", "unknown-product"]).await;
     top.press("Enter");
@@ -223,6 +224,8 @@ async fn by_keys_alone_what_is_parked_is_found_corrected_and_posted() {
     top.wait_for(&["Why?"]).await;
     top.write("label torn");
     top.press("Enter");
+    top.wait_for(&["Send it?", "Item 3"]).await;
+    top.write("y");
     top.wait_for(&["Document 2 replaces document 1"]).await;
     top.press("Escape");
     top.wait_for(&["replaced by document 2"]).await;
@@ -286,7 +289,8 @@ async fn by_the_mouse_what_is_parked_is_found_corrected_and_posted() {
     let top = Terminal::open(site.dir.path());
     top.wait_for(&["nothing was scanned"]).await;
     site.scan().await;
-    top.wait_for(&["the only movement is refused"]).await;
+    top.wait_for(&["the only movement is not in Odoo: parked"])
+        .await;
     top.click("4 Parked").await;
     top.wait_for(&["[4 Parked 1"]).await;
     top.click("unknown-product").await;
@@ -301,7 +305,8 @@ async fn by_the_mouse_what_is_parked_is_found_corrected_and_posted() {
     top.click("s send").await;
     top.wait_for(&["Why?"]).await;
     top.write("label torn");
-    top.click("Enter send").await;
+    top.click("Enter continue").await;
+    top.click("y send").await;
     top.wait_for(&["Document 2 replaces document 1"]).await;
     // The sentence moves the lines below it until it is short.
     top.wait_for(&["the only movement is in Odoo"]).await;
@@ -315,7 +320,8 @@ async fn a_daemon_that_restarts_and_a_resize_in_a_dialog_keep_the_screen() {
     let mut site = Site::start().await;
     let top = Terminal::open(site.dir.path());
     site.scan().await;
-    top.wait_for(&["the only movement is refused"]).await;
+    top.wait_for(&["the only movement is not in Odoo: parked"])
+        .await;
     top.write("4d");
     top.wait_for(&["Discard document 1"]).await;
     top.write("wrong");

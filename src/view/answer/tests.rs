@@ -24,7 +24,7 @@ fn status(change: impl FnOnce(&mut Status, &mut Window)) -> Status {
 
 /// The mood, the sentence after the time, and whom the tasks concern.
 fn describe(change: impl FnOnce(&mut Status, &mut Window)) -> (Mood, String, Vec<Who>) {
-    let answer = answer(&status(change), now());
+    let answer = answer(&status(change), now(), Words::ENGLISH);
     let sentence = answer.sentence;
     let lead = "Since the shift began at 06:00, ";
     let rest = sentence.strip_prefix(lead).unwrap_or(&sentence).to_owned();
@@ -53,21 +53,21 @@ fn nobody_has_to_do_anything() {
         ("the only movement is in Odoo", |_, w| {
             (w.events.stored, w.events.posted) = (1, 1);
         }),
-        ("the only movement is on the way", |_, w| {
+        ("the only movement is not in Odoo: on the way", |_, w| {
             (w.events.stored, w.events.waiting) = (1, 1);
         }),
         (
-            "312 movements were done: 300 are in Odoo, 12 are on the way",
+            "12 of 312 movements are not in Odoo: 12 on the way",
             |_, w| {
                 w.events.stored = 312;
                 (w.events.posted, w.events.waiting, w.events.sending) = (300, 10, 2);
             },
         ),
-        ("3 movements were done: all 3 are discarded", |_, w| {
+        ("none of 3 movements is in Odoo: 3 discarded", |_, w| {
             (w.events.stored, w.events.discarded, w.events.no_document) = (3, 3, 3);
         }),
         (
-            "7 movements were done: 5 are in Odoo, 1 is discarded, 1 is left out by an edit or an undo; 1 document was edited",
+            "2 of 7 movements are not in Odoo: 1 discarded, 1 left out by an edit or an undo; 1 document was edited",
             |_, w| {
                 (w.events.stored, w.events.posted, w.events.left_out) = (7, 6, 1);
                 (w.events.discarded, w.events.no_document) = (1, 1);
@@ -77,11 +77,11 @@ fn nobody_has_to_do_anything() {
         ("no scan became a movement", |_, w| {
             (w.events.stored, w.events.no_document) = (3, 3);
         }),
-        ("2 events are being processed", |_, w| {
+        ("2 events are being collected", |_, w| {
             (w.events.stored, w.events.open) = (2, 2);
         }),
         (
-            "all 2 movements are in Odoo; 3 scans that the flow did not accept became no movement",
+            "all 2 movements are in Odoo; 3 scans moved no stock (3 in a wrong order for their flow)",
             |_, w| {
                 (w.events.stored, w.events.posted, w.events.wrong_scans) = (11, 2, 3);
                 w.events.no_document = 9;
@@ -114,7 +114,7 @@ fn a_person_has_to_do_something() {
     type Case = (&'static str, Who, fn(&mut Status, &mut Window));
     let cases: [Case; 11] = [
         (
-            "3 movements were done: 1 is in Odoo, 2 are refused",
+            "2 of 3 movements are not in Odoo: 2 parked",
             Who::OdooAdministrator,
             |s, w| {
                 (w.events.stored, w.events.posted, w.events.parked) = (3, 1, 2);
@@ -124,20 +124,28 @@ fn a_person_has_to_do_something() {
                     .insert("unknown-product".to_owned(), 2);
             },
         ),
-        ("the only movement is refused", Who::Supervisor, |s, w| {
-            (w.events.stored, w.events.parked) = (1, 1);
-            (s.documents.parked, w.documents.parked) = (1, 1);
-            w.documents
-                .parked_by_code
-                .insert("over-picked".to_owned(), 1);
-        }),
-        ("the only movement is refused", Who::It, |s, w| {
-            (w.events.stored, w.events.parked) = (1, 1);
-            (s.documents.parked, w.documents.parked) = (1, 1);
-            w.documents
-                .parked_by_code
-                .insert("clock-in-doubt".to_owned(), 1);
-        }),
+        (
+            "the only movement is not in Odoo: parked",
+            Who::Supervisor,
+            |s, w| {
+                (w.events.stored, w.events.parked) = (1, 1);
+                (s.documents.parked, w.documents.parked) = (1, 1);
+                w.documents
+                    .parked_by_code
+                    .insert("over-picked".to_owned(), 1);
+            },
+        ),
+        (
+            "the only movement is not in Odoo: parked",
+            Who::It,
+            |s, w| {
+                (w.events.stored, w.events.parked) = (1, 1);
+                (s.documents.parked, w.documents.parked) = (1, 1);
+                w.documents
+                    .parked_by_code
+                    .insert("clock-in-doubt".to_owned(), 1);
+            },
+        ),
         (
             "4 readings were rejected (4 under the name of another site or device)",
             Who::It,
@@ -162,7 +170,7 @@ fn a_person_has_to_do_something() {
             s.events.rejected_open = 1;
         }),
         (
-            "no scan became a movement; 5 scans of devices without a flow became no movement",
+            "no scan became a movement; 5 scans moved no stock (5 of devices without a flow)",
             Who::It,
             |s, w| {
                 (w.events.stored, w.events.no_document, w.events.unused_scans) = (5, 5, 5);
@@ -170,7 +178,7 @@ fn a_person_has_to_do_something() {
             },
         ),
         (
-            "no scan became a movement; 5 scans became no movement (2 of devices without a flow, 3 that the flow did not accept)",
+            "no scan became a movement; 5 scans moved no stock (2 of devices without a flow, 3 in a wrong order for their flow)",
             Who::It,
             |s, w| {
                 (w.events.stored, w.events.no_document, w.events.unused_scans) = (5, 5, 2);
@@ -182,14 +190,14 @@ fn a_person_has_to_do_something() {
                 .insert("clock".to_owned(), "The clock is wrong: set it.".to_owned());
         }),
         (
-            "nothing was scanned; still open from before: 2 refused documents",
+            "nothing was scanned; still open from before: 2 parked documents",
             Who::Supervisor,
             |s, _| {
                 s.documents.parked = 2;
             },
         ),
         (
-            "nothing was scanned; still open from before: 1 refused document, 1 rejected reading, 3 unused scans",
+            "nothing was scanned; still open from before: 1 parked document, 1 rejected reading, 3 unused scans",
             Who::Supervisor,
             |s, _| {
                 (
@@ -210,13 +218,13 @@ fn a_person_has_to_do_something() {
 #[test]
 fn an_obstacle_comes_before_the_work() {
     let done = |w: &mut Window| (w.events.stored, w.events.waiting) = (312, 312);
-    let work = "Since the shift began at 06:00, 312 movements were done: all 312 are on the way";
+    let work = "Since the shift began at 06:00, none of 312 movements is in Odoo: 312 on the way";
     let (mood, down, who) = describe(|s, w| {
         s.odoo.link = Link::Down;
         s.odoo.since = "2026-11-23T12:00:00Z".parse().ok();
         done(w);
     });
-    let text = format!("The link to Odoo is down for 02:14. {work}");
+    let text = format!("The link to Odoo is down for 2 min 14 s. {work}");
     assert_eq!((mood, down, who), (Mood::Watch, text, vec![Who::It]));
     let (mood, held, _) = describe(|s, w| {
         s.odoo.link = Link::Held;
@@ -242,7 +250,7 @@ fn an_obstacle_comes_before_the_work() {
 fn the_begin_of_the_window_is_named() {
     let lead = |change: fn(&mut Window)| {
         let status = status(|_, window| change(window));
-        answer(&status, now()).sentence
+        answer(&status, now(), Words::ENGLISH).sentence
     };
     for (sentence, change) in [
         (
@@ -281,14 +289,14 @@ fn a_task_says_what_to_do() {
         s.odoo.link = Link::Down;
         s.odoo.detail = Some("connection refused".to_owned());
     });
-    let tasks: Vec<String> = (answer(&status, now()).todo.iter())
-        .map(|todo| format!("{}: {}", todo.who, todo.what))
+    let tasks: Vec<String> = (answer(&status, now(), Words::ENGLISH).todo.iter())
+        .map(|todo| format!("{}: {}: {}", todo.who.as_str(), todo.problem, todo.what))
         .collect();
     insta::assert_snapshot!(tasks.join("\n"), @"
-    IT: Check Odoo and the network to it (connection refused). Scanning goes on, and the gateway sends all by itself when Odoo answers.
-    Odoo administrator: 2 documents are refused (unknown-product): retry after you enter the barcode in Odoo, or see `stockrelay parked list`
-    supervisor: 1 older document is refused: decide in the list of parked documents (`stockrelay parked list`)
-    IT: 1 reading came under the name of another site or device: correct the name in the device, then send the readings again or dismiss them (`stockrelay rejected list`)
+    IT: Odoo cannot be reached: Check Odoo and the network to it. Scanning goes on, and the gateway sends all by itself when Odoo answers.
+    Odoo administrator: 2 documents are parked (unknown-product): retry after you enter the barcode in Odoo
+    supervisor: 1 older document is parked: decide in the list of parked documents
+    IT: 1 rejected reading under the name of another site or device: correct the name in the device, then send the readings again or dismiss them
     ");
 }
 
@@ -298,7 +306,7 @@ fn without_a_window_the_headline_answers() {
         (s.events.posted, s.events.stored) = (6, 6);
     });
     status.window = None;
-    let answer = answer(&status, now());
+    let answer = answer(&status, now(), Words::ENGLISH);
     assert_eq!(answer.mood, Mood::Good);
     assert_eq!(answer.sentence, "All 6 movements are in Odoo");
 }

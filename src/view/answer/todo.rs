@@ -1,24 +1,59 @@
 //! What there is to do, and for whom: one entry for each cause. Pure.
 
 use std::collections::BTreeMap;
-use std::fmt;
+
+use jiff::Timestamp;
 
 use crate::board::Link;
 use crate::reason::{Code, Heals, JudgedBy, ReasonCode, RejectionCode};
 use crate::view::headline::ANONYMOUS;
 use crate::view::snapshot::{SOURCE_DOWN, Status, Window};
-use crate::view::table::{counted, plain};
+use crate::view::table::plain;
+use crate::view::words::Words;
 
 /// Something that a person has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Todo {
-    /// What happened, and what to do now.
+    pub cause: Cause,
+    /// What happened, in few words.
+    pub problem: String,
+    /// What to do now.
     pub what: String,
     pub who: Who,
+    /// When it began. `None`: it is unknown.
+    pub since: Option<Timestamp>,
+}
+
+/// What causes a task: what a screen opens for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    Journal,
+    Link,
+    /// An alarm, by its code.
+    Alarm(String),
+    /// Parked documents. The reason code; `None`: several.
+    Parked(Option<String>),
+    /// Rejected readings.
+    Rejected,
+    /// Scans of devices without a flow.
+    Scans,
+}
+
+impl Cause {
+    /// The command that shows more, for a person who reads `stockrelay status`.
+    #[must_use]
+    pub fn command(&self) -> Option<&'static str> {
+        match self {
+            Self::Journal | Self::Link | Self::Alarm(_) => None,
+            Self::Parked(_) => Some("stockrelay parked list"),
+            Self::Rejected => Some("stockrelay rejected list"),
+            Self::Scans => Some("stockrelay rejected dismiss --scans"),
+        }
+    }
 }
 
 /// Whom a task concerns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Who {
     Supervisor,
     OdooAdministrator,
@@ -26,6 +61,7 @@ pub enum Who {
 }
 
 impl Who {
+    /// The role, in English.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -36,68 +72,84 @@ impl Who {
     }
 }
 
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
 /// Lists what there is to do; the most urgent comes first.
-pub(super) fn list(status: &Status) -> Vec<Todo> {
+pub(super) fn list(status: &Status, words: Words) -> Vec<Todo> {
     let mut todo = Vec::new();
-    todo.extend(of_journal(status));
-    todo.extend(of_link(status));
+    todo.extend(of_journal(status, words));
+    todo.extend(of_link(status, words));
     let alarms = status.alarms.iter();
     let sources = alarms.clone().filter(|(code, _)| *code == SOURCE_DOWN);
-    todo.extend(sources.map(|(_, alarm)| of_alarm(alarm)));
+    todo.extend(sources.map(|alarm| of_alarm(status, alarm)));
     let window = status.window.as_ref();
-    todo.extend(of_parked(status, window));
-    todo.extend(of_rejected(status, window));
-    todo.extend(of_scans(status));
+    todo.extend(of_parked(status, window, words));
+    todo.extend(of_rejected(status, window, words));
+    todo.extend(of_scans(status, words));
     let others = alarms.filter(|(code, _)| !matches!(code.as_str(), SOURCE_DOWN | ANONYMOUS));
-    todo.extend(others.map(|(_, alarm)| of_alarm(alarm)));
+    todo.extend(others.map(|alarm| of_alarm(status, alarm)));
     todo
 }
 
-fn of_alarm(alarm: &str) -> Todo {
+/// An alarm says what happened first, then what to do.
+fn of_alarm(status: &Status, (code, alarm): (&String, &String)) -> Todo {
+    let (problem, what) = match alarm.split_once(". ") {
+        Some((problem, what)) => (problem, what),
+        None => (alarm.trim_end_matches('.'), ""),
+    };
     Todo {
-        what: plain(alarm),
+        cause: Cause::Alarm(code.clone()),
+        problem: plain(problem),
+        what: plain(what),
         who: Who::It,
+        since: status.alarms_since.get(code).copied(),
     }
 }
 
-fn of_journal(status: &Status) -> Option<Todo> {
-    let what = if status.journal.disk_full {
-        "Free space on the gateway's disk. Until then the devices keep new scans and send them again."
+fn of_journal(status: &Status, words: Words) -> Option<Todo> {
+    let (problem, what) = if status.journal.disk_full {
+        (
+            "The disk is full",
+            "Free space on the gateway's disk. Until then the devices keep new scans and send them again.",
+        )
     } else if status.journal.full {
-        "Raise journal.budget, or restore the link to Odoo. Until then the devices keep new scans and send them again."
+        (
+            "The journal is full",
+            "Raise journal.budget, or restore the link to Odoo. Until then the devices keep new scans and send them again.",
+        )
     } else {
         return None;
     };
     Some(Todo {
-        what: what.to_owned(),
+        cause: Cause::Journal,
+        problem: words.t(problem).to_owned(),
+        what: words.t(what).to_owned(),
         who: Who::It,
+        since: None,
     })
 }
 
-fn of_link(status: &Status) -> Option<Todo> {
-    let detail = status.odoo.detail.as_deref().map_or(String::new(), |why| {
-        format!(" ({})", plain(why.trim_end_matches('.')))
-    });
-    let what = match status.odoo.link {
+fn of_link(status: &Status, words: Words) -> Option<Todo> {
+    let (problem, what) = match status.odoo.link {
         Link::Up | Link::Starting => return None,
-        Link::Held => {
-            format!("Fix the link to Odoo{detail}. Scanning goes on, and the gateway keeps all.")
-        }
-        Link::Down => format!(
-            "Check Odoo and the network to it{detail}. Scanning goes on, and the gateway sends all by itself when Odoo answers."
+        Link::Held => (
+            "Nothing is sent to Odoo",
+            "Fix the link to Odoo. Scanning goes on, and the gateway keeps all.",
+        ),
+        Link::Down => (
+            "Odoo cannot be reached",
+            "Check Odoo and the network to it. Scanning goes on, and the gateway sends all by itself when Odoo answers.",
         ),
     };
-    Some(Todo { what, who: Who::It })
+    Some(Todo {
+        cause: Cause::Link,
+        problem: words.t(problem).to_owned(),
+        what: words.t(what).to_owned(),
+        who: Who::It,
+        since: status.odoo.since,
+    })
 }
 
-/// The refused documents: those of the window by reason code, and all others together.
-fn of_parked(status: &Status, window: Option<&Window>) -> Vec<Todo> {
+/// The parked documents: those of the window by reason code, and all others together.
+fn of_parked(status: &Status, window: Option<&Window>, words: Words) -> Vec<Todo> {
     let mut left = status.documents.parked;
     let mut todo = Vec::new();
     let codes = window.map(|window| &window.documents.parked_by_code);
@@ -105,130 +157,158 @@ fn of_parked(status: &Status, window: Option<&Window>) -> Vec<Todo> {
         let number = (*number).min(left);
         if number > 0 {
             left -= number;
-            todo.push(refused(&Code::from(code.as_str()), number));
+            todo.push(of_reason(code, number, None, words));
         }
     }
     if left > 0 {
-        todo.push(Todo {
-            what: format!(
-                "{} {}: decide in the list of parked documents (`stockrelay parked list`)",
-                counted(
-                    left,
-                    if window.is_some() {
-                        "older document"
-                    } else {
-                        "document"
-                    }
-                ),
-                if left == 1 {
-                    "is refused"
-                } else {
-                    "are refused"
-                },
-            ),
-            who: Who::Supervisor,
-        });
+        todo.push(of_other_parked(left, window.is_some(), words));
     }
     todo
 }
 
-fn refused(code: &Code<ReasonCode>, number: u64) -> Todo {
-    let documents = counted(number, "document");
-    let be = if number == 1 { "is" } else { "are" };
-    let first = code.choices().first();
-    let how = first.map_or_else(String::new, |(action, when)| {
-        format!(": {} {when}", action.describe())
-    });
-    let who = match code.heals() {
+/// The parked documents that are older than the window, or whose reasons are not known.
+#[must_use]
+pub fn of_other_parked(number: u64, is_older: bool, words: Words) -> Todo {
+    let problem = if is_older {
+        words.count(
+            number,
+            "{n} older document is parked",
+            "{n} older documents are parked",
+        )
+    } else {
+        words.count(number, "{n} document is parked", "{n} documents are parked")
+    };
+    Todo {
+        cause: Cause::Parked(None),
+        problem,
+        what: words.t("decide in the list of parked documents").to_owned(),
+        who: Who::Supervisor,
+        since: None,
+    }
+}
+
+/// Documents that are parked for one reason.
+#[must_use]
+pub fn of_reason(code: &str, number: u64, since: Option<Timestamp>, words: Words) -> Todo {
+    let problem = words.count(number, "{n} document is parked", "{n} documents are parked");
+    let reason: Code<ReasonCode> = Code::from(code);
+    let what = match reason.choices().first() {
+        Some((action, when)) => format!("{} {}", words.action(*action), words.t(when)),
+        None => words.t("decide in the list of parked documents").to_owned(),
+    };
+    let who = match reason.heals() {
         Heals::MasterData => Who::OdooAdministrator,
         Heals::Clock => Who::It,
         Heals::No | Heals::Goods | Heals::Picks => Who::Supervisor,
     };
     Todo {
-        what: format!(
-            "{documents} {be} refused ({}){how}, or see `stockrelay parked list`",
-            plain(code.as_str())
-        ),
+        cause: Cause::Parked(Some(code.to_owned())),
+        problem: format!("{problem} ({})", plain(code)),
+        what,
         who,
+        since,
     }
 }
 
 /// The open rejected readings: those of the window by what rejected them, and all others together.
-fn of_rejected(status: &Status, window: Option<&Window>) -> Vec<Todo> {
-    const DECIDE: &str =
-        "then send the readings again or dismiss them (`stockrelay rejected list`)";
+fn of_rejected(status: &Status, window: Option<&Window>, words: Words) -> Vec<Todo> {
     let mut left = status.events.rejected_open;
-    let mut causes: BTreeMap<&str, (u64, Who)> = BTreeMap::new();
+    let mut causes: BTreeMap<&str, (u64, &'static str, Who)> = BTreeMap::new();
     let codes = window.map(|window| &window.rejected.by_code);
     for (code, found) in codes.into_iter().flatten() {
         let number = found.open.min(left);
         if number > 0 {
             left -= number;
-            let (cause, who) = cause_of(&Code::from(code.as_str()));
-            causes.entry(cause).or_insert((0, who)).0 += number;
+            let (cause, what, who) = cause_of(&Code::from(code.as_str()));
+            causes.entry(cause).or_insert((0, what, who)).0 += number;
         }
     }
-    let todo = |(cause, (number, who)): (&str, (u64, Who))| Todo {
-        what: format!("{} {cause}, {DECIDE}", counted(number, "reading")),
-        who,
-    };
-    let mut todo: Vec<Todo> = causes.into_iter().map(todo).collect();
-    if left > 0 {
-        let readings = counted(
-            left,
-            if window.is_some() {
-                "other reading"
-            } else {
-                "reading"
-            },
-        );
+    let mut todo: Vec<Todo> = Vec::new();
+    let mut push = |problem: String, what: &'static str, who| {
+        let decide = words.t("then send the readings again or dismiss them");
+        let what = match what {
+            "" => decide.to_owned(),
+            what => format!("{}, {decide}", words.t(what)),
+        };
         todo.push(Todo {
-            what: format!(
-                "{readings} rejected: send them again or dismiss them (`stockrelay rejected list`)"
-            ),
-            who: Who::Supervisor,
+            cause: Cause::Rejected,
+            problem,
+            what,
+            who,
+            since: None,
         });
+    };
+    for (cause, (number, what, who)) in causes {
+        let readings = words.count(number, "{n} rejected reading", "{n} rejected readings");
+        push(format!("{readings} {}", words.t(cause)), what, who);
+    }
+    if left > 0 {
+        let readings = if window.is_some() {
+            words.count(
+                left,
+                "{n} other rejected reading",
+                "{n} other rejected readings",
+            )
+        } else {
+            words.count(left, "{n} rejected reading", "{n} rejected readings")
+        };
+        push(readings, "read why", Who::Supervisor);
     }
     todo
 }
 
-/// What rejected a reading and what to do first, and whom it concerns.
-fn cause_of(code: &Code<RejectionCode>) -> (&'static str, Who) {
+/// What rejected a reading, what to do first, and whom it concerns.
+fn cause_of(code: &Code<RejectionCode>) -> (&'static str, &'static str, Who) {
     match code.known() {
         Some(RejectionCode::NotYourTopic) => (
-            "came under the name of another site or device: correct the name in the device",
+            "under the name of another site or device",
+            "correct the name in the device",
             Who::It,
         ),
         Some(RejectionCode::UnknownType) => (
-            "had an unknown type: correct the type in the device's program",
+            "with an unknown type",
+            "correct the type in the device's program",
             Who::It,
         ),
         Some(RejectionCode::NotFinished) => (
-            "had a movement that nobody ended: read what it lacks",
+            "with a movement that nobody ended",
+            "read what the movement lacks",
             Who::Supervisor,
         ),
         Some(code) => match code.row().judged_by {
             JudgedBy::Check => (
-                "did not fit Odoo's data: scan again, or correct Odoo",
+                "that did not fit Odoo's data",
+                "scan again, or correct Odoo",
                 Who::Supervisor,
             ),
             JudgedBy::Profile => (
-                "did not fit the scanner's profile: correct the scanner or the profile",
+                "that did not fit the scanner's profile",
+                "correct the scanner or the profile",
                 Who::It,
             ),
-            JudgedBy::Payload => ("could not be read: correct the device's program", Who::It),
+            JudgedBy::Payload => (
+                "that could not be read",
+                "correct the device's program",
+                Who::It,
+            ),
         },
-        None => ("rejected: read why", Who::Supervisor),
+        None => ("for another reason", "read why", Who::Supervisor),
     }
 }
 
-fn of_scans(status: &Status) -> Option<Todo> {
+fn of_scans(status: &Status, words: Words) -> Option<Todo> {
     let scans = status.events.unused_scans;
     (scans > 0).then(|| Todo {
-        what: format!(
-            "{} of devices without a flow became no movement: give the devices a flow, or dismiss the scans (`stockrelay rejected dismiss --scans`)",
-            counted(scans, "scan")
+        cause: Cause::Scans,
+        problem: words.count(
+            scans,
+            "{n} scan of a device without a flow moved no stock",
+            "{n} scans of devices without a flow moved no stock",
         ),
+        what: words
+            .t("give the devices a flow in devices.toml, or dismiss the scans")
+            .to_owned(),
         who: Who::It,
+        since: None,
     })
 }

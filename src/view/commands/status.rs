@@ -13,7 +13,8 @@ use crate::view::headline::{describe_bundle, describe_config};
 use crate::view::snapshot::{
     Devices, EventCounts, JournalSize, Status, describe_clock, describe_left,
 };
-use crate::view::table::{counted, grouped, plain, size, span, time};
+use crate::view::table::{counted, grouped, plain, size, time};
+use crate::view::words::Words;
 
 /// `since`: a time, or `shift`.
 pub async fn status(client: &Client, json: bool, since: &str, out: &mut dyn Write) -> Done {
@@ -79,7 +80,11 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
     }
     write_odoo(status, now, out)?;
     write_journal(&status.journal, now, out)?;
-    writeln!(out, "clock      {}", describe_clock(&status.clock))?;
+    writeln!(
+        out,
+        "clock      {}",
+        describe_clock(&status.clock, Words::ENGLISH)
+    )?;
     for source in &status.sources {
         let detail = source
             .view
@@ -111,8 +116,8 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
 
 /// Writes what was done since the shift began, and what there is to do.
 fn write_answer(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
-    let answer = answer(status, now);
-    let up = span(status.uptime_s);
+    let answer = answer(status, now, Words::ENGLISH);
+    let up = Words::ENGLISH.span(status.uptime_s);
     writeln!(
         out,
         "{}: stockrelay {}, up {up}",
@@ -121,7 +126,14 @@ fn write_answer(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Res
     )?;
     writeln!(out, "{}.", answer.sentence)?;
     for todo in &answer.todo {
-        writeln!(out, "TO DO      {}: {}", todo.who, todo.what)?;
+        let what = match todo.what.as_str() {
+            "" => String::new(),
+            what => format!(": {}", what.trim_end_matches('.')),
+        };
+        let command = todo.cause.command();
+        let command = command.map_or(String::new(), |command| format!(" (`{command}`)"));
+        let (who, problem) = (todo.who.as_str(), &todo.problem);
+        writeln!(out, "TO DO      {who}: {problem}{what}{command}")?;
     }
     writeln!(out)
 }
@@ -335,9 +347,9 @@ mod tests {
         let mut out = Vec::new();
         write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
-        ams1: stockrelay 0.1.0, up 1:02:14
-        Link to Odoo is down for 02:14; 312 events are safe here; 1 device has started a transfer.
-        TO DO      IT: Check Odoo and the network to it (connection refused·[0m). Scanning goes on, and the gateway sends all by itself when Odoo answers.
+        ams1: stockrelay 0.1.0, up 1 h 2 min
+        Link to Odoo is down for 2 min 14 s; 312 events are safe here; 1 device has started a transfer.
+        TO DO      IT: Odoo cannot be reached: Check Odoo and the network to it. Scanning goes on, and the gateway sends all by itself when Odoo answers
 
         events     4,812 stored = 0 open + 312 waiting + 0 sending + 4,500 posted + 0 parked + 0 no document
                    also 0 duplicates, 0 rejected

@@ -16,7 +16,7 @@ use crate::clock;
 use crate::document::DocumentNumber;
 use crate::event::Seq;
 use crate::journal::{EventDocument, Journal, JournalError};
-use crate::view::records::{EventPage, EventView, Place, SearchView};
+use crate::view::records::{EventPage, Place, SearchView};
 
 /// Documents that a request remembers, at most.
 const PLACES_MAX: usize = 256;
@@ -43,7 +43,7 @@ fn event_page(gateway: &Gateway, query: &Query, time: Duration) -> Result<EventP
             let place = places.of(found.document)?;
             // The document may have changed its state since the search read it.
             if query.state.as_ref().is_none_or(|of| of == place.state()) {
-                events.push(EventView::of(&gateway.site, &found.recorded, place));
+                events.push(gateway.view_event(&found.recorded, place));
             }
         }
         if begun.elapsed() >= time {

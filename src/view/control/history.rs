@@ -10,7 +10,7 @@ use super::search::{Named, find_named};
 use super::{Answer, Gateway, reading};
 use crate::event::{Name, Recorded};
 use crate::journal::{Entry, EventDocument, JournalError};
-use crate::view::records::{EventView, Place, RejectedView, Trace};
+use crate::view::records::{Place, RejectedView, Trace};
 
 /// The limit of documents before, and of documents after, a corrected one in its trace.
 const CHAIN_MAX: usize = 20;
@@ -107,7 +107,7 @@ fn trace_event(gateway: &Gateway, recorded: &Recorded) -> Result<Trace, Problem>
             None => (Place::NoDocument, Trace::default()),
         },
     };
-    trace.event = Some(EventView::of(&gateway.site, recorded, &place));
+    trace.event = Some(gateway.view_event(recorded, &place));
     trace.repeats = journal.repeats(recorded.seq)?.map(Into::into);
     let made_of = journal.rejected_before(recorded.seq)?;
     trace.made_of = made_of.as_ref().map(RejectedView::of);

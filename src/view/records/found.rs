@@ -75,6 +75,9 @@ pub struct Hit {
     pub title: String,
     /// The state of the event, document, picking or rejected reading. `None`: the result is a name.
     pub state: Option<String>,
+    /// A raw scan of a device that has no flow: it moved no stock.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unused: bool,
 }
 
 /// A page of results.

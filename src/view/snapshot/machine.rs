@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::JournalSize;
 use crate::board::ClockView;
 use crate::journal::DISK_RESERVE_BYTES;
-use crate::view::table::{grouped, span};
+use crate::view::table::{grouped, plain, span};
+use crate::view::words::Words;
 
 /// The growth of a shorter time is no forecast.
 const GROWTH_MIN: SignedDuration = SignedDuration::from_mins(10);
@@ -54,15 +55,16 @@ pub fn describe_left(left: Duration) -> String {
 
 /// Describes why the gateway trusts its clock or not, and what keeps the clock right.
 #[must_use]
-pub fn describe_clock(clock: &ClockView) -> String {
+pub fn describe_clock(clock: &ClockView, words: Words) -> String {
     if !clock.trusted {
-        return "in doubt: see the alarm clock".to_owned();
+        return words.t("in doubt: see the alarm clock").to_owned();
     }
+    let by = |text, service: &str| words.fill(text, &[("service", &plain(service))]);
     match (&clock.service, clock.synchronised) {
-        (Some(service), Some(true)) => format!("trusted, synchronised by {service}"),
-        (Some(service), Some(false)) => format!("trusted, {service} has not synchronised it"),
-        (Some(service), None) => format!("trusted, {service} runs"),
-        (None, _) => "trusted, no time service found".to_owned(),
+        (Some(service), Some(true)) => by("trusted, synchronised by {service}", service),
+        (Some(service), Some(false)) => by("trusted, {service} has not synchronised it", service),
+        (Some(service), None) => by("trusted, {service} runs", service),
+        (None, _) => words.t("trusted, no time service found").to_owned(),
     }
 }
 
@@ -128,11 +130,12 @@ mod tests {
     fn the_clock_has_its_service_and_its_doubt() {
         let clock = |trusted, service: Option<&str>, synchronised| {
             let service = service.map(str::to_owned);
-            describe_clock(&ClockView {
+            let view = ClockView {
                 trusted,
                 service,
                 synchronised,
-            })
+            };
+            describe_clock(&view, Words::ENGLISH)
         };
         let by = Some("chrony");
         assert_eq!(clock(false, by, None), "in doubt: see the alarm clock");

@@ -18,6 +18,7 @@ use super::data::{Data, Need, Subject};
 use super::theme::{Role, Theme};
 use crate::view::records::DocumentView;
 use crate::view::table::plain;
+use crate::view::words::Words;
 
 /// A line of a page.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,13 +59,23 @@ impl PageText<'_> {
         self.lines.push(PageLine { line, opens: None });
     }
 
-    /// A label, and a value.
+    /// What a page shows before its data is there.
+    pub fn refusal_or_loading(&mut self) {
+        match &self.data.refusal {
+            Some(why) => self.styled(why, Role::Bad),
+            None => self.line(self.data.words.t("loading")),
+        }
+    }
+
+    /// A label in the language of the person, and a value.
     pub fn value(&mut self, label: &str, value: impl AsRef<str>) {
         self.value_in(label, value, Role::Plain);
     }
 
     pub fn value_in(&mut self, label: &str, value: impl AsRef<str>, role: Role) {
-        let label = format!("{label:<LABEL_WIDTH$} ");
+        let label = self.data.words.t(label);
+        let gap = LABEL_WIDTH.saturating_sub(Span::raw(label).width());
+        let label = format!("{}{} ", plain(label), " ".repeat(gap));
         let line = Line::from(vec![
             Span::styled(label, self.theme.text(Role::Faint)),
             Span::styled(plain(value.as_ref()), self.theme.text(role)),
@@ -83,22 +94,40 @@ impl PageText<'_> {
 
 /// The title of a page.
 #[must_use]
-pub fn title(subject: &Subject) -> String {
+pub fn title(subject: &Subject, words: Words) -> String {
+    let named = |text: &str, name: &str| words.fill(text, &[("name", &plain(name))]);
     match subject {
-        Subject::Device(name) => format!("Device {}", plain(name)),
-        Subject::Event(id) => plain(id),
-        Subject::Document(number) => format!("Document {number}"),
-        Subject::Rejected(number) => format!("Rejected reading {number}"),
-        Subject::Alarm(code) => format!("Alarm {}", plain(code)),
-        Subject::Order(name) => format!("Order {}", plain(name)),
-        Subject::Source(name) => format!("Source {}", plain(name)),
-        Subject::Configuration => "Configuration".to_owned(),
+        Subject::Device(name) => named("Device {name}", name),
+        Subject::Event(id) => match id.strip_prefix("seq:") {
+            Some(seq) => named("Event {name}", seq),
+            None => plain(id),
+        },
+        Subject::Document(number) => {
+            words.fill("Document {number}", &[("number", &number.to_string())])
+        }
+        Subject::Rejected(number) => named("Rejected reading {name}", &number.to_string()),
+        Subject::Alarm(code) => named("Alarm {name}", code),
+        Subject::Order(name) => named("Order {name}", name),
+        Subject::Source(name) => named("Source {name}", name),
+        Subject::Configuration => words.t("Configuration").to_owned(),
         Subject::Key(key) => plain(key),
-        Subject::Log(_) => "Line of the log".to_owned(),
-        Subject::EventsOf(device) => format!("Events of {}", plain(device)),
-        Subject::Search(text) => format!("Search: {}", plain(text)),
-        Subject::Panel(..) => String::new(),
+        Subject::Log(_) => words.t("Line of the log").to_owned(),
+        Subject::Name(name) => plain(name),
+        Subject::EventsOf(_)
+        | Subject::UnusedScans
+        | Subject::Todo(_)
+        | Subject::Search(_)
+        | Subject::Panel(..) => String::new(),
     }
+}
+
+/// Whether a subject is a list, which has no page.
+#[must_use]
+pub fn is_list(subject: &Subject) -> bool {
+    matches!(
+        subject,
+        Subject::EventsOf(_) | Subject::UnusedScans | Subject::Search(_) | Subject::Panel(..)
+    )
 }
 
 /// The text of a page.
@@ -108,7 +137,7 @@ pub fn lines(subject: &Subject, data: &Data, theme: Theme) -> Vec<PageLine> {
     let mut text = PageText { data, theme, lines };
     match subject {
         Subject::Device(name) => device::write(&mut text, name),
-        Subject::Event(id) => event::write(&mut text, id),
+        Subject::Event(id) | Subject::Name(id) => event::write(&mut text, id),
         Subject::Document(number) => document::write(&mut text, *number),
         Subject::Rejected(number) => reading::write(&mut text, *number),
         Subject::Alarm(code) => alarm::write(&mut text, code),
@@ -117,7 +146,11 @@ pub fn lines(subject: &Subject, data: &Data, theme: Theme) -> Vec<PageLine> {
         Subject::Configuration => what_runs::write(&mut text),
         Subject::Key(key) => other::write_key(&mut text, key),
         Subject::Log(number) => other::write_log(&mut text, *number),
-        Subject::EventsOf(_) | Subject::Search(_) | Subject::Panel(..) => {}
+        Subject::EventsOf(_)
+        | Subject::UnusedScans
+        | Subject::Todo(_)
+        | Subject::Search(_)
+        | Subject::Panel(..) => {}
     }
     text.lines
 }
@@ -126,7 +159,7 @@ pub fn lines(subject: &Subject, data: &Data, theme: Theme) -> Vec<PageLine> {
 #[must_use]
 pub fn needs(subject: &Subject, data: &Data) -> Vec<Need> {
     let mut needs = match subject {
-        Subject::Event(id) => vec![Need::Trace(id.clone())],
+        Subject::Event(id) | Subject::Name(id) => vec![Need::Trace(id.clone())],
         Subject::Document(number) => vec![Need::Document(*number)],
         Subject::Rejected(number) => vec![Need::Reading(*number)],
         Subject::Order(_) => vec![Need::Orders],
@@ -139,14 +172,33 @@ pub fn needs(subject: &Subject, data: &Data) -> Vec<Need> {
         Subject::Alarm(_)
         | Subject::Source(_)
         | Subject::EventsOf(_)
+        | Subject::UnusedScans
+        | Subject::Todo(_)
         | Subject::Search(_)
         | Subject::Panel(..) => Vec::new(),
     };
     let document = match subject {
         Subject::Document(number) => data.document(*number),
-        Subject::Event(id) => data.trace_of(id).and_then(|trace| trace.document.as_ref()),
+        Subject::Event(id) | Subject::Name(id) => {
+            data.trace_of(id).and_then(|trace| trace.document.as_ref())
+        }
         _ => None,
     };
+    if let Subject::Document(number) = subject {
+        // The page names the picking of the document that replaces this one.
+        let detail = data.details.get(number);
+        needs.extend(
+            detail
+                .and_then(|detail| detail.replaced_by)
+                .map(Need::Document),
+        );
+    }
+    if let Subject::Name(id) = subject
+        && let Some(name) = data.trace_of(id).and_then(|trace| trace.name.as_ref())
+        && !data.names.contains_key(&name.id)
+    {
+        needs.push(Need::Names([name.id.clone()].into()));
+    }
     needs.extend(document.and_then(|document| names_of(document, data)));
     needs
 }

@@ -7,6 +7,7 @@ mod act;
 mod deciding;
 mod mouse;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -154,10 +155,12 @@ impl App {
         {
             needs.extend(about::needs(&subject, &self.data));
         }
-        if let Some(code) = self.dialog.as_ref().and_then(Dialog::typed_code)
-            && !self.data.names.contains_key(code)
-        {
-            needs.push(Need::Names([code.to_owned()].into()));
+        let codes = self.dialog.as_ref().map(Dialog::codes);
+        let is_unknown = |code: &&str| !self.data.names.contains_key(*code);
+        let codes = codes.unwrap_or_default().into_iter().filter(is_unknown);
+        let codes: BTreeSet<String> = codes.map(str::to_owned).collect();
+        if !codes.is_empty() {
+            needs.push(Need::Names(codes));
         }
         needs.extend(self.data.needs_of_outcomes());
         needs
@@ -174,7 +177,7 @@ impl App {
         let rows = (list.spec.rows)(&self.data, &list.of);
         self.loaded = rows.len();
         self.rows = list.arrange(rows);
-        list.sync(&self.rows);
+        list.sync(&self.rows, self.loaded);
     }
 
     /// The list that has the keys. `None`: a page has them.

@@ -10,7 +10,8 @@ use super::typing::{draw_typed, type_key};
 use crate::document::DocumentNumber;
 use crate::event::RejectedNumber;
 use crate::view::records::{DocumentView, RejectedView};
-use crate::view::table::{counted, plain};
+use crate::view::table::plain;
+use crate::view::words::Words;
 
 /// The decision that the box asks about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Ask {
     /// What will happen.
     effect: String,
     reason: String,
+    /// A person went on without a reason that is needed.
+    lacks_reason: bool,
     pub is_confirming: bool,
 }
 
@@ -44,38 +47,47 @@ impl Ask {
             title,
             effect,
             reason: String::new(),
+            lacks_reason: false,
             is_confirming: false,
         }
     }
 
     /// `documents`: at least one.
     #[must_use]
-    pub fn discard(documents: &[&DocumentView]) -> Self {
+    pub fn discard(documents: &[&DocumentView], words: Words) -> Self {
         let lines: usize = documents.iter().map(|document| document.lines.len()).sum();
-        let lines = counted(lines as u64, "line");
+        let lines = words.count(lines as u64, "{n} line", "{n} lines");
         let numbers: Vec<_> = documents.iter().map(|document| document.number).collect();
-        let effect = format!(
-            "{lines} will never be posted to Odoo. `u` on a discarded document undoes the discard"
+        let effect = words.fill(
+            "Odoo never gets {lines}. `u` on a discarded document undoes the discard.",
+            &[("lines", &lines)],
         );
-        let title = format!("Discard {}", name_documents(&numbers));
+        let documents = name_documents(&numbers, words);
+        let title = words.fill("Discard {documents}", &[("documents", &documents)]);
         Self::new(What::Discard(numbers), title, effect)
     }
 
     #[must_use]
-    pub fn undiscard(document: &DocumentView) -> Self {
-        let lines = counted(document.lines.len() as u64, "line");
-        let effect = format!(
-            "A new document with the {lines} of this one is sent to Odoo, with a key of its own"
+    pub fn undiscard(document: &DocumentView, words: Words) -> Self {
+        let lines = words.count(document.lines.len() as u64, "{n} line", "{n} lines");
+        let effect = words.fill(
+            "A new document goes to Odoo at once, with {lines} of this one.",
+            &[("lines", &lines)],
         );
-        let title = format!("Undo the discard of document {}", document.number);
+        let number = document.number.to_string();
+        let title = words.fill(
+            "Undo the discard of document {number}",
+            &[("number", &number)],
+        );
         Self::new(What::Undiscard(document.number), title, effect)
     }
 
     /// `rejected`: at least one. `upto`: the newest open reading that the screen shows.
     #[must_use]
-    pub fn dismiss(rejected: &[&RejectedView], upto: RejectedNumber) -> Self {
+    pub fn dismiss(rejected: &[&RejectedView], upto: RejectedNumber, words: Words) -> Self {
         let numbers: Vec<_> = rejected.iter().map(|rejected| rejected.number).collect();
-        let title = format!("Dismiss {}", name_readings(&numbers));
+        let readings = name_readings(&numbers, words);
+        let title = words.fill("Dismiss {readings}", &[("readings", &readings)]);
         let code = rejected
             .first()
             .map_or("", |rejected| &rejected.code)
@@ -85,17 +97,19 @@ impl Ask {
             code,
             upto,
         };
-        let effect = "No event is created from it: if goods were moved, Odoo does not know it";
-        Self::new(what, title, effect.to_owned())
+        let effect = "No event is created from it: if goods were moved, Odoo does not know it.";
+        Self::new(what, title, words.t(effect).to_owned())
     }
 
     /// `rejected`: at least one.
     #[must_use]
-    pub fn resend(rejected: &[&RejectedView]) -> Self {
+    pub fn resend(rejected: &[&RejectedView], words: Words) -> Self {
         let numbers: Vec<_> = rejected.iter().map(|rejected| rejected.number).collect();
-        let title = format!("Send {} again", name_readings(&numbers));
-        let effect = "The payload is read again unchanged, and becomes an event if it is now right";
-        Self::new(What::Resend(numbers), title, effect.to_owned())
+        let readings = name_readings(&numbers, words);
+        let title = words.fill("Send {readings} again", &[("readings", &readings)]);
+        let effect =
+            "The payload is read again unchanged, and becomes an event if it is now right.";
+        Self::new(What::Resend(numbers), title, words.t(effect).to_owned())
     }
 
     fn needs_reason(&self) -> bool {
@@ -115,6 +129,7 @@ impl Ask {
             }
             (false, KeyCode::Enter) => {
                 self.is_confirming = !self.needs_reason() || !self.reason.trim().is_empty();
+                self.lacks_reason = !self.is_confirming;
             }
             (false, key) => type_key(&mut self.reason, key),
             (true, _) => {}
@@ -137,29 +152,31 @@ impl Ask {
     }
 
     #[must_use]
-    pub fn show(&self) -> Shown {
-        let why = if self.needs_reason() {
+    pub fn show(&self, words: Words) -> Shown {
+        let why = if self.lacks_reason {
+            "Give a reason. It is stored with who decided."
+        } else if self.needs_reason() {
             "Why? The reason is stored with who decided."
         } else {
             "Why? The reason is optional."
         };
         let lines = vec![
-            Line::from(format!("{}.", self.effect)),
+            Line::from(self.effect.clone()),
             Line::default(),
-            Line::from(why),
+            Line::from(words.t(why).to_owned()),
             draw_typed(&self.reason, !self.is_confirming),
             Line::default(),
         ];
-        let mut hints = vec![Hint::new(KeyCode::Enter, "Enter", "continue")];
+        let mut hints = vec![Hint::new(KeyCode::Enter, "Enter", words.t("continue"))];
         if self.is_confirming {
-            hints = vec![Hint::new(KeyCode::Char('y'), "y", "yes")];
+            hints = vec![Hint::new(KeyCode::Char('y'), "y", words.t("yes"))];
             if let What::Dismiss { code, .. } = &self.what {
-                let all = format!("all shown with {}", plain(code));
+                let all = words.fill("all shown with {code}", &[("code", &plain(code))]);
                 hints.push(Hint::new(KeyCode::Char('a'), "a", all));
             }
-            hints.push(Hint::new(KeyCode::Char('n'), "n", "no"));
+            hints.push(Hint::new(KeyCode::Char('n'), "n", words.t("no")));
         }
-        hints.push(Hint::new(KeyCode::Esc, "Esc", "cancel"));
+        hints.push(Hint::new(KeyCode::Esc, "Esc", words.t("cancel")));
         let title = self.title.clone();
         Shown {
             title,
@@ -171,16 +188,23 @@ impl Ask {
 
 /// `document 61`, or `3 documents`.
 #[must_use]
-pub fn name_documents(numbers: &[DocumentNumber]) -> String {
+pub fn name_documents(numbers: &[DocumentNumber], words: Words) -> String {
     match numbers {
-        [number] => format!("document {number}"),
-        numbers => counted(numbers.len() as u64, "document"),
+        [number] => words.fill("document {number}", &[("number", &number.to_string())]),
+        numbers => words.count(numbers.len() as u64, "{n} document", "{n} documents"),
     }
 }
 
-fn name_readings(numbers: &[RejectedNumber]) -> String {
+fn name_readings(numbers: &[RejectedNumber], words: Words) -> String {
     match numbers {
-        [number] => format!("rejected reading {number}"),
-        numbers => counted(numbers.len() as u64, "rejected reading"),
+        [number] => words.fill(
+            "rejected reading {number}",
+            &[("number", &number.to_string())],
+        ),
+        numbers => words.count(
+            numbers.len() as u64,
+            "{n} rejected reading",
+            "{n} rejected readings",
+        ),
     }
 }

@@ -1,8 +1,10 @@
 //! What the screen knows about the gateway, and what it needs to know for the view that is open.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::mem::{Discriminant, discriminant};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::rates::Rates;
 use crate::document::DocumentNumber;
@@ -12,7 +14,9 @@ use crate::view::records::{
     CodeNameView, ConfigHistory, DocumentDetail, DocumentView, EventView, Hit, LogPage, OrderPage,
     RejectedView, Trace,
 };
-use crate::view::snapshot::Status;
+use crate::view::snapshot::{Status, Window};
+use crate::view::table::seconds_since;
+use crate::view::words::Words;
 
 /// The limit of documents whose history the screen keeps.
 const DETAILS_MAX: usize = 200;
@@ -41,6 +45,12 @@ pub enum Subject {
     Log(u64),
     /// The list of a device's events.
     EventsOf(String),
+    /// The list of scans of devices without a flow.
+    UnusedScans,
+    /// A task of the overview, by its text.
+    Todo(String),
+    /// A product, bin, lot, package or operator: what `trace` finds for this id.
+    Name(String),
     /// The results of a search.
     Search(String),
     /// A panel, with a filter.
@@ -71,6 +81,10 @@ pub enum Need {
         device: String,
         rows: usize,
     },
+    /// The newest scans of devices without a flow.
+    Unused {
+        rows: usize,
+    },
     Trace(String),
     /// The names of codes of products and locations.
     Names(BTreeSet<String>),
@@ -94,6 +108,7 @@ pub enum Reply {
     Config(Box<EffectiveView>, ConfigHistory),
     Log(LogPage),
     Events(DeviceEvents),
+    Unused(DeviceEvents),
     Trace(String, Box<Trace>),
     Names(Vec<CodeNameView>),
     Search(Found),
@@ -111,10 +126,39 @@ pub enum Update {
     NoAnswer(String),
 }
 
+/// What the events of the last hour are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Hour {
+    pub movements: u64,
+    pub parked: u64,
+    /// Scans that moved no stock, because their devices have no flow.
+    pub unused: u64,
+    /// All events of the hour were read.
+    pub is_whole: bool,
+}
+
+impl Hour {
+    /// Counts the events since `begin`. `is_all`: no older events exist.
+    #[must_use]
+    pub fn of(events: &[EventView], begin: Timestamp, is_all: bool) -> Self {
+        let mut hour = Self {
+            is_whole: is_all || events.iter().any(|event| event.received < begin),
+            ..Self::default()
+        };
+        for event in events.iter().filter(|event| event.received >= begin) {
+            hour.movements += u64::from(event.kind != "scan");
+            hour.parked += u64::from(event.state == "parked");
+            hour.unused += u64::from(event.unused);
+        }
+        hour
+    }
+}
+
 /// The newest events of a device, the newest first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeviceEvents {
     pub device: String,
+    pub hour: Hour,
     pub events: Vec<EventView>,
     /// How many of the newest events of all devices were read for this.
     pub searched: u64,
@@ -135,6 +179,7 @@ pub struct Found {
 /// All that the screen knows.
 #[derive(Debug, Clone, Default)]
 pub struct Data {
+    pub words: Words,
     pub now: Timestamp,
     /// When the daemon answered last. `None`: it never did.
     pub answered: Option<Timestamp>,
@@ -151,6 +196,7 @@ pub struct Data {
     pub history: ConfigHistory,
     pub log: LogPage,
     pub events: DeviceEvents,
+    pub unused: DeviceEvents,
     /// The history of the open event, by the id with which it was requested.
     pub trace: Option<(String, Trace)>,
     /// The names of codes. `None`: the catalog does not have the code.
@@ -166,6 +212,8 @@ pub struct Data {
     pub settled: BTreeMap<RejectedNumber, RejectedView>,
     /// Why the daemon did not answer a need of the open view.
     pub refusal: Option<String>,
+    /// The kinds of replies that the daemon has given.
+    read: HashSet<Discriminant<Reply>>,
 }
 
 impl Data {
@@ -179,6 +227,7 @@ impl Data {
     }
 
     fn take_answer(&mut self, answer: Reply) {
+        self.read.insert(discriminant(&answer));
         match answer {
             Reply::Documents(documents) => self.documents = documents,
             Reply::Parked(parked) => self.parked = parked,
@@ -187,6 +236,7 @@ impl Data {
             Reply::Config(config, history) => (self.config, self.history) = (*config, history),
             Reply::Log(log) => self.log = log,
             Reply::Events(events) => self.events = events,
+            Reply::Unused(unused) => self.unused = unused,
             Reply::Trace(id, trace) => self.trace = Some((id, *trace)),
             Reply::Names(names) => {
                 if self.names.len() > NAMES_MAX {
@@ -268,6 +318,62 @@ impl Data {
         let settled = settled.filter(|rejected| rejected.state != "open");
         let open = self.reading.as_ref().filter(is_it);
         (settled.or(open)).or_else(|| self.rejected.iter().find(is_it))
+    }
+
+    /// Whether the daemon has answered the need of a list. `None`: the list needs the status alone.
+    #[must_use]
+    pub fn has_read(&self, need: Option<&Need>) -> bool {
+        let has = |reply: &Reply| self.read.contains(&discriminant(reply));
+        match need {
+            None => self.answered.is_some(),
+            Some(Need::Events { device, .. }) => self.events.device == *device,
+            Some(Need::Search { text, .. }) => self.found.text == *text,
+            Some(Need::Documents { .. }) => has(&Reply::Documents(Vec::new())),
+            Some(Need::Parked { .. }) => has(&Reply::Parked(Vec::new())),
+            Some(Need::Rejected { .. }) => has(&Reply::Rejected(Vec::new())),
+            Some(Need::Orders) => has(&Reply::Orders(OrderPage::default())),
+            Some(Need::Log) => has(&Reply::Log(LogPage::default())),
+            Some(Need::Unused { .. }) => has(&Reply::Unused(DeviceEvents::default())),
+            Some(_) => true,
+        }
+    }
+
+    /// The time zone of the site, and its name if a reader must know it.
+    #[must_use]
+    pub fn zone(&self) -> (TimeZone, &'static str) {
+        let window = self.status.window.as_ref();
+        window.map_or((TimeZone::UTC, " UTC"), Window::time_zone)
+    }
+
+    /// A time for people, in the time zone of the site: `13:18:43`, with its date on another day.
+    #[must_use]
+    pub fn time(&self, at: Timestamp) -> String {
+        let (zone, _) = self.zone();
+        let (at, now) = (at.to_zoned(zone.clone()), self.now.to_zoned(zone));
+        let format = if at.date() == now.date() {
+            "%H:%M:%S"
+        } else {
+            "%Y-%m-%d %H:%M:%S"
+        };
+        at.strftime(format).to_string()
+    }
+
+    /// The age of a time, or a dash.
+    #[must_use]
+    pub fn ago(&self, at: Option<Timestamp>) -> String {
+        at.map_or("–".to_owned(), |at| self.words.ago(at, self.now))
+    }
+
+    /// A time and its age: `13:18:43, 1 min 4 s ago`.
+    #[must_use]
+    pub fn time_and_age(&self, at: Timestamp) -> String {
+        format!("{}, {}", self.time(at), self.ago(Some(at)))
+    }
+
+    /// The time since `at`: `1 min 4 s`.
+    #[must_use]
+    pub fn span(&self, at: Timestamp) -> String {
+        self.words.span(seconds_since(at, self.now))
     }
 
     /// The name of a product or location with this code, if it is known.

@@ -38,12 +38,12 @@ impl Dialog {
         }
     }
 
-    /// The code that a person types, and whose name the box shows.
+    /// The codes whose names the box shows.
     #[must_use]
-    pub fn typed_code(&self) -> Option<&str> {
+    pub fn codes(&self) -> Vec<&str> {
         match self {
-            Self::Edit(edit) => edit.typed_code(),
-            _ => None,
+            Self::Edit(edit) => edit.codes(),
+            _ => Vec::new(),
         }
     }
 }
@@ -52,11 +52,11 @@ impl Dialog {
 pub fn draw(frame: &mut Frame, dialog: &Dialog, data: &Data, theme: Theme) -> Vec<(Rect, KeyCode)> {
     let rows = usize::from(frame.area().height.saturating_sub(2));
     let shown = match dialog {
-        Dialog::Ask(ask) => ask.show(),
-        Dialog::Retry(retry) => retry.show(),
+        Dialog::Ask(ask) => ask.show(data.words),
+        Dialog::Retry(retry) => retry.show(data.words),
         Dialog::Edit(edit) => edit.show(rows, data),
-        Dialog::Correct(correct) => correct.show(),
-        Dialog::Period(period) => period.show(),
+        Dialog::Correct(correct) => correct.show(data.words),
+        Dialog::Period(period) => period.show(data.words),
     };
     let columns = frame.area().width.min(WIDTH).saturating_sub(2);
     let (hints, places) = lay_hints(&shown.hints, columns, theme);

@@ -9,14 +9,14 @@ use ratatui::widgets::{Block, Borders, HighlightSpacing, Paragraph, Row as Table
 
 use super::about;
 use super::app::{App, Target, View};
-use super::data::Subject;
+use super::data::Need;
 use super::list::{Column, List, ListRow, MARK_WIDTH, constraints, fit};
 use super::page::OpenPage;
-use super::panels::{DEVICES, PANELS};
+use super::panels::{DEVICES, OVERVIEW, PANELS, PARKED, count_decided};
 use super::parts::{cut, empty};
 use super::theme::{Role, SELECTED, Theme};
 use super::wrap::wrap;
-use crate::view::table::{grouped, plain};
+use crate::view::table::plain;
 
 /// From this width on, the page of the selected row is shown on the right.
 const WIDTH_FOR_RIGHT: u16 = 140;
@@ -38,7 +38,13 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &mut App) {
         app.opened.push(View::Page(page));
         return;
     }
-    let parts = if area.width >= WIDTH_FOR_RIGHT {
+    let preview = app.subject().filter(|subject| {
+        // Beside the overview, the devices. Elsewhere the whole room is for the list.
+        !about::is_list(subject) || (app.panel == OVERVIEW && app.opened.is_empty())
+    });
+    let parts = if preview.is_none() {
+        None
+    } else if area.width >= WIDTH_FOR_RIGHT {
         let parts = [Constraint::Percentage(60), Constraint::Fill(1)];
         Some(Layout::horizontal(parts).areas::<2>(area))
     } else if area.height >= HEIGHT_FOR_BELOW {
@@ -52,9 +58,11 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &mut App) {
     if let Some([_, area]) = parts {
         app.has_preview = true;
         let block = Block::bordered().border_style(app.theme.frame(false));
-        match app.subject() {
-            None | Some(Subject::Panel(..)) => draw_devices(frame, area, block, app),
-            Some(subject) => draw_page(frame, area, block, app, &mut OpenPage::new(subject)),
+        match preview {
+            Some(subject) if !about::is_list(&subject) => {
+                draw_page(frame, area, block, app, &mut OpenPage::new(subject));
+            }
+            _ => draw_devices(frame, area, block, app),
         }
     }
 }
@@ -63,7 +71,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &mut App) {
 fn draw_devices(frame: &mut Frame, area: Rect, block: Block<'_>, app: &App) {
     let mut devices = List::new(PANELS[DEVICES], "");
     let rows = (devices.spec.rows)(&app.data, "");
-    devices.sync(&rows);
+    devices.sync(&rows, rows.len());
     devices.table.select(None);
     let title = title(&devices, &rows, rows.len(), app);
     let block = block.title(cut_title(&title, area));
@@ -80,8 +88,8 @@ fn cut_title(title: &str, area: Rect) -> String {
 fn draw_page(frame: &mut Frame, area: Rect, block: Block<'_>, app: &mut App, page: &mut OpenPage) {
     let inner = block.inner(area);
     let (lines, places) = page.show(&app.data, app.theme, inner);
-    let mut title = about::title(&page.subject);
-    if let Some(position) = page.position() {
+    let mut title = about::title(&page.subject, app.data.words);
+    if let Some(position) = page.position(app.data.words) {
         title = format!("{title}, {position}");
     }
     frame.render_widget(
@@ -103,7 +111,7 @@ fn draw_list(frame: &mut Frame, area: Rect, block: Block<'_>, app: &mut App) {
     let title = title(&list, &rows, app.loaded, app);
     let block = block.title(cut_title(&title, area));
     let heights = draw_rows(frame, area, block, app, &mut list, &rows);
-    let fitting = fit(list.spec.columns, inner.width);
+    let fitting = fit_rows(&list, &rows, inner.width);
     add_targets(app, inner, &fitting, &heights, list.table.offset());
     app.rows = rows;
     if let Some(known) = app.list_mut() {
@@ -121,10 +129,10 @@ fn draw_rows(
     rows: &[ListRow],
 ) -> Vec<u16> {
     let theme = app.theme;
-    let fitting = fit(list.spec.columns, block.inner(area).width);
+    let fitting = fit_rows(list, rows, block.inner(area).width);
     if rows.is_empty() {
-        let text = app.data.refusal.as_deref().unwrap_or(list.spec.empty);
-        frame.render_widget(empty(&plain(text), theme).block(block), area);
+        let text = empty_text(app, list);
+        frame.render_widget(empty(&plain(&text), theme).block(block), area);
         return Vec::new();
     }
     // The heading takes one row. A taller row than the list would not be drawn at all.
@@ -132,13 +140,44 @@ fn draw_rows(
     let drawn = (rows.iter()).map(|row| draw_row(row, list, &fitting, theme, height_max));
     let (drawn, heights): (Vec<TableRow>, Vec<u16>) = drawn.unzip();
     let table = Table::new(drawn, constraints(&fitting))
-        .header(draw_header(list, &fitting, theme))
+        .header(draw_header(list, &fitting, app))
         .row_highlight_style(SELECTED)
         .highlight_symbol("> ")
         .highlight_spacing(HighlightSpacing::Always)
         .block(block);
     frame.render_stateful_widget(table, area, &mut list.table);
     heights
+}
+
+/// Why a list has no rows.
+fn empty_text(app: &App, list: &List) -> String {
+    let words = app.data.words;
+    if let Some(refusal) = &app.data.refusal {
+        return refusal.clone();
+    }
+    if !list.filter.is_empty() && app.loaded > 0 {
+        let loaded = words.number(app.loaded as u64);
+        let text = "None of {n} rows contains \"{filter}\". Esc removes the filter.";
+        return words.fill(text, &[("n", &loaded), ("filter", &list.filter)]);
+    }
+    let need = list.need();
+    if !app.data.has_read(need.as_ref()) {
+        return words.t("loading").to_owned();
+    }
+    match need {
+        Some(Need::Search { text, .. }) => {
+            words.fill("Nothing is found for \"{text}\"", &[("text", &text)])
+        }
+        _ => words.t(list.spec.empty).to_owned(),
+    }
+}
+
+/// The columns that fit. A column without any text leaves its room to the others.
+fn fit_rows(list: &List, rows: &[ListRow], width: u16) -> Vec<(usize, u16)> {
+    let has_text = |at: usize| rows.iter().any(|row| !row.cells[at].text.is_empty());
+    fit(list.spec.columns, width, |at| {
+        rows.is_empty() || has_text(at)
+    })
 }
 
 /// The places of the headings and of the visible rows.
@@ -166,7 +205,8 @@ fn add_targets(
     }
 }
 
-fn draw_header(list: &List, fitting: &[(usize, u16)], theme: Theme) -> TableRow<'static> {
+fn draw_header(list: &List, fitting: &[(usize, u16)], app: &App) -> TableRow<'static> {
+    let (theme, words) = (app.theme, app.data.words);
     let heading = |(at, width): &(usize, u16)| {
         let column = list.spec.columns[*at];
         let arrow = match list.sort {
@@ -175,7 +215,10 @@ fn draw_header(list: &List, fitting: &[(usize, u16)], theme: Theme) -> TableRow<
             _ => "",
         };
         let room = usize::from(*width).saturating_sub(arrow.chars().count());
-        aligned(format!("{}{arrow}", cut(column.title, room)), column)
+        aligned(
+            format!("{}{arrow}", cut(words.t(column.title), room)),
+            column,
+        )
     };
     TableRow::new(fitting.iter().map(heading).collect::<Vec<_>>()).style(theme.text(Role::Heading))
 }
@@ -224,28 +267,45 @@ fn draw_row(
 
 /// The name of the list, and how many of its rows are shown.
 fn title(list: &List, rows: &[ListRow], loaded: usize, app: &App) -> String {
+    let words = app.data.words;
+    let name = words.t(list.spec.name);
     let about = match list.of.as_str() {
-        "" => list.spec.name.to_owned(),
-        of => format!("{} {}", list.spec.name, plain(of)),
+        "" => name.to_owned(),
+        of => format!("{name} {}", plain(of)),
     };
-    let loaded = loaded as u64;
-    let total = (list.spec.total)(&app.data);
+    let (shown, total) = (words.number(loaded as u64), (list.spec.total)(&app.data));
     let all = match total {
-        Some(total) if total <= loaded => grouped(loaded),
-        Some(total) => format!("{} of {}", grouped(loaded), grouped(total)),
-        None => format!("{} and more", grouped(loaded)),
+        Some(total) if total <= loaded as u64 => shown,
+        Some(total) => {
+            let values = [("n", shown.as_str()), ("all", &words.number(total))];
+            words.fill("{n} of {all}", &values)
+        }
+        None => words.fill("{n} and more", &[("n", &shown)]),
     };
-    let marks = match list.marks.len() {
-        0 => String::new(),
-        marks => format!(", {marks} marked"),
-    };
-    if list.filter.is_empty() {
-        format!("{about}: {all}{marks}")
-    } else {
-        let filter = plain(&list.filter);
-        format!(
-            "{about}: {} with \"{filter}\" among {all}{marks}",
-            grouped(rows.len() as u64)
-        )
+    let mut title = format!("{about}: {all}");
+    if !list.filter.is_empty() {
+        let found = words.number(rows.len() as u64);
+        let values = [
+            ("n", found.as_str()),
+            ("filter", &list.filter),
+            ("all", &all),
+        ];
+        let text = words.fill("{n} with \"{filter}\" among {all}", &values);
+        title = format!("{about}: {}", plain(&text));
     }
+    let decided = count_decided(&app.data);
+    let is_parked = std::ptr::eq(list.spec, PANELS[PARKED]);
+    for (text, count) in [
+        (
+            "{n} of them decided just now",
+            if is_parked { decided } else { 0 },
+        ),
+        ("{n} marked", list.marks.len() as u64),
+    ] {
+        if count > 0 {
+            let more = words.fill(text, &[("n", &words.number(count))]);
+            title = format!("{title}, {more}");
+        }
+    }
+    title
 }

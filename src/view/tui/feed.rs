@@ -3,18 +3,20 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Message;
-use super::data::{DeviceEvents, Found, Need, Reply, Update};
+use super::data::{DeviceEvents, Found, Hour, Need, Reply, Update};
 use super::period::Period;
 use crate::clock;
 use crate::document::DocumentNumber;
 use crate::event::{RejectedNumber, Seq};
 use crate::view::client::{Client, ClientError, encode_for_path};
 use crate::view::records::{
-    ConfigHistory, DocumentPage, EventPage, HitPage, LogPage, Names, OrderPage, RejectedPage,
+    ConfigHistory, DocumentPage, EventPage, EventView, HitPage, LogPage, Names, OrderPage,
+    RejectedPage,
 };
 use crate::view::snapshot::Status;
 
@@ -31,6 +33,8 @@ const HITS_MAX: usize = 200;
 /// The newest events among which those of a device are searched at first, and the most.
 const SEARCHED_FIRST: u64 = 5_000;
 const SEARCHED_MAX: u64 = 500_000;
+/// The time that the page of a device summarizes.
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// How long one poll searches for the events of a device.
 const SEARCH_TIME: Duration = Duration::from_millis(500);
 
@@ -88,7 +92,11 @@ async fn wait_for_typing(
 
 fn is_slow(need: &Need) -> bool {
     match need {
-        Need::Orders | Need::Config | Need::Events { .. } | Need::Search { .. } => true,
+        Need::Orders
+        | Need::Config
+        | Need::Events { .. }
+        | Need::Unused { .. }
+        | Need::Search { .. } => true,
         Need::Documents { rows } | Need::Parked { rows } | Need::Rejected { rows } => {
             *rows > PAGE_MAX
         }
@@ -140,7 +148,16 @@ async fn answer(client: &Client, need: &Need, status: &Status) -> Result<Reply, 
             let log: LogPage = client.get(&format!("/v1/log?limit={PAGE_MAX}")).await?;
             Reply::Log(log)
         }
-        Need::Events { device, rows } => read_events(client, device, *rows, status).await?,
+        Need::Events { device, rows } => {
+            let filter = format!("device={}", encode_for_path(device));
+            let found = read_events(client, &filter, |_| true, *rows, status).await?;
+            let device = device.clone();
+            Reply::Events(DeviceEvents { device, ..found })
+        }
+        Need::Unused { rows } => {
+            let is_unused = |event: &EventView| event.unused;
+            Reply::Unused(read_events(client, "type=scan", is_unused, *rows, status).await?)
+        }
         Need::Trace(id) => {
             let trace = client
                 .get(&format!("/v1/trace/{}", encode_for_path(id)))
@@ -204,24 +221,24 @@ async fn read_rejected(client: &Client, rows: usize) -> Result<Reply, ClientErro
     Ok(Reply::Rejected(rejected))
 }
 
-/// The newest events of a device: searches among the newest events of all devices, and further back
+/// The newest events of a filter: searches among the newest events of all devices, and further back
 /// while there are too few.
 async fn read_events(
     client: &Client,
-    device: &str,
+    filter: &str,
+    is_wanted: fn(&EventView) -> bool,
     rows: usize,
     status: &Status,
-) -> Result<Reply, ClientError> {
+) -> Result<DeviceEvents, ClientError> {
     let begun = Instant::now();
     let (newest, mut searched) = (status.journal.last_seq, SEARCHED_FIRST);
     loop {
         let (mut events, mut after) = (Vec::new(), newest.back_by(searched));
         let is_all = after == Seq::ZERO;
         loop {
-            let device = encode_for_path(device);
-            let path = format!("/v1/events?device={device}&after={after}&limit={PAGE_MAX}");
+            let path = format!("/v1/events?{filter}&after={after}&limit={PAGE_MAX}");
             let page: EventPage = client.get(&path).await?;
-            events.extend(page.events);
+            events.extend(page.events.into_iter().filter(is_wanted));
             after = page.next;
             if !page.more {
                 break;
@@ -232,16 +249,17 @@ async fn read_events(
             || searched >= SEARCHED_MAX
             || begun.elapsed() > SEARCH_TIME
         {
+            let hour = Hour::of(&events, clock::now() - HOUR, is_all);
             events.reverse();
             let is_cut = !is_all || events.len() > rows;
             events.truncate(rows);
-            let device = device.to_owned();
-            return Ok(Reply::Events(DeviceEvents {
-                device,
+            return Ok(DeviceEvents {
+                device: String::new(),
+                hour,
                 events,
                 searched,
                 is_cut,
-            }));
+            });
         }
         searched *= 4;
     }

@@ -15,14 +15,17 @@ use super::parts::cut;
 use super::theme::{Role, Theme};
 use crate::board::Link;
 use crate::view::headline::{describe_bundle, describe_config};
-use crate::view::snapshot::{describe_clock, describe_left};
-use crate::view::table::{grouped, plain, seconds_since, size, span};
+use crate::view::snapshot::describe_clock;
+use crate::view::table::{plain, size};
+use crate::view::words::Words;
 
 /// The rows of the head with its frame on a high screen, on others, and of the short form for a
 /// small screen.
 const ROWS_HIGH: u16 = 10;
 const ROWS: u16 = 9;
 const ROWS_SMALL: u16 = 2;
+/// The width of the labels.
+const LABEL_WIDTH: usize = 8;
 /// From this height on, the head has all its rows.
 const HEIGHT_FOR_ALL: u16 = 30;
 /// The screen below which the short form is used, and below which there is no head: the list needs
@@ -42,7 +45,7 @@ pub fn rows(screen: Rect) -> u16 {
 }
 
 pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
-    let (data, theme) = (&app.data, app.theme);
+    let (data, theme, words) = (&app.data, app.theme, app.data.words);
     if area.height < ROWS {
         let lines = vec![odoo_line(data, theme), queue_line(data)];
         frame.render_widget(Paragraph::new(lines), area);
@@ -51,17 +54,25 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
     let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
     let block = Block::bordered().border_style(theme.frame(false));
     let inner = block.inner(left);
-    frame.render_widget(block.clone().title(" Events a second "), left);
+    frame.render_widget(
+        block
+            .clone()
+            .title(format!(" {} ", words.t("Events a second"))),
+        left,
+    );
     draw_rates(frame, inner, app);
     let inner = block.inner(right);
-    frame.render_widget(block.title(" Link, queue, journal "), right);
+    frame.render_widget(
+        block.title(format!(" {} ", words.t("Link, queue, journal"))),
+        right,
+    );
     let width = usize::from(inner.width);
     let mut lines = vec![odoo_line(data, theme), queue_line(data), age_line(data)];
     let texts = [journal_text(data), disk_text(data), clock_text(data, width)];
     let config = describe_config(&data.status.config, |at| {
-        format!("for {}", span(seconds_since(at, data.now)))
+        words.fill("for {span}", &[("span", &data.span(at))])
     });
-    let config = format!("config   {}", config.unwrap_or("–".to_owned()));
+    let config = labelled(words, "config", &config.unwrap_or("–".to_owned()));
     let news = describe_bundle(&data.status.config);
     // A screen with less room has the news about a bundle in place of the configuration.
     let last = match (area.height < ROWS_HIGH, news) {
@@ -74,7 +85,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
 }
 
 fn draw_rates(frame: &mut Frame, area: Rect, app: &App) {
-    let (data, theme) = (&app.data, app.theme);
+    let (data, theme, words) = (&app.data, app.theme, app.data.words);
     let events = &data.status.events;
     // On a low screen the last row is outside the area.
     let rows: [Rect; 8] = std::array::from_fn(|row| {
@@ -86,40 +97,44 @@ fn draw_rates(frame: &mut Frame, area: Rect, app: &App) {
         frame,
         [rows[0], rows[1]],
         theme,
-        ("stored", events.stored),
+        (words, "stored {rate}/s, {all} in all", events.stored),
         &rates.stored,
     );
     curve(
         frame,
         [rows[2], rows[3]],
         theme,
-        ("posted", events.posted),
+        (words, "posted {rate}/s, {all} in all", events.posted),
         &rates.posted,
     );
     let first = rates.at.len().saturating_sub(area.width.into());
-    let ago = rates
-        .at
-        .get(first)
-        .map(|at| span(seconds_since(*at, data.now)));
-    let axis = Line::from(ago.map_or(String::new(), |ago| format!("{ago} ago")));
+    let ago = rates.at.get(first).map(|at| data.ago(Some(*at)));
+    let axis = Line::from(ago.unwrap_or_default());
     let faint = theme.text(Role::Faint);
     frame.render_widget(axis.style(faint), rows[4]);
-    frame.render_widget(Line::styled("now", faint).right_aligned(), rows[4]);
+    frame.render_widget(Line::styled(words.t("now"), faint).right_aligned(), rows[4]);
     let possible = match events.possible_repeats {
         0 => String::new(),
-        count => format!(", {} possible", grouped(count)),
+        count => words.fill(", {n} possible", &[("n", &words.number(count))]),
     };
-    let others = format!(
-        "{} duplicates{possible}, {} rejected",
-        grouped(events.duplicates),
-        grouped(events.rejected)
+    let (duplicates, rejected) = (
+        words.number(events.duplicates),
+        words.number(events.rejected),
+    );
+    let values = [
+        ("duplicates", duplicates.as_str()),
+        ("possible", &possible),
+        ("rejected", &rejected),
+    ];
+    let others = words.fill(
+        "{duplicates} duplicates{possible}, {rejected} rejected",
+        &values,
     );
     frame.render_widget(Line::from(cut(&others, area.width.into())), rows[5]);
-    let text = match data.status.odoo.latency_ms {
-        Some(ms) => format!("odoo {} ms ", grouped(ms)),
-        None => "odoo – ms ".to_owned(),
-    };
-    let label = Constraint::Length(u16::try_from(text.chars().count()).unwrap_or(0));
+    let ms = data.status.odoo.latency_ms;
+    let ms = ms.map_or("–".to_owned(), |ms| words.number(ms));
+    let text = format!("{} ", words.fill("odoo {ms} ms", &[("ms", &ms)]));
+    let label = Constraint::Length(u16::try_from(Line::from(text.as_str()).width()).unwrap_or(0));
     let [label, bars] = Layout::horizontal([label, Constraint::Fill(1)]).areas(rows[6]);
     frame.render_widget(Line::from(text), label);
     bars_of(frame, bars, theme, &rates.latency);
@@ -129,13 +144,13 @@ fn curve(
     frame: &mut Frame,
     [text, bars]: [Rect; 2],
     theme: Theme,
-    (what, total): (&str, u64),
+    (words, text_of, total): (Words, &str, u64),
     rates: &VecDeque<u64>,
 ) {
     let now = rates.back().map_or("–".to_owned(), |tenths| {
-        format!("{}.{}", grouped(tenths / 10), tenths % 10)
+        format!("{}.{}", words.number(tenths / 10), tenths % 10)
     });
-    let line = format!("{what} {now:>8}/s {:>12} in all", grouped(total));
+    let line = words.fill(text_of, &[("rate", &now), ("all", &words.number(total))]);
     frame.render_widget(Line::from(line), text);
     bars_of(frame, bars, theme, rates);
 }
@@ -162,23 +177,27 @@ fn odoo_line(data: &Data, theme: Theme) -> Line<'static> {
         Link::Down => "down",
         Link::Held => "held",
     };
+    let words = data.words;
     let rest = if odoo.link == Link::Up {
         let version = odoo.version.as_deref();
         let version = version.map_or(String::new(), |version| format!(" {}", plain(version)));
         let latency = odoo.latency_ms;
-        let latency = latency.map_or(String::new(), |ms| format!(", {} ms", grouped(ms)));
-        format!("{version}{latency}, {} lines/call", odoo.batch_lines)
+        let latency = latency.map_or(String::new(), |ms| format!(", {} ms", words.number(ms)));
+        format!("{version}{latency}")
     } else {
         // The sentence has the reason below it.
         odoo.since.map_or(String::new(), |at| {
-            format!(" for {}", span(seconds_since(at, data.now)))
+            format!(" {}", words.fill("for {span}", &[("span", &data.span(at))]))
         })
     };
     let pause = odoo.pause_s(data.now);
-    let pause = pause.map_or(String::new(), |seconds| format!(", retry in {seconds} s"));
+    let pause = pause.map_or(String::new(), |seconds| {
+        let seconds = words.fill("retry in {n} s", &[("n", &seconds.to_string())]);
+        format!(", {seconds}")
+    });
     Line::from(vec![
-        Span::raw("odoo     "),
-        Span::styled(word, theme.text(Role::of_state(word))),
+        Span::raw(labelled(words, "odoo", "")),
+        Span::styled(words.word(word), theme.text(Role::of_state(word))),
         Span::raw(rest),
         Span::raw(pause),
     ])
@@ -186,80 +205,115 @@ fn odoo_line(data: &Data, theme: Theme) -> Line<'static> {
 
 fn queue_line(data: &Data) -> Line<'static> {
     let events = &data.status.events;
-    Line::from(format!(
-        "queue    {} waiting, {} sending, {} open",
-        grouped(events.waiting),
-        grouped(events.sending),
-        grouped(events.open)
-    ))
+    let words = data.words;
+    let counts = [events.waiting, events.sending, events.open].map(|count| words.number(count));
+    let values = [
+        ("waiting", counts[0].as_str()),
+        ("sending", &counts[1]),
+        ("open", &counts[2]),
+    ];
+    let text = "to send {waiting}, sending {sending}, being collected {open}";
+    Line::from(labelled(words, "queue", &words.fill(text, &values)))
 }
 
 fn age_line(data: &Data) -> Line<'static> {
+    let words = data.words;
     let oldest = match data.status.oldest_waiting_s {
         seconds if seconds >= 60.0 => {
             // Only whole seconds are shown.
             let whole = Duration::try_from_secs_f64(seconds).map_or(0, |age| age.as_secs());
-            span(whole)
+            words.span(whole)
         }
         seconds if seconds > 0.0 => format!("{seconds:.1} s"),
-        _ => "nothing waits".to_owned(),
+        _ => return Line::from(labelled(words, "oldest", words.t("nothing waits for Odoo"))),
     };
-    Line::from(format!("oldest   {oldest}"))
+    let parked = data.status.documents.parked;
+    let values = [("span", oldest.as_str()), ("parked", &words.number(parked))];
+    let text = match parked {
+        0 => "waits for {span}",
+        _ => "waits for {span}, without {parked} parked",
+    };
+    Line::from(labelled(words, "oldest", &words.fill(text, &values)))
+}
+
+/// A label as wide as the others, and a value.
+fn labelled(words: Words, label: &str, value: &str) -> String {
+    let label = words.t(label);
+    let gap = LABEL_WIDTH.saturating_sub(Span::raw(label).width());
+    format!("{label}{} {value}", " ".repeat(gap))
 }
 
 fn journal_text(data: &Data) -> String {
+    let words = data.words;
     let journal = &data.status.journal;
     let percent = (journal.bytes.saturating_mul(100))
         .checked_div(journal.budget_bytes)
         .unwrap_or(0);
     let (bytes, budget) = (size(journal.bytes), size(journal.budget_bytes));
     if journal.disk_full {
-        return format!("journal  {bytes} of {budget}; the DISK is FULL");
+        let values = [("bytes", bytes.as_str()), ("budget", &budget)];
+        let text = words.fill("{bytes} of {budget}; the DISK is FULL", &values);
+        return labelled(words, "journal", &text);
     }
     if journal.full {
-        return format!("journal  FULL: {bytes} of {budget}");
+        let values = [("bytes", bytes.as_str()), ("budget", &budget)];
+        let text = words.fill("FULL: {bytes} of {budget}", &values);
+        return labelled(words, "journal", &text);
     }
-    let left = left_text(journal.budget_left(data.now));
-    format!("journal  {percent} % of {budget}{left}")
+    let left = left_text(journal.budget_left(data.now), words);
+    let percent = percent.to_string();
+    let values = [("percent", percent.as_str()), ("budget", &budget)];
+    let text = words.fill("{percent} % of {budget}", &values);
+    labelled(words, "journal", &format!("{text}{left}"))
 }
 
 /// The free space on the disk of the journal.
 fn disk_text(data: &Data) -> String {
     let journal = &data.status.journal;
+    let words = data.words;
     let Some(free) = journal.disk_free_bytes else {
-        return "disk     –".to_owned();
+        return labelled(words, "disk", "–");
     };
-    let left = left_text(journal.disk_left(data.now));
-    format!("disk     {} free{left}", size(free))
+    let left = left_text(journal.disk_left(data.now), words);
+    let free = words.fill("{bytes} free", &[("bytes", &size(free))]);
+    labelled(words, "disk", &format!("{free}{left}"))
 }
 
 /// The time left at today's rate.
-fn left_text(left: Option<Duration>) -> String {
+fn left_text(left: Option<Duration>, words: Words) -> String {
     left.map_or(String::new(), |left| {
-        format!(", {} left", describe_left(left))
+        let left = words.span(left.as_secs());
+        format!(", {}", words.fill("{span} left", &[("span", &left)]))
     })
 }
 
 /// The gateway's clock, whether it is trusted, and what keeps it right: in few words if the width
 /// has no room for more.
 fn clock_text(data: &Data, width: usize) -> String {
-    let clock = &data.status.clock;
-    let text = format!("clock    {}", describe_clock(clock));
-    if text.chars().count() <= width || !clock.trusted {
+    let (words, clock) = (data.words, &data.status.clock);
+    let long = if clock.trusted {
+        describe_clock(clock, words)
+    } else {
+        words.t("in doubt: press 6").to_owned()
+    };
+    let text = labelled(words, "clock", &long);
+    if Line::from(text.as_str()).width() <= width || !clock.trusted {
         return text;
     }
     let keeper = match (&clock.service, clock.synchronised) {
-        (Some(_), Some(false)) => "not synchronised",
-        (Some(service), _) => service,
-        (None, _) => "no time service",
+        (Some(_), Some(false)) => words.t("not synchronised").to_owned(),
+        (Some(service), _) => plain(service),
+        (None, _) => words.t("no time service").to_owned(),
     };
-    format!("clock    trusted, {}", plain(keeper))
+    labelled(words, "clock", &format!("{}, {keeper}", words.t("trusted")))
 }
 
 fn unfinished_text(data: &Data) -> Option<String> {
     let unfinished = &data.status.unfinished;
     let parts: Vec<String> = (unfinished.iter())
-        .map(|(what, devices)| format!("{} {}", grouped(*devices), plain(what)))
+        .map(|(what, devices)| format!("{} {}", data.words.number(*devices), data.words.word(what)))
         .collect();
-    (!parts.is_empty()).then(|| format!("unfinished on devices: {}", parts.join(", ")))
+    let parts = parts.join(", ");
+    let text = "unfinished on devices: {parts}";
+    (!parts.is_empty()).then(|| data.words.fill(text, &[("parts", &parts)]))
 }

@@ -13,7 +13,7 @@ use super::wrap::wrap_all;
 const WIDTH: u16 = 78;
 
 pub fn draw(frame: &mut Frame, app: &mut App) {
-    let theme = app.theme;
+    let (theme, words) = (app.theme, app.data.words);
     let mut lines: Vec<Line> = (KEYS.iter())
         .map(|binding| {
             let key = format!(" {:<14}", binding.shown);
@@ -22,13 +22,14 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
                 KeyAction::Quit => app.quit,
                 _ => binding.what,
             };
-            Line::from(vec![key, Span::raw(what)])
+            Line::from(vec![key, Span::raw(words.t(what).to_owned())])
         })
         .collect();
     lines.push(Line::default());
-    lines.push(Line::from(" The mouse selects, opens, sorts by a heading, and presses the keys that are shown. With Shift held, the terminal selects text as usual."));
+    let mouse = "The mouse selects, opens, sorts by a heading, and presses the keys that are shown. With Shift held, the terminal selects text as usual.";
+    lines.push(Line::from(format!(" {}", words.t(mouse))));
     let keys = Line::styled(
-        " ↑↓ scroll, any other key closes this",
+        format!(" {}", words.t("↑↓ scroll, any other key closes this")),
         theme.text(Role::Faint),
     );
     let columns = frame.area().width.min(WIDTH).saturating_sub(2);
@@ -37,7 +38,7 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
     let area = centre(frame.area(), WIDTH, height);
     let block = Block::bordered()
         .border_style(theme.frame(true))
-        .title(" Keys ");
+        .title(format!(" {} ", words.t("Keys")));
     if let Some(scroll) = &mut app.help {
         scroll.draw(frame, area, block, &lines, &keys);
     }

@@ -133,7 +133,7 @@ pub const KEYS: &[Binding] = &[
     binding(A::PageUp, &[KeyCode::PageUp], "Page Up", "one page up"),
     binding(A::PageDown, &[KeyCode::PageDown], "Page Down", "one page down"),
     binding(A::First, &[KeyCode::Home, Char('g')], "Home, g", "first row; the list then follows new rows"),
-    binding(A::Last, &[KeyCode::End, Char('G')], "End, G", "last row; again: load more rows"),
+    binding(A::Last, &[KeyCode::End, Char('G')], "End, G", "last row; more rows are loaded before it is reached"),
     binding(A::Help, &[Char('?'), Char('h'), KeyCode::F(1)], "?, h", "this help").hint(Always, "help"),
     binding(A::Quit, &[Char('q')], "q", QUIT).hint(Always, "quit"),
 ];

@@ -14,6 +14,9 @@ use super::theme::Role;
 const ROWS_EACH: usize = 100;
 /// The limit of rows that a list loads.
 pub const ROWS_MAX: usize = 20_000;
+/// The rows below the selected one that a list keeps loaded: new rows on top then do not push the
+/// selected row out.
+const ROWS_BELOW: usize = 50;
 /// The narrowest column that takes the rest of the width.
 const FILL_WIDTH_MIN: u16 = 12;
 /// The width of the mark before a row.
@@ -203,7 +206,7 @@ impl List {
     }
 
     /// Finds the selected row again after rows have moved, and keeps it on its line of the screen.
-    pub fn sync(&mut self, rows: &[ListRow]) {
+    pub fn sync(&mut self, rows: &[ListRow], loaded: usize) {
         let last = rows.len().saturating_sub(1);
         let place = (self.selected.as_ref())
             .and_then(|selected| rows.iter().position(|row| row.subject == *selected));
@@ -219,6 +222,10 @@ impl List {
             self.selected = rows.get(index).map(|row| row.subject.clone());
         }
         self.table.select((!rows.is_empty()).then_some(index));
+        let is_whole = self.filter.is_empty() && self.sort.is_none();
+        if is_whole && self.selected.is_some() && index + ROWS_BELOW >= self.loads {
+            self.load_more(loaded);
+        }
         self.marks
             .retain(|mark| rows.iter().any(|row| row.subject == *mark));
     }
@@ -227,7 +234,7 @@ impl List {
     pub fn select(&mut self, rows: &[ListRow], index: usize) {
         let index = index.min(rows.len().saturating_sub(1));
         let was_last = self.index + 1 >= rows.len();
-        if index + 1 >= rows.len() && was_last && self.filter.is_empty() {
+        if index + 1 >= rows.len() && was_last && self.sort.is_some() && self.filter.is_empty() {
             self.load_more(rows.len());
         }
         self.selected = (index > 0).then(|| rows[index].subject.clone());
@@ -242,7 +249,7 @@ impl List {
 
     fn load_more(&mut self, loaded: usize) {
         if loaded >= self.loads {
-            self.loads = (self.loads * 2).min(ROWS_MAX);
+            self.loads = (self.loads + ROWS_EACH).min(ROWS_MAX);
         }
     }
 
@@ -290,10 +297,11 @@ fn compare(one: &Cell, other: &Cell) -> Ordering {
     }
 }
 
-/// The columns that fit into a width, each with its own width.
+/// The columns that fit into a width, each with its own width. `has_text`: the column is not empty.
 #[must_use]
-pub fn fit(columns: &[Column], width: u16) -> Vec<(usize, u16)> {
-    let mut shown: Vec<usize> = (0..columns.len()).collect();
+pub fn fit(columns: &[Column], width: u16, has_text: impl Fn(usize) -> bool) -> Vec<(usize, u16)> {
+    let is_shown = |at: &usize| columns[*at].rank == 0 || has_text(*at);
+    let mut shown: Vec<usize> = (0..columns.len()).filter(is_shown).collect();
     let needed = |shown: &[usize]| -> u16 {
         let widths = shown.iter().map(|at| columns[*at].width + 1);
         MARK_WIDTH + widths.sum::<u16>()

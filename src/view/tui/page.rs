@@ -8,6 +8,7 @@ use super::data::{Data, Subject};
 use super::keys::KeyAction;
 use super::theme::{SELECTED, Theme};
 use super::wrap::wrap;
+use crate::view::words::Words;
 
 #[derive(Debug, Clone)]
 pub struct OpenPage {
@@ -62,7 +63,11 @@ impl OpenPage {
             KeyAction::PageUp => self.scroll_to(self.top.saturating_sub(self.height)),
             KeyAction::PageDown => self.scroll_to((self.top + self.height).min(last)),
             KeyAction::First => self.scroll_to(0),
-            KeyAction::Last => self.scroll_to(last),
+            KeyAction::Last => {
+                self.scroll_to(last);
+                let end = self.links_in_view().next_back().cloned();
+                self.selected = end;
+            }
             _ => return false,
         }
         true
@@ -153,8 +158,10 @@ impl OpenPage {
 
     /// Which rows are visible, such as `1-20 of 48`. `None`: all.
     #[must_use]
-    pub fn position(&self) -> Option<String> {
+    pub fn position(&self, words: Words) -> Option<String> {
         let end = (self.top + self.height).min(self.rows);
-        (self.rows > self.height).then(|| format!("{}-{end} of {}", self.top + 1, self.rows))
+        let rows = format!("{}-{end}", self.top + 1);
+        let values = [("n", rows.as_str()), ("all", &self.rows.to_string())];
+        (self.rows > self.height).then(|| words.fill("{n} of {all}", &values))
     }
 }

@@ -12,12 +12,17 @@ mod rejected_readings;
 mod scanners;
 mod search_results;
 mod settings;
+mod unused_scans;
 
+pub use alarms::{LINK, raised};
 pub use device_events::EVENTS;
 pub use devices::{count as count_devices, state as state_of_device};
 pub use needs_you::mood_of;
+pub use open_orders::due;
+pub use parked::count_decided;
 pub use scanners::SCANNER;
 pub use search_results::FOUND;
+pub use unused_scans::UNUSED;
 
 use super::list::Spec;
 

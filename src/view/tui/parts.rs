@@ -10,7 +10,7 @@ use super::data::{Data, Subject};
 use super::keys::Hint;
 use super::list::Cell;
 use super::theme::{Role, Theme};
-use crate::view::table::{grouped, seconds_since, span};
+use crate::view::words::Words;
 
 /// Centres a box of this size, or a smaller one where the area is smaller.
 pub fn centre(area: Rect, width: u16, height: u16) -> Rect {
@@ -51,24 +51,20 @@ pub fn cut(text: &str, columns: usize) -> String {
     cut
 }
 
-/// The age of a time, such as `03:12 ago`.
-pub fn ago(at: Option<Timestamp>, now: Timestamp) -> String {
-    at.map_or("–".to_owned(), |at| {
-        format!("{} ago", span(seconds_since(at, now)))
-    })
-}
+/// The width of a column of ages.
+pub const AGO_WIDTH: u16 = 14;
 
 /// The age of a time; the youngest sorts first.
-pub fn ago_cell(at: Option<Timestamp>, now: Timestamp) -> Cell {
-    let cell = Cell::new(ago(at, now));
+pub fn ago_cell(at: Option<Timestamp>, data: &Data) -> Cell {
+    let cell = Cell::new(data.ago(at));
     match at {
         Some(at) => cell.order(at.as_second().saturating_neg()),
         None => cell.order(i64::MAX),
     }
 }
 
-pub fn count_cell(count: u64) -> Cell {
-    Cell::new(grouped(count)).order(i64::try_from(count).unwrap_or(i64::MAX))
+pub fn count_cell(count: u64, words: Words) -> Cell {
+    Cell::new(words.number(count)).order(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 /// For lists whose rows have no reason.

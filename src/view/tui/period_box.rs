@@ -10,6 +10,7 @@ use super::keys::Hint;
 use super::period::Period;
 use super::request::{Shown, Step};
 use super::typing::{draw_typed, type_key};
+use crate::view::words::Words;
 
 /// The box in which a person chooses the period.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,30 +53,33 @@ impl PeriodBox {
     }
 
     #[must_use]
-    pub fn show(&self) -> Shown {
+    pub fn show(&self, words: Words) -> Shown {
         let zone = self.zone.iana_name().unwrap_or("UTC");
+        let how = words.fill(
+            "Press s, d or h, or type a time in {zone}: 06:00, or 2026-11-23 06:00.",
+            &[("zone", zone)],
+        );
+        let line = |text: &str| Line::from(words.t(text).to_owned());
         let mut lines = vec![
-            Line::from("The sentence counts what was received since a time."),
+            line("The sentence counts what was received since a time."),
             Line::default(),
-            Line::from(format!(
-                "Press s, d or h, or type a time in {zone}: 06:00, or 2026-11-23 06:00."
-            )),
+            Line::from(how),
             Line::default(),
             draw_typed(&self.text, true),
         ];
         if let Some(fault) = self.fault {
-            lines.push(Line::from(format!("   {fault}")));
+            lines.push(Line::from(format!("   {}", words.t(fault))));
         }
         lines.push(Line::default());
         Shown {
-            title: "The period of the sentence".to_owned(),
+            title: words.t("The period of the sentence").to_owned(),
             lines,
             hints: vec![
-                Hint::new(KeyCode::Char('s'), "s", "shift"),
-                Hint::new(KeyCode::Char('d'), "d", "day"),
-                Hint::new(KeyCode::Char('h'), "h", "last hour"),
-                Hint::new(KeyCode::Enter, "Enter", "the typed time"),
-                Hint::new(KeyCode::Esc, "Esc", "cancel"),
+                Hint::new(KeyCode::Char('s'), "s", words.t("shift")),
+                Hint::new(KeyCode::Char('d'), "d", words.t("day")),
+                Hint::new(KeyCode::Char('h'), "h", words.t("last hour")),
+                Hint::new(KeyCode::Enter, "Enter", words.t("the typed time")),
+                Hint::new(KeyCode::Esc, "Esc", words.t("cancel")),
             ],
         }
     }

@@ -13,6 +13,7 @@ use crate::reason::Action;
 use crate::view::reasons::choices_for;
 use crate::view::records::DocumentView;
 use crate::view::table::plain;
+use crate::view::words::Words;
 
 /// The answers with which documents can be retried, and the selected one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,14 +82,22 @@ impl Retry {
     }
 
     #[must_use]
-    pub fn show(&self) -> Shown {
+    pub fn show(&self, words: Words) -> Shown {
         let title = if self.is_all {
-            format!("Retry all documents parked as {}", plain(&self.code))
+            words.fill(
+                "Retry all documents parked as {code}",
+                &[("code", &plain(&self.code))],
+            )
         } else {
-            format!("Retry {}", name_documents(&self.numbers))
+            let documents = name_documents(&self.numbers, words);
+            words.fill("Retry {documents}", &[("documents", &documents)])
         };
         let mut lines = vec![
-            Line::from("The gateway sends the same lines to Odoo again, each only once."),
+            Line::from(
+                words
+                    .t("The gateway sends the same lines to Odoo again, each only once.")
+                    .to_owned(),
+            ),
             Line::default(),
         ];
         for (row, (with, what)) in self.answers.iter().enumerate() {
@@ -97,18 +106,18 @@ impl Retry {
             let mark = if is_selected { "> " } else { "  " };
             lines.push(Line::from(vec![
                 Span::raw(mark),
-                Span::styled(with.unwrap_or("unchanged"), style),
-                Span::raw(format!(": {what}")),
+                Span::styled(with.unwrap_or(words.t("unchanged")).to_owned(), style),
+                Span::raw(format!(": {}", words.t(what))),
             ]));
         }
         lines.push(Line::default());
         let mut hints = Vec::new();
         if self.answers.len() > 1 {
-            hints.push(Hint::new(KeyCode::Down, "↓", "choose"));
-            hints.push(Hint::new(KeyCode::Up, "↑", "back"));
+            hints.push(Hint::new(KeyCode::Down, "↓", words.t("choose")));
+            hints.push(Hint::new(KeyCode::Up, "↑", words.t("back")));
         }
-        hints.push(Hint::new(KeyCode::Enter, "Enter", "retry"));
-        hints.push(Hint::new(KeyCode::Esc, "Esc", "cancel"));
+        hints.push(Hint::new(KeyCode::Enter, "Enter", words.t("retry")));
+        hints.push(Hint::new(KeyCode::Esc, "Esc", words.t("cancel")));
         Shown {
             title,
             lines,

@@ -10,21 +10,21 @@ use ratatui::widgets::Paragraph;
 use super::app::{App, PromptKind, Target};
 use super::data::Subject;
 use super::draw_view::HEIGHT_FOR_FRAME;
-use super::keys::{Hint, KEYS, Scope};
+use super::keys::{Binding, Hint, KEYS, KeyAction, Scope};
 use super::panels::{self, OVERVIEW, PANELS, mood_of};
 use super::parts::{cut, lay_hints, place_in};
 use super::theme::{Role, mark, to_ascii};
 use super::wrap::{rows_of, wrap_all};
 use super::{dialog, draw_view, gauges, help};
-use crate::view::answer::answer;
+use crate::view::answer::{Todo, answer};
 use crate::view::headline::Mood;
-use crate::view::table::{grouped, plain, seconds_since, span};
+use crate::view::table::plain;
 
 pub fn draw(frame: &mut Frame, app: &mut App) {
     let Rect { width, height, .. } = frame.area();
     app.targets.clear();
     let is_small = height < HEIGHT_FOR_FRAME;
-    let sentence = sentence_lines(app, if height < 30 { 1 } else { 3 });
+    let sentence = sentence_lines(app, if is_small { 1 } else { 3 }, width);
     let most = match (&app.no_answer, is_small) {
         // The rest of the screen is old: what to do is more important.
         (Some(_), _) => 9,
@@ -92,20 +92,30 @@ fn draw_boxes(frame: &mut Frame, app: &mut App) {
 }
 
 fn draw_title(frame: &mut Frame, area: Rect, app: &App) {
+    let words = app.data.words;
     let mut title = match app.data.answered {
         Some(_) => {
             let status = &app.data.status;
             let (version, site) = (plain(&status.version), plain(&status.site));
-            let up = span(status.uptime_s);
-            let period = app.period.name();
-            format!("stockrelay {version}  {site}, up {up}, period: {period}")
+            let up = words.span(status.uptime_s);
+            let values = [
+                ("version", version.as_str()),
+                ("site", &site),
+                ("span", &up),
+                ("period", words.t(app.period.name())),
+            ];
+            words.fill(
+                "stockrelay {version}  {site}, up {span}, period: {period}",
+                &values,
+            )
         }
         None => format!("stockrelay {}", env!("CARGO_PKG_VERSION")),
     };
     if app.is_read_only {
-        title += ", read-only";
+        title = format!("{title}, {}", words.t("read-only"));
     }
-    let clock = app.data.now.strftime("%H:%M:%S UTC").to_string();
+    let (_, zone) = app.data.zone();
+    let clock = format!("{}{zone}", app.data.time(app.data.now));
     let room = usize::from(area.width).saturating_sub(clock.len() + 1);
     let title = cut(&title, room);
     let faint = app.theme.text(Role::Faint);
@@ -113,25 +123,33 @@ fn draw_title(frame: &mut Frame, area: Rect, app: &App) {
     frame.render_widget(Line::styled(clock, faint).right_aligned(), area);
 }
 
-/// What was done since the shift began, the state of the gateway, and what to do first: at most
-/// `todos` tasks.
-fn sentence_lines(app: &App, todos: usize) -> Vec<Line<'static>> {
-    let data = &app.data;
+/// What was done since the shift began, and a line with the first task of each person: at most
+/// `todos` lines.
+fn sentence_lines(app: &App, todos: usize, width: u16) -> Vec<Line<'static>> {
+    let (data, words) = (&app.data, app.data.words);
     let mut todo = Vec::new();
     let (mood, sentence) = match (&app.no_answer, data.answered) {
         (Some(why), last) => {
-            let age = last.map_or(String::new(), |at| {
-                format!("last answer {} ago; ", span(seconds_since(at, data.now)))
-            });
-            let sentence = format!("Not connected, {age}retrying each second: {why}");
+            let sentence = match last {
+                Some(at) => {
+                    let ago = data.ago(Some(at));
+                    let values = [("ago", ago.as_str()), ("why", why)];
+                    let text = "Not connected, last answer {ago}; retrying each second: {why}";
+                    words.fill(text, &values)
+                }
+                None => words.fill(
+                    "Not connected, retrying each second: {why}",
+                    &[("why", why)],
+                ),
+            };
             (Mood::Bad, sentence)
         }
         (None, Some(_)) => {
-            let state = answer(&data.status, data.now);
+            let state = answer(&data.status, data.now, words);
             todo = state.todo;
             (state.mood, state.sentence)
         }
-        (None, None) => (Mood::Watch, "Connecting to the daemon".to_owned()),
+        (None, None) => (Mood::Watch, words.t("Connecting to the daemon").to_owned()),
     };
     let mut lines = vec![Line::from(vec![
         Span::styled(mark(mood), app.theme.badge(mood)),
@@ -140,27 +158,41 @@ fn sentence_lines(app: &App, todos: usize) -> Vec<Line<'static>> {
             app.theme.text(Role::Heading),
         ),
     ])];
-    // Why the link is not up, unless a task below has it.
-    let is_shown = |why: &str| {
-        let why = plain(why.trim_end_matches('.'));
-        todo.iter().take(todos).any(|task| task.what.contains(&why))
-    };
-    let detail = data
-        .status
-        .odoo
-        .detail
-        .as_ref()
-        .filter(|why| app.no_answer.is_none() && !is_shown(why));
-    if let Some(why) = detail {
-        lines.push(Line::from(format!("    {}", plain(why))));
-    }
-    lines.extend(todo.iter().take(todos).map(|todo| {
-        Line::from(vec![
-            Span::styled(format!("    {}: ", todo.who), app.theme.text(Role::Heading)),
-            Span::raw(plain(&todo.what)),
-        ])
-    }));
+    let width = usize::from(width);
+    lines.extend(
+        by_person(&todo)
+            .into_iter()
+            .take(todos)
+            .map(|(first, count)| {
+                let who = match count {
+                    1 => words.t(first.who.as_str()).to_owned(),
+                    count => format!("{} ({count})", words.t(first.who.as_str())),
+                };
+                let who = format!("    {who}: ");
+                let room = width.saturating_sub(Span::raw(who.as_str()).width());
+                let what = match first.what.as_str() {
+                    "" => first.problem.clone(),
+                    what => format!("{}: {what}", first.problem),
+                };
+                Line::from(vec![
+                    Span::styled(who, app.theme.text(Role::Heading)),
+                    Span::raw(cut(&plain(&what), room)),
+                ])
+            }),
+    );
     lines
+}
+
+/// The first task of each person, and how many tasks the person has.
+fn by_person(todo: &[Todo]) -> Vec<(&Todo, usize)> {
+    let mut persons: Vec<(&Todo, usize)> = Vec::new();
+    for task in todo {
+        match persons.iter_mut().find(|(first, _)| first.who == task.who) {
+            Some((_, count)) => *count += 1,
+            None => persons.push((task, 1)),
+        }
+    }
+    persons
 }
 
 /// The names of the panels with their digits and counts, wrapped into rows; on a narrow screen only
@@ -178,10 +210,11 @@ fn lay_tabs(app: &App, width: u16) -> (Vec<Line<'static>>, Vec<(Rect, usize)>) {
         } else {
             ""
         };
+        let name = app.data.words.t(spec.name);
         let text = if is_narrow && !is_shown {
             format!("{digit}{alert}")
         } else {
-            format!("{digit} {}{}{alert}", spec.name, count_of(app, panel))
+            format!("{digit} {name}{}{alert}", count_of(app, panel))
         };
         let (text, role) = match (is_shown, alert) {
             (true, _) => (format!("[{text}]"), Role::Focus),
@@ -214,27 +247,28 @@ fn count_of(app: &App, panel: usize) -> String {
         panels::DOCUMENTS => status.documents.sealed(),
         panels::PARKED => status.documents.parked,
         panels::REJECTED => status.events.rejected_open,
-        panels::ALARMS => status.alarms.len() as u64,
+        panels::ALARMS => panels::raised(&app.data).len() as u64,
         _ => 0,
     };
     if count == 0 {
         return String::new();
     }
-    format!(" {}", grouped(count))
+    format!(" {}", app.data.words.number(count))
 }
 
 /// The text that is typed, else the result of the last request, else the keys that have an effect.
 fn bottom_lines(app: &App, width: u16) -> (Vec<Line<'static>>, Vec<(Rect, KeyCode)>) {
+    let words = app.data.words;
     if let Some(prompt) = &app.prompt {
         let what = match prompt.kind {
-            PromptKind::Filter => "filter",
-            PromptKind::Search => "search",
+            PromptKind::Filter => words.t("filter"),
+            PromptKind::Search => words.t("search"),
         };
         let typed = format!("{what} > {}_", plain(&prompt.text));
         let line = Line::styled(typed, app.theme.text(Role::Heading));
         let hints = [
-            Hint::new(KeyCode::Enter, "Enter", "open"),
-            Hint::new(KeyCode::Esc, "Esc", "cancel"),
+            Hint::new(KeyCode::Enter, "Enter", words.t("open")),
+            Hint::new(KeyCode::Esc, "Esc", words.t("cancel")),
         ];
         let (rows, places) = lay_hints(&hints, width, app.theme);
         let mut lines = wrap_all(&[line], width);
@@ -256,6 +290,19 @@ fn bottom_lines(app: &App, width: u16) -> (Vec<Line<'static>>, Vec<(Rect, KeyCod
         return (wrap_all(&[line], width), Vec::new());
     }
     lay_hints(&hints(app), width, app.theme)
+}
+
+/// The word of a key in the bottom line. A reading is sent again, corrected and dismissed; a
+/// document is retried, edited and discarded.
+fn hint_for(binding: &Binding, subject: Option<&Subject>) -> Option<&'static str> {
+    let is_reading = matches!(subject, Some(Subject::Rejected(_)));
+    match binding.action {
+        KeyAction::Retry if is_reading => Some("send again"),
+        KeyAction::RetryAll if is_reading => None,
+        KeyAction::Edit if is_reading => Some("correct"),
+        KeyAction::Discard if is_reading => Some("dismiss"),
+        _ => binding.hint,
+    }
 }
 
 /// The keys that have an effect now.
@@ -282,7 +329,12 @@ fn hints(app: &App) -> Vec<Hint> {
     bindings
         .filter_map(|binding| {
             let shown = binding.shown.split(',').next().unwrap_or_default();
-            Some(Hint::new(*binding.keys.first()?, shown, binding.hint?))
+            let hint = hint_for(binding, subject.as_ref())?;
+            Some(Hint::new(
+                *binding.keys.first()?,
+                shown,
+                app.data.words.t(hint),
+            ))
         })
         .collect()
 }

@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use super::data::Subject;
 use super::request::Request;
+use super::texts::name_state;
 use crate::document::DocumentNumber;
 use crate::event::RejectedNumber;
 use crate::view::client::{Client, ClientError};
 use crate::view::commands::{describe_resent, dismiss_many, retry_all};
-use crate::view::records::{DocumentDetail, RejectedView, Resent, Undecided};
-use crate::view::table::counted;
+use crate::view::records::{DocumentDetail, DocumentView, RejectedView, Resent, Undecided};
+use crate::view::words::Words;
 
 /// The limit of documents in one request about several.
 const DOCUMENTS_MAX: usize = 500;
@@ -28,36 +29,40 @@ struct Several {
 }
 
 /// Sends a request. An error is a text, too.
-pub async fn execute(client: &Client, request: Request) -> Outcome {
-    match send(client, request).await {
+pub async fn execute(client: &Client, request: Request, words: Words) -> Outcome {
+    match send(client, request, words).await {
         Ok(outcome) => outcome,
         Err(error) => (error.to_string(), Vec::new()),
     }
 }
 
-async fn send(client: &Client, request: Request) -> Result<Outcome, ClientError> {
+async fn send(client: &Client, request: Request, words: Words) -> Result<Outcome, ClientError> {
     let text = match request {
         Request::Quit => String::new(),
         Request::Retry { numbers, with } => {
-            return decide(client, &numbers, "retry", json!({ "with": with })).await;
+            return decide(client, &numbers, "retry", json!({ "with": with }), words).await;
         }
         Request::Discard { numbers, reason } => {
-            return decide(client, &numbers, "discard", json!({ "reason": reason })).await;
+            let body = json!({ "reason": reason });
+            return decide(client, &numbers, "discard", body, words).await;
         }
-        Request::Edit { number, body } => return decide_one(client, number, "edit", &body).await,
+        Request::Edit { number, body } => {
+            return decide_one(client, number, "edit", &body, words).await;
+        }
         Request::Undiscard { number, reason } => {
             let path = format!("/v1/documents/{number}/undiscard");
             let detail: DocumentDetail = client.post(&path, &json!({ "reason": reason })).await?;
             let new = &detail.document;
-            let text = format!(
-                "Document {} replaces document {number}: {}",
-                new.number, new.state
-            );
+            let text = describe_replaced(new, number, words);
             return Ok((text, vec![Subject::Document(number)]));
         }
         Request::RetryAll { code, with } => {
             let retried = retry_all(client, json!({ "code": code, "with": with })).await?;
-            format!("{} will be sent again", counted(retried, "document"))
+            words.count(
+                retried,
+                "{n} document will be sent again",
+                "{n} documents will be sent again",
+            )
         }
         Request::Resend {
             numbers,
@@ -65,19 +70,42 @@ async fn send(client: &Client, request: Request) -> Result<Outcome, ClientError>
             reason,
         } => {
             let body = json!({ "payload": payload, "reason": reason });
-            return resend(client, &numbers, &body).await;
+            return resend(client, &numbers, &body, words).await;
         }
         Request::Dismiss { numbers, reason } => {
             let body = json!({ "reason": reason });
-            return dismiss(client, &numbers, &body).await;
+            return dismiss(client, &numbers, &body, words).await;
         }
         Request::DismissAll { upto, code, reason } => {
             let body = json!({ "upto": upto, "code": code, "reason": reason });
             let dismissed = dismiss_many(client, &body).await?;
-            format!("{} dismissed", counted(dismissed, "rejected reading"))
+            describe_dismissed(dismissed, words)
         }
     };
     Ok((text, Vec::new()))
+}
+
+fn describe_dismissed(number: u64, words: Words) -> String {
+    let (one, several) = (
+        "{n} rejected reading is dismissed",
+        "{n} rejected readings are dismissed",
+    );
+    words.count(number, one, several)
+}
+
+/// `old`: the document that the new one replaces.
+fn describe_replaced(new: &DocumentView, old: DocumentNumber, words: Words) -> String {
+    let state = words.word(name_state(&new.state));
+    let (number, old) = (new.number.to_string(), old.to_string());
+    let values = [
+        ("number", number.as_str()),
+        ("old", &old),
+        ("state", &state),
+    ];
+    words.fill(
+        "Document {number} replaces document {old} and is now {state}",
+        &values,
+    )
 }
 
 /// Retries or discards documents: all in one request.
@@ -86,9 +114,10 @@ async fn decide(
     numbers: &[DocumentNumber],
     decision: &str,
     mut body: Value,
+    words: Words,
 ) -> Result<Outcome, ClientError> {
     if let [number] = numbers {
-        return decide_one(client, *number, decision, &body).await;
+        return decide_one(client, *number, decision, &body, words).await;
     }
     let (mut decided, mut undecided) = (Vec::new(), Vec::new());
     for part in numbers.chunks(DOCUMENTS_MAX) {
@@ -97,7 +126,7 @@ async fn decide(
         let several: Several = match client.post(&path, &body).await {
             Ok(several) => several,
             Err(error) if decided.is_empty() => return Err(error),
-            Err(error) => return Ok(stopped("document", decided, &error)),
+            Err(error) => return Ok(stopped(decided, &error, words)),
         };
         let left: BTreeSet<&str> = several.undecided.iter().map(|it| it.id.as_str()).collect();
         let is_decided = |number: &&DocumentNumber| !left.contains(number.to_string().as_str());
@@ -105,19 +134,27 @@ async fn decide(
         decided.extend(new.map(|number| Subject::Document(*number)));
         undecided.extend(several.undecided);
     }
-    let done = match decision {
-        "retry" => "sent again",
-        _ => "discarded",
-    };
-    let mut text = format!("{} {done}", counted(decided.len() as u64, "document"));
+    let mut text = describe_decided(decided.len() as u64, decision, words);
     if let Some(first) = undecided.first() {
-        let left = counted(undecided.len() as u64, "document");
-        text = format!(
-            "{text}; {left} not, the first is {}: {}",
-            first.id, first.error
-        );
+        let left = words.number(undecided.len() as u64);
+        let values = [
+            ("n", left.as_str()),
+            ("number", &first.id),
+            ("why", &first.error),
+        ];
+        let not = words.fill("{n} not, the first is {number}: {why}", &values);
+        text = format!("{text}; {not}");
     }
     Ok((text, decided))
+}
+
+fn describe_decided(number: u64, decision: &str, words: Words) -> String {
+    let documents = words.count(number, "{n} document", "{n} documents");
+    let values = [
+        ("documents", documents.as_str()),
+        ("decision", words.t(decision)),
+    ];
+    words.fill("{documents} decided: {decision}", &values)
 }
 
 async fn decide_one(
@@ -125,13 +162,19 @@ async fn decide_one(
     number: DocumentNumber,
     decision: &str,
     body: &Value,
+    words: Words,
 ) -> Result<Outcome, ClientError> {
     let path = format!("/v1/parked/{number}/{decision}");
     let detail: DocumentDetail = client.post(&path, body).await?;
-    let (new, state) = (detail.document.number, &detail.document.state);
+    let new = &detail.document;
     let text = match detail.replaces.filter(|_| decision == "edit") {
-        Some(old) => format!("Document {new} replaces document {old} and is now {state}"),
-        None => format!("Document {new} is now {state}"),
+        Some(old) => describe_replaced(new, old, words),
+        None => {
+            let state = words.word(name_state(&new.state));
+            let new = new.number.to_string();
+            let values = [("number", new.as_str()), ("state", &state)];
+            words.fill("Document {number} is now {state}", &values)
+        }
     };
     Ok((text, vec![Subject::Document(number)]))
 }
@@ -141,6 +184,7 @@ async fn resend(
     client: &Client,
     numbers: &[RejectedNumber],
     body: &Value,
+    words: Words,
 ) -> Result<Outcome, ClientError> {
     let (mut text, mut decided) = (String::new(), Vec::new());
     for number in numbers {
@@ -148,14 +192,17 @@ async fn resend(
         let resent: Resent = match client.post(&path, body).await {
             Ok(resent) => resent,
             Err(error) if decided.is_empty() => return Err(error),
-            Err(error) => return Ok(stopped("rejected reading", decided, &error)),
+            Err(error) => return Ok(stopped(decided, &error, words)),
         };
         text = describe_resent(&resent);
         decided.push(Subject::Rejected(*number));
     }
     if decided.len() > 1 {
-        let readings = counted(decided.len() as u64, "rejected reading");
-        text = format!("{readings} sent again");
+        text = words.count(
+            decided.len() as u64,
+            "{n} rejected reading is sent again",
+            "{n} rejected readings are sent again",
+        );
     }
     Ok((text, decided))
 }
@@ -164,6 +211,7 @@ async fn dismiss(
     client: &Client,
     numbers: &[RejectedNumber],
     body: &Value,
+    words: Words,
 ) -> Result<Outcome, ClientError> {
     let mut decided = Vec::new();
     for number in numbers {
@@ -172,15 +220,17 @@ async fn dismiss(
         match dismissed {
             Ok(_) => decided.push(Subject::Rejected(*number)),
             Err(error) if decided.is_empty() => return Err(error),
-            Err(error) => return Ok(stopped("rejected reading", decided, &error)),
+            Err(error) => return Ok(stopped(decided, &error, words)),
         }
     }
-    let readings = counted(decided.len() as u64, "rejected reading");
-    Ok((format!("{readings} dismissed"), decided))
+    let text = describe_dismissed(decided.len() as u64, words);
+    Ok((text, decided))
 }
 
 /// The result of a request that an error ended after it was carried out in part.
-fn stopped(what: &str, decided: Vec<Subject>, error: &ClientError) -> Outcome {
-    let done = counted(decided.len() as u64, what);
-    (format!("{done} decided, then an error: {error}"), decided)
+fn stopped(decided: Vec<Subject>, error: &ClientError, words: Words) -> Outcome {
+    let (done, error) = (words.number(decided.len() as u64), error.to_string());
+    let values = [("n", done.as_str()), ("why", &error)];
+    let text = words.fill("{n} decided, then an error: {why}", &values);
+    (text, decided)
 }

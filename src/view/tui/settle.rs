@@ -9,6 +9,7 @@ use super::typing::{draw_typed, type_key};
 use crate::event::RejectedNumber;
 use crate::view::records::RejectedView;
 use crate::view::table::plain;
+use crate::view::words::Words;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correct {
@@ -49,25 +50,30 @@ impl Correct {
     }
 
     #[must_use]
-    pub fn show(&self) -> Shown {
+    pub fn show(&self, words: Words) -> Shown {
         let changed = self.suggestion.as_ref().map(|text| {
-            let text = format!("Changed already: {}. Check it.", plain(text));
+            let changed = [("changes", plain(text))];
+            let values = changed
+                .each_ref()
+                .map(|(name, value)| (*name, value.as_str()));
+            let text = words.fill("Changed already: {changes}. Check it.", &values);
             [Line::from(text), Line::default()]
         });
         let mut lines = vec![
-            Line::from(
-                "Type what the device should have sent: a code, or a JSON event. The gateway checks it, and stores an event only if it is right.",
-            ),
+            Line::from(words.t("Type what the device should have sent: a code, or a JSON event. The gateway checks it, and stores an event only if it is right.").to_owned()),
             Line::default(),
         ];
         lines.extend(changed.into_iter().flatten());
         lines.extend([draw_typed(&self.payload, true), Line::default()]);
         Shown {
-            title: format!("Correct rejected reading {}", self.number),
+            title: words.fill(
+                "Correct rejected reading {number}",
+                &[("number", &self.number.to_string())],
+            ),
             lines,
             hints: vec![
-                Hint::new(KeyCode::Enter, "Enter", "send again"),
-                Hint::new(KeyCode::Esc, "Esc", "cancel"),
+                Hint::new(KeyCode::Enter, "Enter", words.t("send again")),
+                Hint::new(KeyCode::Esc, "Esc", words.t("cancel")),
             ],
         }
     }

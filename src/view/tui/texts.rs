@@ -5,11 +5,12 @@ use super::theme::Role;
 use crate::event::RejectedNumber;
 use crate::reason::Action;
 use crate::view::reasons::choices_for;
-use crate::view::records::{DocumentView, LineView};
+use crate::view::records::{DocumentView, EventView, LineView};
 use crate::view::table::plain;
+use crate::view::words::Words;
 
 /// What a person can do about a parked document, each with when to choose it.
-pub fn list_choices(document: &DocumentView) -> Vec<String> {
+pub fn list_choices(document: &DocumentView, words: Words) -> Vec<String> {
     let choices = choices_for(document.reason.as_ref()).iter();
     choices
         .map(|(action, when)| {
@@ -18,16 +19,34 @@ pub fn list_choices(document: &DocumentView) -> Vec<String> {
                 Action::Edit => "e",
                 Action::Discard => "d",
             };
-            format!("{key}  {}: {when}", action.describe())
+            format!("{key}  {}: {}", words.action(*action), words.t(when))
         })
         .collect()
 }
 
-/// The first choice about a parked document, in few words.
-pub fn choices_in_short(document: &DocumentView) -> &'static str {
-    match choices_for(document.reason.as_ref()).first() {
-        Some((_, when)) => when,
-        None => "Open the list",
+/// The name of a state for people.
+pub fn name_state(state: &str) -> &str {
+    match state {
+        "no_document" => "no document",
+        state => state,
+    }
+}
+
+/// The state of an event. The scans of a flow need no document: its movements have one.
+pub fn state_of_event(event: &EventView) -> (&str, Role) {
+    if event.kind == "scan" {
+        state_of_scan(&event.state, event.unused)
+    } else {
+        (name_state(&event.state), Role::of_state(&event.state))
+    }
+}
+
+/// The state of a raw scan. `is_unused`: its device has no flow.
+pub fn state_of_scan(state: &str, is_unused: bool) -> (&str, Role) {
+    match (is_unused, state) {
+        (true, _) => ("no flow", Role::Bad),
+        (false, "no_document") => ("flow step", Role::Plain),
+        (false, state) => (name_state(state), Role::of_state(state)),
     }
 }
 
@@ -50,7 +69,10 @@ pub fn with_name(code: &str, data: &Data) -> String {
 
 /// Describes a line: what moves from where to where.
 pub fn describe_line(document: &DocumentView, line: &LineView, data: &Data) -> String {
-    let mut movement = format!("{} of {}", line.quantity, with_name(&line.product, data));
+    let words = data.words;
+    let (quantity, product) = (line.quantity.to_string(), with_name(&line.product, data));
+    let values = [("quantity", quantity.as_str()), ("product", &product)];
+    let mut movement = words.fill("{quantity} of {product}", &values);
     for (word, value) in [
         ("lot", &line.lot),
         ("package", &line.package),
@@ -59,10 +81,39 @@ pub fn describe_line(document: &DocumentView, line: &LineView, data: &Data) -> S
         ("for", &document.order),
     ] {
         if let Some(value) = value {
-            movement = format!("{movement} {word} {}", with_name(value, data));
+            movement = format!("{movement} {} {}", words.t(word), with_name(value, data));
         }
     }
     plain(&movement)
+}
+
+/// Describes an event: its type, and what moves from where to where.
+pub fn describe_event(event: &EventView, data: &Data) -> String {
+    let words = data.words;
+    let field = |key: &str| {
+        event.what.get(key).map(|value| match value {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    };
+    let mut parts = vec![words.word(&event.kind)];
+    parts.extend(field("code"));
+    if let Some(product) = field("product") {
+        let quantity = field("quantity").unwrap_or_default();
+        let values = [("quantity", quantity.as_str()), ("product", &product)];
+        parts.push(words.fill("{quantity} of {product}", &values));
+    }
+    for (key, word) in [
+        ("lot", "lot"),
+        ("package", "package"),
+        ("from", "from"),
+        ("to", "to"),
+        ("order", "for"),
+        ("event", "event"),
+    ] {
+        parts.extend(field(key).map(|value| format!("{} {value}", words.t(word))));
+    }
+    plain(&parts.join(" "))
 }
 
 /// The outcome of a decision that a person made in this session. `None`: there was none, or the
@@ -70,19 +121,27 @@ pub fn describe_line(document: &DocumentView, line: &LineView, data: &Data) -> S
 pub fn describe_outcome(document: &DocumentView, data: &Data) -> Option<(String, Role)> {
     data.decided.get(&document.number)?;
     let Some(detail) = data.details.get(&document.number) else {
-        return Some(("decided; reading the outcome".to_owned(), Role::Watch));
+        let text = data.words.t("decided; reading the outcome");
+        return Some((text.to_owned(), Role::Watch));
     };
     let now = &detail.document;
     let state = now.state.as_str();
-    let more = match (&now.odoo, &now.reason, detail.replaced_by) {
-        (_, _, Some(number)) => format!(" by document {number}"),
-        (Some(odoo), ..) => format!(" as {}", plain(odoo)),
-        (None, Some(reason), _) if state == "parked" => {
-            format!(" again: {}", plain(reason.code.as_str()))
+    let words = data.words;
+    let text = match (&now.odoo, &now.reason, detail.replaced_by) {
+        (_, _, Some(number)) => {
+            let number = number.to_string();
+            words.fill("replaced by document {number}", &[("number", &number)])
         }
-        _ => String::new(),
+        (Some(odoo), ..) if state == "posted" => {
+            words.fill("now posted as {name}", &[("name", &plain(odoo))])
+        }
+        (_, Some(reason), _) if state == "parked" => words.fill(
+            "parked again: {reason}",
+            &[("reason", &plain(reason.code.as_str()))],
+        ),
+        _ => words.fill("now {state}", &[("state", words.t(name_state(state)))]),
     };
-    Some((format!("now {state}{more}"), Role::of_state(state)))
+    Some((text, Role::of_state(state)))
 }
 
 /// The outcome of a decision about a rejected reading that a person made in this session. `None`:
@@ -90,9 +149,11 @@ pub fn describe_outcome(document: &DocumentView, data: &Data) -> Option<(String,
 pub fn describe_settled(number: RejectedNumber, data: &Data) -> Option<(String, Role)> {
     let rejected = data.settled.get(&number)?;
     let Some(settled) = &rejected.settled else {
-        return Some(("decided; reading the outcome".to_owned(), Role::Watch));
+        let text = data.words.t("decided; reading the outcome");
+        return Some((text.to_owned(), Role::Watch));
     };
-    let state = rejected.state.as_str();
-    let text = format!("now {state}: {}", plain(&settled.note));
+    let (state, words) = (rejected.state.as_str(), data.words);
+    let now = words.fill("now {state}", &[("state", words.t(state))]);
+    let text = format!("{now}: {}", plain(&settled.note));
     Some((text, Role::of_state(state)))
 }

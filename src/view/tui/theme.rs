@@ -167,6 +167,28 @@ fn ascii_of(symbol: &str) -> &'static str {
         "←" => "<",
         "…" | "·" => ".",
         "●" => "*",
+        symbol => letter_of(symbol),
+    }
+}
+
+/// The letter without its mark, as the languages of the screen use it.
+fn letter_of(symbol: &str) -> &'static str {
+    match symbol {
+        "ä" | "á" | "à" | "â" => "a",
+        "é" | "è" | "ê" | "ë" => "e",
+        "í" | "ï" | "î" => "i",
+        "ö" | "ó" | "ô" => "o",
+        "ü" | "ú" | "ù" | "û" => "u",
+        "ç" => "c",
+        "ñ" => "n",
+        "ß" => "s",
+        "Ä" | "À" => "A",
+        "É" | "È" | "Ê" => "E",
+        "Í" => "I",
+        "Ö" | "Ó" => "O",
+        "Ü" | "Ú" => "U",
+        "Ç" => "C",
+        "„" | "“" | "«" | "»" => "\"",
         _ => "?",
     }
 }
@@ -244,6 +266,19 @@ mod tests {
             }
         }
         assert_eq!(pairs, 8 + 3 + 6, "texts on both, and badges");
+    }
+
+    #[test]
+    fn letters_stay_readable_without_unicode() {
+        let plain = |c: char| {
+            if c.is_ascii() {
+                c.to_string()
+            } else {
+                ascii_of(&c.to_string()).to_owned()
+            }
+        };
+        let ascii = |text: &str| text.chars().map(plain).collect::<String>();
+        assert_eq!(ascii("für Aufträge „ñ“"), "fur Auftrage \"n\"");
     }
 
     #[test]

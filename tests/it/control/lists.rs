@@ -54,6 +54,16 @@ async fn events_are_listed_oldest_first_and_filtered() {
         [6]
     );
     assert_eq!(seqs(&served.get("/v1/events?device=nobody").await), [0; 0]);
+    // No device of this gateway has a flow: a raw scan moved no stock.
+    let page = served.get("/v1/events").await;
+    let unused = page["events"].as_array().unwrap().iter();
+    let unused: Vec<_> = unused.filter(|event| event["unused"] == true).collect();
+    assert_eq!(unused.len(), 1);
+    assert_eq!(
+        (&unused[0]["seq"], &unused[0]["type"]),
+        (&json!(6), &json!("scan"))
+    );
+    assert_eq!(served.get("/v1/trace/seq:6").await["event"]["unused"], true);
     served.stop().await;
 }
 

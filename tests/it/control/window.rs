@@ -9,6 +9,7 @@ use stockrelay::view::answer::answer;
 use stockrelay::view::client::Client;
 use stockrelay::view::headline::Mood;
 use stockrelay::view::snapshot::{Begin, Status};
+use stockrelay::view::words::Words;
 
 #[tokio::test]
 async fn a_status_since_a_time_counts_what_was_received_since_and_adds_up() {
@@ -40,12 +41,12 @@ async fn a_status_since_a_time_counts_what_was_received_since_and_adds_up() {
                "by_code": {"bad-json": {"readings": 1, "open": 1}}})
     );
     let status: Status = serde_json::from_value(status).unwrap();
-    let answer = answer(&status, clock::now());
+    let answer = answer(&status, clock::now(), Words::ENGLISH);
     assert_eq!(answer.mood, Mood::Watch);
     assert!(
         answer
             .sentence
-            .contains("4 movements were done: 1 is in Odoo, 1 is on the way, 2 are refused"),
+            .contains("3 of 4 movements are not in Odoo: 1 on the way, 2 parked"),
         "{}",
         answer.sentence
     );

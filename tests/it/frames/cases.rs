@@ -129,6 +129,22 @@ const CASES: &[Case] = &[
         states::rejected,
         "5rset the topic\n",
     ),
+    (
+        "dialogs",
+        "edit: last question",
+        states::asking,
+        "4ejj\n\u{232b}\u{232b}99999\nsas on the slip\n",
+    ),
+    ("dialogs", "edit: no reason", states::asking, "4es\n"),
+    ("overview", "unused scans", states::unused, "1"),
+    (
+        "overview",
+        "scans that moved no stock",
+        states::unused,
+        "1\n",
+    ),
+    ("alarms", "offline", states::offline, "6"),
+    ("alarms", "the link", states::offline, "6\n"),
     ("help", "help", states::well, "?"),
 ];
 

@@ -20,7 +20,9 @@ use stockrelay::view::records::{
     StepView, Trace, WorkView,
 };
 use stockrelay::view::snapshot::{Device, Source, Status};
-use stockrelay::view::tui::{App, DeviceEvents, Found, Need, Reply, Request, Theme, Update, draw};
+use stockrelay::view::tui::{
+    App, DeviceEvents, Found, Hour, Need, Reply, Request, Theme, Update, draw,
+};
 
 pub fn at(text: &str) -> Timestamp {
     format!("2026-11-23T{text}Z").parse().unwrap()
@@ -60,8 +62,18 @@ impl Gateway {
                     event(&device, 4_810, "parked"),
                 ],
                 device,
+                hour: Hour {
+                    movements: 2,
+                    parked: 1,
+                    unused: 0,
+                    is_whole: true,
+                },
                 searched: 5_000,
                 is_cut: true,
+            }),
+            Need::Unused { .. } => Reply::Unused(DeviceEvents {
+                events: vec![unused_scan()],
+                ..DeviceEvents::default()
             }),
             Need::Trace(id) => Reply::Trace(id, Box::new(trace())),
             Need::Names(codes) => Reply::Names(
@@ -214,6 +226,7 @@ pub fn event(device: &str, seq: u64, state: &str) -> EventView {
         state: state.to_owned(),
         document: None,
         odoo: (state == "posted").then(|| "WH/INT/00066".to_owned()),
+        unused: false,
         what,
     }
 }
@@ -234,6 +247,19 @@ fn history() -> ConfigHistory {
     }
 }
 
+/// A scan of a device without a flow.
+fn unused_scan() -> EventView {
+    let serde_json::Value::Object(what) = json!({ "code": "4006381333931" }) else {
+        unreachable!()
+    };
+    EventView {
+        kind: "scan".to_owned(),
+        unused: true,
+        what,
+        ..event("ring-02", 4_711, "no_document")
+    }
+}
+
 fn trace() -> Trace {
     let detail = detail(document(66, "posted"));
     Trace {
@@ -251,6 +277,7 @@ fn found(text: String) -> Found {
         at: at("08:09:00"),
         title: title.to_owned(),
         state: state.map(str::to_owned),
+        unused: false,
     };
     Found {
         text,
@@ -540,6 +567,13 @@ pub fn refused() -> Gateway {
         reason: Some("config.toml:7: documents.idle_s: found 0".to_owned()),
         at: at("08:10:00"),
     });
+    gateway
+}
+
+/// Scans of a device without a flow.
+pub fn unused() -> Gateway {
+    let mut gateway = well();
+    gateway.status.events.unused_scans = 312;
     gateway
 }
 

@@ -105,7 +105,15 @@ fn a_document_is_edited_field_by_field() {
     press(&mut app, &gateway, "4ejj\n⌫⌫30\njjjjjjjj\n⌫⌫⌫⌫⌫⌫\ns");
     press(&mut app, &gateway, "\n");
     assert!(app.dialog.is_some(), "a reason is needed");
+    assert!(shown(&mut app, NORMAL).contains("Give a reason"));
     let request = press(&mut app, &gateway, "as on the slip\n");
+    assert_eq!(request, None, "first a person sees what goes to Odoo");
+    let question = shown(&mut app, NORMAL);
+    assert!(
+        question.contains("30 of 4000000000006 (Bolt M8)"),
+        "{question}"
+    );
+    let request = press(&mut app, &gateway, "y");
     let body = json!({
         "reason": "as on the slip",
         "lines": [{"line": 1, "quantity": "30"}, {"line": 2, "lot": null}]

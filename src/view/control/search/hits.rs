@@ -90,13 +90,14 @@ impl<'a> Rendering<'a> {
             return Ok(None);
         };
         let place = self.places.of(journal.document_of(seq)?)?;
-        let view = EventView::of(&self.gateway.site, &recorded, place);
+        let view = self.gateway.view_event(&recorded, place);
         Ok(Some(Hit {
             kind: HitKind::Event,
             id: format!("{}/{}", view.device, view.id),
             at: view.at,
             title: describe(&view),
             state: Some(view.state),
+            unused: view.unused,
         }))
     }
 
@@ -146,6 +147,7 @@ impl<'a> Rendering<'a> {
                         at: view.received,
                         title: format!("{} {}: {}", view.device, view.code, view.message),
                         state: Some(view.state),
+                        unused: false,
                     }
                 }))
             }
@@ -168,6 +170,7 @@ impl<'a> Rendering<'a> {
             at: view.at,
             title: title.unwrap_or_else(|| format!("newest: {}", describe(&view))),
             state: None,
+            unused: false,
         }))
     }
 
@@ -229,5 +232,6 @@ fn hit_of(entry: &Entry) -> Hit {
             if lines == 1 { "" } else { "s" }
         ),
         state: Some(progress.state.to_string()),
+        unused: false,
     }
 }

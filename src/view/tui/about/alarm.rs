@@ -1,35 +1,36 @@
-//! An alarm: the whole text, its age, and what to do.
+//! An alarm: the whole text, its age, what to do, and the technical cause.
 
 use super::PageText;
 use crate::view::tui::data::Subject;
-use crate::view::tui::panels::PARKED;
-use crate::view::tui::parts::ago;
+use crate::view::tui::panels::{LINK, PARKED, raised};
 use crate::view::tui::theme::Role;
 
 pub fn write(text: &mut PageText<'_>, code: &str) {
-    let data = text.data;
-    let Some(sentence) = data.status.alarms.get(code) else {
-        text.styled("This alarm is over.", Role::Good);
+    let (data, words) = (text.data, text.data.words);
+    let raised = raised(data).into_iter().find(|raised| raised.code == code);
+    let Some(raised) = raised else {
+        text.styled(words.t("This alarm is over."), Role::Good);
         return;
     };
-    // An alarm says what happened first, then what to do.
-    let (what, todo) = match sentence.split_once(". ") {
-        Some((what, todo)) => (format!("{what}."), Some(todo)),
-        None => (sentence.clone(), None),
-    };
-    text.styled(what, Role::Bad);
-    if let Some(todo) = todo {
-        text.heading("What to do");
-        text.line(todo);
+    text.styled(format!("{}.", raised.problem), Role::Bad);
+    if !raised.what.is_empty() {
+        text.heading(words.t("What to do"));
+        text.line(&raised.what);
     }
-    text.heading("Since");
-    match data.status.alarms_since.get(code) {
-        Some(at) => text.line(format!("{at}, {}", ago(Some(*at), data.now))),
-        None => text.line("unknown"),
+    text.heading(words.t("Since"));
+    match raised.since {
+        Some(at) => text.line(data.time_and_age(at)),
+        None => text.line(words.t("unknown")),
+    }
+    if code == LINK
+        && let Some(detail) = &data.status.odoo.detail
+    {
+        text.heading(words.t("Technical details"));
+        text.line(detail);
     }
     if code == crate::reason::ReasonCode::MovedUnscanned.as_str() {
         text.link(
-            "the parked documents with this reason",
+            words.t("the parked documents with this reason"),
             Subject::Panel(PARKED, code.to_owned()),
         );
     }

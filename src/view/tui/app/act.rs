@@ -11,7 +11,7 @@ use crate::view::tui::dialog::Dialog;
 use crate::view::tui::keys::KeyAction;
 use crate::view::tui::list::{List, ListRow};
 use crate::view::tui::page::OpenPage;
-use crate::view::tui::panels::{EVENTS, FOUND, PANELS};
+use crate::view::tui::panels::{EVENTS, FOUND, PANELS, UNUSED};
 use crate::view::tui::period_box::PeriodBox;
 use crate::view::tui::request::Request;
 use crate::view::tui::wrap::Scroll;
@@ -128,6 +128,7 @@ impl App {
                 return self.filter(filter);
             }
             Subject::EventsOf(device) => View::List(List::new(&EVENTS, device)),
+            Subject::UnusedScans => View::List(List::new(&UNUSED, "")),
             Subject::Search(text) => View::List(List::new(&FOUND, text)),
             subject => View::Page(OpenPage::new(subject)),
         };
@@ -154,14 +155,13 @@ impl App {
     }
 
     fn search(&mut self) {
-        let known = self
-            .list()
-            .filter(|list| std::ptr::eq(list.spec, &raw const FOUND));
-        let text = known.map(|list| list.of.clone());
-        if text.is_none() {
-            self.open(Subject::Search(String::new()));
+        // A new search replaces the open one.
+        let is_open = |list: &List| std::ptr::eq(list.spec, &raw const FOUND);
+        if self.list().is_some_and(is_open) {
+            self.opened.pop();
         }
-        let (kind, text) = (PromptKind::Search, text.unwrap_or_default());
+        self.open(Subject::Search(String::new()));
+        let (kind, text) = (PromptKind::Search, String::new());
         self.prompt = Some(Prompt { kind, text });
     }
 

@@ -57,7 +57,8 @@ impl App {
 
     pub(super) fn decide(&mut self, action: KeyAction) {
         if self.is_read_only {
-            self.notice = Some("`top` runs with --read-only: it decides nothing".to_owned());
+            let text = "`top` runs with --read-only: it decides nothing";
+            self.notice = Some(self.data.words.t(text).to_owned());
             return;
         }
         let marks = self
@@ -71,19 +72,20 @@ impl App {
         };
         match self.dialog_of(action, &subjects) {
             Ok(dialog) => self.dialog = Some(dialog),
-            Err(why) => self.notice = Some(why),
+            Err(why) => self.notice = Some(self.data.words.t(why).to_owned()),
         }
     }
 
     /// The dialog of a decision, or why there is none.
-    fn dialog_of(&self, action: KeyAction, subjects: &[Subject]) -> Result<Dialog, String> {
+    fn dialog_of(&self, action: KeyAction, subjects: &[Subject]) -> Result<Dialog, &'static str> {
+        let words = self.data.words;
         if action == KeyAction::Undo {
             let [Subject::Document(number)] = subjects else {
-                return Err("Select one discarded document, then press u".to_owned());
+                return Err("Select one discarded document, then press u");
             };
             let document = self.document_in(*number, "discarded");
-            let document = document.ok_or("u is for a discarded document only".to_owned())?;
-            return Ok(Dialog::Ask(Ask::undiscard(document)));
+            let document = document.ok_or("u is for a discarded document only")?;
+            return Ok(Dialog::Ask(Ask::undiscard(document, words)));
         }
         let documents: Vec<&DocumentView> = (subjects.iter())
             .filter_map(|subject| match subject {
@@ -92,7 +94,7 @@ impl App {
             })
             .collect();
         if !documents.is_empty() {
-            return Self::dialog_of_documents(action, &documents);
+            return self.dialog_of_documents(action, &documents);
         }
         let readings: Vec<&RejectedView> = (subjects.iter())
             .filter_map(|subject| match subject {
@@ -105,22 +107,27 @@ impl App {
         }
         Err(match subjects.first() {
             Some(Subject::Document(_) | Subject::Rejected(_)) => {
-                "Already settled: this document or reading no longer waits for a person".to_owned()
+                "Already settled: this document or reading no longer waits for a person"
             }
-            _ => "Select a parked document (panel 4) or a rejected reading (panel 5), then press the key again".to_owned(),
+            _ => {
+                "Select a parked document (panel 4) or a rejected reading (panel 5), then press the key again"
+            }
         })
     }
 
     fn dialog_of_documents(
+        &self,
         action: KeyAction,
         documents: &[&DocumentView],
-    ) -> Result<Dialog, String> {
+    ) -> Result<Dialog, &'static str> {
         match (action, documents) {
             (KeyAction::Edit, [document]) => Ok(Dialog::Edit(Edit::new(document))),
             (KeyAction::Edit, _) => {
-                Err("Only one document can be edited at a time: Esc removes the marks".to_owned())
+                Err("Only one document can be edited at a time: Esc removes the marks")
             }
-            (KeyAction::Discard, documents) => Ok(Dialog::Ask(Ask::discard(documents))),
+            (KeyAction::Discard, documents) => {
+                Ok(Dialog::Ask(Ask::discard(documents, self.data.words)))
+            }
             (_, documents) => {
                 let is_all = action == KeyAction::RetryAll;
                 Ok(Dialog::Retry(Retry::new(documents, is_all)))
@@ -132,24 +139,26 @@ impl App {
         &self,
         action: KeyAction,
         readings: &[&RejectedView],
-    ) -> Result<Dialog, String> {
+    ) -> Result<Dialog, &'static str> {
+        let words = self.data.words;
         let first = readings[0];
         match action {
             KeyAction::Edit if readings.len() > 1 => {
-                Err("Only one reading can be corrected at a time: Esc removes the marks".to_owned())
+                Err("Only one reading can be corrected at a time: Esc removes the marks")
             }
             KeyAction::Edit if first.whole => Ok(Dialog::Correct(Correct::new(first))),
-            KeyAction::Edit => Err(format!(
-                "The payload of rejected reading {0} is too long or not text: correct it in a file, and run `stockrelay rejected resend {0} --payload-file FILE`",
-                first.number
-            )),
+            KeyAction::Edit => Err(
+                "The payload is too long or not text: correct it in a file, and run `stockrelay rejected resend NUMBER --payload-file FILE`",
+            ),
             KeyAction::Discard => {
                 let newest = self.data.rejected.last();
                 let newest = newest.map_or(first.number, |newest| newest.number);
-                Ok(Dialog::Ask(Ask::dismiss(readings, newest)))
+                Ok(Dialog::Ask(Ask::dismiss(readings, newest, words)))
             }
-            KeyAction::RetryAll => Err("R is for documents. For rejected readings mark them with a, then press r to send them again, or d to dismiss them".to_owned()),
-            _ => Ok(Dialog::Ask(Ask::resend(readings))),
+            KeyAction::RetryAll => Err(
+                "R is for documents. For rejected readings mark them with a, then press r to send them again, or d to dismiss them",
+            ),
+            _ => Ok(Dialog::Ask(Ask::resend(readings, words))),
         }
     }
 }

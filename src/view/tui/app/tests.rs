@@ -101,13 +101,14 @@ fn each_view_returns_to_the_one_below_it() {
 }
 
 #[test]
-fn a_list_loads_more_rows_when_its_end_is_reached_again() {
+fn a_list_loads_more_rows_before_its_end_is_reached() {
     let names: Vec<String> = (0..100).map(|number| format!("d{number:03}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut app = app_with(&names);
-    press(&mut app, "2G");
+    press(&mut app, "2jj");
     assert_eq!(app.list().unwrap().loads, 100);
     press(&mut app, "G");
+    assert_eq!(selected(&app), "d099");
     assert_eq!(app.list().unwrap().loads, 200);
     // There are no more: the list asks for no more.
     press(&mut app, "G");

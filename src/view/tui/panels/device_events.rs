@@ -4,19 +4,19 @@ use crate::view::records::EventView;
 use crate::view::table::plain;
 use crate::view::tui::data::{Data, Need, Subject};
 use crate::view::tui::list::{Cell, Column, ListRow, Spec};
-use crate::view::tui::parts::{ago_cell, no_reason};
-use crate::view::tui::theme::Role;
+use crate::view::tui::parts::{AGO_WIDTH, ago_cell, no_reason};
+use crate::view::tui::texts::state_of_event;
 
 pub static EVENTS: Spec = Spec {
     name: "Events",
     columns: &[
-        Column::number("SEQ", 9, 2),
-        Column::new("DONE", 11, 0),
+        Column::new("DONE", AGO_WIDTH, 0),
         Column::new("STATE", 11, 0),
         Column::new("TYPE", 9, 1),
         Column::filling("WHAT", 0),
         Column::new("ODOO", 14, 3),
         Column::new("OPERATOR", 10, 4),
+        Column::number("EVENT", 9, 5),
     ],
     rows: |data, device| {
         let events = &data.events;
@@ -32,24 +32,24 @@ pub static EVENTS: Spec = Spec {
         let device = device.to_owned();
         Some(Need::Events { device, rows })
     },
-    empty: "None of the newest events is from this device",
+    empty: "None of the newest events of the gateway is from this device",
     wraps: false,
     reason: no_reason,
 };
 
 fn row(event: &EventView, data: &Data) -> ListRow {
     let seq = i64::try_from(event.seq.get()).unwrap_or(i64::MAX);
-    let state = event.state.replace('_', " ");
+    let (state, role) = state_of_event(event);
     ListRow::new(
         Subject::Event(format!("seq:{}", event.seq)),
         vec![
-            Cell::new(event.seq.to_string()).order(seq),
-            ago_cell(Some(event.at), data.now),
-            Cell::new(state).role(Role::of_state(&event.state)),
-            plain(&event.kind).into(),
+            ago_cell(Some(event.at), data),
+            Cell::new(data.words.t(state)).role(role),
+            data.words.word(&event.kind).into(),
             plain(&event.describe()).into(),
             plain(event.odoo.as_deref().unwrap_or_default()).into(),
             plain(event.operator.as_deref().unwrap_or_default()).into(),
+            Cell::new(event.seq.to_string()).order(seq),
         ],
     )
 }

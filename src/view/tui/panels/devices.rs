@@ -1,10 +1,10 @@
 //! The panel of devices: connection or drift, last event, counts and battery of each.
 
 use crate::view::snapshot::Device;
-use crate::view::table::{grouped, plain};
+use crate::view::table::plain;
 use crate::view::tui::data::{Data, Subject};
 use crate::view::tui::list::{Cell, Column, ListRow, Spec};
-use crate::view::tui::parts::{ago_cell, count_cell, no_reason};
+use crate::view::tui::parts::{AGO_WIDTH, ago_cell, count_cell, no_reason};
 use crate::view::tui::theme::Role;
 
 pub static DEVICES: Spec = Spec {
@@ -12,7 +12,7 @@ pub static DEVICES: Spec = Spec {
     columns: &[
         Column::filling("DEVICE", 0),
         Column::new("STATE", 7, 0),
-        Column::new("LAST EVENT", 12, 1),
+        Column::new("LAST EVENT", AGO_WIDTH, 1),
         Column::number("EVENTS", 9, 2),
         Column::number("REJECTED", 8, 3),
         Column::number("BATTERY", 7, 4),
@@ -58,10 +58,10 @@ fn row(device: &Device, data: &Data) -> ListRow {
         Subject::Device(device.name.to_string()),
         vec![
             plain(device.name.as_str()).into(),
-            Cell::new(state).role(Role::of_state(state)),
-            ago_cell(view.last_event, data.now),
-            count_cell(view.events),
-            count_cell(view.rejected),
+            Cell::new(data.words.t(state)).role(Role::of_state(state)),
+            ago_cell(view.last_event, data),
+            count_cell(view.events, data.words),
+            count_cell(view.rejected, data.words),
             Cell::new(battery).order(charge),
             plain(&view.source).into(),
         ],
@@ -85,5 +85,9 @@ pub fn battery(device: &Device) -> String {
 /// The number of devices that are online, for the name of the panel.
 pub fn count(data: &Data) -> String {
     let devices = &data.status.devices;
-    format!("{}/{}", grouped(devices.online), grouped(devices.known))
+    format!(
+        "{}/{}",
+        data.words.number(devices.online),
+        data.words.number(devices.known)
+    )
 }

@@ -5,7 +5,8 @@ use crate::view::records::DocumentView;
 use crate::view::table::plain;
 use crate::view::tui::data::{Data, Need, Subject};
 use crate::view::tui::list::{Cell, Column, ListRow, Spec};
-use crate::view::tui::parts::{ago_cell, count_cell, no_reason};
+use crate::view::tui::parts::{AGO_WIDTH, ago_cell, count_cell, no_reason};
+use crate::view::tui::texts::name_state;
 use crate::view::tui::theme::Role;
 
 pub static DOCUMENTS: Spec = Spec {
@@ -13,7 +14,7 @@ pub static DOCUMENTS: Spec = Spec {
     columns: &[
         Column::number("NUMBER", 7, 0),
         Column::new("STATE", 9, 0),
-        Column::new("SINCE", 11, 2),
+        Column::new("SINCE", AGO_WIDTH, 2),
         Column::new("KIND", 8, 4),
         Column::number("LINES", 5, 3),
         Column::number("EVENTS", 6, 6),
@@ -44,11 +45,12 @@ pub fn row(document: &DocumentView, data: &Data) -> ListRow {
         Subject::Document(document.number),
         vec![
             Cell::new(document.number.to_string()).order(number),
-            Cell::new(document.state.as_str()).role(Role::of_state(&document.state)),
-            ago_cell(Some(document.since), data.now),
-            plain(&document.purpose).into(),
-            count_cell(document.lines.len() as u64),
-            count_cell(document.events),
+            Cell::new(data.words.word(name_state(&document.state)))
+                .role(Role::of_state(&document.state)),
+            ago_cell(Some(document.since), data),
+            data.words.word(&document.purpose).into(),
+            count_cell(document.lines.len() as u64, data.words),
+            count_cell(document.events, data.words),
             plain(&document.group).into(),
             plain(document.order.as_deref().unwrap_or_default()).into(),
             outcome.into(),

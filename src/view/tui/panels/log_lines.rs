@@ -9,7 +9,7 @@ use crate::view::tui::theme::Role;
 pub static LOG: Spec = Spec {
     name: "Log",
     columns: &[
-        Column::new("TIME (UTC)", 8, 0),
+        Column::new("TIME", 8, 0),
         Column::new("LEVEL", 5, 1),
         Column::new("PART", 22, 3),
         Column::filling("TEXT", 0),
@@ -24,7 +24,8 @@ pub static LOG: Spec = Spec {
                     _ => Role::Plain,
                 };
                 let number = i64::try_from(line.number).unwrap_or(i64::MAX);
-                let time = line.at.strftime("%H:%M:%S").to_string();
+                let (zone, _) = data.zone();
+                let time = line.at.to_zoned(zone).strftime("%H:%M:%S").to_string();
                 let cells = vec![
                     Cell::new(time).order(number),
                     Cell::new(plain(&line.level)).role(role),

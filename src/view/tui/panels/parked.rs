@@ -5,7 +5,7 @@ use crate::view::records::DocumentView;
 use crate::view::table::plain;
 use crate::view::tui::data::{Data, Need, Subject};
 use crate::view::tui::list::{Cell, Column, ListRow, Spec};
-use crate::view::tui::parts::{ago_cell, count_cell};
+use crate::view::tui::parts::{AGO_WIDTH, ago_cell, count_cell};
 use crate::view::tui::texts::{describe_line, describe_outcome};
 use crate::view::tui::theme::Role;
 
@@ -14,7 +14,7 @@ pub static PARKED: Spec = Spec {
     columns: &[
         Column::number("NUMBER", 7, 0),
         Column::filling("REASON OR OUTCOME", 0).at_least(26),
-        Column::new("SINCE", 11, 2),
+        Column::new("SINCE", AGO_WIDTH, 2),
         Column::new("KIND", 8, 5),
         Column::new("WHO", 12, 1),
         Column::number("LINES", 5, 3),
@@ -22,7 +22,7 @@ pub static PARKED: Spec = Spec {
         Column::filling("FIRST LINE", 6),
     ],
     rows: |data, _| rows(data),
-    total: |data| Some(data.status.documents.parked + decided(data).count() as u64),
+    total: |data| Some(data.status.documents.parked + count_decided(data)),
     need: |_, rows| Some(Need::Parked { rows }),
     empty: "No document is parked",
     wraps: false,
@@ -34,6 +34,12 @@ pub static PARKED: Spec = Spec {
         _ => None,
     },
 };
+
+/// The number of documents that a person has decided about, and that are not parked again.
+#[must_use]
+pub fn count_decided(data: &Data) -> u64 {
+    decided(data).count() as u64
+}
 
 /// The documents that a person has decided about, and that are not parked again.
 fn decided(data: &Data) -> impl Iterator<Item = &DocumentView> {
@@ -70,10 +76,10 @@ fn row(document: &DocumentView, data: &Data) -> ListRow {
         vec![
             Cell::new(document.number.to_string()).order(number),
             what,
-            ago_cell(Some(document.since), data.now),
-            plain(&document.purpose).into(),
+            ago_cell(Some(document.since), data),
+            data.words.word(&document.purpose).into(),
             plain(&document.group).into(),
-            count_cell(document.lines.len() as u64),
+            count_cell(document.lines.len() as u64, data.words),
             plain(document.order.as_deref().unwrap_or_default()).into(),
             first.unwrap_or_default().into(),
         ],

@@ -8,7 +8,7 @@ use crate::view::records::RejectedView;
 use crate::view::table::plain;
 use crate::view::tui::data::{Data, Need, Subject};
 use crate::view::tui::list::{Cell, Column, ListRow, Spec};
-use crate::view::tui::parts::{ago_cell, count_cell};
+use crate::view::tui::parts::{AGO_WIDTH, ago_cell, count_cell};
 use crate::view::tui::texts::describe_settled;
 use crate::view::tui::theme::Role;
 
@@ -20,7 +20,7 @@ pub static REJECTED: Spec = Spec {
     columns: &[
         Column::number("NUMBER", 7, 0),
         Column::filling("REASON OR OUTCOME", 0).at_least(26),
-        Column::new("RECEIVED", 11, 2),
+        Column::new("RECEIVED", AGO_WIDTH, 2),
         Column::new("DEVICE", 14, 1),
         Column::number("BYTES", 7, 5),
         Column::filling("NEAREST VALID FORM", 3),
@@ -71,9 +71,9 @@ fn row(rejected: &RejectedView, data: &Data) -> ListRow {
         vec![
             Cell::new(rejected.number.to_string()).order(number),
             what,
-            ago_cell(Some(rejected.received), data.now),
+            ago_cell(Some(rejected.received), data),
             plain(&rejected.device).into(),
-            count_cell(rejected.bytes),
+            count_cell(rejected.bytes, data.words),
             plain(suggestion).into(),
             plain(&payload).into(),
         ],

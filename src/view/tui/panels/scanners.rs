@@ -4,7 +4,8 @@
 use crate::view::table::plain;
 use crate::view::tui::data::Subject;
 use crate::view::tui::list::{Cell, Column, ListRow, Spec};
-use crate::view::tui::parts::{ago_cell, count_cell, no_reason};
+use crate::view::tui::parts::{AGO_WIDTH, ago_cell, count_cell, no_reason};
+use crate::view::tui::texts::name_state;
 use crate::view::tui::theme::Role;
 
 /// The beginning of the name of a source that is a scanner.
@@ -16,7 +17,7 @@ pub static SCANNERS: Spec = Spec {
         Column::filling("SCANNER OR SOURCE", 0),
         Column::new("STATE", 8, 0),
         Column::number("DEVICES", 7, 2),
-        Column::new("LAST EVENT", 12, 1),
+        Column::new("LAST EVENT", AGO_WIDTH, 1),
         Column::filling("WHY", 1),
     ],
     rows: |data, _| {
@@ -34,9 +35,9 @@ pub static SCANNERS: Spec = Spec {
             let role = Role::of_state(&state);
             let cells = vec![
                 plain(&source.name).into(),
-                Cell::new(state).role(role),
-                count_cell(source.view.devices),
-                ago_cell(device.and_then(|device| device.view.last_event), data.now),
+                Cell::new(data.words.word(name_state(&state))).role(role),
+                count_cell(source.view.devices, data.words),
+                ago_cell(device.and_then(|device| device.view.last_event), data),
                 plain(source.view.detail.as_deref().unwrap_or_default()).into(),
             ];
             ListRow::new(Subject::Source(source.name.clone()), cells)

@@ -2,7 +2,7 @@
 //! what sets it.
 
 use crate::view::headline::describe_config;
-use crate::view::table::{plain, time};
+use crate::view::table::plain;
 use crate::view::tui::data::{Data, Need, Subject};
 use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::no_reason;
@@ -47,22 +47,27 @@ fn rows(data: &Data) -> Vec<ListRow> {
 
 /// What runs, and the pending bundle or how the last one ended.
 fn news(data: &Data) -> Vec<ListRow> {
-    let config = &data.status.config;
-    let since = |at| format!("since {}", time(at));
+    let (config, words) = (&data.status.config, data.words);
+    let since = |at| words.fill("since {time}", &[("time", &data.time(at))]);
+    let bundle_is = |text, serial: u64, state: &str| {
+        let values = [("serial", &*serial.to_string()), ("state", words.t(state))];
+        words.fill(text, &values)
+    };
     let Some(running) = describe_config(config, since) else {
         return Vec::new();
     };
     let bundle = match (&config.pending, &config.last) {
         (Some(pending), _) => {
-            let until = pending
-                .until
-                .map_or(String::new(), |until| format!(", until {}", time(until)));
-            let state = format!("bundle {} is {}", pending.serial, pending.state);
+            let until = pending.until.map_or(String::new(), |until| {
+                let until = words.fill("until {time}", &[("time", &data.time(until))]);
+                format!(", {until}")
+            });
+            let state = bundle_is("bundle {serial} is {state}", pending.serial, &pending.state);
             let since = format!("{}{until}", since(pending.since));
             Some(("(pending)", state, pending.reason.as_ref(), since))
         }
         (None, Some(last)) => {
-            let state = format!("bundle {} was {}", last.serial, last.outcome);
+            let state = bundle_is("bundle {serial} was {state}", last.serial, &last.outcome);
             let is_applied = last.outcome == "confirmed";
             (!is_applied).then(|| ("(last bundle)", state, last.reason.as_ref(), since(last.at)))
         }
@@ -70,7 +75,7 @@ fn news(data: &Data) -> Vec<ListRow> {
     };
     let row = |kind: &str, text: String, origin: String, role| {
         let cells = vec![
-            kind.into(),
+            words.t(kind).into(),
             Cell::new(plain(&text)).role(role),
             origin.into(),
         ];
