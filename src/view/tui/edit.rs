@@ -112,7 +112,6 @@ impl Edit {
                     is_missing: false,
                 };
             }
-            (Mode::Fields, _) => {}
             (Mode::Value(_) | Mode::Reason { .. } | Mode::Confirm(_), KeyCode::Esc)
             | (Mode::Confirm(_), KeyCode::Char('n' | 'N')) => self.mode = Mode::Fields,
             (Mode::Confirm(reason), KeyCode::Char('y' | 'Y')) => {
@@ -120,7 +119,7 @@ impl Edit {
                 let (number, body) = (self.number, self.build_body(&reason));
                 return Step::Done(Request::Edit { number, body });
             }
-            (Mode::Confirm(_), _) => {}
+            (Mode::Fields | Mode::Confirm(_), _) => {}
             (Mode::Value(text), KeyCode::Enter) => {
                 self.rows[self.row].after = text.trim().to_owned();
                 self.mode = Mode::Fields;

@@ -167,14 +167,13 @@ async fn decide_one(
     let path = format!("/v1/parked/{number}/{decision}");
     let detail: DocumentDetail = client.post(&path, body).await?;
     let new = &detail.document;
-    let text = match detail.replaces.filter(|_| decision == "edit") {
-        Some(old) => describe_replaced(new, old, words),
-        None => {
-            let state = words.word(name_state(&new.state));
-            let new = new.number.to_string();
-            let values = [("number", new.as_str()), ("state", &state)];
-            words.fill("Document {number} is now {state}", &values)
-        }
+    let text = if let Some(old) = detail.replaces.filter(|_| decision == "edit") {
+        describe_replaced(new, old, words)
+    } else {
+        let state = words.word(name_state(&new.state));
+        let new = new.number.to_string();
+        let values = [("number", new.as_str()), ("state", &state)];
+        words.fill("Document {number} is now {state}", &values)
     };
     Ok((text, vec![Subject::Document(number)]))
 }

@@ -8,7 +8,10 @@ use stockrelay::view::words::Words;
 use super::fixtures::{self as states, Gateway, press, refresh, shown};
 
 /// An outage with a parked document, and a parked document.
-const CASES: [(&str, fn() -> Gateway, &str); 2] = [
+/// The name of a case, its gateway, and the keys that are pressed.
+type Case = (&'static str, fn() -> Gateway, &'static str);
+
+const CASES: [Case; 2] = [
     ("overview", outage, "1"),
     ("a parked document", states::asking, "4\n"),
 ];

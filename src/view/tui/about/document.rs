@@ -170,8 +170,8 @@ fn write_lines(text: &mut PageText<'_>, document: &DocumentView) {
 fn write_events(text: &mut PageText<'_>, line: &LineView) {
     let words = text.data.words;
     for seq in line.seqs.iter().take(EVENTS_OF_LINE) {
-        let link = words.fill("event {number}", &[("number", &seq.to_string())]);
-        text.link(link, Subject::Event(format!("seq:{seq}")));
+        let name = words.fill("event {number}", &[("number", &seq.to_string())]);
+        text.link(name, Subject::Event(format!("seq:{seq}")));
     }
     if line.seqs.len() > EVENTS_OF_LINE {
         let more = (line.seqs.len() - EVENTS_OF_LINE) as u64;
