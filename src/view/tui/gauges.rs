@@ -212,7 +212,7 @@ fn queue_line(data: &Data) -> Line<'static> {
         ("sending", &counts[1]),
         ("open", &counts[2]),
     ];
-    let text = "to send {waiting}, sending {sending}, being collected {open}";
+    let text = "{waiting} to send, {sending} sending, {open} being collected";
     Line::from(labelled(words, "queue", &words.fill(text, &values)))
 }
 

@@ -31,7 +31,7 @@ const WITHOUT_TEXTS: [&str; 6] = [
     "translations.rs",
 ];
 /// Literals with words that are no texts of the screen: commands, units, and words of a message.
-const NO_TEXTS: [&str; 8] = [
+const NO_TEXTS: [&str; 9] = [
     "stockrelay parked list",
     "stockrelay rejected list",
     "stockrelay rejected dismiss --scans",
@@ -40,6 +40,7 @@ const NO_TEXTS: [&str; 8] = [
     "also line{}",
     ", {} ms",
     "{seconds:.1} s",
+    "{} d",
 ];
 
 /// A string literal, and the code before it on its line or in its call.
