@@ -13,11 +13,16 @@
 //! An id is stored as 128 bits of BLAKE3 over device and id. A segment is dropped whole when its
 //! newest event is older than `journal.dedup_days`.
 
+mod filters;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use redb::{ReadableTable, StorageError};
 
+use self::filters::{Filters, probes};
 use super::stored::{BadRecord, IdSegment};
 use crate::event::Seq;
 
@@ -33,10 +38,6 @@ const OLD_BUCKETS: usize = 2_048;
 const FILTER_BITS: usize = 14 * SEGMENT_MAX;
 /// A segment of an older version: up to 32,768 ids, and 16 bits for each. It takes no further ids.
 const OLD_FILTER_BITS: usize = 16 * 32_768;
-const FILTER_PROBES: usize = 8;
-/// The rows of filters are stored in parts of this size: while the rows get longer, only one part
-/// needs memory twice.
-const CHUNK_BYTES: usize = 64 << 10;
 const ENTRY_BYTES: usize = 16 + 8;
 
 pub type Digest = [u8; 16];
@@ -54,179 +55,8 @@ pub fn digest(device: &str, id: &str) -> Digest {
     digest
 }
 
-fn halves(digest: &Digest) -> (u64, u64) {
-    let (a, b) = digest.split_at(8);
-    let word = |half: &[u8]| {
-        half.iter()
-            .rev()
-            .fold(0, |word, byte| word << 8 | u64::from(*byte))
-    };
-    (word(a), word(b))
-}
-
 fn bucket_of(digest: &Digest, buckets: usize) -> u16 {
     u16::from_be_bytes([digest[0], digest[1]]) >> (16 - buckets.trailing_zeros())
-}
-
-/// The bits that represent a digest in a Bloom filter of this length. They come from the two halves
-/// of the digest, which is as good as random.
-fn probes(digest: &Digest, filter_bits: usize) -> [usize; FILTER_PROBES] {
-    let (start, step) = halves(digest);
-    std::array::from_fn(|probe| {
-        let bit = start.wrapping_add((probe as u64).wrapping_mul(step | 1)) % filter_bits as u64;
-        usize::try_from(bit).unwrap_or(0)
-    })
-}
-
-/// The Bloom filters of segments as a table of bits: row *n* has bit *n* of each filter, and each
-/// segment has a lane.
-#[derive(Debug)]
-struct Filters {
-    /// The length of a filter.
-    bits: usize,
-    row_bytes: usize,
-    chunk_rows: usize,
-    chunks: Vec<Box<[u8]>>,
-    /// The segment of each lane.
-    lanes: Vec<Option<u32>>,
-}
-
-impl Filters {
-    fn new(bits: usize) -> Self {
-        Self {
-            bits,
-            row_bytes: 0,
-            chunk_rows: 0,
-            chunks: Vec::new(),
-            lanes: Vec::new(),
-        }
-    }
-
-    /// Finds a lane for the filter of a segment.
-    fn occupy(&mut self, segment: u32) -> usize {
-        if let Some(lane) = self.lanes.iter().position(Option::is_none) {
-            self.lanes[lane] = Some(segment);
-            return lane;
-        }
-        let lane = self.lanes.len();
-        self.lanes.push(Some(segment));
-        if lane >= 8 * self.row_bytes {
-            self.widen();
-        }
-        lane
-    }
-
-    /// Makes each row one byte longer.
-    fn widen(&mut self) {
-        let before = self.row_bytes;
-        self.row_bytes += 1;
-        self.chunk_rows = CHUNK_BYTES / (8 * self.row_bytes) * 8;
-        let length = self.bits.div_ceil(self.chunk_rows);
-        let old = std::mem::replace(&mut self.chunks, Vec::with_capacity(length));
-        let mut room = 0..0;
-        let mut left = self.bits;
-        for chunk in old {
-            let rows = CHUNK_BYTES / (8 * before) * 8;
-            for row in chunk.chunks_exact(before).take(rows.min(left)) {
-                if room.is_empty() {
-                    self.chunks.push(vec![0; CHUNK_BYTES].into());
-                    room = 0..self.chunk_rows;
-                }
-                if let (Some(chunk), Some(at)) = (self.chunks.last_mut(), room.next()) {
-                    let at = at * self.row_bytes;
-                    chunk[at..at + before].copy_from_slice(row);
-                }
-            }
-            left = left.saturating_sub(rows);
-        }
-        self.chunks
-            .resize_with(length, || vec![0; CHUNK_BYTES].into());
-    }
-
-    /// Where a row begins: its chunk, and the place in it.
-    fn place(&self, bit: usize) -> (usize, usize) {
-        (
-            bit / self.chunk_rows,
-            bit % self.chunk_rows * self.row_bytes,
-        )
-    }
-
-    fn row(&self, bit: usize) -> &[u8] {
-        let (chunk, at) = self.place(bit);
-        &self.chunks[chunk][at..at + self.row_bytes]
-    }
-
-    fn set(&mut self, lane: usize, bit: usize) {
-        let (chunk, at) = self.place(bit);
-        self.chunks[chunk][at + lane / 8] |= 1 << (lane % 8);
-    }
-
-    fn insert(&mut self, lane: usize, digest: &Digest) {
-        for bit in probes(digest, self.bits) {
-            self.set(lane, bit);
-        }
-    }
-
-    /// The filter of one segment, as it is stored.
-    fn filter(&self, lane: usize) -> Vec<u8> {
-        let is_set = |bit: usize| self.row(bit)[lane / 8] >> (lane % 8) & 1 == 1;
-        let byte = |at: usize| {
-            (0..8)
-                .rev()
-                .fold(0, |byte, bit| byte << 1 | u8::from(is_set(8 * at + bit)))
-        };
-        (0..self.bits / 8).map(byte).collect()
-    }
-
-    /// Sets the bits of a stored filter.
-    fn add(&mut self, lane: usize, filter: &[u8]) {
-        // Not by `set`: a start adds all filters, and must not take long.
-        let row_bytes = self.row_bytes;
-        for (rows, byte) in self.eight_rows().zip(filter) {
-            let mut at = lane / 8;
-            for bit in 0..8 {
-                rows[at] |= (byte >> bit & 1) << (lane % 8);
-                at += row_bytes;
-            }
-        }
-    }
-
-    /// All rows, eight in each slice: those of a byte of a filter.
-    fn eight_rows(&mut self) -> impl Iterator<Item = &mut [u8]> {
-        let bytes = 8 * self.row_bytes;
-        let chunks = self.chunks.iter_mut();
-        chunks.flat_map(move |chunk| chunk.chunks_exact_mut(bytes))
-    }
-
-    /// Frees the lane of a segment.
-    fn free(&mut self, lane: usize) {
-        self.lanes[lane] = None;
-        for rows in self.eight_rows() {
-            for row in rows.chunks_exact_mut(rows.len() / 8) {
-                row[lane / 8] &= !(1 << (lane % 8));
-            }
-        }
-    }
-
-    /// The segments that perhaps have the digest.
-    fn perhaps(&self, digest: &Digest) -> impl Iterator<Item = u32> {
-        let rows = if self.row_bytes == 0 {
-            [&[][..]; FILTER_PROBES]
-        } else {
-            probes(digest, self.bits).map(|bit| self.row(bit))
-        };
-        let bytes = (0..self.row_bytes).map(move |at| {
-            let byte = rows.iter().fold(u8::MAX, |byte, row| byte & row[at]);
-            (at, byte)
-        });
-        // Nearly all are zero.
-        bytes
-            .filter(|(_, byte)| *byte != 0)
-            .flat_map(move |(at, byte)| {
-                let lanes = (0..8).filter(move |lane| byte >> lane & 1 == 1);
-                lanes.filter_map(move |lane| *self.lanes.get(8 * at + lane)?)
-            })
-    }
 }
 
 #[derive(Debug)]
@@ -535,6 +365,3 @@ fn find_in(entries: &[u8], digest: &Digest) -> Option<Seq> {
         .and_then(|entry| entry[16..].try_into().ok())
         .map(|seq| Seq::new(u64::from_le_bytes(seq)))
 }
-
-#[cfg(test)]
-mod tests;

@@ -148,7 +148,7 @@ async fn the_daemon_is_asked_and_decisions_are_made() {
     );
     let status = done(&socket, &["status"]).await;
     assert!(
-        status.contains("2 refused documents, 1 rejected reading"),
+        status.contains("2 parked documents, 1 rejected reading"),
         "{status}"
     );
     assert!(done(&socket, &["rejected", "list"]).await.contains("open"));

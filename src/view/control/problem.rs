@@ -85,6 +85,6 @@ pub async fn wrong_method(method: Method, uri: Uri) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("{path:?} does not take {method}"),
-        "use GET to read; POST is for /v1/parked/ID/retry, /edit and /discard, /v1/parked/retry, /v1/rejected/NUMBER/dismiss and /resend, /v1/rejected/dismiss, /v1/config/reload, /v1/config/bundle, /v1/config/rollback and /v1/meaning",
+        "use GET to read; POST is for /v1/parked/ID/retry, /edit and /discard, /v1/parked/retry and /discard, /v1/documents/ID/undiscard, /v1/rejected/NUMBER/dismiss and /resend, /v1/rejected/dismiss, /v1/config/reload, /v1/config/bundle, /v1/config/rollback and /v1/meaning",
     )
 }

@@ -220,8 +220,13 @@ pub fn find_replacement(gateway: &Gateway, entry: &Entry) -> Result<Option<Entry
     if entry.progress.state != document::State::Replaced {
         return Ok(None);
     }
-    let key = entry.document.key.corrected();
-    gateway.journal.document_by_key(key)
+    let key = &entry.document.key;
+    for key in [key.corrected(), key.undiscarded()] {
+        if let Some(replacement) = gateway.journal.document_by_key(key)? {
+            return Ok(Some(replacement));
+        }
+    }
+    Ok(None)
 }
 
 /// Adds the lines of its event to a document that was sealed without lines, by a version that could

@@ -273,7 +273,11 @@ impl Edit {
     /// What goes to Odoo after the edit, and what looks wrong about it.
     fn describe_effect(&self, data: &Data) -> Vec<Line<'static>> {
         let words = data.words;
-        let mut lines = vec![Line::from(words.t("This goes to Odoo at once:").to_owned())];
+        let mut lines = vec![Line::from(
+            words
+                .t("This goes to Odoo as soon as Odoo can be reached:")
+                .to_owned(),
+        )];
         let numbers: BTreeSet<usize> = (self.rows.iter())
             .filter(|row| row.before != row.after)
             .filter_map(|row| row.line)

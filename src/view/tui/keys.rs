@@ -111,7 +111,7 @@ use KeyCode::Char;
 use Scope::{Always, Decide, Discarded, Lists, Opened};
 
 pub const KEYS: &[Binding] = &[
-    binding(A::Open, &[KeyCode::Enter], "Enter", "open the selected row: all about it").hint(Always, "open"),
+    binding(A::Open, &[KeyCode::Enter], "Enter", "open the selected row: all about it").hint(Always, "show"),
     binding(A::Back, &[KeyCode::Esc, KeyCode::Backspace], "Esc", "back; in a list, also remove filter and marks").hint(Opened, "back"),
     binding(A::Retry, &[Char('r')], "r", "retry the parked document, or send the rejected reading again; all marked ones, if there are any").hint(Decide, "retry"),
     binding(A::RetryAll, &[Char('R')], "R", "retry all documents that are parked for the same reason").hint(Decide, "all of it"),
@@ -128,8 +128,8 @@ pub const KEYS: &[Binding] = &[
     binding(A::Panel, &[Char('1'), Char('2'), Char('3'), Char('4'), Char('5'), Char('6'), Char('7'), Char('8'), Char('9'), Char('0')], "1 ... 9, 0", "the panel with this number"),
     binding(A::NextPanel, &[KeyCode::Tab, KeyCode::Right], "Tab, →", "next panel").hint(Always, "panel"),
     binding(A::PreviousPanel, &[KeyCode::BackTab, KeyCode::Left], "Shift-Tab, ←", "previous panel"),
-    binding(A::Up, &[KeyCode::Up, Char('k')], "↑, k", "up"),
-    binding(A::Down, &[KeyCode::Down, Char('j')], "↓, j", "down"),
+    binding(A::Up, &[KeyCode::Up, Char('k')], "↑, k", "one row up"),
+    binding(A::Down, &[KeyCode::Down, Char('j')], "↓, j", "one row down"),
     binding(A::PageUp, &[KeyCode::PageUp], "Page Up", "one page up"),
     binding(A::PageDown, &[KeyCode::PageDown], "Page Down", "one page down"),
     binding(A::First, &[KeyCode::Home, Char('g')], "Home, g", "first row; the list then follows new rows"),

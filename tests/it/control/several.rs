@@ -112,6 +112,8 @@ async fn a_discard_is_undone_once_by_a_new_document_with_a_key_of_its_own() {
     let key: DocumentKey = old["key"].as_str().unwrap().parse().unwrap();
     assert_eq!(new["key"], key.undiscarded().to_string());
     assert_ne!(key.undiscarded(), key.corrected());
+    let old = served.get("/v1/parked/2").await;
+    assert_eq!(old["replaced_by"], new["number"]);
     for number in [2, 5] {
         let audit = served.get(&format!("/v1/parked/{number}")).await["audit"].clone();
         let last = audit.as_array().unwrap().last().unwrap();

@@ -1,5 +1,5 @@
-//! Power cuts while a journal starts: while it repeats the log, converts a journal of an older format, or
-//! creates its files. And while the ids of events go to a segment.
+//! Power cuts while a journal starts: while it repeats the log, converts a journal of an older
+//! format, or creates its files. And while the ids of events go to a segment.
 
 use std::path::Path;
 

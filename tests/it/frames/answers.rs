@@ -146,7 +146,7 @@ fn the_page_of_a_replaced_document_names_what_went_instead() {
     app.update(Update::Gateway(status, replies), at("08:15:30"));
     let page = shown(&mut app, LARGE);
     assert!(
-        page.contains("nothing: document 66 went instead (WH/INT/00066)"),
+        page.contains("nothing: document 66 replaces it (WH/INT/00066)"),
         "{page}"
     );
 }

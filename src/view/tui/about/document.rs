@@ -139,7 +139,7 @@ fn describe_posting(
         let posted = text.data.document(new).and_then(|new| new.odoo.as_ref());
         let posted = posted.map_or(String::new(), |name| format!(" ({name})"));
         let number = new.to_string();
-        let text = "nothing: document {number} went instead{posted}";
+        let text = "nothing: document {number} replaces it{posted}";
         return words.fill(text, &[("number", &number), ("posted", &posted)]);
     }
     let odoo = match (&document.odoo, document.state.as_str()) {
