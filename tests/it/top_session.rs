@@ -250,7 +250,8 @@ async fn by_keys_alone_what_is_parked_is_found_by_its_order_and_posted() {
     .await;
     top.wait_for(&["link to Odoo is down"]).await;
     site.link.set_up(true);
-    top.wait_for(&["the only movement is refused"]).await;
+    top.wait_for(&["the only movement is not in Odoo: parked"])
+        .await;
     top.write("/PO-77421");
     // The order comes first, then the event that is parked.
     top.wait_for(&["search > PO-77421_", "event     receive 2 of"])
@@ -275,6 +276,8 @@ async fn by_keys_alone_what_is_parked_is_found_by_its_order_and_posted() {
     top.wait_for(&["Why?"]).await;
     top.write("wrong slip");
     top.press("Enter");
+    top.wait_for(&["Send it?"]).await;
+    top.write("y");
     top.wait_for(&["Document 2 replaces document 1"]).await;
     top.write("4");
     top.wait_for(&["replaced by document 2"]).await;
