@@ -250,20 +250,24 @@ mod tests {
         assert!(budget.contains("raise journal.budget"), "{budget}");
     }
 
+    fn start(
+        journal: &Journal,
+        board: &Board,
+        check: ClockCheck,
+        folder: &Path,
+        cancel: &CancellationToken,
+    ) -> tokio::task::JoinHandle<()> {
+        let (journal, board, cancel) = (journal.clone(), board.clone(), cancel.clone());
+        tokio::spawn(run(journal, board, check, folder.to_owned(), cancel))
+    }
+
     #[tokio::test]
     async fn the_free_space_and_the_size_of_the_journal_are_noted() {
         let dir = tempfile::tempdir().unwrap();
         let journal = journal(dir.path()).await;
         let (board, cancel) = (Board::new(), CancellationToken::new());
         let check = ClockCheck::start(&journal, &board);
-        let folder = dir.path().to_owned();
-        let task = tokio::spawn(run(
-            journal.clone(),
-            board.clone(),
-            check,
-            folder,
-            cancel.clone(),
-        ));
+        let task = start(&journal, &board, check, dir.path(), &cancel);
         until("the free space", || {
             board
                 .snapshot()
@@ -297,13 +301,7 @@ mod tests {
         let check = ClockCheck::start(&journal, &board);
         // Before any part of the daemon uses the clock.
         assert!(board.has_alarm("clock"));
-        let task = tokio::spawn(run(
-            journal.clone(),
-            board.clone(),
-            check,
-            dir.path().to_owned(),
-            cancel.clone(),
-        ));
+        let task = start(&journal, &board, check, dir.path(), &cancel);
         until("the alarm", || {
             board.snapshot().alarms.contains_key("clock")
         })
@@ -326,13 +324,7 @@ mod tests {
             .unwrap();
         let (board, cancel) = (Board::new(), CancellationToken::new());
         let check = ClockCheck::start(&journal, &board);
-        let task = tokio::spawn(run(
-            journal.clone(),
-            board.clone(),
-            check,
-            dir.path().to_owned(),
-            cancel.clone(),
-        ));
+        let task = start(&journal, &board, check, dir.path(), &cancel);
         until("the reading is pruned", || {
             journal
                 .rejected(RejectedNumber::ZERO, 10)

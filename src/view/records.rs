@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::document::{DocumentKey, DocumentNumber, Line, Progress, Purpose, Reason};
 use crate::event::{Action, Field, Name, Recorded, Seq};
 use crate::journal::{AuditRecord, Entry, Repeats};
+use crate::view::words::Words;
 
 pub use answers::{
     BundleAnswer, ConfigHistory, ConfigHistoryEntry, DiscardedMany, Dismissed, DocumentDetail,
@@ -101,20 +102,19 @@ impl Place {
 impl EventView {
     /// Describes the event in a few words: `2 of P from A to B`.
     #[must_use]
-    pub fn describe(&self) -> String {
+    pub fn describe(&self, words: Words) -> String {
         let field = |key: &str| {
             self.what.get(key).map(|value| match value {
                 serde_json::Value::String(text) => text.clone(),
                 other => other.to_string(),
             })
         };
-        let mut words = Vec::new();
-        if let Some(code) = field("code") {
-            words.push(code);
-        }
+        let mut parts = Vec::new();
+        parts.extend(field("code"));
         if let Some(product) = field("product") {
             let quantity = field("quantity").unwrap_or_default();
-            words.push(format!("{quantity} of {product}"));
+            let values = [("quantity", quantity.as_str()), ("product", &product)];
+            parts.push(words.fill("{quantity} of {product}", &values));
         }
         for (key, word) in [
             ("lot", "lot"),
@@ -124,9 +124,9 @@ impl EventView {
             ("order", "for"),
             ("event", "event"),
         ] {
-            words.extend(field(key).map(|value| format!("{word} {value}")));
+            parts.extend(field(key).map(|value| format!("{} {value}", words.t(word))));
         }
-        words.join(" ")
+        parts.join(" ")
     }
 
     #[must_use]

@@ -13,6 +13,7 @@ use crate::view::cli::{DocumentsArgs, EventsArgs, PageArgs};
 use crate::view::records::{DocumentPage, DocumentView, EventPage, EventView};
 use crate::view::snapshot::Status;
 use crate::view::table::{Table, time};
+use crate::view::words::Words;
 
 /// Pause between two requests for new events.
 const FOLLOW_EACH: Duration = Duration::from_millis(500);
@@ -86,7 +87,7 @@ fn write_events(
             event.device.clone(),
             event.id.clone(),
             event.kind.clone(),
-            append_flags(event.describe(), &event.flags),
+            append_flags(event.describe(Words::ENGLISH), &event.flags),
             name_for_people(&event.state),
             event.odoo.clone().unwrap_or_default(),
         ]);

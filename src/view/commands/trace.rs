@@ -7,6 +7,7 @@ use super::{Client, Done, json_line};
 use crate::view::client::encode_for_path;
 use crate::view::records::{EventView, Trace};
 use crate::view::table::{counted, plain, time};
+use crate::view::words::Words;
 
 pub async fn trace(client: &Client, id: &str, json: bool, out: &mut dyn Write) -> Done {
     let path = format!("/v1/trace/{}", encode_for_path(id));
@@ -96,7 +97,7 @@ fn write_event(event: &EventView, out: &mut dyn Write) -> io::Result<()> {
         event.seq,
         plain(&id),
         plain(&event.kind),
-        plain(&event.describe())
+        plain(&event.describe(Words::ENGLISH))
     )?;
     let by = event
         .operator

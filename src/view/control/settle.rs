@@ -24,6 +24,7 @@ use crate::event::{Action, Event, RejectedNumber, Seq, SourceKind};
 use crate::journal::{Accepted, AuditRecord, Outcome, Rejected, Settlement};
 use crate::view::http::Peer;
 use crate::view::records::{Dismissed, EventView, Place, RejectedView, Resent};
+use crate::view::words::Words;
 
 /// Readings that one request dismisses at most.
 const DISMISSED_MAX: usize = 1_000;
@@ -339,7 +340,7 @@ async fn refuse_conflict(
     let stored = reading(gateway, move |g| Ok(g.journal.event(seq)?)).await?;
     let fields = stored.map_or(String::new(), |stored| {
         let what = EventView::of(&gateway.site, &stored, &Place::Open);
-        format!(": {} {}", what.kind, what.describe())
+        format!(": {} {}", what.kind, what.describe(Words::ENGLISH))
     });
     Ok(Problem::new(
         StatusCode::CONFLICT,

@@ -89,31 +89,8 @@ pub fn describe_line(document: &DocumentView, line: &LineView, data: &Data) -> S
 
 /// Describes an event: its type, and what moves from where to where.
 pub fn describe_event(event: &EventView, data: &Data) -> String {
-    let words = data.words;
-    let field = |key: &str| {
-        event.what.get(key).map(|value| match value {
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        })
-    };
-    let mut parts = vec![words.word(&event.kind)];
-    parts.extend(field("code"));
-    if let Some(product) = field("product") {
-        let quantity = field("quantity").unwrap_or_default();
-        let values = [("quantity", quantity.as_str()), ("product", &product)];
-        parts.push(words.fill("{quantity} of {product}", &values));
-    }
-    for (key, word) in [
-        ("lot", "lot"),
-        ("package", "package"),
-        ("from", "from"),
-        ("to", "to"),
-        ("order", "for"),
-        ("event", "event"),
-    ] {
-        parts.extend(field(key).map(|value| format!("{} {value}", words.t(word))));
-    }
-    plain(&parts.join(" "))
+    let (words, kind) = (data.words, data.words.word(&event.kind));
+    plain(&format!("{kind} {}", event.describe(words)))
 }
 
 /// The outcome of a decision that a person made in this session. `None`: there was none, or the

@@ -12,6 +12,7 @@ use crate::journal::terms::{FoundName, TermKind, fold};
 use crate::journal::{Entry, JournalError};
 use crate::odoo::Kind;
 use crate::view::records::{EventView, Hit, HitKind, Place, RejectedView};
+use crate::view::words::Words;
 
 /// The kind of result for a name.
 pub fn kind_of(kind: TermKind) -> HitKind {
@@ -210,7 +211,7 @@ impl<'a> Rendering<'a> {
 }
 
 fn describe(view: &EventView) -> String {
-    format!("{} {}", view.kind, view.describe())
+    format!("{} {}", view.kind, view.describe(Words::ENGLISH))
 }
 
 /// The common part of a document's result.

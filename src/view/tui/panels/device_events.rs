@@ -46,7 +46,7 @@ fn row(event: &EventView, data: &Data) -> ListRow {
             ago_cell(Some(event.at), data),
             Cell::new(data.words.t(state)).role(role),
             data.words.word(&event.kind).into(),
-            plain(&event.describe()).into(),
+            plain(&event.describe(data.words)).into(),
             plain(event.odoo.as_deref().unwrap_or_default()).into(),
             plain(event.operator.as_deref().unwrap_or_default()).into(),
             Cell::new(event.seq.to_string()).order(seq),

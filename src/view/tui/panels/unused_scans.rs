@@ -31,7 +31,7 @@ fn row(event: &EventView, data: &Data) -> ListRow {
         vec![
             ago_cell(Some(event.at), data),
             plain(&event.device).into(),
-            plain(&event.describe()).into(),
+            plain(&event.describe(data.words)).into(),
             Cell::new(reason).role(Role::Bad),
             plain(event.operator.as_deref().unwrap_or_default()).into(),
         ],
