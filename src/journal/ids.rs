@@ -79,8 +79,8 @@ pub struct Ids {
     hot_last_received_us: i64,
     hot_first_received_us: i64,
     segments: Vec<Segment>,
-    filters: Filters,
-    old_filters: Filters,
+    filters: Filters<FILTER_BITS>,
+    old_filters: Filters<OLD_FILTER_BITS>,
     next_segment: u32,
     /// Every device that ever sent an event.
     devices: BTreeSet<Box<str>>,
@@ -120,8 +120,8 @@ impl Default for Ids {
             hot_last_received_us: 0,
             hot_first_received_us: 0,
             segments: Vec::new(),
-            filters: Filters::new(FILTER_BITS),
-            old_filters: Filters::new(OLD_FILTER_BITS),
+            filters: Filters::default(),
+            old_filters: Filters::default(),
             next_segment: 0,
             devices: BTreeSet::new(),
         }
@@ -139,21 +139,19 @@ impl Ids {
     ) -> Result<(), E> {
         let stored = IdSegment::read(bytes, &[0, FILTER_BITS / 8, OLD_FILTER_BITS / 8])?;
         let is_old = stored.filter.len() == OLD_FILTER_BITS / 8;
-        let filters = if is_old {
-            &mut self.old_filters
-        } else {
-            &mut self.filters
-        };
-        let lane = filters.occupy(number);
-        if stored.filter.is_empty() {
+        let lane = if is_old {
+            self.old_filters.add(number, stored.filter)
+        } else if stored.filter.is_empty() {
+            let lane = self.filters.occupy(number);
             entries(&mut |entries| {
                 for digest in digests_of(entries) {
-                    filters.insert(lane, &digest);
+                    self.filters.insert(lane, &digest);
                 }
             })?;
+            lane
         } else {
-            filters.add(lane, stored.filter);
-        }
+            self.filters.add(number, stored.filter)
+        };
         self.segments.push(Segment {
             number,
             last_seq: Seq::new(stored.last_seq),
@@ -333,7 +331,7 @@ pub fn converted<'a>(
     let (mut filter, mut count) = (vec![0; OLD_FILTER_BITS / 8], 0);
     for entries in entries {
         for digest in digests_of(entries) {
-            for bit in probes(&digest, OLD_FILTER_BITS) {
+            for bit in probes::<OLD_FILTER_BITS>(&digest) {
                 filter[bit / 8] |= 1 << (bit % 8);
             }
             count += 1;

@@ -120,6 +120,8 @@ async fn the_unit_takes_the_key_as_a_credential_and_is_not_started_again_when_a_
         "with a credential: active 0 0",
         "check beside it: 0",
         "warn  mqtt.listen.anonymous is on: anyon",
+        "warn  the group stockrelay-view has no m",
+        "warn  the group stockrelay-decide has no",
         "reload: 0 active",
         "the same process",
         "the origin is shown",

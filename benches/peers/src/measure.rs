@@ -23,7 +23,7 @@ const PREFILL_STEP_EVENTS: u64 = 100_000;
 /// two looks.
 const QUIET_LOOK: Duration = Duration::from_millis(500);
 const QUIET_LOOKS: u32 = 2;
-const QUIET_MAX: Duration = Duration::from_mins(1);
+const QUIET_MAX: Duration = Duration::from_mins(10);
 const COUNT_MAX: Duration = Duration::from_secs(30);
 const RESIDENT_LOOK: Duration = Duration::from_millis(250);
 

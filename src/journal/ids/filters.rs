@@ -1,11 +1,13 @@
 //! The Bloom filters of the segments of event ids, as one table of bits.
 
+use std::iter;
+
 use super::Digest;
 
 const FILTER_PROBES: usize = 8;
-/// The rows of filters are stored in parts of this size: while the rows get longer, only one part
-/// needs memory twice.
-const CHUNK_BYTES: usize = 64 << 10;
+/// The rows of filters are stored in parts of this many rows, a power of two so that a lookup needs
+/// no division: while the rows get longer, only one part needs memory twice.
+const CHUNK_ROWS: usize = 4_096;
 
 fn halves(digest: &Digest) -> (u64, u64) {
     let (a, b) = digest.split_at(8);
@@ -19,38 +21,37 @@ fn halves(digest: &Digest) -> (u64, u64) {
 
 /// The bits that represent a digest in a Bloom filter of this length. They come from the two halves
 /// of the digest, which is as good as random.
-pub(super) fn probes(digest: &Digest, filter_bits: usize) -> [usize; FILTER_PROBES] {
+pub(super) fn probes<const BITS: usize>(digest: &Digest) -> [usize; FILTER_PROBES] {
     let (start, step) = halves(digest);
     std::array::from_fn(|probe| {
-        let bit = start.wrapping_add((probe as u64).wrapping_mul(step | 1)) % filter_bits as u64;
+        let bit = start.wrapping_add((probe as u64).wrapping_mul(step | 1)) % BITS as u64;
         usize::try_from(bit).unwrap_or(0)
     })
 }
 
+/// Up to eight bytes of a row, from this one on.
+fn word(row: &[u8], at: usize) -> u64 {
+    let bytes = &row[at..];
+    bytes.first_chunk().map_or_else(
+        || {
+            let bytes = bytes.iter().rev();
+            bytes.fold(0, |word, byte| word << 8 | u64::from(*byte))
+        },
+        |bytes| u64::from_le_bytes(*bytes),
+    )
+}
+
 /// The Bloom filters of segments as a table of bits: row *n* has bit *n* of each filter, and each
-/// segment has a lane.
-#[derive(Debug)]
-pub(super) struct Filters {
-    /// The length of a filter.
-    bits: usize,
+/// segment has a lane. `BITS`: the length of a filter.
+#[derive(Debug, Default)]
+pub(super) struct Filters<const BITS: usize> {
     pub row_bytes: usize,
-    chunk_rows: usize,
     chunks: Vec<Box<[u8]>>,
     /// The segment of each lane.
     pub lanes: Vec<Option<u32>>,
 }
 
-impl Filters {
-    pub fn new(bits: usize) -> Self {
-        Self {
-            bits,
-            row_bytes: 0,
-            chunk_rows: 0,
-            chunks: Vec::new(),
-            lanes: Vec::new(),
-        }
-    }
-
+impl<const BITS: usize> Filters<BITS> {
     /// Finds a lane for the filter of a segment.
     pub fn occupy(&mut self, segment: u32) -> usize {
         if let Some(lane) = self.lanes.iter().position(Option::is_none) {
@@ -69,35 +70,24 @@ impl Filters {
     fn widen(&mut self) {
         let before = self.row_bytes;
         self.row_bytes += 1;
-        self.chunk_rows = CHUNK_BYTES / (8 * self.row_bytes) * 8;
-        let length = self.bits.div_ceil(self.chunk_rows);
-        let old = std::mem::replace(&mut self.chunks, Vec::with_capacity(length));
-        let mut room = 0..0;
-        let mut left = self.bits;
-        for chunk in old {
-            let rows = CHUNK_BYTES / (8 * before) * 8;
-            for row in chunk.chunks_exact(before).take(rows.min(left)) {
-                if room.is_empty() {
-                    self.chunks.push(vec![0; CHUNK_BYTES].into());
-                    room = 0..self.chunk_rows;
-                }
-                if let (Some(chunk), Some(at)) = (self.chunks.last_mut(), room.next()) {
-                    let at = at * self.row_bytes;
-                    chunk[at..at + before].copy_from_slice(row);
-                }
-            }
-            left = left.saturating_sub(rows);
+        let empty = || vec![0; CHUNK_ROWS * (before + 1)].into_boxed_slice();
+        if before == 0 {
+            self.chunks.resize_with(BITS.div_ceil(CHUNK_ROWS), empty);
+            return;
         }
-        self.chunks
-            .resize_with(length, || vec![0; CHUNK_BYTES].into());
+        for chunk in &mut self.chunks {
+            let mut wider = empty();
+            let rows = wider.chunks_exact_mut(before + 1);
+            for (wide, row) in rows.zip(chunk.chunks_exact(before)) {
+                wide[..before].copy_from_slice(row);
+            }
+            *chunk = wider;
+        }
     }
 
     /// Where a row begins: its chunk, and the place in it.
     fn place(&self, bit: usize) -> (usize, usize) {
-        (
-            bit / self.chunk_rows,
-            bit % self.chunk_rows * self.row_bytes,
-        )
+        (bit / CHUNK_ROWS, bit % CHUNK_ROWS * self.row_bytes)
     }
 
     fn row(&self, bit: usize) -> &[u8] {
@@ -111,7 +101,7 @@ impl Filters {
     }
 
     pub fn insert(&mut self, lane: usize, digest: &Digest) {
-        for bit in probes(digest, self.bits) {
+        for bit in probes::<BITS>(digest) {
             self.set(lane, bit);
         }
     }
@@ -124,11 +114,12 @@ impl Filters {
                 .rev()
                 .fold(0, |byte, bit| byte << 1 | u8::from(is_set(8 * at + bit)))
         };
-        (0..self.bits / 8).map(byte).collect()
+        (0..BITS / 8).map(byte).collect()
     }
 
-    /// Sets the bits of a stored filter.
-    pub fn add(&mut self, lane: usize, filter: &[u8]) {
+    /// Adds the stored filter of a segment. Returns its lane.
+    pub fn add(&mut self, segment: u32, filter: &[u8]) -> usize {
+        let lane = self.occupy(segment);
         // Not by `set`: a start adds all filters, and must not take long.
         let row_bytes = self.row_bytes;
         for (rows, byte) in self.eight_rows().zip(filter) {
@@ -138,6 +129,7 @@ impl Filters {
                 at += row_bytes;
             }
         }
+        lane
     }
 
     /// All rows, eight in each slice: those of a byte of a filter.
@@ -162,18 +154,17 @@ impl Filters {
         let rows = if self.row_bytes == 0 {
             [&[][..]; FILTER_PROBES]
         } else {
-            probes(digest, self.bits).map(|bit| self.row(bit))
+            probes::<BITS>(digest).map(|bit| self.row(bit))
         };
-        let bytes = (0..self.row_bytes).map(move |at| {
-            let byte = rows.iter().fold(u8::MAX, |byte, row| byte & row[at]);
-            (at, byte)
-        });
-        // Nearly all are zero.
-        bytes
-            .filter(|(_, byte)| *byte != 0)
-            .flat_map(move |(at, byte)| {
-                let lanes = (0..8).filter(move |lane| byte >> lane & 1 == 1);
-                lanes.filter_map(move |lane| *self.lanes.get(8 * at + lane)?)
-            })
+        // Nearly all bits are zero.
+        (0..self.row_bytes).step_by(8).flat_map(move |at| {
+            let mut word = (rows.iter()).fold(u64::MAX, |common, row| common & word(row, at));
+            let lanes = iter::from_fn(move || {
+                let lane = word.trailing_zeros() as usize;
+                (word != 0).then(|| word &= word - 1)?;
+                Some(8 * at + lane)
+            });
+            lanes.filter_map(|lane| *self.lanes.get(lane)?)
+        })
     }
 }

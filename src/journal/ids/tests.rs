@@ -8,7 +8,7 @@ fn known(n: usize) -> Digest {
 
 #[test]
 fn a_filter_never_denies_what_was_added_and_rarely_claims_what_was_not() {
-    let mut filters = Filters::new(FILTER_BITS);
+    let mut filters = Filters::<FILTER_BITS>::default();
     let lanes: Vec<usize> = (0..20).map(|segment| filters.occupy(segment)).collect();
     for n in 0..SEGMENT_MAX {
         filters.insert(lanes[7], &known(n));
@@ -16,15 +16,21 @@ fn a_filter_never_denies_what_was_added_and_rarely_claims_what_was_not() {
     let filter = filters.filter(lanes[7]);
     // Both before and after the rows have got longer.
     filters.insert(lanes[19], &known(1));
-    let mut again = Filters::new(FILTER_BITS);
-    let lane = again.occupy(7);
-    again.add(lane, &filter);
-    for segment in 8..30 {
+    let mut again = Filters::<FILTER_BITS>::default();
+    let lane = again.add(7, &filter);
+    for segment in 8..90 {
         again.occupy(segment);
     }
-    assert!(again.row_bytes == 3 && again.filter(lane) == filter);
-    let has = |filters: &Filters, segment, n| filters.perhaps(&known(n)).any(|it| it == segment);
-    assert!((0..SEGMENT_MAX).all(|n| has(&filters, 7, n)));
+    // A row has more bytes than a word.
+    again.insert(again.lanes.len() - 1, &known(1));
+    assert!(again.row_bytes == 11 && again.filter(lane) == filter);
+    let has = |filters: &Filters<FILTER_BITS>, segment, n| {
+        filters.perhaps(&known(n)).any(|it| it == segment)
+    };
+    for filters in [&filters, &again] {
+        assert!((0..SEGMENT_MAX).all(|n| has(filters, 7, n)));
+    }
+    assert!(has(&again, 89, 1) && !has(&again, 89, 2));
     let wrong = (SEGMENT_MAX..2 * SEGMENT_MAX)
         .filter(|n| filters.perhaps(&known(*n)).next().is_some())
         .count();
