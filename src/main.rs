@@ -20,7 +20,7 @@ use stockrelay::view::check::{self, Credentials, Finding, Level};
 use stockrelay::view::cli::demo::DemoArgs;
 use stockrelay::view::cli::{
     CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, FleetArgs, ProfileCommand,
-    SOCKET_DEFAULT, TopArgs,
+    SOCKET_DEFAULT, SetupArgs, TopArgs,
 };
 use stockrelay::view::client::Client;
 use stockrelay::view::commands::{
@@ -109,6 +109,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
         } => bundles(command, &socket(cli)?).await,
         Command::Config { command } => configuration(cli, command).await,
         Command::Fleet(args) => fleet(args, &cli.config).await,
+        Command::Setup(args) => setup(args, &cli.config),
         Command::Profile { command } => profile(cli, command).await,
         Command::Devices {
             command: DevicesCommand::Hash { device },
@@ -273,6 +274,16 @@ async fn fleet(args: &FleetArgs, path: &Path) -> Result<u8, u8> {
         (Ok(EXIT_DONE), Err(error)) => report(Err(error)),
         (done, _) => report(done),
     }
+}
+
+fn setup(args: &SetupArgs, path: &Path) -> Result<u8, u8> {
+    let environment = environment();
+    let process = Process {
+        config: path,
+        environment: &environment,
+        now: clock::now(),
+    };
+    report(commands::setup(args, &process, &mut io::stdout()))
 }
 
 /// Prints the error of a command, and returns its exit code.

@@ -38,7 +38,7 @@ impl fmt::Display for Fault {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     #[error(
-        "configuration file {} does not exist: write it (/usr/local/share/doc/stockrelay/gateway-defaults.toml has every key), or name another file with --config",
+        "configuration file {} does not exist: write it (/usr/share/doc/stockrelay/gateway-defaults.toml has every key), or name another file with --config",
         .0.display()
     )]
     Missing(PathBuf),

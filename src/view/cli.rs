@@ -6,6 +6,7 @@ mod decisions;
 pub mod demo;
 mod find_args;
 mod fleet_args;
+mod setup_args;
 mod top_args;
 
 #[cfg(not(feature = "demo"))]
@@ -20,6 +21,7 @@ pub use find_args::FindArgs;
 pub use fleet_args::{
     BrokerArgs, FleetArgs, FleetCommand, PushArgs, ResumeArgs, StopArgs, StopOptions, WatchArgs,
 };
+pub use setup_args::SetupArgs;
 pub use top_args::TopArgs;
 
 /// The configuration file that is used without `--config`.
@@ -226,6 +228,16 @@ Examples:
         #[command(subcommand)]
         command: RejectedCommand,
     },
+    /// Write the first configuration, check it, and start the gateway
+    #[command(defer(without_socket))]
+    #[command(after_help = "\
+setup asks in the terminal for what no option gives. It writes the smallest configuration, the first device with a password, and the API key where only the gateway can read it; then it runs `stockrelay check` and starts the service.
+
+Examples:
+  stockrelay setup
+  stockrelay setup --site ams1 --odoo https://odoo.example.com --database prod --warehouse WH
+  stockrelay setup --site ams1 --odoo https://odoo.example.com --database prod --warehouse WH --api-key-file key.txt --no-start")]
+    Setup(SetupArgs),
     /// Create entries for devices.toml
     Devices {
         #[command(subcommand)]

@@ -11,6 +11,7 @@ mod parked;
 mod profile;
 mod rejected;
 mod reload;
+mod setup;
 mod status;
 mod trace;
 mod write;
@@ -32,6 +33,7 @@ pub use profile::profile;
 pub use rejected::rejected;
 pub(super) use rejected::{describe_resent, dismiss_many};
 pub use reload::reload;
+pub use setup::setup;
 pub use status::status;
 pub use trace::trace;
 

@@ -15,8 +15,7 @@ mkdir -p "$merged/srv/stockrelay"
 mount --bind "$1/readme" "$merged/srv/stockrelay"
 ip link set lo up
 # A machine that has none of it yet.
-rm -rf "$merged/etc/sysusers.d" "$merged/etc/tmpfiles.d" "$merged/etc/udev/rules.d" \
-  "$merged/etc/stockrelay" "$merged/usr/local/share/doc" "$merged/usr/local/bin/stockrelay"
+rm -rf "$merged/etc/stockrelay" "$merged/usr/share/doc/stockrelay" "$merged/usr/bin/stockrelay"
 stubs=$merged/srv/stubs
 mkdir "$stubs"
 cat >"$stubs/cargo" <<'END'
@@ -28,7 +27,7 @@ printf '#!/bin/sh\n' >"$stubs/udevadm"
 cat >"$stubs/systemctl" <<'END'
 #!/bin/sh
 test "$*" = "enable --now stockrelay" || exit 1
-unit=/etc/systemd/system/stockrelay.service
+unit=/usr/lib/systemd/system/stockrelay.service
 value() { sed -n "s/^$1=//p" $unit; }
 user=$(value User)
 install -d -o "$user" -g "$(value Group)" -m "$(value StateDirectoryMode)" "/var/lib/$(value StateDirectory)"

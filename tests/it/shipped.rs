@@ -228,7 +228,7 @@ fn the_units_notify_restart_and_keep_their_state_where_the_defaults_say() {
     let unit = fs::read_to_string(root().join("systemd/stockrelay.service")).unwrap();
     for line in [
         "Type=notify",
-        "ExecStart=/usr/local/bin/stockrelay run --config /etc/stockrelay/config.toml",
+        "ExecStart=/usr/bin/stockrelay run --config /etc/stockrelay/config.toml",
         "Restart=always",
         "StateDirectory=stockrelay",
         "ReadWritePaths=/run/stockrelay",
@@ -267,11 +267,7 @@ fn systemd_understands_the_unit() {
     let dir = tempfile::tempdir().unwrap();
     let unit = fs::read_to_string(root().join("systemd/stockrelay.service")).unwrap();
     let path = dir.path().join("stockrelay.service");
-    fs::write(
-        &path,
-        unit.replace("/usr/local/bin/stockrelay", "/bin/true"),
-    )
-    .unwrap();
+    fs::write(&path, unit.replace("/usr/bin/stockrelay", "/bin/true")).unwrap();
     let output = Command::new("systemd-analyze")
         .arg("verify")
         .arg(&path)

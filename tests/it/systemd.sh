@@ -23,13 +23,13 @@ mount --bind "$1" "$merged/srv/stockrelay"
 ip link set lo up
 # A machine that has none of it yet.
 rm -rf "$merged/etc/stockrelay" "$merged/etc/credstore" "$merged/var/lib/stockrelay"
-mkdir -p "$merged/etc/sysusers.d" "$merged/etc/tmpfiles.d" "$merged/etc/credstore" "$merged/usr/local/bin"
+mkdir -p "$merged/etc/sysusers.d" "$merged/etc/tmpfiles.d" "$merged/etc/credstore" "$merged/usr/bin"
 units=$merged/etc/systemd/system
 cp "$1/systemd/stockrelay.sysusers" "$merged/etc/sysusers.d/stockrelay.conf"
 cp "$1/systemd/stockrelay.tmpfiles" "$merged/etc/tmpfiles.d/stockrelay.conf"
 cp "$1/systemd/stockrelay.service" "$units/stockrelay.service"
-touch "$merged/usr/local/bin/stockrelay"
-mount --bind "$2" "$merged/usr/local/bin/stockrelay"
+touch "$merged/usr/bin/stockrelay"
+mount --bind "$2" "$merged/usr/bin/stockrelay"
 chroot "$merged" systemd-sysusers
 chroot "$merged" systemd-tmpfiles --create stockrelay.conf
 cat >"$units/steps.service" <<END
@@ -58,4 +58,4 @@ cd "$merged"
 pivot_root . mnt/old
 # Credentials are mounted by a child of systemd and reach the service by propagation.
 mount --make-rshared /
-exec env -i container=other PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin /lib/systemd/systemd --system
+exec env -i container=other PATH=/usr/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin /lib/systemd/systemd --system

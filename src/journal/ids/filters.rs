@@ -5,9 +5,14 @@ use std::iter;
 use super::Digest;
 
 const FILTER_PROBES: usize = 8;
-/// The rows of filters are stored in parts of this many rows, a power of two so that a lookup needs
-/// no division: while the rows get longer, only one part needs memory twice.
-const CHUNK_ROWS: usize = 4_096;
+/// The rows of filters are stored in parts of this size: while the rows get longer, only one part
+/// needs memory twice. Its size stays the same, so that the memory of one fits the next.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// The number of rows in a part: a multiple of eight, so that no byte of a filter is in two parts.
+fn chunk_rows(row_bytes: usize) -> usize {
+    CHUNK_BYTES / (8 * row_bytes) * 8
+}
 
 fn halves(digest: &Digest) -> (u64, u64) {
     let (a, b) = digest.split_at(8);
@@ -46,6 +51,7 @@ fn word(row: &[u8], at: usize) -> u64 {
 #[derive(Debug, Default)]
 pub(super) struct Filters<const BITS: usize> {
     pub row_bytes: usize,
+    chunk_rows: usize,
     chunks: Vec<Box<[u8]>>,
     /// The segment of each lane.
     pub lanes: Vec<Option<u32>>,
@@ -70,24 +76,35 @@ impl<const BITS: usize> Filters<BITS> {
     fn widen(&mut self) {
         let before = self.row_bytes;
         self.row_bytes += 1;
-        let empty = || vec![0; CHUNK_ROWS * (before + 1)].into_boxed_slice();
-        if before == 0 {
-            self.chunks.resize_with(BITS.div_ceil(CHUNK_ROWS), empty);
-            return;
-        }
-        for chunk in &mut self.chunks {
-            let mut wider = empty();
-            let rows = wider.chunks_exact_mut(before + 1);
-            for (wide, row) in rows.zip(chunk.chunks_exact(before)) {
-                wide[..before].copy_from_slice(row);
+        self.chunk_rows = chunk_rows(self.row_bytes);
+        let length = BITS.div_ceil(self.chunk_rows);
+        let old = std::mem::replace(&mut self.chunks, Vec::with_capacity(length));
+        let mut room = 0..0;
+        let mut left = BITS;
+        for chunk in old {
+            let rows = chunk_rows(before);
+            for row in chunk.chunks_exact(before).take(rows.min(left)) {
+                if room.is_empty() {
+                    self.chunks.push(vec![0; CHUNK_BYTES].into());
+                    room = 0..self.chunk_rows;
+                }
+                if let (Some(chunk), Some(at)) = (self.chunks.last_mut(), room.next()) {
+                    let at = at * self.row_bytes;
+                    chunk[at..at + before].copy_from_slice(row);
+                }
             }
-            *chunk = wider;
+            left = left.saturating_sub(rows);
         }
+        self.chunks
+            .resize_with(length, || vec![0; CHUNK_BYTES].into());
     }
 
     /// Where a row begins: its chunk, and the place in it.
     fn place(&self, bit: usize) -> (usize, usize) {
-        (bit / CHUNK_ROWS, bit % CHUNK_ROWS * self.row_bytes)
+        (
+            bit / self.chunk_rows,
+            bit % self.chunk_rows * self.row_bytes,
+        )
     }
 
     fn row(&self, bit: usize) -> &[u8] {
