@@ -17,7 +17,7 @@ use super::words::Words;
 use crate::board::Link;
 use crate::reason::RejectionCode;
 
-pub use todo::{Cause, Todo, Who, of_other_parked, of_reason};
+pub use todo::{Cause, Todo, Who, cause_of_reading, of_other_parked, of_reason};
 
 /// The state of the work since a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,12 +71,12 @@ fn describe_obstacle(status: &Status, now: Timestamp, words: Words) -> Option<St
             (Link::Up, _) => return None,
             (Link::Starting, _) => "The gateway is connecting to Odoo",
             (Link::Held, _) => "Nothing is sent to Odoo until a person fixes the link",
-            (Link::Down, None) => "The link to Odoo is down",
-            (Link::Down, Some(since)) => {
+            (Link::Down, Some(since)) if seconds_since(since, now) > 0 => {
                 let span = words.span(seconds_since(since, now));
                 let text = "The link to Odoo is down for {span}";
                 return Some(words.fill(text, &[("span", &span)]));
             }
+            (Link::Down, _) => "The link to Odoo is down",
         }
     };
     Some(words.t(text).to_owned())

@@ -47,9 +47,14 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
                 format!("Nothing is sent to Odoo until a person fixes the link; {safe}"),
             ),
             Link::Down => {
-                let down = status.odoo.since.map_or(String::new(), |since| {
-                    format!(" for {}", Words::ENGLISH.span(seconds_since(since, now)))
-                });
+                let seconds = status
+                    .odoo
+                    .since
+                    .map_or(0, |since| seconds_since(since, now));
+                let down = match seconds {
+                    0 => String::new(),
+                    seconds => format!(" for {}", Words::ENGLISH.span(seconds)),
+                };
                 (Mood::Watch, format!("Link to Odoo is down{down}; {safe}"))
             }
             Link::Starting => (Mood::Watch, format!("Connecting to Odoo; {safe}")),

@@ -19,6 +19,7 @@ mod dialog;
 mod draw_view;
 mod edit;
 mod feed;
+mod flaps;
 mod gauges;
 mod help;
 mod keys;
@@ -29,6 +30,7 @@ mod parts;
 mod period;
 mod period_box;
 mod rates;
+mod reader;
 mod request;
 mod retry;
 mod screen;
@@ -42,13 +44,11 @@ mod translations;
 mod typing;
 mod wrap;
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ratatui::crossterm::event::{self, Event, MouseButton, MouseEventKind};
+use ratatui::crossterm::event::KeyEvent;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -56,11 +56,12 @@ pub use app::{App, Click};
 pub use data::{Data, DeviceEvents, Found, Hour, Need, Reply, Subject, Update};
 pub use keys::{QUIT, keys_as_markdown};
 pub use period::Period;
-pub use request::Request;
+pub use request::{Outcome, Request};
 pub use screen::draw;
 pub use theme::{Colours, Theme};
 
-use self::terminal::{Screen, theme_of_terminal, words_of_terminal};
+use self::reader::Reader;
+use self::terminal::{Screen, find_obstacle, theme_of_terminal, words_of_terminal};
 use super::client::Client;
 use crate::clock;
 use crate::config::Language;
@@ -69,18 +70,18 @@ use crate::config::Language;
 const MESSAGES_MAX: usize = 64;
 /// The time between two redraws: ages on the screen advance also when nothing else happens.
 const REDRAW_EACH: Duration = Duration::from_millis(500);
-/// The time within which the thread that reads keys notices that the screen has ended.
-const KEY_WAIT: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 enum Message {
     Update(Update),
-    Key(event::KeyEvent),
+    Key(KeyEvent),
     Click(Click),
+    /// No key can be read any more; the text is the reason.
+    KeysEnded(String),
     /// Draw again: the size has changed.
     Resized,
-    /// The result of a request, and the documents and readings that it decided about.
-    Finished(String, Vec<Subject>),
+    /// The answer to a request.
+    Finished(Request, Outcome),
 }
 
 /// How the screen is shown.
@@ -96,20 +97,15 @@ pub struct Options {
 
 /// Shows the gateway that answers on this socket until `q`, or a signal to stop.
 pub async fn run(socket: &Path, options: Options) -> io::Result<()> {
-    let no_terminal = |what: &str| {
-        let text = format!("{what}; use `stockrelay status` to print the state once");
+    let no_terminal = |why: &str| {
+        let text = format!("{why}; use `stockrelay status` to print the state once");
         io::Error::other(text)
     };
-    if !io::stdout().is_terminal() {
-        return Err(no_terminal("standard output is not a terminal"));
-    }
-    if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
-        return Err(no_terminal(
-            "TERM is dumb: the terminal cannot move its cursor",
-        ));
+    if let Some(why) = find_obstacle() {
+        return Err(no_terminal(&why));
     }
     let mut stop = Stop::new()?;
-    let mut screen = Screen::open()?;
+    let mut screen = Screen::open().map_err(|error| no_terminal(&error.to_string()))?;
     let theme = theme_of_terminal();
     let mut app = App::new(socket, theme);
     (app.quit, app.is_read_only) = (options.quit, options.is_read_only);
@@ -124,9 +120,9 @@ async fn watch(screen: &mut Screen, mut app: App) -> io::Result<()> {
     let client = Client::new(&app.socket);
     let (sender, mut messages) = mpsc::channel(MESSAGES_MAX);
     let (needs, wanted) = watch::channel(app.wanted());
-    let _keys = Keys::start(sender.clone());
+    let _reader = Reader::start(sender.clone());
     let feed = tokio::spawn(feed::feed(client.clone(), wanted, sender.clone()));
-    let _feed = tokio_util::task::AbortOnDropHandle::new(feed);
+    let mut feed = tokio_util::task::AbortOnDropHandle::new(feed);
     let mut redraw = tokio::time::interval(REDRAW_EACH);
     loop {
         app.tick(clock::now());
@@ -140,16 +136,19 @@ async fn watch(screen: &mut Screen, mut app: App) -> io::Result<()> {
         let message = tokio::select! {
             Some(message) = messages.recv() => message,
             _ = redraw.tick() => continue,
+            // It ends only by a fault of the program. The screen would show old values for ever.
+            _ = &mut feed => return Err(ended("cannot ask the daemon any more", "see above")),
         };
         let request = match message {
             Message::Update(update) => {
                 app.update(update, clock::now());
                 None
             }
-            Message::Finished(notice, decided) => {
-                app.finish(notice, &decided);
+            Message::Finished(request, outcome) => {
+                app.finish(&request, outcome);
                 None
             }
+            Message::KeysEnded(why) => return Err(ended("cannot read keys any more", &why)),
             Message::Resized => None,
             Message::Key(key) => app.press(key),
             Message::Click(click) => app.click(click),
@@ -159,9 +158,9 @@ async fn watch(screen: &mut Screen, mut app: App) -> io::Result<()> {
             Some(request) => {
                 let (client, sender, words) = (client.clone(), sender.clone(), app.data.words);
                 drop(tokio::spawn(async move {
-                    let (notice, decided) = sending::execute(&client, request, words).await;
+                    let outcome = sending::execute(&client, request.clone(), words).await;
                     // The receiver is gone only when the screen has ended.
-                    drop(sender.send(Message::Finished(notice, decided)).await);
+                    drop(sender.send(Message::Finished(request, outcome)).await);
                 }));
             }
             None => {}
@@ -169,52 +168,11 @@ async fn watch(screen: &mut Screen, mut app: App) -> io::Result<()> {
     }
 }
 
-/// The thread that waits for keys and the mouse; it ends soon after this value is dropped.
-struct Keys(Arc<AtomicBool>);
-
-impl Keys {
-    fn start(sender: mpsc::Sender<Message>) -> Self {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let stop = Arc::clone(&is_over);
-        std::thread::spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                let event =
-                    event::poll(KEY_WAIT).and_then(|ready| ready.then(event::read).transpose());
-                let message = match event {
-                    Ok(Some(event)) => message_of(&event),
-                    Ok(None) => continue,
-                    // The terminal is gone; SIGHUP stops the rest.
-                    Err(_) => break,
-                };
-                if let Some(message) = message
-                    && sender.blocking_send(message).is_err()
-                {
-                    break;
-                }
-            }
-        });
-        Self(is_over)
-    }
-}
-
-fn message_of(event: &Event) -> Option<Message> {
-    match event {
-        Event::Key(key) if key.is_press() => Some(Message::Key(*key)),
-        Event::Resize(..) => Some(Message::Resized),
-        Event::Mouse(mouse) => Some(Message::Click(match mouse.kind {
-            MouseEventKind::Down(MouseButton::Left) => Click::Left(mouse.column, mouse.row),
-            MouseEventKind::ScrollUp => Click::WheelUp,
-            MouseEventKind::ScrollDown => Click::WheelDown,
-            _ => return None,
-        })),
-        _ => None,
-    }
-}
-
-impl Drop for Keys {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+/// The error of a screen that cannot go on.
+fn ended(what: &str, why: &str) -> io::Error {
+    io::Error::other(format!(
+        "{what} ({why}): the daemon keeps running, start `stockrelay top` again"
+    ))
 }
 
 struct Stop {

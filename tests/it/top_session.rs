@@ -7,13 +7,15 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use stockrelay::clock;
 use stockrelay::demo::link::Link;
-use stockrelay::demo::odoo::{API_KEY, DATABASE, Seed, StandIn};
+use stockrelay::demo::odoo::{API_KEY, DATABASE};
 use stockrelay::view::client::Client;
 
 use crate::free_address::free_address;
+use crate::scenarios::target::Target;
 
 const SOON: Duration = Duration::from_mins(1);
 /// The product that the device scans, which Odoo does not have, and the right one.
@@ -117,15 +119,13 @@ struct Site {
     process: std::process::Child,
     address: std::net::SocketAddr,
     link: Link,
-    _odoo: StandIn,
+    odoo: Target,
 }
 
 impl Site {
     async fn start() -> Self {
-        let odoo = StandIn::start(Seed::default(), Duration::ZERO)
-            .await
-            .unwrap();
-        let link = Link::start(&odoo.url()).await.unwrap();
+        let odoo = Target::stand_in(Duration::ZERO).await;
+        let link = Link::start(&odoo.url).await.unwrap();
         let (dir, address) = (tempfile::tempdir().unwrap(), free_address());
         let config = format!(
             "site = \"ams1\"\ndata_dir = \"data\"\n\
@@ -143,7 +143,7 @@ impl Site {
             process,
             address,
             link,
-            _odoo: odoo,
+            odoo,
         };
         let client = Client::new(&site.dir.path().join("control.sock"));
         let begun = clock::instant();
@@ -152,6 +152,24 @@ impl Site {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         site
+    }
+
+    /// Makes a purchase order of the right product, and returns its name.
+    async fn purchase(&self) -> String {
+        let barcode = json!([["barcode", "=", right()]]);
+        let product = self.odoo.find("product.product", barcode).await;
+        let warehouse = json!([["code", "=", "WH"]]);
+        let warehouse = self.odoo.find("stock.warehouse", warehouse).await;
+        let (order, _) = self
+            .odoo
+            .purchase(&[(product, 2.0).into()], warehouse)
+            .await;
+        order
+    }
+
+    fn send(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap());
+        kill_process(pid.unwrap(), signal).unwrap();
     }
 
     /// A device publishes one movement of a product that Odoo does not have.
@@ -237,8 +255,9 @@ async fn by_keys_alone_what_is_parked_is_found_corrected_and_posted() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs tmux: apt-get install tmux, then cargo test -- --ignored top_session"]
-async fn by_keys_alone_what_is_parked_is_found_by_its_order_and_replaced() {
+async fn by_keys_alone_what_is_parked_is_found_by_its_order_corrected_and_posted() {
     let site = Site::start().await;
+    let order = site.purchase().await;
     let top = Terminal::open(site.dir.path());
     top.wait_for(&["nothing was scanned"]).await;
     site.link.set_up(false);
@@ -270,20 +289,108 @@ async fn by_keys_alone_what_is_parked_is_found_by_its_order_and_replaced() {
     top.press("Enter");
     top.wait_for(&["> PO-77421_"]).await;
     top.press("C-u");
+    top.write(&order);
     top.press("Enter");
-    top.wait_for(&["PO-77421 → none"]).await;
+    top.wait_for(&[&format!("PO-77421 → {order}")]).await;
     top.write("s");
     top.wait_for(&["Why?"]).await;
     top.write("wrong slip");
     top.press("Enter");
-    top.wait_for(&["Send it?"]).await;
+    top.wait_for(&["Send it?", &format!("order: {order}")])
+        .await;
     top.write("y");
     top.wait_for(&["Document 2 replaces document 1"]).await;
     top.write("4");
     top.wait_for(&["replaced by document 2"]).await;
+    top.write("3");
+    top.wait_for(&["posted", "WH/IN/"]).await;
     top.write("1");
-    // The new document is parked, too: a receipt needs an order.
-    top.wait_for(&["1 document was edited", "order-required"])
+    top.wait_for(&["the only movement is in Odoo", "1 document was edited"])
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tmux: apt-get install tmux, then cargo test -- --ignored top_session"]
+async fn in_the_demonstration_what_is_parked_is_corrected_and_posted_and_the_books_add_up() {
+    let binary = env!("CARGO_BIN_EXE_stockrelay");
+    let top = Terminal::run(&format!("LC_ALL=C.UTF-8 {binary} demo; cat"), "100");
+    top.wait_for(&["link to Odoo is down"]).await;
+    top.write("4");
+    top.wait_for(&["[4 Parked 1", "unknown-product"]).await;
+    top.press("Enter");
+    top.wait_for(&["What you can do", "2999999999990"]).await;
+    top.write("e");
+    top.wait_for(&["Edit document", "product"]).await;
+    top.press("Enter");
+    top.wait_for(&["> 2999999999990_"]).await;
+    top.press("C-u");
+    top.write(&right());
+    top.wait_for(&["Item 3"]).await;
+    top.press("Enter");
+    top.wait_for(&["→"]).await;
+    top.write("s");
+    top.wait_for(&["Why?"]).await;
+    top.write("label torn");
+    top.press("Enter");
+    top.wait_for(&["Send it?", "Item 3"]).await;
+    top.write("y");
+    // The page of the old document names the transfer of the new one when it is posted.
+    top.wait_for(&["replaces it (WH/INT/"]).await;
+    top.write("q");
+    top.wait_for(&["It adds up: ", "lost 0, doubled 0"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs tmux: apt-get install tmux, then cargo test -- --ignored top_session"]
+async fn a_daemon_that_hangs_is_reported_with_the_age_of_the_values() {
+    let site = Site::start().await;
+    let top = Terminal::open(site.dir.path());
+    top.wait_for(&["nothing was scanned"]).await;
+    site.send(Signal::STOP);
+    let begun = clock::instant();
+    top.wait_for(&["The gateway does not answer; values from"])
+        .await;
+    println!("reported after {:?}", begun.elapsed());
+    site.send(Signal::CONT);
+    let begun = clock::instant();
+    top.wait_for(&["nothing was scanned"]).await;
+    println!("back after {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+#[ignore = "needs tmux: apt-get install tmux, then cargo test -- --ignored top_session"]
+async fn a_value_that_the_gateway_would_refuse_is_corrected_in_the_box() {
+    let site = Site::start().await;
+    let top = Terminal::open(site.dir.path());
+    site.scan().await;
+    top.wait_for(&["the only movement is not in Odoo: parked"])
+        .await;
+    top.write("4e");
+    top.wait_for(&["Edit document 1"]).await;
+    top.write("j");
+    top.press("Enter");
+    top.press("C-u");
+    top.write("1,5");
+    top.press("Enter");
+    top.wait_for(&["1,5 is no quantity", "> 1,5_"]).await;
+    for _ in 0..2 {
+        top.press("BSpace");
+    }
+    top.press("Enter");
+    top.wait_for(&["2 → 1"]).await;
+    top.write("s");
+    top.wait_for(&["Why?"]).await;
+    top.write("counted");
+    top.press("Enter");
+    top.wait_for(&["Send it?"]).await;
+    // Another user decides first: the gateway refuses the edit.
+    let client = Client::new(&site.dir.path().join("control.sock"));
+    let reason = json!({ "reason": "other" });
+    let discarded: Result<serde_json::Value, _> =
+        client.post("/v1/parked/1/discard", &reason).await;
+    discarded.unwrap();
+    top.write("y");
+    top.wait_for(&["not parked but discarded", "2 → 1", "s send"])
         .await;
 }
 
@@ -359,4 +466,29 @@ async fn a_dumb_terminal_is_pointed_to_status() {
     terminal
         .wait_for(&["TERM is dumb", "stockrelay status", "code 1"])
         .await;
+    for (before, after, why) in [
+        ("env -u TERM", "", "TERM is not set"),
+        ("env TERM=", "", "TERM is not set"),
+        ("env TERM=foo", "", "TERM is foo"),
+        (
+            "env",
+            " | cat; test ${PIPESTATUS[0]} = 0",
+            "standard output is not a terminal",
+        ),
+    ] {
+        let top = format!("{before} {binary} --socket /nowhere/s.sock top{after}");
+        let shell = format!("bash -c '{top}; echo \"code $?\"'; cat");
+        let terminal = Terminal::run(&shell, "200");
+        terminal
+            .wait_for(&[why, "use `stockrelay status`", "code 1"])
+            .await;
+    }
+    // Keys come from the terminal, whatever standard input is.
+    let top = format!("{binary} --socket /nowhere/s.sock top < /dev/null; echo \"code $?\"; cat");
+    let terminal = Terminal::run(&top, "200");
+    terminal
+        .wait_for(&["Not connected", "/nowhere/s.sock"])
+        .await;
+    terminal.write("q");
+    terminal.wait_for(&["code 0"]).await;
 }

@@ -33,8 +33,8 @@ pub enum Cause {
     Alarm(String),
     /// Parked documents. The reason code; `None`: several.
     Parked(Option<String>),
-    /// Rejected readings.
-    Rejected,
+    /// Rejected readings, by what rejected them. `None`: by several causes.
+    Rejected(Option<&'static str>),
     /// Scans of devices without a flow.
     Scans,
 }
@@ -46,7 +46,7 @@ impl Cause {
         match self {
             Self::Journal | Self::Link | Self::Alarm(_) => None,
             Self::Parked(_) => Some("stockrelay parked list"),
-            Self::Rejected => Some("stockrelay rejected list"),
+            Self::Rejected(_) => Some("stockrelay rejected list"),
             Self::Scans => Some("stockrelay rejected dismiss --scans"),
         }
     }
@@ -224,14 +224,14 @@ fn of_rejected(status: &Status, window: Option<&Window>, words: Words) -> Vec<To
         }
     }
     let mut todo: Vec<Todo> = Vec::new();
-    let mut push = |problem: String, what: &'static str, who| {
+    let mut push = |cause, problem: String, what: &'static str, who| {
         let decide = words.t("then send the readings again or dismiss them");
         let what = match what {
             "" => decide.to_owned(),
             what => format!("{}, {decide}", words.t(what)),
         };
         todo.push(Todo {
-            cause: Cause::Rejected,
+            cause: Cause::Rejected(cause),
             problem,
             what,
             who,
@@ -240,7 +240,8 @@ fn of_rejected(status: &Status, window: Option<&Window>, words: Words) -> Vec<To
     };
     for (cause, (number, what, who)) in causes {
         let readings = words.count(number, "{n} rejected reading", "{n} rejected readings");
-        push(format!("{readings} {}", words.t(cause)), what, who);
+        let problem = format!("{readings} {}", words.t(cause));
+        push(Some(cause), problem, what, who);
     }
     if left > 0 {
         let readings = if window.is_some() {
@@ -252,9 +253,15 @@ fn of_rejected(status: &Status, window: Option<&Window>, words: Words) -> Vec<To
         } else {
             words.count(left, "{n} rejected reading", "{n} rejected readings")
         };
-        push(readings, "read why", Who::Supervisor);
+        push(None, readings, "read why", Who::Supervisor);
     }
     todo
+}
+
+/// What rejected a reading with this code.
+#[must_use]
+pub fn cause_of_reading(code: &str) -> &'static str {
+    cause_of(&Code::from(code)).0
 }
 
 /// What rejected a reading, what to do first, and whom it concerns.

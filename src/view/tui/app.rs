@@ -15,14 +15,14 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
 
 use super::about;
-use super::data::{Data, Need, Subject, Update};
+use super::data::{Data, Need, Update};
 use super::dialog::Dialog;
 use super::keys::{self, KeyAction};
 use super::list::{List, ListRow};
 use super::page::OpenPage;
-use super::panels::PANELS;
+use super::panels::{OVERVIEW, PANELS, PARKED};
 use super::period::Period;
-use super::request::{Request, Step};
+use super::request::{Outcome, Request, Step};
 use super::theme::Theme;
 use super::typing::{CLEAR, type_key};
 use super::wrap::Scroll;
@@ -62,8 +62,14 @@ pub struct App {
     pub data: Data,
     /// What the sentence counts.
     pub period: Period,
-    /// Why the daemon does not answer. `None`: it answers.
+    /// Why there is no daemon to ask. `None`: there is one.
     pub no_answer: Option<String>,
+    /// The daemon takes requests and does not answer.
+    pub(super) is_silent: bool,
+    /// When the screen was opened. `None`: it was not drawn yet.
+    pub(super) begun: Option<Timestamp>,
+    /// The terminal is too small to show anything, as last drawn.
+    pub(super) is_too_small: bool,
     pub panel: usize,
     /// One for each panel.
     pub(super) lists: Vec<List>,
@@ -95,6 +101,9 @@ impl App {
             data: Data::default(),
             period: Period::default(),
             no_answer: None,
+            is_silent: false,
+            begun: None,
+            is_too_small: false,
             panel: 0,
             lists: PANELS.iter().map(|spec| List::new(spec, "")).collect(),
             opened: Vec::new(),
@@ -111,28 +120,74 @@ impl App {
 
     pub fn tick(&mut self, now: Timestamp) {
         self.data.now = now;
+        self.begun.get_or_insert(now);
+        if let Some(dialog) = &mut self.dialog {
+            dialog.tick(now);
+        }
         self.sync();
     }
 
     pub fn update(&mut self, update: Update, now: Timestamp) {
         match update {
             Update::Gateway(status, answers) => {
-                self.no_answer = None;
+                (self.no_answer, self.is_silent) = (None, false);
+                let page_need = self.page_need();
+                let is_to = |need: &Need| answers.iter().any(|answer| answer.is_to(need));
+                let is_page_read = page_need.is_some_and(|need| is_to(&need));
                 self.data.take(*status, answers, now);
                 self.sync();
+                if is_page_read {
+                    self.fill_page();
+                }
             }
-            Update::NoAnswer(why) => self.no_answer = Some(why),
+            Update::Silent => (self.no_answer, self.is_silent) = (None, true),
+            Update::NoAnswer(why) => (self.no_answer, self.is_silent) = (Some(why), false),
         }
     }
 
-    /// Shows the result of a request. `decided`: the documents and readings that it was about, if
-    /// it was carried out.
-    pub fn finish(&mut self, notice: String, decided: &[Subject]) {
-        self.notice = Some(notice);
-        for subject in decided {
-            self.data.note_decision(subject);
+    /// What the open page needs first. `None`: it has that already, or no page is open.
+    fn page_need(&self) -> Option<Need> {
+        match self.opened.last() {
+            Some(View::Page(page)) if page.held.is_some() => {
+                about::needs(&page.subject, &self.data).into_iter().next()
+            }
+            _ => None,
         }
-        self.sync();
+    }
+
+    /// Gives the page its first answer, then the keys that waited for it.
+    fn fill_page(&mut self) {
+        let Some(View::Page(page)) = self.opened.last_mut() else {
+            return;
+        };
+        page.arrange(&self.data, self.theme);
+        for action in page.held.take().unwrap_or_default() {
+            match action {
+                KeyAction::Open => return self.open_selected(),
+                action => self.act_on_open_page(action),
+            }
+        }
+    }
+
+    /// Shows the answer to a request: a refusal in the dialog that has sent the request, if the
+    /// dialog is still open.
+    pub fn finish(&mut self, request: &Request, outcome: Outcome) {
+        let is_of = |dialog: &Dialog| dialog.awaits(request);
+        let dialog = self.dialog.take_if(|dialog| is_of(dialog));
+        match (outcome, dialog) {
+            (Outcome::Done { notice, decided }, _) => {
+                self.notice = Some(notice);
+                for subject in &decided {
+                    self.data.note_decision(subject);
+                }
+                self.sync();
+            }
+            (Outcome::Refused(why), Some(mut dialog)) => {
+                dialog.refuse(why);
+                self.dialog = Some(dialog);
+            }
+            (Outcome::Refused(why), None) => self.notice = Some(why),
+        }
     }
 
     /// What the feed has to read: the period of the status, and what the open view needs.
@@ -149,6 +204,15 @@ impl App {
             Some(View::List(list)) => list.need().into_iter().collect(),
             None => self.lists[self.panel].need().into_iter().collect(),
         };
+        if self.panel == OVERVIEW && self.opened.is_empty() {
+            if let Some(Need::Parked { rows }) = needs.first_mut() {
+                // The panel of parked documents keeps the rows that it has.
+                *rows = self.lists[PARKED].loads.max(*rows);
+            }
+            needs.extend(
+                (self.data.status.events.rejected_open > 0).then_some(Need::OldestRejected),
+            );
+        }
         if self.has_preview
             && self.list().is_some()
             && let Some(subject) = self.subject()
@@ -169,6 +233,9 @@ impl App {
     /// Builds the rows of the list that has the keys, and keeps its selection on its row.
     fn sync(&mut self) {
         (self.rows, self.loaded) = (Vec::new(), 0);
+        if self.data.answered.is_none() {
+            return;
+        }
         let list = match self.opened.last_mut() {
             Some(View::List(list)) => list,
             Some(View::Page(_)) => return,
@@ -208,9 +275,12 @@ impl App {
             (true, KeyCode::Char(_)) => return None,
             (_, code) => code,
         };
+        if self.is_too_small {
+            return self.press_unseen(key);
+        }
         if let Some(dialog) = &mut self.dialog {
             let step = dialog.press(key);
-            if step != Step::Stay {
+            if matches!(step, Step::Close | Step::Period(_)) {
                 self.dialog = None;
             }
             return match step {
@@ -234,6 +304,21 @@ impl App {
             return None;
         }
         self.act(keys::action_of(key)?, key)
+    }
+
+    /// Handles a key while the terminal is too small: nothing is visible that a key could change.
+    fn press_unseen(&mut self, key: KeyCode) -> Option<Request> {
+        match keys::action_of(key)? {
+            KeyAction::Quit => Some(Request::Quit),
+            KeyAction::Help => {
+                self.help = match self.help {
+                    Some(_) => None,
+                    None => Some(Scroll::default()),
+                };
+                None
+            }
+            _ => None,
+        }
     }
 
     fn press_in_prompt(&mut self, key: KeyCode) {

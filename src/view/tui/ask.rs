@@ -117,6 +117,7 @@ impl Ask {
     }
 
     pub fn press(&mut self, key: KeyCode) -> Step {
+        self.lacks_reason = false;
         match (self.is_confirming, key) {
             (_, KeyCode::Esc) | (true, KeyCode::Char('n' | 'N')) => return Step::Close,
             (true, KeyCode::Char('y' | 'Y')) => return Step::Done(self.request()),
@@ -151,11 +152,14 @@ impl Ask {
         }
     }
 
+    /// Shows the reason again, after the gateway has refused the request.
+    pub fn reopen(&mut self) {
+        self.is_confirming = false;
+    }
+
     #[must_use]
     pub fn show(&self, words: Words) -> Shown {
-        let why = if self.lacks_reason {
-            "Give a reason. It is stored with who decided."
-        } else if self.needs_reason() {
+        let why = if self.needs_reason() {
             "Why? The reason is stored with who decided."
         } else {
             "Why? The reason is optional."
@@ -181,6 +185,10 @@ impl Ask {
         Shown {
             title,
             lines,
+            fault: self.lacks_reason.then(|| {
+                let fault = "Give a reason. It is stored with who decided.";
+                words.t(fault).to_owned()
+            }),
             hints,
         }
     }

@@ -6,6 +6,7 @@ use std::mem::{Discriminant, discriminant};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::flaps::Flaps;
 use super::rates::Rates;
 use crate::document::DocumentNumber;
 use crate::event::RejectedNumber;
@@ -96,6 +97,8 @@ pub enum Need {
     Document(DocumentNumber),
     /// A rejected reading with its whole payload.
     Reading(RejectedNumber),
+    /// The oldest open rejected readings, for their times.
+    OldestRejected,
 }
 
 /// The answer to a [`Need`].
@@ -114,14 +117,35 @@ pub enum Reply {
     Search(Found),
     Document(Box<DocumentDetail>),
     Reading(Box<RejectedView>),
+    OldestRejected(Vec<RejectedView>),
     /// The daemon refused: the need, and the reason.
     Refused(Need, String),
+}
+
+impl Reply {
+    /// Whether it is the answer to this need.
+    #[must_use]
+    pub fn is_to(&self, need: &Need) -> bool {
+        match (self, need) {
+            (Self::Trace(id, _), Need::Trace(needed)) => id == needed,
+            (Self::Document(detail), Need::Document(number)) => detail.document.number == *number,
+            (Self::Reading(reading), Need::Reading(number)) => reading.number == *number,
+            (Self::Events(events), Need::Events { device, .. }) => events.device == *device,
+            (Self::Orders(_), Need::Orders)
+            | (Self::Config(..), Need::Config)
+            | (Self::Log(_), Need::Log) => true,
+            (Self::Refused(refused, _), need) => refused == need,
+            _ => false,
+        }
+    }
 }
 
 /// The result of one poll of the daemon.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Update {
     Gateway(Box<Status>, Vec<Reply>),
+    /// The daemon takes requests, and has not answered the last one for some time.
+    Silent,
     /// No answer; the text is the reason.
     NoAnswer(String),
 }
@@ -185,12 +209,15 @@ pub struct Data {
     pub answered: Option<Timestamp>,
     pub status: Status,
     pub rates: Rates,
+    pub flaps: Flaps,
     /// The newest first.
     pub documents: Vec<DocumentView>,
     /// The oldest first.
     pub parked: Vec<DocumentView>,
     /// The oldest first.
     pub rejected: Vec<RejectedView>,
+    /// The oldest first: at least the times of the oldest ones.
+    pub oldest_rejected: Vec<RejectedView>,
     pub orders: OrderPage,
     pub config: EffectiveView,
     pub history: ConfigHistory,
@@ -219,6 +246,7 @@ pub struct Data {
 impl Data {
     pub fn take(&mut self, status: Status, answers: Vec<Reply>, now: Timestamp) {
         self.rates.add(&status, now);
+        self.flaps.add(&status, now);
         (self.status, self.answered, self.now) = (status, Some(now), now);
         self.refusal = None;
         for answer in answers {
@@ -258,8 +286,16 @@ impl Data {
                 }
                 self.reading = Some(*reading);
             }
+            Reply::OldestRejected(rejected) => self.oldest_rejected = rejected,
             Reply::Refused(_, why) => self.refusal = Some(why),
         }
+    }
+
+    /// Forgets the scans that moved no stock: they are read again.
+    pub fn forget_unused(&mut self) {
+        self.unused = DeviceEvents::default();
+        let unused = Reply::Unused(DeviceEvents::default());
+        self.read.remove(&discriminant(&unused));
     }
 
     /// Notes that a person has decided about a document or a reading: its row shows the outcome.
@@ -325,7 +361,8 @@ impl Data {
     pub fn has_read(&self, need: Option<&Need>) -> bool {
         let has = |reply: &Reply| self.read.contains(&discriminant(reply));
         match need {
-            None => self.answered.is_some(),
+            _ if self.answered.is_none() => false,
+            None => true,
             Some(Need::Events { device, .. }) => self.events.device == *device,
             Some(Need::Search { text, .. }) => self.found.text == *text,
             Some(Need::Documents { .. }) => has(&Reply::Documents(Vec::new())),
@@ -356,6 +393,14 @@ impl Data {
             "%Y-%m-%d %H:%M:%S"
         };
         at.strftime(format).to_string()
+    }
+
+    /// A time for people without seconds: `13:18`, with its date on another day.
+    #[must_use]
+    pub fn minute(&self, at: Timestamp) -> String {
+        let mut time = self.time(at);
+        time.truncate(time.len() - ":00".len());
+        time
     }
 
     /// The age of a time, or a dash.

@@ -15,7 +15,7 @@ use super::page::OpenPage;
 use super::panels::{DEVICES, OVERVIEW, PANELS, PARKED, count_decided};
 use super::parts::{cut, empty};
 use super::theme::{Role, SELECTED, Theme};
-use super::wrap::wrap;
+use super::wrap::wrap_within;
 use crate::view::table::plain;
 
 /// From this width on, the page of the selected row is shown on the right.
@@ -251,7 +251,8 @@ fn draw_row(
             }
             let style = theme.text(cell.role);
             if list.spec.wraps && column.is_filling {
-                let lines = wrap(&Line::styled(text, style), usize::from(*width));
+                let line = Line::styled(text, style);
+                let lines = wrap_within(&[line], *width, height_max.into());
                 height = height.max(u16::try_from(lines.len()).unwrap_or(1));
                 return Text::from(lines);
             }
@@ -273,6 +274,9 @@ fn title(list: &List, rows: &[ListRow], loaded: usize, app: &App) -> String {
         "" => name.to_owned(),
         of => format!("{name} {}", plain(of)),
     };
+    if !app.data.has_read(list.need().as_ref()) {
+        return about;
+    }
     let (shown, total) = (words.number(loaded as u64), (list.spec.total)(&app.data));
     let all = match total {
         Some(total) if total <= loaded as u64 => shown,

@@ -1,9 +1,12 @@
 //! Polls the control socket: the status, and what the open view needs. Polls also while no daemon
 //! answers.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use serde::de::IgnoredAny;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -15,12 +18,16 @@ use crate::document::DocumentNumber;
 use crate::event::{RejectedNumber, Seq};
 use crate::view::client::{Client, ClientError, encode_for_path};
 use crate::view::records::{
-    ConfigHistory, DocumentPage, EventPage, EventView, HitPage, LogPage, Names, OrderPage,
-    RejectedPage,
+    CodeNameView, ConfigHistory, DocumentPage, DocumentView, EventPage, EventView, HitPage,
+    LogPage, Names, OrderPage, RejectedPage, RejectedView,
 };
 use crate::view::snapshot::Status;
 
 const EACH: Duration = Duration::from_secs(1);
+/// A daemon that answers no status for this time is called silent.
+const SILENT: Duration = Duration::from_millis(800);
+// A person knows within two seconds that the values are old.
+const _: () = assert!(EACH.as_millis() + SILENT.as_millis() < 2_000);
 /// The feed waits this many times as long as a poll took, so that it costs the daemon little.
 const REST: u32 = 10;
 /// Needs that cost more, or change rarely, are read at each such poll, and when they are new.
@@ -30,6 +37,8 @@ const TYPED: Duration = Duration::from_millis(150);
 /// The largest page that the control API answers, and the largest of a search.
 const PAGE_MAX: usize = 1_000;
 const HITS_MAX: usize = 200;
+/// Readings among which the oldest one of each cause is searched.
+const OLDEST_ROWS: usize = 100;
 /// The newest events among which those of a device are searched at first, and the most.
 const SEARCHED_FIRST: u64 = 5_000;
 const SEARCHED_MAX: u64 = 500_000;
@@ -50,15 +59,21 @@ pub(super) async fn feed(
         let is_new = |need: &Need| !last.contains(need);
         let due = |need: &&Need| !is_slow(need) || poll % SLOW_POLLS == 0 || is_new(need);
         let due: Vec<Need> = needs.iter().filter(due).cloned().collect();
-        let update = match fetch(&client, period, due).await {
-            Ok(update) => update,
-            Err(error) => Update::NoAnswer(error.to_string()),
+        let has_status = AtomicBool::new(false);
+        let fetched = tokio::select! {
+            fetched = fetch(&client, period, due, &has_status) => fetched,
+            // It ends only when the screen has ended.
+            () = report_silence(&client, &has_status, &sender) => return,
+        };
+        let (update, rest) = match fetched {
+            Ok(update) => (update, EACH.max(begun.elapsed() * REST)),
+            Err(ClientError::Slow(_)) => (Update::Silent, EACH),
+            Err(error) => (Update::NoAnswer(error.to_string()), EACH),
         };
         if sender.send(Message::Update(update)).await.is_err() {
             return;
         }
         (last, poll) = (needs, poll + 1);
-        let rest = EACH.max(begun.elapsed() * REST);
         tokio::select! {
             () = tokio::time::sleep_until(begun + rest) => {}
             changed = wanted.changed() => {
@@ -68,6 +83,24 @@ pub(super) async fn feed(
             }
         }
     }
+}
+
+/// Reports while a poll lasts that the daemon does not answer. A need may take long; the status may
+/// not. Returns when the screen has ended.
+async fn report_silence(client: &Client, has_status: &AtomicBool, sender: &mpsc::Sender<Message>) {
+    tokio::time::sleep(SILENT).await;
+    loop {
+        let answers = has_status.load(Ordering::Relaxed) && answers_status(client).await;
+        if !answers && sender.send(Message::Update(Update::Silent)).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(SILENT).await;
+    }
+}
+
+async fn answers_status(client: &Client) -> bool {
+    let status = client.get::<IgnoredAny>("/v1/status");
+    tokio::time::timeout(SILENT, status).await.is_ok()
 }
 
 /// The period and the needs, when a person does not change them any more by typing.
@@ -96,7 +129,8 @@ fn is_slow(need: &Need) -> bool {
         | Need::Config
         | Need::Events { .. }
         | Need::Unused { .. }
-        | Need::Search { .. } => true,
+        | Need::Search { .. }
+        | Need::OldestRejected => true,
         Need::Documents { rows } | Need::Parked { rows } | Need::Rejected { rows } => {
             *rows > PAGE_MAX
         }
@@ -104,10 +138,17 @@ fn is_slow(need: &Need) -> bool {
     }
 }
 
-async fn fetch(client: &Client, period: Period, needs: Vec<Need>) -> Result<Update, ClientError> {
+/// `has_status` becomes true when the daemon has answered with its status.
+async fn fetch(
+    client: &Client,
+    period: Period,
+    needs: Vec<Need>,
+    has_status: &AtomicBool,
+) -> Result<Update, ClientError> {
     let since = period.parameter(clock::now());
     let path = format!("/v1/status?since={}", encode_for_path(&since));
     let status: Status = client.get(&path).await?;
+    has_status.store(true, Ordering::Relaxed);
     let mut answers = Vec::with_capacity(needs.len());
     for need in needs {
         match answer(client, &need, &status).await {
@@ -124,17 +165,14 @@ async fn fetch(client: &Client, period: Period, needs: Vec<Need>) -> Result<Upda
 async fn answer(client: &Client, need: &Need, status: &Status) -> Result<Reply, ClientError> {
     Ok(match need {
         Need::Documents { rows } => {
-            // Documents are numbered without gaps.
-            let after = status.documents.newest.back_by(*rows as u64);
-            let mut documents = read_documents(client, "documents", after, *rows).await?;
-            documents.reverse();
-            Reply::Documents(documents)
+            Reply::Documents(read_newest_documents(client, *rows, status).await?)
         }
         Need::Parked { rows } => {
             let after = DocumentNumber::ZERO;
             Reply::Parked(read_documents(client, "parked", after, *rows).await?)
         }
-        Need::Rejected { rows } => read_rejected(client, *rows).await?,
+        Need::Rejected { rows } => Reply::Rejected(read_rejected(client, *rows).await?),
+        Need::OldestRejected => Reply::OldestRejected(read_rejected(client, OLDEST_ROWS).await?),
         Need::Orders => {
             let orders: OrderPage = client.get(&format!("/v1/orders?limit={PAGE_MAX}")).await?;
             Reply::Orders(orders)
@@ -164,16 +202,7 @@ async fn answer(client: &Client, need: &Need, status: &Status) -> Result<Reply, 
                 .await?;
             Reply::Trace(id.clone(), Box::new(trace))
         }
-        Need::Names(codes) => {
-            let codes: Vec<String> = codes
-                .iter()
-                .map(|code| format!("code={}", encode_for_path(code)))
-                .collect();
-            let names: Names = client
-                .get(&format!("/v1/names?{}", codes.join("&")))
-                .await?;
-            Reply::Names(names.names)
-        }
+        Need::Names(codes) => Reply::Names(read_names(client, codes).await?),
         Need::Search { text, rows } => Reply::Search(search(client, text, *rows).await?),
         Need::Document(number) => {
             let detail = client.get(&format!("/v1/parked/{number}")).await?;
@@ -186,12 +215,35 @@ async fn answer(client: &Client, need: &Need, status: &Status) -> Result<Reply, 
     })
 }
 
+async fn read_names(
+    client: &Client,
+    codes: &BTreeSet<String>,
+) -> Result<Vec<CodeNameView>, ClientError> {
+    let code = |code: &String| format!("code={}", encode_for_path(code));
+    let codes: Vec<String> = codes.iter().map(code).collect();
+    let path = format!("/v1/names?{}", codes.join("&"));
+    let names: Names = client.get(&path).await?;
+    Ok(names.names)
+}
+
+async fn read_newest_documents(
+    client: &Client,
+    rows: usize,
+    status: &Status,
+) -> Result<Vec<DocumentView>, ClientError> {
+    // Documents are numbered without gaps.
+    let after = status.documents.newest.back_by(rows as u64);
+    let mut documents = read_documents(client, "documents", after, rows).await?;
+    documents.reverse();
+    Ok(documents)
+}
+
 async fn read_documents(
     client: &Client,
     list: &str,
     mut after: DocumentNumber,
     rows: usize,
-) -> Result<Vec<crate::view::records::DocumentView>, ClientError> {
+) -> Result<Vec<DocumentView>, ClientError> {
     let mut documents = Vec::new();
     while documents.len() < rows {
         let limit = (rows - documents.len()).min(PAGE_MAX);
@@ -206,7 +258,7 @@ async fn read_documents(
     Ok(documents)
 }
 
-async fn read_rejected(client: &Client, rows: usize) -> Result<Reply, ClientError> {
+async fn read_rejected(client: &Client, rows: usize) -> Result<Vec<RejectedView>, ClientError> {
     let (mut rejected, mut after) = (Vec::new(), RejectedNumber::ZERO);
     while rejected.len() < rows {
         let limit = (rows - rejected.len()).min(PAGE_MAX);
@@ -218,7 +270,7 @@ async fn read_rejected(client: &Client, rows: usize) -> Result<Reply, ClientErro
             break;
         }
     }
-    Ok(Reply::Rejected(rejected))
+    Ok(rejected)
 }
 
 /// The newest events of a filter: searches among the newest events of all devices, and further back
@@ -285,3 +337,6 @@ async fn search(client: &Client, text: &str, rows: usize) -> Result<Found, Clien
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,12 +11,12 @@ use ratatui::widgets::{Block, Paragraph, Sparkline};
 
 use super::app::App;
 use super::data::Data;
-use super::parts::cut;
+use super::parts::cut_after_word;
 use super::theme::{Role, Theme};
 use crate::board::Link;
 use crate::view::headline::{describe_bundle, describe_config};
 use crate::view::snapshot::describe_clock;
-use crate::view::table::{plain, size};
+use crate::view::table::{plain, seconds_since, size};
 use crate::view::words::Words;
 
 /// The rows of the head with its frame on a high screen, on others, and of the short form for a
@@ -47,7 +47,8 @@ pub fn rows(screen: Rect) -> u16 {
 pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
     let (data, theme, words) = (&app.data, app.theme, app.data.words);
     if area.height < ROWS {
-        let lines = vec![odoo_line(data, theme), queue_line(data)];
+        let width = usize::from(area.width);
+        let lines = vec![odoo_line(data, theme, width), queue_line(data, width)];
         frame.render_widget(Paragraph::new(lines), area);
         return;
     }
@@ -67,8 +68,13 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
         right,
     );
     let width = usize::from(inner.width);
-    let mut lines = vec![odoo_line(data, theme), queue_line(data), age_line(data)];
-    let texts = [journal_text(data), disk_text(data), clock_text(data, width)];
+    let mut lines = vec![odoo_line(data, theme, width), queue_line(data, width)];
+    let texts = [
+        age_text(data),
+        journal_text(data),
+        disk_text(data),
+        clock_text(data, width),
+    ];
     let config = describe_config(&data.status.config, |at| {
         words.fill("for {span}", &[("span", &data.span(at))])
     });
@@ -80,7 +86,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
         (false, news) => [config, news.or(unfinished_text(data)).unwrap_or_default()],
     };
     let texts = texts.into_iter().chain(last);
-    lines.extend(texts.map(|text| Line::from(cut(&text, width))));
+    lines.extend(texts.map(|text| Line::from(cut_after_word(&text, width))));
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
@@ -130,7 +136,10 @@ fn draw_rates(frame: &mut Frame, area: Rect, app: &App) {
         "{duplicates} duplicates{possible}, {rejected} rejected",
         &values,
     );
-    frame.render_widget(Line::from(cut(&others, area.width.into())), rows[5]);
+    frame.render_widget(
+        Line::from(cut_after_word(&others, area.width.into())),
+        rows[5],
+    );
     let ms = data.status.odoo.latency_ms;
     let ms = ms.map_or("–".to_owned(), |ms| words.number(ms));
     let text = format!("{} ", words.fill("odoo {ms} ms", &[("ms", &ms)]));
@@ -151,6 +160,7 @@ fn curve(
         format!("{}.{}", words.number(tenths / 10), tenths % 10)
     });
     let line = words.fill(text_of, &[("rate", &now), ("all", &words.number(total))]);
+    let line = cut_after_word(&line, text.width.into());
     frame.render_widget(Line::from(line), text);
     bars_of(frame, bars, theme, rates);
 }
@@ -169,41 +179,63 @@ fn bars_of(frame: &mut Frame, area: Rect, theme: Theme, values: &VecDeque<u64>) 
     );
 }
 
-fn odoo_line(data: &Data, theme: Theme) -> Line<'static> {
+fn odoo_line(data: &Data, theme: Theme, width: usize) -> Line<'static> {
     let odoo = &data.status.odoo;
-    let word = match odoo.link {
+    let name = match odoo.link {
         Link::Starting => "starting",
         Link::Up => "up",
         Link::Down => "down",
         Link::Held => "held",
     };
     let words = data.words;
-    let rest = if odoo.link == Link::Up {
+    let flaps = flaps_text(data);
+    let rest = if odoo.link == Link::Up && flaps.is_empty() {
         let version = odoo.version.as_deref();
         let version = version.map_or(String::new(), |version| format!(" {}", plain(version)));
         let latency = odoo.latency_ms;
         let latency = latency.map_or(String::new(), |ms| format!(", {} ms", words.number(ms)));
         format!("{version}{latency}")
+    } else if odoo.link == Link::Up {
+        flaps
     } else {
-        // The sentence has the reason below it.
-        odoo.since.map_or(String::new(), |at| {
+        // The sentence has the reason below it. What began just now has no age yet.
+        let since = odoo.since.filter(|at| seconds_since(*at, data.now) > 0);
+        let span = since.map_or(String::new(), |at| {
             format!(" {}", words.fill("for {span}", &[("span", &data.span(at))]))
-        })
+        });
+        format!("{span}{flaps}")
     };
     let pause = odoo.pause_s(data.now);
     let pause = pause.map_or(String::new(), |seconds| {
         let seconds = words.fill("retry in {n} s", &[("n", &seconds.to_string())]);
         format!(", {seconds}")
     });
+    let (label, word) = (labelled(words, "odoo", ""), words.word(name));
+    let room = width.saturating_sub(Span::raw(format!("{label}{word}")).width());
     Line::from(vec![
-        Span::raw(labelled(words, "odoo", "")),
-        Span::styled(words.word(word), theme.text(Role::of_state(word))),
-        Span::raw(rest),
-        Span::raw(pause),
+        Span::raw(label),
+        Span::styled(word, theme.text(Role::of_state(name))),
+        Span::raw(cut_after_word(&format!("{rest}{pause}"), room)),
     ])
 }
 
-fn queue_line(data: &Data) -> Line<'static> {
+/// How often the link went down in the period. Empty: at most once.
+fn flaps_text(data: &Data) -> String {
+    let window = data.status.window.as_ref();
+    let (count, since) = data.flaps.count_since(window.map(|window| window.since));
+    let Some(since) = since.filter(|_| count > 1) else {
+        return String::new();
+    };
+    let text = match data.status.odoo.link {
+        Link::Up => "down {n} times since {time}",
+        _ => "{n} times since {time}",
+    };
+    let (count, time) = (data.words.number(count), data.minute(since));
+    let values = [("n", count.as_str()), ("time", &time)];
+    format!("; {}", data.words.fill(text, &values))
+}
+
+fn queue_line(data: &Data, width: usize) -> Line<'static> {
     let events = &data.status.events;
     let words = data.words;
     let counts = [events.waiting, events.sending, events.open].map(|count| words.number(count));
@@ -213,10 +245,11 @@ fn queue_line(data: &Data) -> Line<'static> {
         ("open", &counts[2]),
     ];
     let text = "{waiting} to send, {sending} sending, {open} being collected";
-    Line::from(labelled(words, "queue", &words.fill(text, &values)))
+    let text = labelled(words, "queue", &words.fill(text, &values));
+    Line::from(cut_after_word(&text, width))
 }
 
-fn age_line(data: &Data) -> Line<'static> {
+fn age_text(data: &Data) -> String {
     let words = data.words;
     let oldest = match data.status.oldest_waiting_s {
         seconds if seconds >= 60.0 => {
@@ -225,7 +258,7 @@ fn age_line(data: &Data) -> Line<'static> {
             words.span(whole)
         }
         seconds if seconds > 0.0 => format!("{seconds:.1} s"),
-        _ => return Line::from(labelled(words, "oldest", words.t("nothing waits for Odoo"))),
+        _ => return labelled(words, "oldest", words.t("nothing waits for Odoo")),
     };
     let parked = data.status.documents.parked;
     let values = [("span", oldest.as_str()), ("parked", &words.number(parked))];
@@ -233,7 +266,7 @@ fn age_line(data: &Data) -> Line<'static> {
         0 => "waits for {span}",
         _ => "waits for {span}, without {parked} parked",
     };
-    Line::from(labelled(words, "oldest", &words.fill(text, &values)))
+    labelled(words, "oldest", &words.fill(text, &values))
 }
 
 /// A label as wide as the others, and a value.

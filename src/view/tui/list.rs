@@ -140,6 +140,9 @@ pub struct Spec {
     pub empty: &'static str,
     /// The cells of filling columns wrap: nothing is cut off.
     pub wraps: bool,
+    /// While the first row is selected, the selection moves to each new first row. If not, the
+    /// selection stays on its row.
+    pub follows: bool,
     /// The reason of a row, by which several are marked together.
     pub reason: fn(&Data, &Subject) -> Option<String>,
 }
@@ -218,7 +221,7 @@ impl List {
         let offset = self.table.offset() + index;
         *self.table.offset_mut() = offset.saturating_sub(self.index).min(last);
         self.index = index;
-        if place.is_none() && self.selected.is_some() {
+        if place.is_none() && (self.selected.is_some() || !self.spec.follows) {
             self.selected = rows.get(index).map(|row| row.subject.clone());
         }
         self.table.select((!rows.is_empty()).then_some(index));
@@ -230,14 +233,15 @@ impl List {
             .retain(|mark| rows.iter().any(|row| row.subject == *mark));
     }
 
-    /// Selects a row, by its index. The first row is selected as such: the list follows new rows.
+    /// Selects a row, by its index. In a list that follows, the first row is selected as such.
     pub fn select(&mut self, rows: &[ListRow], index: usize) {
         let index = index.min(rows.len().saturating_sub(1));
         let was_last = self.index + 1 >= rows.len();
         if index + 1 >= rows.len() && was_last && self.sort.is_some() && self.filter.is_empty() {
             self.load_more(rows.len());
         }
-        self.selected = (index > 0).then(|| rows[index].subject.clone());
+        let selected = rows.get(index).filter(|_| index > 0 || !self.spec.follows);
+        self.selected = selected.map(|row| row.subject.clone());
         self.index = index;
         self.table.select((!rows.is_empty()).then_some(index));
     }

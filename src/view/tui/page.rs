@@ -10,6 +10,9 @@ use super::theme::{SELECTED, Theme};
 use super::wrap::wrap;
 use crate::view::words::Words;
 
+/// The limit of keys that wait for the first answer; further ones are ignored.
+const HELD_MAX: usize = 32;
+
 #[derive(Debug, Clone)]
 pub struct OpenPage {
     pub subject: Subject,
@@ -19,6 +22,10 @@ pub struct OpenPage {
     rows: usize,
     links: Vec<(usize, Subject)>,
     selected: Option<Subject>,
+    area: Rect,
+    /// The keys that a person pressed before the page had its first answer: they are about what the
+    /// answer shows. `None`: the page has its answer.
+    pub held: Option<Vec<KeyAction>>,
 }
 
 impl OpenPage {
@@ -31,6 +38,8 @@ impl OpenPage {
             rows: 0,
             links: Vec::new(),
             selected: None,
+            area: Rect::default(),
+            held: None,
         }
     }
 
@@ -38,6 +47,25 @@ impl OpenPage {
     #[must_use]
     pub fn selected(&self) -> Option<&Subject> {
         self.selected.as_ref()
+    }
+
+    /// Holds a key that moves or opens, while the page has no answer yet. Returns whether it is
+    /// held.
+    pub fn hold(&mut self, action: KeyAction) -> bool {
+        use KeyAction::{Down, First, Last, Open, PageDown, PageUp, Up};
+        let moves = matches!(action, Down | First | Last | Open | PageDown | PageUp | Up);
+        let Some(held) = self.held.as_mut().filter(|_| moves) else {
+            return false;
+        };
+        if held.len() < HELD_MAX {
+            held.push(action);
+        }
+        true
+    }
+
+    /// Builds the rows again, as for the last frame.
+    pub fn arrange(&mut self, data: &Data, theme: Theme) {
+        self.show(data, theme, self.area);
     }
 
     /// Moves to the next link if it is visible, else scrolls. Returns whether the action moves.
@@ -128,7 +156,7 @@ impl OpenPage {
         area: Rect,
     ) -> (Vec<Line<'static>>, Vec<(Rect, Subject)>) {
         let mut rows: Vec<(Line<'static>, Option<Subject>)> = Vec::new();
-        self.links.clear();
+        (self.area, self.links) = (area, Vec::new());
         for line in about::lines(&self.subject, data, theme) {
             if let Some(link) = &line.opens {
                 self.links.push((rows.len(), link.clone()));

@@ -31,7 +31,7 @@ pub fn empty(text: &str, theme: Theme) -> Paragraph<'static> {
         .wrap(ratatui::widgets::Wrap { trim: true })
 }
 
-/// Cuts a text to this many columns, and shows that it is cut.
+/// Cuts a text to this many columns, and shows that it is cut: a code or a name.
 pub fn cut(text: &str, columns: usize) -> String {
     if Span::raw(text).width() <= columns {
         return text.to_owned();
@@ -49,6 +49,28 @@ pub fn cut(text: &str, columns: usize) -> String {
         cut.push('…');
     }
     cut
+}
+
+/// Cuts a sentence to this many columns after a word, or within a long word, and shows that it is
+/// cut.
+pub fn cut_after_word(text: &str, columns: usize) -> String {
+    let cut = cut(text, columns);
+    let Some(begin) = cut.strip_suffix('…').filter(|_| cut != text) else {
+        return cut;
+    };
+    let is_word_whole = text[begin.len()..].starts_with(' ');
+    let words = match begin.rsplit_once(' ') {
+        Some((words, _)) if !is_word_whole && words.len() * 2 >= begin.len() => words,
+        _ => begin,
+    };
+    let ends = [' ', ',', ';', ':', '،', '؛'];
+    let words = words.trim_end_matches(ends);
+    // A number without its noun says nothing.
+    let words = match words.rsplit_once(' ') {
+        Some((before, last)) if last.starts_with(|c: char| c.is_ascii_digit()) => before,
+        _ => words,
+    };
+    format!("{}…", words.trim_end_matches(ends))
 }
 
 /// The width of a column of ages.
@@ -116,4 +138,27 @@ pub fn place_in(area: Rect, places: Vec<(Rect, KeyCode)>) -> Vec<(Rect, KeyCode)
         (Rect::new(x, y, place.width, 1).intersection(area), key)
     });
     moved.filter(|(place, _)| !place.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_cut_anywhere_and_a_sentence_after_a_word() {
+        assert_eq!(cut("unknown-location", 8), "unknown…");
+        assert_eq!(cut("漢字漢字", 6), "漢字…");
+        for (text, columns, expected) in [
+            ("one two three", 13, "one two three"),
+            ("one two three", 12, "one two…"),
+            ("one two, three", 9, "one two…"),
+            ("one two; three", 10, "one two…"),
+            ("a verylongwordindeed", 12, "a verylongw…"),
+            ("0 to send, 12 sending", 15, "0 to send…"),
+            ("one two", 0, ""),
+        ] {
+            assert_eq!(cut_after_word(text, columns), expected, "{text} {columns}");
+        }
+        assert_eq!(cut_after_word("عدد، ثم كلمة", 6), "عدد…");
+    }
 }

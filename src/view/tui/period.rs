@@ -16,14 +16,15 @@ pub enum Period {
 }
 
 impl Period {
-    /// The parameter `since` of a status.
+    /// The parameter `since` of a status. A time that is in the future, because the clock went back
+    /// after a person chose it, counts from now.
     #[must_use]
     pub fn parameter(self, now: Timestamp) -> String {
         match self {
             Self::Shift => "shift".to_owned(),
             Self::Day => "day".to_owned(),
             Self::LastHour => now.saturating_sub(HOUR).unwrap_or(now).to_string(),
-            Self::Since(time) => time.to_string(),
+            Self::Since(time) => time.min(now).to_string(),
         }
     }
 
@@ -44,6 +45,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_last_hour_has_an_hour_also_when_the_clock_of_the_site_changes() {
+        // At 01:00 UTC the clocks of Berlin go back from 03:00 to 02:00.
+        let now = "2026-10-25T01:20:00Z".parse().unwrap();
+        assert_eq!(Period::LastHour.parameter(now), "2026-10-25T00:20:00Z");
+    }
+
+    #[test]
     fn each_period_is_a_parameter_of_the_status() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let now = at("2026-11-23T08:15:30Z");
@@ -52,5 +60,7 @@ mod tests {
         assert_eq!(Period::LastHour.parameter(now), "2026-11-23T07:15:30Z");
         let time = at("2026-11-22T21:00:00Z");
         assert_eq!(Period::Since(time).parameter(now), "2026-11-22T21:00:00Z");
+        let future = at("2026-11-23T08:20:00Z");
+        assert_eq!(Period::Since(future).parameter(now), "2026-11-23T08:15:30Z");
     }
 }

@@ -4,6 +4,7 @@
 
 use ratatui::text::Line;
 
+use super::data::Subject;
 use super::keys::Hint;
 use super::period::Period;
 use crate::document::DocumentNumber;
@@ -55,12 +56,26 @@ pub enum Request {
     },
 }
 
+/// How the daemon answered a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The daemon carried the request out, or a part of it: the notice says which.
+    Done {
+        notice: String,
+        /// The documents and readings that the daemon decided about.
+        decided: Vec<Subject>,
+    },
+    /// The daemon changed nothing, or did not answer; the text is the reason.
+    Refused(String),
+}
+
 /// The effect of a key on a dialog.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     Stay,
     /// Close the dialog without a decision.
     Close,
+    /// Send the request; the dialog stays until the daemon has answered.
     Done(Request),
     /// Close the dialog and count since another time.
     Period(Period),
@@ -70,5 +85,7 @@ pub enum Step {
 pub struct Shown {
     pub title: String,
     pub lines: Vec<Line<'static>>,
+    /// Why the last key had no effect: what is wrong, and what is valid.
+    pub fault: Option<String>,
     pub hints: Vec<Hint>,
 }

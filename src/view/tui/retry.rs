@@ -121,6 +121,7 @@ impl Retry {
         Shown {
             title,
             lines,
+            fault: None,
             hints,
         }
     }

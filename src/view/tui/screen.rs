@@ -14,38 +14,57 @@ use super::keys::{Binding, Hint, KEYS, KeyAction, Scope};
 use super::panels::{self, OVERVIEW, PANELS, mood_of};
 use super::parts::{cut, lay_hints, place_in};
 use super::theme::{Role, mark, to_ascii};
-use super::wrap::{rows_of, wrap_all};
+use super::wrap::{wrap_all, wrap_within};
 use super::{dialog, draw_view, gauges, help};
 use crate::view::answer::{Todo, answer};
 use crate::view::headline::Mood;
 use crate::view::table::plain;
 
+/// The smallest terminal that can show a list and the keys.
+const WIDTH_MIN: u16 = 40;
+const HEIGHT_MIN: u16 = 10;
+/// From this height on, a task has two rows also on a small screen.
+const HEIGHT_FOR_TASK: u16 = 12;
+/// What is before each row of a task.
+const TASK_INDENT: &str = "    ";
+/// The rows of a task, at most.
+const TASK_ROWS: usize = 2;
+
 pub fn draw(frame: &mut Frame, app: &mut App) {
     let Rect { width, height, .. } = frame.area();
     app.targets.clear();
+    app.is_too_small = width < WIDTH_MIN || height < HEIGHT_MIN;
+    if app.is_too_small {
+        return draw_too_small(frame, app);
+    }
     let is_small = height < HEIGHT_FOR_FRAME;
-    let sentence = sentence_lines(app, if is_small { 1 } else { 3 }, width);
     let most = match (&app.no_answer, is_small) {
         // The rest of the screen is old: what to do is more important.
         (Some(_), _) => 9,
-        (None, true) => 2,
+        (None, true) if height < HEIGHT_FOR_TASK => 3,
+        (None, true) => 4,
         (None, false) => 6,
     };
-    let sentence_rows = rows_of(&sentence, width, most).max(1);
+    let todos = if is_small { 1 } else { 3 };
+    let sentence = sentence_rows(app, todos, most, width);
+    let sentence_height = u16::try_from(sentence.len()).unwrap_or(1);
     let (tabs, tab_places) = lay_tabs(app, width);
     let (bottom, keys) = bottom_lines(app, width);
     let bottom_rows = u16::try_from(bottom.len())
         .unwrap_or(1)
         .min(if is_small { 2 } else { 4 });
     let is_overview = app.panel == OVERVIEW && app.opened.is_empty();
-    let head_rows = if is_overview {
+    let has_values = app.data.answered.is_some();
+    // On a small screen, what to do comes before the queue.
+    let has_room = !is_small || sentence_height <= 2;
+    let head_rows = if is_overview && has_values && has_room {
         gauges::rows(frame.area())
     } else {
         0
     };
     let [title, said, names, head, view, below] = Layout::vertical([
         Constraint::Length(u16::from(!is_small)),
-        Constraint::Length(sentence_rows),
+        Constraint::Length(sentence_height),
         Constraint::Length(u16::try_from(tabs.len()).unwrap_or(1)),
         Constraint::Length(head_rows),
         Constraint::Fill(1),
@@ -53,7 +72,7 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
     ])
     .areas(frame.area());
     draw_title(frame, title, app);
-    frame.render_widget(Paragraph::new(wrap_all(&sentence, width)), said);
+    frame.render_widget(Paragraph::new(sentence), said);
     frame.render_widget(Paragraph::new(tabs), names);
     for (place, panel) in tab_places {
         let place = Rect {
@@ -72,6 +91,25 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
         app.add_target(place, Target::Key(key));
     }
     draw_boxes(frame, app);
+    if !app.theme.is_unicode {
+        to_ascii(frame.buffer_mut());
+    }
+}
+
+/// Draws what is wrong with the size, and the help if it is open.
+fn draw_too_small(frame: &mut Frame, app: &mut App) {
+    let Rect { width, height, .. } = frame.area();
+    let size = format!("{width}x{height}");
+    let least = format!("{WIDTH_MIN}x{HEIGHT_MIN}");
+    let values = [("size", size.as_str()), ("least", &least)];
+    let words = app.data.words;
+    let text = "This terminal is {size}; top needs {least} or more: make it larger, or press q";
+    let text = Line::styled(words.fill(text, &values), app.theme.text(Role::Heading));
+    let rows = wrap_within(&[text], width, height.into());
+    frame.render_widget(Paragraph::new(rows), frame.area());
+    if app.help.is_some() {
+        help::draw(frame, app);
+    }
     if !app.theme.is_unicode {
         to_ascii(frame.buffer_mut());
     }
@@ -123,64 +161,99 @@ fn draw_title(frame: &mut Frame, area: Rect, app: &App) {
     frame.render_widget(Line::styled(clock, faint).right_aligned(), area);
 }
 
-/// What was done since the shift began, and a line with the first task of each person: at most
-/// `todos` lines.
-fn sentence_lines(app: &App, todos: usize, width: u16) -> Vec<Line<'static>> {
-    let (data, words) = (&app.data, app.data.words);
-    let mut todo = Vec::new();
-    let (mood, sentence) = match (&app.no_answer, data.answered) {
-        (Some(why), last) => {
-            let sentence = match last {
-                Some(at) => {
-                    let ago = data.ago(Some(at));
-                    let values = [("ago", ago.as_str()), ("why", why)];
-                    let text = "Not connected, last answer {ago}; retrying each second: {why}";
-                    words.fill(text, &values)
-                }
-                None => words.fill(
-                    "Not connected, retrying each second: {why}",
-                    &[("why", why)],
-                ),
-            };
-            (Mood::Bad, sentence)
+/// The state of the work, or of the connection, and a line with the first task of each person: at
+/// most `todos` lines and `most` rows.
+fn sentence_rows(app: &App, todos: usize, most: usize, width: u16) -> Vec<Line<'static>> {
+    let data = &app.data;
+    let (mood, sentence, todo) = match describe_connection(app) {
+        Some((mood, text)) => (mood, text, Vec::new()),
+        None => {
+            let state = answer(&data.status, data.now, data.words);
+            (state.mood, state.sentence, state.todo)
         }
-        (None, Some(_)) => {
-            let state = answer(&data.status, data.now, words);
-            todo = state.todo;
-            (state.mood, state.sentence)
-        }
-        (None, None) => (Mood::Watch, words.t("Connecting to the daemon").to_owned()),
     };
-    let mut lines = vec![Line::from(vec![
+    let sentence = Line::from(vec![
         Span::styled(mark(mood), app.theme.badge(mood)),
         Span::styled(
             format!(" {}", plain(&sentence)),
             app.theme.text(Role::Heading),
         ),
-    ])];
-    let width = usize::from(width);
-    lines.extend(
-        by_person(&todo)
-            .into_iter()
-            .take(todos)
-            .map(|(first, count)| {
-                let who = match count {
-                    1 => words.t(first.who.as_str()).to_owned(),
-                    count => format!("{} ({count})", words.t(first.who.as_str())),
-                };
-                let who = format!("    {who}: ");
-                let room = width.saturating_sub(Span::raw(who.as_str()).width());
-                let what = match first.what.as_str() {
-                    "" => first.problem.clone(),
-                    what => format!("{}: {what}", first.problem),
-                };
-                Line::from(vec![
-                    Span::styled(who, app.theme.text(Role::Heading)),
-                    Span::raw(cut(&plain(&what), room)),
-                ])
-            }),
-    );
-    lines
+    ]);
+    let persons: Vec<_> = by_person(&todo).into_iter().take(todos).collect();
+    // What to do is never less than one row for each person.
+    let room = most.saturating_sub(persons.len()).max(1);
+    let mut rows = wrap_within(&[sentence], width, room);
+    for (place, (first, count)) in persons.iter().enumerate() {
+        let others = persons.len() - place - 1;
+        let room = most.saturating_sub(rows.len() + others).clamp(1, TASK_ROWS);
+        rows.extend(task_rows(first, *count, room, width, app));
+    }
+    rows
+}
+
+/// The first task of a person. If there is no room for the problem, the text is what to do.
+fn task_rows(task: &Todo, count: usize, room: usize, width: u16, app: &App) -> Vec<Line<'static>> {
+    let words = app.data.words;
+    let who = match count {
+        1 => words.t(task.who.as_str()).to_owned(),
+        count => format!("{} ({count})", words.t(task.who.as_str())),
+    };
+    let line = |text: &str| {
+        Line::from(vec![
+            Span::styled(format!("{who}: "), app.theme.text(Role::Heading)),
+            Span::raw(plain(text)),
+        ])
+    };
+    let (problem, what) = (task.problem.as_str(), task.what.as_str());
+    let whole = match what {
+        "" => line(problem),
+        what => line(&format!("{problem}: {what}")),
+    };
+    let indent = u16::try_from(TASK_INDENT.len()).unwrap_or(0);
+    let width = width.saturating_sub(indent);
+    let mut rows = wrap_all(&[whole], width);
+    if rows.len() > room {
+        let short = if what.is_empty() { problem } else { what };
+        rows = wrap_within(&[line(short)], width, room);
+    }
+    for row in &mut rows {
+        row.spans.insert(0, Span::raw(TASK_INDENT));
+    }
+    rows
+}
+
+/// Describes the connection to the daemon. `None`: the daemon answers.
+fn describe_connection(app: &App) -> Option<(Mood, String)> {
+    let (data, words) = (&app.data, app.data.words);
+    let Some(answered) = data.answered else {
+        if let Some(why) = &app.no_answer {
+            let text = "Not connected, retrying each second: {why}";
+            return Some((Mood::Bad, words.fill(text, &[("why", why)])));
+        }
+        let begun = app.begun.unwrap_or(data.now);
+        let (socket, span) = (app.socket.display().to_string(), data.span(begun));
+        let values = [("socket", socket.as_str()), ("span", &span)];
+        let (mood, text) = if app.is_silent {
+            (
+                Mood::Bad,
+                "Connecting to {socket} for {span}; the gateway does not answer",
+            )
+        } else {
+            (Mood::Watch, "Connecting to {socket} for {span}")
+        };
+        return Some((mood, words.fill(text, &values)));
+    };
+    let (time, ago) = (data.time(answered), data.ago(Some(answered)));
+    let why = app.no_answer.as_deref().unwrap_or_default();
+    let values = [("time", time.as_str()), ("ago", &ago), ("why", why)];
+    let text = if app.no_answer.is_some() {
+        "Not connected, values from {time}, {ago}; retrying each second: {why}"
+    } else if app.is_silent {
+        "The gateway does not answer; values from {time}, {ago}"
+    } else {
+        return None;
+    };
+    Some((Mood::Bad, words.fill(text, &values)))
 }
 
 /// The first task of each person, and how many tasks the person has.
@@ -256,40 +329,35 @@ fn count_of(app: &App, panel: usize) -> String {
     format!(" {}", app.data.words.number(count))
 }
 
-/// The text that is typed, else the result of the last request, else the keys that have an effect.
+/// The keys that have an effect, below the text that is typed or the result of the last request.
 fn bottom_lines(app: &App, width: u16) -> (Vec<Line<'static>>, Vec<(Rect, KeyCode)>) {
     let words = app.data.words;
-    if let Some(prompt) = &app.prompt {
+    let (text, hints) = if let Some(prompt) = &app.prompt {
         let what = match prompt.kind {
             PromptKind::Filter => words.t("filter"),
             PromptKind::Search => words.t("search"),
         };
-        let typed = format!("{what} > {}_", plain(&prompt.text));
-        let line = Line::styled(typed, app.theme.text(Role::Heading));
-        let hints = [
+        let hints = vec![
             Hint::new(KeyCode::Enter, "Enter", words.t("open")),
             Hint::new(KeyCode::Esc, "Esc", words.t("cancel")),
         ];
-        let (rows, places) = lay_hints(&hints, width, app.theme);
-        let mut lines = wrap_all(&[line], width);
-        let typed = u16::try_from(lines.len()).unwrap_or(0);
-        lines.extend(rows);
-        let below = |(place, key): (Rect, KeyCode)| {
-            (
-                Rect {
-                    y: place.y + typed,
-                    ..place
-                },
-                key,
-            )
-        };
-        return (lines, places.into_iter().map(below).collect());
-    }
-    if let Some(notice) = &app.notice {
-        let line = Line::styled(plain(notice), app.theme.text(Role::Heading));
-        return (wrap_all(&[line], width), Vec::new());
-    }
-    lay_hints(&hints(app), width, app.theme)
+        (Some(format!("{what} > {}_", plain(&prompt.text))), hints)
+    } else {
+        (app.notice.as_deref().map(plain), hints(app))
+    };
+    let (rows, places) = lay_hints(&hints, width, app.theme);
+    let Some(text) = text else {
+        return (rows, places);
+    };
+    let line = Line::styled(text, app.theme.text(Role::Heading));
+    let mut lines = wrap_all(&[line], width);
+    let above = u16::try_from(lines.len()).unwrap_or(0);
+    lines.extend(rows);
+    let below = |(place, key): (Rect, KeyCode)| {
+        let y = place.y + above;
+        (Rect { y, ..place }, key)
+    };
+    (lines, places.into_iter().map(below).collect())
 }
 
 /// The word of a key in the bottom line. A reading is sent again, corrected and dismissed; a

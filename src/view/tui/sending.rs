@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::data::Subject;
-use super::request::Request;
+use super::request::{Outcome, Request};
 use super::texts::name_state;
 use crate::document::DocumentNumber;
 use crate::event::RejectedNumber;
@@ -18,8 +18,8 @@ use crate::view::words::Words;
 /// The limit of documents in one request about several.
 const DOCUMENTS_MAX: usize = 500;
 
-/// The result of a request: a text, and the documents and readings that the daemon decided about.
-pub type Outcome = (String, Vec<Subject>);
+/// What the daemon carried out: a text, and the documents and readings that it decided about.
+type Decided = (String, Vec<Subject>);
 
 /// What the gateway decided about several documents.
 #[derive(Debug, Deserialize)]
@@ -28,15 +28,23 @@ struct Several {
     undecided: Vec<Undecided>,
 }
 
-/// Sends a request. An error is a text, too.
+/// Sends a request, and describes the answer.
 pub async fn execute(client: &Client, request: Request, words: Words) -> Outcome {
+    let is_of_documents = matches!(request, Request::Retry { .. } | Request::Discard { .. });
     match send(client, request, words).await {
-        Ok(outcome) => outcome,
-        Err(error) => (error.to_string(), Vec::new()),
+        // Of several documents the gateway decided about none.
+        Ok((notice, decided)) if is_of_documents && decided.is_empty() => Outcome::Refused(notice),
+        Ok((notice, decided)) => Outcome::Done { notice, decided },
+        Err(error @ ClientError::Refused { .. }) => {
+            let why = error.to_string();
+            Outcome::Refused(words.fill("The gateway refused it: {why}", &[("why", &why)]))
+        }
+        // Whether the daemon carried it out is unknown.
+        Err(error) => Outcome::Refused(error.to_string()),
     }
 }
 
-async fn send(client: &Client, request: Request, words: Words) -> Result<Outcome, ClientError> {
+async fn send(client: &Client, request: Request, words: Words) -> Result<Decided, ClientError> {
     let text = match request {
         Request::Quit => String::new(),
         Request::Retry { numbers, with } => {
@@ -115,7 +123,7 @@ async fn decide(
     decision: &str,
     mut body: Value,
     words: Words,
-) -> Result<Outcome, ClientError> {
+) -> Result<Decided, ClientError> {
     if let [number] = numbers {
         return decide_one(client, *number, decision, &body, words).await;
     }
@@ -163,7 +171,7 @@ async fn decide_one(
     decision: &str,
     body: &Value,
     words: Words,
-) -> Result<Outcome, ClientError> {
+) -> Result<Decided, ClientError> {
     let path = format!("/v1/parked/{number}/{decision}");
     let detail: DocumentDetail = client.post(&path, body).await?;
     let new = &detail.document;
@@ -184,7 +192,7 @@ async fn resend(
     numbers: &[RejectedNumber],
     body: &Value,
     words: Words,
-) -> Result<Outcome, ClientError> {
+) -> Result<Decided, ClientError> {
     let (mut text, mut decided) = (String::new(), Vec::new());
     for number in numbers {
         let path = format!("/v1/rejected/{number}/resend");
@@ -211,7 +219,7 @@ async fn dismiss(
     numbers: &[RejectedNumber],
     body: &Value,
     words: Words,
-) -> Result<Outcome, ClientError> {
+) -> Result<Decided, ClientError> {
     let mut decided = Vec::new();
     for number in numbers {
         let path = format!("/v1/rejected/{number}/dismiss");
@@ -227,7 +235,7 @@ async fn dismiss(
 }
 
 /// The result of a request that an error ended after it was carried out in part.
-fn stopped(decided: Vec<Subject>, error: &ClientError, words: Words) -> Outcome {
+fn stopped(decided: Vec<Subject>, error: &ClientError, words: Words) -> Decided {
     let (done, error) = (words.number(decided.len() as u64), error.to_string());
     let values = [("n", done.as_str()), ("why", &error)];
     let text = words.fill("{n} decided, then an error: {why}", &values);

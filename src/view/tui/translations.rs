@@ -22,9 +22,10 @@ const CODE: [&str; 5] = [
     "src/view/tui",
 ];
 /// Files without texts of the screen, and tests.
-const WITHOUT_TEXTS: [&str; 6] = [
+const WITHOUT_TEXTS: [&str; 7] = [
     "feed.rs",
     "rates.rs",
+    "reader.rs",
     "terminal.rs",
     "tests.rs",
     "theme.rs",
@@ -256,6 +257,23 @@ fn translations_have_the_values_of_their_texts_and_no_character_that_a_terminal_
             assert!(!text.chars().any(is_unsafe), "{language:?}: {text}");
             assert!(!text.trim().is_empty(), "{language:?}: {english}");
         }
+    }
+}
+
+#[test]
+fn arabic_texts_have_arabic_commas_and_question_marks() {
+    for (english, text) in texts_of(Language::Arabic).unwrap() {
+        // Values and commands are not Arabic.
+        let mut outside = String::new();
+        let mut is_inside = false;
+        for c in text.chars() {
+            match c {
+                '{' | '}' | '`' => is_inside = if c == '`' { !is_inside } else { c == '{' },
+                c if !is_inside => outside.push(c),
+                _ => {}
+            }
+        }
+        assert!(!outside.contains([',', ';', '?']), "{english}: {text}");
     }
 }
 

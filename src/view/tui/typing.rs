@@ -14,14 +14,19 @@ const TEXT_CHARS_MAX: usize = 500;
 /// Empties the text, as Ctrl-U does in a shell.
 pub const CLEAR: KeyCode = KeyCode::Null;
 
-/// Applies a key to a text.
+/// Applies a key to a text of at most [`TEXT_CHARS_MAX`] characters.
 pub fn type_key(text: &mut String, key: KeyCode) {
+    type_key_within(text, key, TEXT_CHARS_MAX);
+}
+
+/// Applies a key to a text of at most this many characters.
+pub fn type_key_within(text: &mut String, key: KeyCode, chars_max: usize) {
     match key {
         KeyCode::Backspace => {
             text.pop();
         }
         CLEAR => text.clear(),
-        KeyCode::Char(c) if text.chars().count() < TEXT_CHARS_MAX => text.push(c),
+        KeyCode::Char(c) if text.chars().count() < chars_max => text.push(c),
         _ => {}
     }
 }

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
 use super::keys::{self, KeyAction};
+use super::parts::cut_after_word;
 
 /// Wraps a line to this many columns, at spaces, or within a word that is wider.
 pub fn wrap(line: &Line<'_>, columns: usize) -> Vec<Line<'static>> {
@@ -54,10 +55,33 @@ pub fn wrap_all(lines: &[Line<'_>], columns: u16) -> Vec<Line<'static>> {
     lines.iter().flat_map(|line| wrap(line, columns)).collect()
 }
 
-/// The number of rows that the lines take, at most `most`.
-pub fn rows_of(lines: &[Line<'_>], columns: u16, most: u16) -> u16 {
-    let rows = wrap_all(lines, columns).len();
-    u16::try_from(rows).unwrap_or(most).min(most)
+/// Wraps lines into at most `most` rows. The last row shows that the text is cut.
+pub fn wrap_within(lines: &[Line<'_>], columns: u16, most: usize) -> Vec<Line<'static>> {
+    let mut rows = wrap_all(lines, columns);
+    if rows.len() > most {
+        rows.truncate(most);
+        if let Some(last) = rows.last_mut() {
+            end_cut(last, columns.into());
+        }
+    }
+    rows
+}
+
+/// Ends a row with an ellipsis, after its last word that leaves room for it.
+fn end_cut(row: &mut Line<'static>, columns: usize) {
+    let style = row.spans.last().map_or(row.style, |span| span.style);
+    let text: String = row.spans.iter().map(|span| &*span.content).collect();
+    // One more word does not fit: the text is cut.
+    let text = cut_after_word(&format!("{text} {}", "…".repeat(columns)), columns);
+    let text = text.trim_end_matches('…').trim_end();
+    // The styles before the cut stay.
+    let mut left = text.chars().count();
+    for span in &mut row.spans {
+        let kept: String = span.content.chars().take(left).collect();
+        left -= kept.chars().count();
+        span.content = kept.into();
+    }
+    row.push_span(Span::styled("…", style));
 }
 
 fn styled(row: &[(char, ratatui::style::Style)], line: &Line<'_>) -> Line<'static> {
@@ -125,11 +149,37 @@ impl Scroll {
 
 #[cfg(test)]
 mod tests {
+    use ratatui::style::Style;
+
     use super::*;
 
     fn rows(text: &str, columns: usize) -> Vec<String> {
         let rows = wrap(&Line::from(text.to_owned()), columns);
         rows.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_text_that_is_cut_ends_at_a_word_with_an_ellipsis() {
+        let within = |text: &str, columns: u16, most: usize| {
+            let rows = wrap_within(&[Line::from(text.to_owned())], columns, most);
+            let rows = rows.iter().map(ToString::to_string);
+            rows.collect::<Vec<_>>()
+        };
+        assert_eq!(within("one two", 4, 2), ["one", "two"]);
+        assert_eq!(within("one two three", 7, 1), ["one…"]);
+        assert_eq!(within("one two three", 8, 1), ["one two…"]);
+        assert_eq!(within("one two, three", 9, 1), ["one two…"]);
+        assert_eq!(within("one two three", 5, 2), ["one", "two…"]);
+        assert_eq!(within("unbreakable", 4, 2), ["unbr", "eak…"]);
+    }
+
+    #[test]
+    fn a_cut_keeps_the_styles_before_it() {
+        let bold = Style::new().bold();
+        let line = Line::from(vec![Span::styled("who: ", bold), Span::raw("what to do")]);
+        let rows = wrap_within(&[line], 11, 1);
+        assert_eq!(rows[0].to_string(), "who: what…");
+        assert_eq!(rows[0].spans[0], Span::styled("who: ", bold));
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! What a person reads from the screen alone: an outage, an empty list, a document that was
 //! replaced, and what an edit sends.
 
+use std::path::Path;
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use stockrelay::document::DocumentNumber;
-use stockrelay::view::tui::Update;
+use stockrelay::view::tui::{App, Request, Theme, Update};
 
 use super::fixtures::{
     app, asking, at, document, offline, parked, press, refresh, rejected, shown, unused, well,
@@ -179,4 +182,128 @@ fn end_selects_the_last_link_of_a_page() {
     // The last link of a device opens its rejected readings.
     let screen = shown(&mut app, NORMAL);
     assert!(screen.contains("[5 Rejected]"), "{screen}");
+}
+
+#[test]
+fn before_the_first_answer_the_screen_has_no_figures_and_names_the_socket() {
+    let path = Path::new("/run/stockrelay/control.sock");
+    for size in [(40, 12), NORMAL, LARGE, (200, 60)] {
+        let mut app = App::new(path, Theme::default());
+        app.tick(at("08:15:30"));
+        for key in "1234567890".chars() {
+            app.press(KeyEvent::from(KeyCode::Char(key)));
+            app.tick(at("08:15:34"));
+            let screen = shown(&mut app, size);
+            let joined = screen.replace('\n', " ");
+            assert!(
+                joined.contains("Connecting to /run/stockrelay/control.sock for 4 s"),
+                "{screen}"
+            );
+            for invented in ["trusted", "starting", "%", "waits", ": 0", "of 0"] {
+                assert!(!screen.contains(invented), "{key}: {invented}: {screen}");
+            }
+        }
+        app.update(Update::Silent, at("08:15:35"));
+        let joined = shown(&mut app, size).replace('\n', " ");
+        assert!(joined.contains("the gateway does not answer"), "{joined}");
+    }
+}
+
+#[test]
+fn a_gateway_that_hangs_has_old_values_until_it_answers() {
+    let gateway = well();
+    let mut app = app(&gateway);
+    app.update(Update::Silent, at("08:15:31"));
+    app.tick(at("08:15:35"));
+    let screen = shown(&mut app, NORMAL);
+    let text = "The gateway does not answer; values from 08:15:30, 5 s ago";
+    assert!(screen.contains(text), "{screen}");
+    refresh(&mut app, &gateway);
+    assert!(!shown(&mut app, NORMAL).contains("does not answer"));
+}
+
+#[test]
+fn a_terminal_that_is_too_small_says_so_and_takes_only_quit_and_help() {
+    let gateway = parked();
+    for size in [(39, 12), (40, 9), (12, 5)] {
+        let mut app = app(&gateway);
+        press(&mut app, &gateway, "4");
+        let screen = shown(&mut app, size);
+        let joined = screen.replace('\n', " ");
+        let text = format!("This terminal is {}x{};", size.0, size.1);
+        assert!(joined.contains(&text), "{screen}");
+        assert!(!joined.contains("61"), "{screen}");
+        for key in ["d", "r", "\n", "/", "2", "j", " "] {
+            assert_eq!(press(&mut app, &gateway, key), None);
+            assert!(app.dialog.is_none() && app.prompt.is_none(), "{key}");
+        }
+        assert_eq!(app.click(stockrelay::view::tui::Click::Left(3, 3)), None);
+        press(&mut app, &gateway, "?");
+        assert_ne!(shown(&mut app, size), screen, "the help");
+        press(&mut app, &gateway, "?");
+        // Nothing has changed when there is room again.
+        let screen = shown(&mut app, NORMAL);
+        assert!(
+            screen.contains("> ") && screen.contains("[4 Parked"),
+            "{screen}"
+        );
+        drop(shown(&mut app, size));
+        assert_eq!(press(&mut app, &gateway, "q"), Some(Request::Quit));
+    }
+    let mut app = app(&gateway);
+    assert!(!shown(&mut app, (40, 10)).contains("This terminal"));
+}
+
+#[test]
+fn lines_that_are_cut_say_so_and_the_remedy_stays() {
+    let gateway = offline();
+    for size in [NORMAL, (40, 12)] {
+        let mut app = app(&gateway);
+        let screen = shown(&mut app, size);
+        let line = |label: &str| {
+            let label = format!("{label} ");
+            let line = screen.lines().find_map(|line| line.split_once(&label));
+            line.map_or(String::new(), |(_, text)| {
+                text.trim_end_matches('│').to_owned()
+            })
+        };
+        for (label, end) in [("queue", "being collected"), ("odoo  ", "s")] {
+            let text = line(label);
+            let text = text.trim();
+            let is_whole = text.ends_with(end) || text.ends_with('…') || text.is_empty();
+            assert!(is_whole, "{label}: {text}\n{screen}");
+        }
+        let remedy = screen.replace('\n', " ");
+        assert!(remedy.contains("IT: "), "{screen}");
+        assert!(remedy.contains("Check Odoo and the network"), "{screen}");
+    }
+}
+
+#[test]
+fn a_link_that_went_down_just_now_has_no_age_and_one_that_comes_and_goes_is_counted() {
+    let mut gateway = offline();
+    gateway.status.odoo.since = Some(at("08:15:30"));
+    let mut down = app(&gateway);
+    let screen = shown(&mut down, LARGE);
+    assert!(!screen.contains("for 0 s"), "{screen}");
+    assert!(screen.contains("odoo     down"), "{screen}");
+    let mut gateway = well();
+    let mut app = app(&gateway);
+    assert!(!shown(&mut app, NORMAL).contains("times since"));
+    for time in ["08:16:00", "08:17:00", "08:18:00"] {
+        gateway.status.odoo.since = Some(at(time));
+        app.update(gateway.answer(app.needs()), at(time));
+    }
+    let screen = shown(&mut app, NORMAL);
+    assert!(screen.contains("up; down 3 times since 08:15"), "{screen}");
+}
+
+#[test]
+fn rejected_readings_have_the_time_of_the_oldest_one() {
+    let mut gateway = rejected();
+    gateway.rejected[0].received = at("08:10:00");
+    let mut app = app(&gateway);
+    refresh(&mut app, &gateway);
+    let screen = shown(&mut app, LARGE);
+    assert!(screen.contains("5 min 30 s ago"), "{screen}");
 }

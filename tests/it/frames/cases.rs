@@ -135,7 +135,20 @@ const CASES: &[Case] = &[
         states::asking,
         "4ejj\n\u{232b}\u{232b}99999\nsas on the slip\n",
     ),
-    ("dialogs", "edit: no reason", states::asking, "4es\n"),
+    (
+        "dialogs",
+        "edit: no reason",
+        states::asking,
+        "4ejj\n\u{232b}\u{232b}30\ns\n",
+    ),
+    ("dialogs", "edit: unchanged", states::asking, "4es"),
+    (
+        "dialogs",
+        "edit: no quantity",
+        states::asking,
+        "4ejj\n\u{232b}\u{232b}1,5\n",
+    ),
+    ("dialogs", "discard: no reason", states::parked, "4d\n"),
     ("overview", "unused scans", states::unused, "1"),
     (
         "overview",

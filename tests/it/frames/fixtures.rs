@@ -53,6 +53,7 @@ impl Gateway {
             Need::Documents { .. } => Reply::Documents(self.documents.clone()),
             Need::Parked { .. } => Reply::Parked(self.parked.clone()),
             Need::Rejected { .. } => Reply::Rejected(self.rejected.clone()),
+            Need::OldestRejected => Reply::OldestRejected(self.rejected.clone()),
             Need::Orders => Reply::Orders(orders()),
             Need::Config => Reply::Config(Box::new(config()), history()),
             Need::Log => Reply::Log(log()),

@@ -6,7 +6,7 @@ use stockrelay::document::{DocumentNumber, Reason};
 use stockrelay::event::RejectedNumber;
 use stockrelay::view::records::StepView;
 use stockrelay::view::tui::{
-    Click, Need, Period, Reply, Request, Subject, Update, keys_as_markdown,
+    Click, Need, Outcome, Period, Reply, Request, Subject, Update, keys_as_markdown,
 };
 
 use super::fixtures::{
@@ -17,6 +17,11 @@ use super::fixtures::{
 const SMALL: (u16, u16) = (40, 12);
 const NORMAL: (u16, u16) = (80, 24);
 const LARGE: (u16, u16) = (120, 40);
+
+fn done(notice: &str, decided: Vec<Subject>) -> Outcome {
+    let notice = notice.to_owned();
+    Outcome::Done { notice, decided }
+}
 
 #[test]
 fn all_faults_of_a_document_are_read_by_scrolling() {
@@ -128,15 +133,13 @@ fn a_row_shows_the_outcome_of_its_decision() {
     let mut app = app(&gateway);
     let request = press(&mut app, &gateway, "4r\n").unwrap();
     let numbers = vec![DocumentNumber::new(61)];
-    assert_eq!(
-        request,
-        Request::Retry {
-            numbers: numbers.clone(),
-            with: None
-        }
-    );
-    let decided = [Subject::Document(numbers[0])];
-    app.finish("Document 61 is now waiting".to_owned(), &decided);
+    let retry = Request::Retry {
+        numbers: numbers.clone(),
+        with: None,
+    };
+    assert_eq!(request, retry);
+    let decided = vec![Subject::Document(numbers[0])];
+    app.finish(&request, done("Document 61 is now waiting", decided));
     assert!(shown(&mut app, NORMAL).contains("Document 61 is now waiting"));
     // Parked again, it shows the reason of today.
     gateway.parked[0].reason = Some(Reason {
@@ -164,15 +167,20 @@ fn a_rejected_reading_shows_its_outcome() {
     let request = press(&mut app, &gateway, "5e\n").unwrap();
     let number = RejectedNumber::new(1);
     let Request::Resend {
-        numbers, payload, ..
-    } = request
+        numbers,
+        payload: Some(payload),
+        ..
+    } = &request
     else {
         panic!("{request:?}")
     };
-    assert_eq!(numbers, [number]);
+    assert_eq!(*numbers, [number]);
     // Enter alone sends the suggestion.
-    assert!(payload.unwrap().starts_with(r#"{"type": "transfer""#));
-    app.finish("event 4813".to_owned(), &[Subject::Rejected(number)]);
+    assert!(payload.starts_with(r#"{"type": "transfer""#));
+    app.finish(
+        &request,
+        done("event 4813", vec![Subject::Rejected(number)]),
+    );
     let screen = shown(&mut app, LARGE);
     assert!(screen.contains("decided; reading the"), "{screen}");
     let reading = &mut gateway.rejected[0];
@@ -247,10 +255,12 @@ fn marked_rows_are_decided_together() {
             with: None
         })
     );
+    app.finish(&request.unwrap(), done("2 documents", Vec::new()));
     press(&mut app, &gateway, "␛a");
     let request = press(&mut app, &gateway, "dtest\ny");
     let reason = "test".to_owned();
     assert_eq!(request, Some(Request::Discard { numbers, reason }));
+    app.finish(&request.unwrap(), done("2 documents", Vec::new()));
     press(&mut app, &gateway, "e");
     assert!(app.notice.as_ref().unwrap().contains("one document"));
 }
@@ -268,6 +278,42 @@ fn nothing_is_decided_where_it_is_forbidden_or_not_selected() {
         assert!(app.dialog.is_none());
         assert!(app.notice.as_ref().unwrap().contains("read-only"));
     }
+}
+
+#[test]
+fn a_refusal_stays_in_the_box_with_all_that_was_typed() {
+    for (gateway, keys, typed) in [
+        (asking(), "4ejj\n⌫⌫30\nsas on the slip\ny", "24 → 30"),
+        (parked(), "4dwrong aisle\ny", "> wrong aisle_"),
+        (rejected(), "5e⌫7\n", "4006381333937_"),
+        (asking(), "4rj\n", "> no-backorder"),
+    ] {
+        for size in [SMALL, NORMAL] {
+            let mut app = app(&gateway);
+            let request = press(&mut app, &gateway, keys).unwrap();
+            let waiting = shown(&mut app, size);
+            assert!(waiting.contains("Sent; the gateway"), "{keys}: {waiting}");
+            press(&mut app, &gateway, "y");
+            app.finish(&request, Outcome::Refused("no such bin here".to_owned()));
+            let screen = shown(&mut app, size);
+            assert!(screen.contains("! no such bin here"), "{keys}: {screen}");
+            assert!(screen.contains(typed), "{keys}: {screen}");
+            // Sent again as it is, it has the same text and reason.
+            if keys.starts_with("4e") {
+                assert_eq!(press(&mut app, &gateway, "s\ny"), Some(request));
+            }
+        }
+    }
+    let gateway = parked();
+    let mut app = app(&gateway);
+    let request = press(&mut app, &gateway, "4r\n").unwrap();
+    press(&mut app, &gateway, "␛");
+    assert!(app.dialog.is_none(), "Esc closes a box that waits");
+    press(&mut app, &gateway, "d");
+    app.finish(&request, Outcome::Refused("no such bin here".to_owned()));
+    let screen = shown(&mut app, NORMAL);
+    assert!(screen.contains("Discard document 61"), "{screen}");
+    assert!(screen.contains("no such bin here"), "{screen}");
 }
 
 #[test]
@@ -295,7 +341,10 @@ fn rejected_readings_are_dismissed_corrected_or_sent_again() {
         ("5dtest\na", Request::DismissAll { upto, code, reason }),
     ] {
         let mut app = app(&gateway);
-        assert_eq!(press(&mut app, &gateway, keys), Some(request), "{keys}");
+        let sent = press(&mut app, &gateway, keys);
+        assert_eq!(sent.as_ref(), Some(&request), "{keys}");
+        assert!(app.dialog.is_some(), "the daemon has not answered yet");
+        app.finish(&request, done("done", Vec::new()));
         assert!(app.dialog.is_none());
     }
     let mut app = app(&gateway);
@@ -367,7 +416,8 @@ fn the_mouse_selects_sorts_opens_and_presses_keys() {
         numbers,
         with: None,
     };
-    assert_eq!(click(&mut app, "Enter retry"), Some(retry));
+    assert_eq!(click(&mut app, "Enter retry").as_ref(), Some(&retry));
+    app.finish(&retry, done("done", Vec::new()));
     click(&mut app, "Esc back");
     app.click(Click::WheelDown);
     assert_eq!(click(&mut app, "q quit"), Some(Request::Quit));

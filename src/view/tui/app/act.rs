@@ -6,8 +6,9 @@ use jiff::tz::TimeZone;
 use ratatui::crossterm::event::KeyCode;
 
 use super::{App, OPENED_MAX, Prompt, PromptKind, View};
+use crate::view::tui::about;
 use crate::view::tui::data::Subject;
-use crate::view::tui::dialog::Dialog;
+use crate::view::tui::dialog::Kind;
 use crate::view::tui::keys::KeyAction;
 use crate::view::tui::list::{List, ListRow};
 use crate::view::tui::page::OpenPage;
@@ -19,7 +20,7 @@ use crate::view::tui::wrap::Scroll;
 impl App {
     pub(super) fn act(&mut self, action: KeyAction, key: KeyCode) -> Option<Request> {
         if let Some(View::Page(page)) = self.opened.last_mut()
-            && page.act(action)
+            && (page.hold(action) || page.act(action))
         {
             return None;
         }
@@ -52,7 +53,8 @@ impl App {
             KeyAction::Period => {
                 let window = self.data.status.window.as_ref();
                 let zone = window.map_or(TimeZone::UTC, |window| window.time_zone().0);
-                self.dialog = Some(Dialog::Period(PeriodBox::new(zone, self.data.now)));
+                let period = PeriodBox::new(zone, self.data.now);
+                self.dialog = Some(Kind::Period(period).into());
             }
             KeyAction::Retry
             | KeyAction::RetryAll
@@ -78,6 +80,13 @@ impl App {
             change(list, &rows);
         }
         self.sync();
+    }
+
+    /// Moves in the page that is open.
+    pub(super) fn act_on_open_page(&mut self, action: KeyAction) {
+        if let Some(View::Page(page)) = self.opened.last_mut() {
+            page.act(action);
+        }
     }
 
     pub(super) fn step(&mut self, down: usize, up: usize) {
@@ -128,9 +137,18 @@ impl App {
                 return self.filter(filter);
             }
             Subject::EventsOf(device) => View::List(List::new(&EVENTS, device)),
-            Subject::UnusedScans => View::List(List::new(&UNUSED, "")),
+            Subject::UnusedScans => {
+                // Those of the last time may be settled.
+                self.data.forget_unused();
+                View::List(List::new(&UNUSED, ""))
+            }
             Subject::Search(text) => View::List(List::new(&FOUND, text)),
-            subject => View::Page(OpenPage::new(subject)),
+            subject => {
+                let mut page = OpenPage::new(subject);
+                let has_needs = !about::needs(&page.subject, &self.data).is_empty();
+                page.held = has_needs.then(Vec::new);
+                View::Page(page)
+            }
         };
         self.opened.truncate(OPENED_MAX - 1);
         self.opened.push(view);

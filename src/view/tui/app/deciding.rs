@@ -5,7 +5,7 @@ use crate::event::RejectedNumber;
 use crate::view::records::{DocumentView, RejectedView};
 use crate::view::tui::ask::Ask;
 use crate::view::tui::data::Subject;
-use crate::view::tui::dialog::Dialog;
+use crate::view::tui::dialog::{Dialog, Kind};
 use crate::view::tui::edit::Edit;
 use crate::view::tui::keys::KeyAction;
 use crate::view::tui::retry::Retry;
@@ -85,7 +85,7 @@ impl App {
             };
             let document = self.document_in(*number, "discarded");
             let document = document.ok_or("u is for a discarded document only")?;
-            return Ok(Dialog::Ask(Ask::undiscard(document, words)));
+            return Ok(Kind::Ask(Ask::undiscard(document, words)).into());
         }
         let documents: Vec<&DocumentView> = (subjects.iter())
             .filter_map(|subject| match subject {
@@ -121,16 +121,16 @@ impl App {
         documents: &[&DocumentView],
     ) -> Result<Dialog, &'static str> {
         match (action, documents) {
-            (KeyAction::Edit, [document]) => Ok(Dialog::Edit(Edit::new(document))),
+            (KeyAction::Edit, [document]) => Ok(Kind::Edit(Edit::new(document)).into()),
             (KeyAction::Edit, _) => {
                 Err("Only one document can be edited at a time: Esc removes the marks")
             }
             (KeyAction::Discard, documents) => {
-                Ok(Dialog::Ask(Ask::discard(documents, self.data.words)))
+                Ok(Kind::Ask(Ask::discard(documents, self.data.words)).into())
             }
             (_, documents) => {
                 let is_all = action == KeyAction::RetryAll;
-                Ok(Dialog::Retry(Retry::new(documents, is_all)))
+                Ok(Kind::Retry(Retry::new(documents, is_all)).into())
             }
         }
     }
@@ -146,19 +146,19 @@ impl App {
             KeyAction::Edit if readings.len() > 1 => {
                 Err("Only one reading can be corrected at a time: Esc removes the marks")
             }
-            KeyAction::Edit if first.whole => Ok(Dialog::Correct(Correct::new(first))),
+            KeyAction::Edit if first.whole => Ok(Kind::Correct(Correct::new(first)).into()),
             KeyAction::Edit => Err(
                 "The payload is too long or not text: correct it in a file, and run `stockrelay rejected resend NUMBER --payload-file FILE`",
             ),
             KeyAction::Discard => {
                 let newest = self.data.rejected.last();
                 let newest = newest.map_or(first.number, |newest| newest.number);
-                Ok(Dialog::Ask(Ask::dismiss(readings, newest, words)))
+                Ok(Kind::Ask(Ask::dismiss(readings, newest, words)).into())
             }
             KeyAction::RetryAll => Err(
                 "R is for documents. For rejected readings mark them with a, then press r to send them again, or d to dismiss them",
             ),
-            _ => Ok(Dialog::Ask(Ask::resend(readings, words))),
+            _ => Ok(Kind::Ask(Ask::resend(readings, words)).into()),
         }
     }
 }

@@ -32,6 +32,9 @@ pub enum Target {
 impl App {
     /// Handles the mouse. Returns a request for the caller to carry out.
     pub fn click(&mut self, click: Click) -> Option<Request> {
+        if self.is_too_small {
+            return None;
+        }
         let (column, row) = match click {
             Click::Left(column, row) => (column, row),
             Click::WheelUp => return self.turn_wheel(KeyCode::Up),

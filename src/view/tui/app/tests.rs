@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::Name;
 use crate::view::snapshot::{Device, Status};
-use crate::view::tui::data::Subject;
+use crate::view::tui::data::{Reply, Subject};
 
 fn status(names: &[&str]) -> Update {
     let device = |name: &&str| Device {
@@ -113,4 +113,75 @@ fn a_list_loads_more_rows_before_its_end_is_reached() {
     // There are no more: the list asks for no more.
     press(&mut app, "G");
     assert_eq!(app.list().unwrap().loads, 200);
+}
+
+/// The overview with these parked documents, by reason code, and rejected readings.
+fn overview(parked: &[(&str, u64)], rejected: u64) -> Update {
+    let mut status = Status::default();
+    let mut window = crate::view::snapshot::Window::default();
+    for (code, documents) in parked {
+        status.documents.parked += documents;
+        let by_code = &mut window.documents.parked_by_code;
+        by_code.insert((*code).to_owned(), *documents);
+    }
+    status.events.rejected_open = rejected;
+    status.window = Some(window);
+    Update::Gateway(Box::new(status), Vec::new())
+}
+
+fn selected_cell(app: &App) -> String {
+    app.selected_row().unwrap().cells[0].text.clone()
+}
+
+#[test]
+fn the_selection_of_the_overview_stays_on_its_task_while_counts_change_and_tasks_end() {
+    let mut app = App::new(Path::new("/run/x.sock"), Theme::default());
+    let now = Timestamp::UNIX_EPOCH;
+    app.update(overview(&[("a", 1), ("b", 1)], 1), now);
+    press(&mut app, "jj");
+    assert!(selected_cell(&app).contains("rejected reading"));
+    // Its count changes, and a task above it ends.
+    app.update(overview(&[("b", 3)], 2), now);
+    assert!(selected_cell(&app).starts_with("2 other rejected readings"));
+    // A task appears above it.
+    app.update(overview(&[("a", 1), ("b", 3), ("c", 1)], 2), now);
+    assert!(selected_cell(&app).contains("rejected reading"));
+    // It ends: the nearest task by its place is selected.
+    app.update(overview(&[("a", 1), ("b", 3), ("c", 1)], 0), now);
+    assert!(selected_cell(&app).contains("(c)"));
+    // Also the first task keeps the selection.
+    press(&mut app, "g");
+    app.update(overview(&[("0", 1), ("a", 1)], 0), now);
+    assert!(selected_cell(&app).contains("(a)"));
+}
+
+/// The answer to the need of an event's page: an event and its document.
+fn trace(id: &str) -> Update {
+    let reply = Reply::Trace(id.to_owned(), Box::default());
+    Update::Gateway(Box::default(), vec![reply])
+}
+
+#[test]
+fn keys_wait_for_the_first_answer_of_a_page() {
+    let mut app = app_with(&["a", "b"]);
+    let now = Timestamp::UNIX_EPOCH;
+    app.open(Subject::Event("e1".to_owned()));
+    for code in [KeyCode::End, KeyCode::Enter] {
+        assert_eq!(app.press(KeyEvent::from(code)), None);
+    }
+    let held = |app: &App| match app.opened.last() {
+        Some(View::Page(page)) => page.held.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(held(&app), Some(vec![KeyAction::Last, KeyAction::Open]));
+    // An answer that was on its way before does not have what the page needs.
+    app.update(status(&["a"]), now);
+    app.update(trace("e0"), now);
+    assert_eq!(held(&app), Some(vec![KeyAction::Last, KeyAction::Open]));
+    app.update(trace("e1"), now);
+    assert_eq!(held(&app), None, "the keys were handled");
+    // Esc and other keys do not wait.
+    app.open(Subject::Event("e2".to_owned()));
+    press(&mut app, "␛?");
+    assert!(app.opened.len() == 1 && app.help.is_some());
 }

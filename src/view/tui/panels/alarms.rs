@@ -29,6 +29,7 @@ pub static ALARMS: Spec = Spec {
     need: |_, _| None,
     empty: "No alarm is raised, and Odoo can be reached",
     wraps: true,
+    follows: true,
     reason: no_reason,
 };
 

@@ -34,6 +34,7 @@ pub static EVENTS: Spec = Spec {
     },
     empty: "None of the newest events of the gateway is from this device",
     wraps: false,
+    follows: true,
     reason: no_reason,
 };
 

@@ -37,6 +37,7 @@ pub static DEVICES: Spec = Spec {
     need: |_, _| None,
     empty: "No device has connected yet",
     wraps: false,
+    follows: true,
     reason: no_reason,
 };
 

@@ -27,6 +27,7 @@ pub static DOCUMENTS: Spec = Spec {
     need: |_, rows| Some(Need::Documents { rows }),
     empty: "No document is sealed yet",
     wraps: false,
+    follows: true,
     reason: no_reason,
 };
 

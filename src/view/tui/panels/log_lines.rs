@@ -40,5 +40,6 @@ pub static LOG: Spec = Spec {
     need: |_, _| Some(Need::Log),
     empty: "The daemon has logged nothing yet",
     wraps: false,
+    follows: true,
     reason: no_reason,
 };

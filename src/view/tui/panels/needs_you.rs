@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use super::alarms::{self, raised};
 use super::{ALARMS, PARKED, REJECTED, SCANNERS};
-use crate::view::answer::{Cause, Todo, answer, of_other_parked, of_reason};
+use crate::view::answer::{Cause, Todo, answer, cause_of_reading, of_other_parked, of_reason};
 use crate::view::headline::{ANONYMOUS, Mood};
+use crate::view::records::RejectedView;
 use crate::view::tui::data::{Data, Need, Subject};
 use crate::view::tui::list::{Cell, Column, ListRow, Spec};
 use crate::view::tui::parts::{AGO_WIDTH, ago_cell, no_reason};
@@ -30,13 +31,17 @@ pub static OVERVIEW: Spec = Spec {
     need: |_, _| Some(Need::Parked { rows: READS }),
     empty: "Nothing needs you",
     wraps: true,
+    follows: false,
     reason: no_reason,
 };
 
 /// The tasks of the answer. The parked documents that are loaded are counted by reason, also those
 /// that are older than the shift.
 fn todo(data: &Data) -> Vec<Todo> {
-    let all = answer(&data.status, data.now, data.words).todo;
+    let mut all = answer(&data.status, data.now, data.words).todo;
+    for todo in &mut all {
+        todo.since = todo.since.or_else(|| oldest_of(&todo.cause, data));
+    }
     let is_parked = |todo: &Todo| matches!(todo.cause, Cause::Parked(_));
     let Some(first) = all.iter().position(is_parked) else {
         return all;
@@ -50,6 +55,29 @@ fn todo(data: &Data) -> Vec<Todo> {
     };
     others.splice(first..first, parked);
     others
+}
+
+/// The time of the oldest reading or scan of a cause. `None`: it is not among what is loaded.
+fn oldest_of(cause: &Cause, data: &Data) -> Option<Timestamp> {
+    let window = data.status.window.as_ref().map(|window| window.since);
+    match cause {
+        // The readings of a cause are those of the window, the others are older.
+        Cause::Rejected(cause) => {
+            let is_of = |rejected: &&RejectedView| {
+                let is_older = window.is_none_or(|since| rejected.received < since);
+                let is_it = |cause: &str| !is_older && cause_of_reading(&rejected.code) == cause;
+                cause.map_or(is_older, is_it)
+            };
+            let rejected = data.oldest_rejected.iter().filter(is_of);
+            rejected.map(|rejected| rejected.received).min()
+        }
+        Cause::Scans => {
+            let scans = &data.unused.events;
+            let is_all = scans.len() as u64 == data.status.events.unused_scans;
+            scans.last().filter(|_| is_all).map(|scan| scan.received)
+        }
+        _ => None,
+    }
 }
 
 fn parked_by_reason(data: &Data) -> Vec<Todo> {
@@ -73,12 +101,14 @@ fn parked_by_reason(data: &Data) -> Vec<Todo> {
 }
 
 fn row(todo: Todo, data: &Data) -> ListRow {
+    // The counts in the text change; the row stays the same.
+    let key = format!("{:?}", todo.cause);
     let subject = match todo.cause {
         Cause::Link => Subject::Alarm(alarms::LINK.to_owned()),
         Cause::Journal => Subject::Panel(ALARMS, String::new()),
         Cause::Alarm(code) => Subject::Alarm(code),
         Cause::Parked(code) => Subject::Panel(PARKED, code.unwrap_or_default()),
-        Cause::Rejected => Subject::Panel(REJECTED, String::new()),
+        Cause::Rejected(_) => Subject::Panel(REJECTED, String::new()),
         Cause::Scans => Subject::UnusedScans,
     };
     let cells = vec![
@@ -87,7 +117,7 @@ fn row(todo: Todo, data: &Data) -> ListRow {
         data.words.t(todo.who.as_str()).into(),
         todo.what.into(),
     ];
-    let mut row = ListRow::new(Subject::Todo(todo.problem), cells);
+    let mut row = ListRow::new(Subject::Todo(key), cells);
     row.opens = Some(subject);
     row
 }

@@ -26,6 +26,7 @@ pub static ORDERS: Spec = Spec {
     need: |_, _| Some(Need::Orders),
     empty: "Odoo has no open order for this site, or the gateway has not read them yet",
     wraps: false,
+    follows: true,
     reason: no_reason,
 };
 

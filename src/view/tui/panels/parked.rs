@@ -26,6 +26,7 @@ pub static PARKED: Spec = Spec {
     need: |_, rows| Some(Need::Parked { rows }),
     empty: "No document is parked",
     wraps: false,
+    follows: true,
     reason: |data, subject| match subject {
         Subject::Document(number) => {
             let document = data.parked.iter().find(|it| it.number == *number)?;

@@ -35,6 +35,7 @@ pub static REJECTED: Spec = Spec {
     need: |_, rows| Some(Need::Rejected { rows }),
     empty: "No rejected reading waits for a person",
     wraps: false,
+    follows: true,
     reason: |data, subject| match subject {
         Subject::Rejected(number) => {
             let rejected = data.rejected.iter().find(|it| it.number == *number)?;

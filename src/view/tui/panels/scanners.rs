@@ -48,5 +48,6 @@ pub static SCANNERS: Spec = Spec {
     need: |_, _| None,
     empty: "The gateway has no source yet",
     wraps: false,
+    follows: true,
     reason: no_reason,
 };

@@ -37,6 +37,7 @@ pub static FOUND: Spec = Spec {
     },
     empty: "Type an order, picking, product, bin, lot, device, operator or reason",
     wraps: false,
+    follows: true,
     reason: no_reason,
 };
 

@@ -20,6 +20,7 @@ pub static CONFIG: Spec = Spec {
     need: |_, _| Some(Need::Config),
     empty: "The gateway has not answered with its configuration yet",
     wraps: false,
+    follows: true,
     reason: no_reason,
 };
 

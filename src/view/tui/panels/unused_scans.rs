@@ -21,6 +21,7 @@ pub static UNUSED: Spec = Spec {
     need: |_, rows| Some(Need::Unused { rows }),
     empty: "The newest events have no scan of a device without a flow",
     wraps: false,
+    follows: true,
     reason: no_reason,
 };
 
