@@ -278,24 +278,13 @@ pub fn astray_code(topic: &str, payload: &[u8]) -> RejectionCode {
     }
 }
 
-/// The words before the beginning of the device's topics in [`describe_astray`].
-const OWN_TOPICS: &str = ": use scan, event, state or config/reported below ";
-
 /// Describes that a device published to a topic of another device or site. `own`: the beginning of
 /// the topics of the device.
 #[must_use]
 pub fn describe_astray(topic: &str, device: &Name, own: &str) -> String {
-    format!("{topic:?} is not a topic that {device} may publish to{OWN_TOPICS}{own}")
-}
-
-/// Finds the topic that the device should have used, in a text of [`describe_astray`]. `None`: the
-/// text is another one, or the wrong topic names no channel.
-#[must_use]
-pub fn own_topic(message: &str) -> Option<String> {
-    let (wrong, own) = message.split_once(OWN_TOPICS)?;
-    let (topic, _) = wrong.strip_prefix('"')?.split_once('"')?;
-    let channel = Channel::named(topic.rsplit('/').next()?)?;
-    Some(format!("{own}{}", channel.name()))
+    format!(
+        "{topic:?} is not a topic that {device} may publish to: use scan, event, state or config/reported below {own}"
+    )
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ mod transaction;
 mod verify;
 mod writer;
 
-pub use inbox::{Accepted, AppendError, Inbox, Outcome, Request, Settled, Settlement};
+pub use inbox::{Accepted, AppendError, Inbox, Outcome, Request, Settled, Settlement, WrongScan};
 pub use index::{IndexBlock, IndexPart, SEGMENT_EVENTS_MAX, SegmentBuilder};
 
 pub use budget::DISK_RESERVE_BYTES;

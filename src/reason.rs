@@ -30,6 +30,8 @@ pub enum Answer {
 }
 
 impl Answer {
+    pub const ALL: [Self; 3] = [Self::Allow, Self::Backorder, Self::NoBackorder];
+
     /// The word that the control API, the commands and the journal have for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -16,8 +16,10 @@ const LINES_MAX: usize = 1_000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawCorrection<'a> {
-    by: Option<String>,
-    reason: Option<String>,
+    #[serde(borrow)]
+    by: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reason: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "given")]
     order: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -57,15 +59,26 @@ fn given<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<&'a RawVal
 
 /// Reads a correction; an error says which field is wrong, what was found and what is accepted.
 pub fn correction(text: &str) -> Result<Correction, String> {
+    if !text.trim_start().starts_with('{') {
+        return Err("the body is not a JSON object".to_owned());
+    }
     let raw: RawCorrection<'_> = serde_json::from_str(text)
         .map_err(|error| format!("the body is not understood: {error}"))?;
     let order = value(Field::Order, raw.order).map_err(|refusal| refusal.message)?;
     let lines = raw.lines.map_or(Ok(Vec::new()), lines)?;
     Ok(Correction {
-        by: raw.by,
-        reason: raw.reason,
+        by: raw.by.map(|by| own_text("by", by)).transpose()?,
+        reason: raw.reason.map(|it| own_text("reason", it)).transpose()?,
         order,
         lines,
+    })
+}
+
+/// Reads a field of the correction itself.
+fn own_text(name: &str, raw: &RawValue) -> Result<String, String> {
+    serde_json::from_str(raw.get()).map_err(|_| {
+        let found: String = raw.get().chars().take(40).collect();
+        format!("field {name}: found {found}; accepted is a text")
     })
 }
 
@@ -216,10 +229,18 @@ mod tests {
             (r#"{"order": 5}"#, "field order"),
             (r#"{"lines": [[1, 2, "P"]]}"#, "lines"),
             (&long, "field to"),
-            ("[]", "body"),
+            ("[]", "body is not a JSON object"),
+            (r#" ["anna", "why", null, []]"#, "body is not a JSON object"),
+            (r#"{"by": 5}"#, "field by: found 5; accepted is a text"),
+            (r#"{"reason": ["why"]}"#, "field reason"),
+            (r#"{"by": "a", "by": "b"}"#, "by"),
         ] {
             let error = correction(body).unwrap_err();
             assert!(error.contains(named), "{body}: {error}");
+            assert!(
+                !error.contains("Raw") && !error.contains("struct"),
+                "{body}: {error}"
+            );
             assert!(
                 !named.starts_with("line ") || !error.contains("column"),
                 "{body}: {error}"

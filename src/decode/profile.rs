@@ -366,6 +366,32 @@ pub enum Kind {
     Quantity,
 }
 
+impl Kind {
+    pub const ALL: [Self; 7] = [
+        Self::Product,
+        Self::Location,
+        Self::Package,
+        Self::Order,
+        Self::Lot,
+        Self::Operator,
+        Self::Quantity,
+    ];
+
+    /// The name in profiles and in the control API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Product => "product",
+            Self::Location => "location",
+            Self::Package => "package",
+            Self::Order => "order",
+            Self::Lot => "lot",
+            Self::Operator => "operator",
+            Self::Quantity => "quantity",
+        }
+    }
+}
+
 /// Whether the same code of one device counts again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -18,7 +18,7 @@ use super::fields::{Raw, quantity_under_another_name};
 use super::gs1::check_digit;
 use crate::channel::Reading;
 use crate::channel::identity::ReadingId;
-use crate::event::{Channel, Name, SourceKind, own_topic};
+use crate::event::{Channel, Name, SourceKind};
 use crate::reason::RejectionCode;
 
 /// Limit of the faults that one suggestion corrects.
@@ -32,7 +32,9 @@ const ITEM_NUMBER_LENGTHS: [usize; 4] = [8, 12, 13, 14];
 #[derive(Debug, Clone, Copy)]
 pub struct Faulty<'a> {
     pub code: RejectionCode,
-    pub message: &'a str,
+    /// The site, if the device itself published the reading to the gateway. `None`: the topics that
+    /// the device should use are unknown.
+    pub site: Option<&'a Name>,
     pub device: &'a Name,
     /// `None`: its topic named no channel.
     pub channel: Option<Channel>,
@@ -61,7 +63,7 @@ struct Change {
 #[must_use]
 pub fn suggest(faulty: &Faulty<'_>) -> Option<Suggestion> {
     match faulty.code {
-        RejectionCode::NotYourTopic => of_topic(faulty.message),
+        RejectionCode::NotYourTopic => of_topic(faulty),
         RejectionCode::UnknownProduct => {
             let change = correct_check_digit(std::str::from_utf8(faulty.payload).ok()?)?;
             Some(Suggestion {
@@ -78,10 +80,11 @@ pub fn suggest(faulty: &Faulty<'_>) -> Option<Suggestion> {
 }
 
 /// Suggests the device's own topic.
-fn of_topic(message: &str) -> Option<Suggestion> {
-    let topic = own_topic(message)?;
-    let text =
-        format!("let the device publish to {topic}; send this reading again to create its event");
+fn of_topic(faulty: &Faulty<'_>) -> Option<Suggestion> {
+    let (site, device, channel) = (faulty.site?, faulty.device, faulty.channel?.name());
+    let text = format!(
+        "let the device publish to stockrelay/v1/{site}/{device}/{channel}; send this reading again to create its event"
+    );
     Some(Suggestion {
         text,
         payload: None,

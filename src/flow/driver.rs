@@ -301,10 +301,7 @@ impl Driver {
             }
             return Ok(());
         }
-        let wrong: Vec<Seq> = (page.answers.iter())
-            .filter(|(_, ok, _)| !ok)
-            .map(|(scan, ..)| scan.seq)
-            .collect();
+        let wrong = commit::wrong_scans(&page.answers);
         self.wrong += wrong.len() as u64;
         // Without an event, the scan alone matters, and it is in the journal: answer before the
         // second commit.

@@ -234,6 +234,7 @@ numbered! {
     21 => SEARCH_SEGMENTS,
     22 => SEARCH_BLOCKS,
     23 => DOCUMENT_TERMS,
+    24 => WRONG_SCANS,
 }
 
 fn bad(why: String) -> BadRecord {

@@ -96,6 +96,14 @@ pub struct Settled {
     pub dropped: u64,
 }
 
+/// A stored scan that a flow answered with an error, and the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongScan {
+    pub seq: Seq,
+    /// The text that the device showed.
+    pub answer: String,
+}
+
 /// The requests to the writer. The writer replies after the durable commit.
 #[derive(Debug)]
 pub enum Request {
@@ -106,7 +114,7 @@ pub enum Request {
         /// Side values that the writer changes in the same commit.
         side_changes: Vec<SideChange>,
         /// Stored scans that a flow answered with an error.
-        wrong_scans: Vec<Seq>,
+        wrong_scans: Vec<WrongScan>,
         reply: Reply<Vec<Accepted>>,
     },
     /// Stores sealed documents; the writer gives them their numbers. `skipped` are events that need
@@ -155,7 +163,7 @@ pub enum Request {
     StoreSideValues {
         changes: Vec<SideChange>,
         /// Stored scans that a flow answered with an error.
-        wrong_scans: Vec<Seq>,
+        wrong_scans: Vec<WrongScan>,
         reply: Reply<()>,
     },
     /// Stores a part of a segment of the search index.
@@ -249,7 +257,7 @@ impl Inbox {
         &self,
         decoded: Vec<Result<Event, Rejection>>,
         side_changes: Vec<SideChange>,
-        wrong_scans: Vec<Seq>,
+        wrong_scans: Vec<WrongScan>,
     ) -> Result<Vec<Accepted>, AppendError> {
         self.request(|reply| Request::Append {
             lane: Lane::of(Origin::Gateway),
@@ -359,7 +367,7 @@ impl Inbox {
     pub async fn store_of_flow(
         &self,
         changes: Vec<SideChange>,
-        wrong_scans: Vec<Seq>,
+        wrong_scans: Vec<WrongScan>,
     ) -> Result<(), AppendError> {
         self.request(|reply| Request::StoreSideValues {
             changes,

@@ -311,12 +311,10 @@ impl Periods {
         Ok(())
     }
 
-    /// Counts scans that flows answered with an error.
-    pub fn add_wrong(&mut self, write: &Changing<'_>, seqs: &[Seq]) -> Result<(), Fatal> {
-        for seq in seqs {
-            let key = self.events.find(seq.get());
-            self.counts(write, key)?.wrong_scans += 1;
-        }
+    /// Counts a scan that a flow answered with an error.
+    pub fn add_wrong(&mut self, write: &Changing<'_>, seq: Seq) -> Result<(), Fatal> {
+        let key = self.events.find(seq.get());
+        self.counts(write, key)?.wrong_scans += 1;
         Ok(())
     }
 

@@ -69,7 +69,7 @@ pub(super) fn prepare(
 ) -> Result<Prepared, Fatal> {
     match meta(database, "format")? {
         None => create(database)?,
-        Some(format) if format == FORMAT => {}
+        Some(format) if format == FORMAT => make_missing_tables(database)?,
         Some(format) if format == FORMAT_2 => convert_format_2(database)?,
         Some(format) if format == FORMAT_1 => convert(database)?,
         Some(format) => {
@@ -161,7 +161,9 @@ fn create(database: &Database) -> Result<(), Fatal> {
     make_search_tables(&write)?;
     let mut meta = write.open_table(tables::META)?;
     meta.insert("format", FORMAT)?;
-    meta.insert(tables::TERMS_UPTO, stored::terms_upto_in(None).as_slice())?;
+    for upto in [tables::TERMS_UPTO, tables::LINE_TERMS_UPTO] {
+        meta.insert(upto, stored::terms_upto_in(None).as_slice())?;
+    }
     drop(meta);
     store(&write, first_head(), Room::default())?;
     write.commit()?;
@@ -212,7 +214,23 @@ fn make_search_tables(write: &WriteTransaction) -> Result<(), Fatal> {
     write.open_table(tables::SEARCH_SEGMENTS)?;
     write.open_table(tables::SEARCH_BLOCKS)?;
     write.open_table(tables::DOCUMENT_TERMS)?;
+    write.open_table(tables::WRONG_SCANS)?;
     Ok(())
+}
+
+/// Makes the tables that a journal of this format may lack, so that readers find them.
+fn make_missing_tables(database: &Database) -> Result<(), Fatal> {
+    let opened = database.begin_read()?.open_table(tables::WRONG_SCANS);
+    match opened.err() {
+        None => Ok(()),
+        Some(redb::TableError::TableDoesNotExist(_)) => {
+            let write = begin(database)?;
+            make_search_tables(&write)?;
+            write.commit()?;
+            Ok(())
+        }
+        Some(error) => Err(error.into()),
+    }
 }
 
 /// Creates the tables that a journal of an older version lacks.

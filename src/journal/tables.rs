@@ -39,6 +39,9 @@ pub const REJECTED_AUDIT: TableDefinition<u64, &[u8]> = TableDefinition::new("re
 /// Device → empty: every device that ever sent an event.
 pub const DEVICES: TableDefinition<&str, ()> = TableDefinition::new("devices");
 
+/// Raw scan that its flow answered with an error → the answer. The scan changed nothing.
+pub const WRONG_SCANS: TableDefinition<u64, &[u8]> = TableDefinition::new("wrong_scans");
+
 /// Device → bytes of its events; see `held.rs`.
 pub const HELD: TableDefinition<&str, u64> = TableDefinition::new("held");
 
@@ -72,7 +75,8 @@ pub const DOCUMENT_TERMS: TableDefinition<(u8, &str, u64), ()> =
 /// Key of a side value ([`Namespace`](super::Namespace)) → its bytes.
 pub const SIDE_VALUES: TableDefinition<&str, &[u8]> = TableDefinition::new("kept");
 /// `totals`, `rejected_bytes`, `rejected_dropped`, `rejected_dropped_upto`, `format` with the
-/// version of this layout, [`LOG`], [`ROOM`] and [`TERMS_UPTO`].
+/// version of this layout, [`LOG`], [`ROOM`], [`TERMS_UPTO`] and
+/// [`LINE_TERMS_UPTO`].
 pub const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 /// The key in [`META`] of the head of the log; see `log.rs`.
 pub const LOG: &str = "log";
@@ -81,6 +85,8 @@ pub const ROOM: &str = "room";
 
 /// The key in [`META`] of the last document whose terms are in [`DOCUMENT_TERMS`].
 pub const TERMS_UPTO: &str = "terms_upto";
+/// The same for the texts of lines of documents that replace another.
+pub const LINE_TERMS_UPTO: &str = "line_terms_upto";
 
 /// The value in [`EVENT_DOCUMENT`] of an event that needs no document. Document numbers start at 1.
 pub const NO_DOCUMENT: u64 = 0;

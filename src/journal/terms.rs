@@ -76,13 +76,16 @@ impl Kinds {
     }
 }
 
-/// The part of a document's progress that a text is from.
+/// The part of a document that a text is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DocumentTermKind {
     /// The name of the picking in Odoo.
     Picking,
     /// The reason code of a parked or discarded document.
     Reason,
+    /// A line, or the order. Only documents that replace another have these texts: the texts of
+    /// other documents are those of their events.
+    Line(TermKind),
 }
 
 /// A text without differences of case: each letter in upper case, and that in lower case.

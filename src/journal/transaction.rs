@@ -277,6 +277,7 @@ impl<'a> Transaction<'a> {
         };
         self.count(&progress, document, true)?;
         self.change_terms(number, None, Some(&progress))?;
+        self.add_line_terms(document)?;
         self.put_progress(number, None, &progress, &record)
     }
 

@@ -332,7 +332,7 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
             reply,
             ..
         } => {
-            transaction.count_wrong(&wrong_scans)?;
+            transaction.add_wrong(&wrong_scans)?;
             let accepted = transaction.append(&decoded)?;
             transaction.store_side_values(side_changes)?;
             answer(reply, accepted)
@@ -377,7 +377,7 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
             wrong_scans,
             reply,
         } => {
-            transaction.count_wrong(&wrong_scans)?;
+            transaction.add_wrong(&wrong_scans)?;
             answer(reply, transaction.store_side_values(changes)?)
         }
         Request::Index { part, reply } => answer(reply, transaction.index(&part)?),

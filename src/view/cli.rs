@@ -4,6 +4,7 @@ mod config_args;
 mod decisions;
 #[cfg(feature = "demo")]
 pub mod demo;
+mod events_args;
 mod find_args;
 mod fleet_args;
 mod setup_args;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use config_args::{ApplyArgs, CheckArgs, ConfigCommand, EncryptArgs, KeygenArgs, SignArgs};
 pub use decisions::{EditWord, ParkedCommand, RejectedCommand};
+pub use events_args::EventsArgs;
 pub use find_args::FindArgs;
 pub use fleet_args::{
     BrokerArgs, FleetArgs, FleetCommand, PushArgs, ResumeArgs, StopArgs, StopOptions, WatchArgs,
@@ -151,6 +153,8 @@ To find events by device, type or state, the gateway may have to read all of the
 Examples:
   stockrelay events --device pda-07 --state parked
   stockrelay events --after 4711 --limit 1000 --json
+  stockrelay events --device pda-07 --since 1h
+  stockrelay events --scans wrong         scans that their flow did not accept
   stockrelay events --follow
   stockrelay events --rejected            rejected readings instead of events")]
     Events(EventsArgs),
@@ -168,6 +172,7 @@ Names come first (each once), then documents, rejected readings and events, the 
 Examples:
   stockrelay find WH/OUT/00042
   stockrelay find LOC-A --kind location
+  stockrelay find 'event 4711'
   stockrelay find pda-07 --since 2026-11-30T06:00:00Z --kind event
   stockrelay find 4006381333931 --json | jq -r .id")]
     Find(FindArgs),
@@ -285,29 +290,6 @@ pub struct PageArgs {
     /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Debug, Clone, Args)]
-pub struct EventsArgs {
-    #[command(flatten)]
-    pub page: PageArgs,
-    /// Show only events of this device
-    #[arg(long, value_name = "NAME")]
-    pub device: Option<String>,
-    /// Show only events of this type: scan, transfer, pick, receive, count, scrap, return, pack,
-    /// ship, validate, undo
-    #[arg(long = "type", value_name = "TYPE")]
-    pub kind: Option<String>,
-    /// Show only events in this state: open, waiting, sending, posted, parked, discarded,
-    /// no-document
-    #[arg(long)]
-    pub state: Option<String>,
-    /// Show new events as they are stored (with --after: all after that number), until Ctrl-C
-    #[arg(long, conflicts_with = "limit")]
-    pub follow: bool,
-    /// List rejected readings instead of events
-    #[arg(long, conflicts_with_all = ["device", "kind", "state", "follow"])]
-    pub rejected: bool,
 }
 
 #[derive(Debug, Clone, Args)]

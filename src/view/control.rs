@@ -6,6 +6,7 @@
 //! the daemon reload its configuration, and `bundles` hands bundles to the agent.
 //! `docs/control-api.md` is the reference.
 
+mod body;
 mod bundles;
 mod configuration;
 mod decide;

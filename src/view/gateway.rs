@@ -143,14 +143,24 @@ impl Gateway {
     }
 
     /// An event with its state. `place`: its document.
-    pub(super) fn view_event(&self, recorded: &Recorded, place: &Place) -> EventView {
+    pub(super) fn view_event(
+        &self,
+        recorded: &Recorded,
+        place: &Place,
+    ) -> Result<EventView, JournalError> {
         let event = &recorded.event;
         let is_scan = matches!(event.action, Action::Scan { .. });
-        let is_unused = is_scan && !self.profiles.has_flow(&event.device);
-        EventView {
+        let wrong = if is_scan {
+            self.journal.wrong_scan(recorded.seq)?
+        } else {
+            None
+        };
+        let is_unused = is_scan && wrong.is_none() && !self.profiles.has_flow(&event.device);
+        Ok(EventView {
             unused: is_unused && !matches!(place, Place::In { .. }),
+            wrong,
             ..EventView::of(&self.site, recorded, place)
-        }
+        })
     }
 
     /// The shifts, and the time zone of the site.
@@ -174,7 +184,12 @@ impl Gateway {
         began
     }
 
-    fn window(&self, since: SinceWhen) -> Result<Window, JournalError> {
+    /// When the requested period began.
+    pub(super) fn time_of(&self, since: SinceWhen) -> Timestamp {
+        self.begin(since).0
+    }
+
+    fn begin(&self, since: SinceWhen) -> (Timestamp, Begin, TimeZone) {
         let (shifts, zone) = self.shifts_and_zone();
         let (requested, begin) = match since {
             SinceWhen::Time(time) => (time, Begin::Time),
@@ -185,6 +200,11 @@ impl Gateway {
             }
             SinceWhen::Day => (Shifts::default().began(clock::now(), &zone), Begin::Day),
         };
+        (requested, begin, zone)
+    }
+
+    fn window(&self, since: SinceWhen) -> Result<Window, JournalError> {
+        let (requested, begin, zone) = self.begin(since);
         Ok(Window {
             requested,
             begin,

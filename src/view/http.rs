@@ -5,6 +5,7 @@
 //! finish within [`DRAIN`].
 
 mod connections;
+mod early;
 
 use std::io;
 use std::net::IpAddr;
@@ -26,6 +27,7 @@ use tracing::{debug, warn};
 
 use crate::clock;
 use connections::{Connections, Slot, Watched};
+use early::Described;
 
 /// The limit of open connections of one listener.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -33,8 +35,8 @@ pub const CONNECTIONS_MAX: usize = 64;
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// The time after which a client that reads nothing of its answer is disconnected.
 const STUCK_MAX: Duration = Duration::from_secs(10);
-/// The buffer of a connection, in bytes.
-const BUFFER_BYTES_MAX: usize = 64 << 10;
+/// The buffer of a connection, in bytes: the longest URI that hyper reads, and some headers.
+const BUFFER_BYTES_MAX: usize = 72 << 10;
 /// The time that answers in progress may take at the end.
 const DRAIN: Duration = Duration::from_secs(2);
 /// The pause after a failed accept (mostly for lack of file descriptors), so that the loop does not
@@ -141,7 +143,10 @@ async fn connection(
         .keep_alive(false)
         .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(
-            TokioIo::new(Watched::new(stream, slot.activity.clone())),
+            TokioIo::new(Described::new(
+                Watched::new(stream, slot.activity.clone()),
+                slot.activity.clone(),
+            )),
             TowerToHyperService::new(router),
         );
     let mut serving = std::pin::pin!(serving);

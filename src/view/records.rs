@@ -61,6 +61,9 @@ pub struct EventView {
     /// A raw scan of a device that has no flow: it moved no stock.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unused: bool,
+    /// The answer of its flow to a raw scan that the flow did not accept: the scan moved no stock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrong: Option<String>,
     /// The fields of its type: product, quantity, from, to, ...
     #[serde(flatten)]
     pub what: Map<String, Value>,
@@ -157,6 +160,7 @@ impl EventView {
             document,
             odoo,
             unused: false,
+            wrong: None,
             what: list_fields(&event.action),
         }
     }

@@ -36,11 +36,19 @@ impl Default for Rights {
 pub struct MayNotDecide {
     pub user: String,
     pub group: String,
+    /// The machine has no group of this name.
+    pub is_group_missing: bool,
 }
 
 impl fmt::Display for MayNotDecide {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { user, group } = self;
+        let Self { user, group, .. } = self;
+        if self.is_group_missing {
+            return write!(
+                f,
+                "user {user} may not decide: the group {group}, whose members may, does not exist"
+            );
+        }
         write!(
             f,
             "user {user} is not in the group {group}, whose members may decide"
@@ -51,9 +59,14 @@ impl fmt::Display for MayNotDecide {
 impl MayNotDecide {
     #[must_use]
     pub fn remedy(&self) -> String {
-        let Self { user, group } = self;
+        let Self { user, group, .. } = self;
+        let create = if self.is_group_missing {
+            format!("creates the group with `groupadd --system {group}` and ")
+        } else {
+            String::new()
+        };
         format!(
-            "nothing was changed; an administrator lets {user} decide with `usermod -aG {group} {user}`"
+            "nothing was changed; an administrator {create}lets {user} decide with `usermod -aG {group} {user}`"
         )
     }
 }
@@ -67,25 +80,26 @@ impl Rights {
         }
     }
 
-    /// Describes that everyone who may open the socket may decide, if the group does not exist.
+    /// Describes that only root and the daemon's user may decide, if the group does not exist.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let is_missing = matches!(Group::from_name(&self.decide), Ok(None));
         is_missing.then(|| {
             format!(
-                "the group {} does not exist, so every user who may open the control socket may decide: install systemd/stockrelay.sysusers",
-                self.decide
+                "the group {} does not exist, so only root and the user {} may decide: install systemd/stockrelay.sysusers",
+                self.decide,
+                user_name(Some(geteuid().as_raw()))
             )
         })
     }
 
     /// Whether the user at the other end of the socket may decide: root, the daemon's user, and
-    /// members of the group; if the group does not exist, everyone. Reads the machine's database
-    /// of users: a blocking call.
+    /// members of the group. Reads the machine's database of users: a blocking call.
     pub fn check(&self, peer: Peer) -> Result<(), MayNotDecide> {
         let refused = || MayNotDecide {
             user: user_name(peer.uid),
             group: self.decide.clone(),
+            is_group_missing: false,
         };
         let uid = Uid::from_raw(peer.uid.ok_or_else(refused)?);
         if uid.is_root() || uid == geteuid() {
@@ -93,7 +107,12 @@ impl Rights {
         }
         let group = match Group::from_name(&self.decide) {
             Ok(Some(group)) => group.gid,
-            Ok(None) => return Ok(()),
+            Ok(None) => {
+                return Err(MayNotDecide {
+                    is_group_missing: true,
+                    ..refused()
+                });
+            }
             // The directory service does not answer: only root and the daemon's user may decide.
             Err(_) => return Err(refused()),
         };
@@ -180,9 +199,18 @@ mod tests {
     }
 
     #[test]
-    fn without_the_group_everyone_may_decide_and_the_daemon_says_so() {
+    fn without_the_group_only_root_and_the_daemon_may_decide() {
         let rights = Rights::of_group("stockrelay-no-such-group");
-        assert_eq!(rights.check(peer(NOBODY, NOBODY)), Ok(()));
+        assert_eq!(rights.check(peer(0, NOBODY)), Ok(()));
+        assert_eq!(rights.check(peer(geteuid().as_raw(), NOBODY)), Ok(()));
+        let refused = rights.check(peer(NOBODY, NOBODY)).unwrap_err();
+        assert!(refused.to_string().contains("does not exist"), "{refused}");
+        let remedy = refused.remedy();
+        let command = "groupadd --system stockrelay-no-such-group";
+        assert!(
+            remedy.contains(command) && remedy.contains("usermod"),
+            "{remedy}"
+        );
         let warning = rights.warning().unwrap();
         assert!(warning.contains("stockrelay-no-such-group"), "{warning}");
         assert_eq!(Rights::of_group("root").warning(), None);

@@ -6,6 +6,8 @@ mod floor;
 mod lists;
 mod metrics;
 mod rejected;
+mod requests;
+mod scans;
 mod search;
 mod several;
 mod window;
@@ -281,12 +283,8 @@ async fn the_status_is_the_contracts_and_adds_up() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_refused() {
+async fn a_bundle_that_is_too_large_is_refused() {
     let served = Served::start();
-    served.fill().await;
-    let body = json!({"reason": "x".repeat(100_000)});
-    let (status, _) = refused(served.post("/v1/parked/2/discard", body).await);
-    assert_eq!(status, 413);
     let body = json!("x".repeat(17 << 20));
     let (status, refusal) = refused(served.post("/v1/config/bundle", body).await);
     assert_eq!(status, 413);

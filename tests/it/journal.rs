@@ -3,6 +3,7 @@
 mod behind;
 mod documents;
 mod late;
+mod older;
 mod periods;
 mod rejected;
 mod settled;
@@ -62,13 +63,23 @@ pub fn as_format_2(write: &redb::WriteTransaction) {
     let meta: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("meta");
     let mut meta = write.open_table(meta).unwrap();
     meta.insert("format", b"2".as_slice()).unwrap();
+    meta.remove("terms_upto").unwrap();
+    meta.remove("line_terms_upto").unwrap();
     drop(meta);
-    for name in ["search_segments", "search_blocks", "document_terms"] {
-        let tables: Vec<_> = write.list_tables().unwrap().collect();
-        let mut tables = tables.into_iter();
-        let table = tables.find(|table| redb::TableHandle::name(table) == name);
-        assert!(write.delete_table(table.unwrap()).unwrap());
-    }
+    let tables = [
+        "search_segments",
+        "search_blocks",
+        "document_terms",
+        "wrong_scans",
+    ];
+    tables.map(|name| delete_table(write, name));
+}
+
+fn delete_table(write: &redb::WriteTransaction, name: &str) {
+    let tables: Vec<_> = write.list_tables().unwrap().collect();
+    let mut tables = tables.into_iter();
+    let table = tables.find(|table| redb::TableHandle::name(table) == name);
+    assert!(write.delete_table(table.unwrap()).unwrap());
 }
 
 async fn close(journal: Journal, writer: WriterHandle) {

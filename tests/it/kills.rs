@@ -9,6 +9,7 @@
 
 mod device;
 mod gateway;
+mod index;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Driver, Stop};
-use crate::event::{Event, Name, Rejection, Seq};
+use crate::event::{Event, Name, Recorded, Rejection};
 use crate::flow::state::State;
 use crate::flow::stored;
-use crate::journal::{AppendError, Namespace, SideChange};
+use crate::journal::{AppendError, Namespace, SideChange, WrongScan};
 
 /// Pause between attempts to write to a full journal.
 const FULL_WAIT: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ impl Driver {
     /// one commit. Then adds the events to what `capture` knows about orders.
     pub(super) async fn commit(
         &mut self,
-        (events, rejections, wrong): (Vec<Event>, Vec<Rejection>, Vec<Seq>),
+        (events, rejections, wrong): (Vec<Event>, Vec<Rejection>, Vec<WrongScan>),
         states: &BTreeMap<Name, State>,
     ) -> Result<(), Stop> {
         let judged: Vec<_> = events
@@ -53,7 +53,7 @@ impl Driver {
     /// Writes changes, wrong scans and the cursor into the journal.
     pub(super) async fn store(
         &mut self,
-        (mut changes, wrong): (Vec<SideChange>, Vec<Seq>),
+        (mut changes, wrong): (Vec<SideChange>, Vec<WrongScan>),
     ) -> Result<(), Stop> {
         changes.push(self.cursor_change());
         loop {
@@ -75,6 +75,17 @@ impl Driver {
         let cursor = self.cursor.to_string().into_bytes();
         (Namespace::FlowCursor.only_key(), Some(cursor))
     }
+}
+
+/// The scans that flows answered with an error. `answers`: each with whether it was accepted.
+pub(super) fn wrong_scans(answers: &[(Recorded, bool, String)]) -> Vec<WrongScan> {
+    let wrong = answers.iter().filter(|(_, is_accepted, _)| !is_accepted);
+    wrong
+        .map(|(scan, _, text)| WrongScan {
+            seq: scan.seq,
+            answer: text.clone(),
+        })
+        .collect()
 }
 
 /// The changes that store the states of devices.

@@ -1,4 +1,4 @@
-//! Finds documents by number, key, picking and reason, and rejected readings by their texts.
+//! Finds documents by number, key, picking, reason and changed lines, and rejected readings by their texts.
 
 use std::collections::BTreeMap;
 
@@ -26,12 +26,16 @@ pub struct DocumentsFound {
     pub pickings: Vec<(String, DocumentNumber)>,
     /// The reason codes that match, in the same form.
     pub reasons: Vec<(String, DocumentNumber)>,
+    /// Documents that replace another and have the text in a line, or as their order, with the
+    /// kind of the text. A document may come several times.
+    pub lines: Vec<(TermKind, DocumentNumber)>,
     /// There are more.
     pub is_cut: bool,
 }
 
 impl Journal {
-    /// Finds the documents up to this number whose number, key, picking or reason matches.
+    /// Finds the documents up to this number whose number, key, picking or reason matches, and those
+    /// that replace another and have a matching text in a line.
     pub fn find_documents(
         &self,
         needle: &Needle,
@@ -54,25 +58,32 @@ impl Journal {
         upto: DocumentNumber,
     ) -> Result<DocumentsFound, JournalError> {
         let mut found = DocumentsFound::default();
+        let lines = TermKind::ALL.into_iter();
+        let lines = lines.filter(|kind| needle.kinds().has(*kind));
         let kinds = [DocumentTermKind::Picking, DocumentTermKind::Reason];
-        for kind in kinds {
+        for kind in kinds.into_iter().chain(lines.map(DocumentTermKind::Line)) {
             let mut names: BTreeMap<String, DocumentNumber> = BTreeMap::new();
             self.alarm.look(|| {
                 let terms = self.read()?.open_table(tables::DOCUMENT_TERMS)?;
-                let kind = stored::document_term_number(kind);
-                for entry in terms.range((kind, needle.folded(), 0)..)? {
+                let stored_kind = stored::document_term_number(kind);
+                for entry in terms.range((stored_kind, needle.folded(), 0)..)? {
                     let (key, ()) = (entry?.0, ());
                     let (of, text, number) = key.value();
-                    let is_over = of != kind || !text.starts_with(needle.folded());
+                    let is_over = of != stored_kind || !text.starts_with(needle.folded());
                     if is_over || !needle.matches_text(text) {
                         break;
                     }
-                    if found.numbers.len() == DOCUMENTS_FOUND_MAX {
+                    if found.numbers.len() + found.lines.len() >= DOCUMENTS_FOUND_MAX {
                         found.is_cut = true;
                         break;
                     }
                     let number = DocumentNumber::new(number);
-                    if number <= upto {
+                    if number > upto {
+                        continue;
+                    }
+                    if let DocumentTermKind::Line(kind) = kind {
+                        found.lines.push((kind, number));
+                    } else {
                         found.numbers.push(number);
                         let newest = names.entry(text.to_owned()).or_default();
                         *newest = number.max(*newest);
@@ -85,6 +96,7 @@ impl Journal {
             match kind {
                 DocumentTermKind::Picking => found.pickings = names,
                 DocumentTermKind::Reason => found.reasons = names,
+                DocumentTermKind::Line(_) => {}
             }
         }
         Ok(found)

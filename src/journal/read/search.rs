@@ -9,8 +9,11 @@
 //! - **Any other state but open**: the table from event to document, which is small, and then only
 //!   the events that match.
 //! - **Open**: the events after the newest one up to which all events are settled.
+//! - **Scans that flows answered with an error**: the table of these scans.
+//! - **A time**: only events that were received after the period before it.
 //! - **No state**: each event. An event that does not match is not copied.
 
+use jiff::Timestamp;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 
 use super::super::damage::JournalError;
@@ -32,6 +35,12 @@ pub struct EventFilter {
     pub device: Option<Name>,
     pub event_type: Option<&'static EventType>,
     pub state: Option<EventState>,
+    /// Only scans that their flows answered with an error.
+    pub is_wrong: bool,
+    /// Only events that were done at or after `since` and before `until`. No event was done after
+    /// its receipt: if the clock of its device says so, the time of its receipt counts.
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
 }
 
 /// The state of an event.
@@ -71,6 +80,8 @@ enum Records {
     Documents(EventState),
     /// The events of all documents in a state.
     Listed(Listed),
+    /// The table of scans that flows answered with an error.
+    Wrong,
 }
 
 #[derive(Debug)]
@@ -96,6 +107,14 @@ impl Journal {
             search.end(newest);
             return Ok(search);
         }
+        if let Some(since) = search.filter.since.filter(|_| after == Seq::ZERO) {
+            search.position = self.received_before(since)?;
+        }
+        let after = search.position;
+        if search.filter.is_wrong {
+            search.records = Records::Wrong;
+            return Ok(search);
+        }
         match search.filter.state {
             None => {}
             Some(EventState::Open) => search.position = after.max(self.totals().settled),
@@ -106,6 +125,18 @@ impl Journal {
             }
         }
         Ok(search)
+    }
+
+    /// The answer of a flow to a scan, if the answer was an error. `None`: the flow accepted the
+    /// scan, or no flow uses it.
+    pub fn wrong_scan(&self, seq: Seq) -> Result<Option<String>, JournalError> {
+        self.alarm.look(|| {
+            let table = self.read()?.open_table(tables::WRONG_SCANS)?;
+            let answer = table.get(seq.get())?;
+            let answer =
+                answer.map(|bytes| stored::wrong_scan_out(bytes.value()).map(str::to_owned));
+            Ok(answer.transpose()?)
+        })
     }
 
     /// Whether no stored event matches the filter, without a search. Returns the newest event.
@@ -173,7 +204,7 @@ impl Search<'_> {
         match &self.records {
             _ if self.is_over => 0,
             Records::Listed(listed) => listed.seqs.len() as u64,
-            Records::Events | Records::Documents(_) => {
+            Records::Events | Records::Documents(_) | Records::Wrong => {
                 let newest = self.journal.totals().last_seq.get();
                 newest.saturating_sub(self.position.get())
             }
@@ -200,6 +231,7 @@ impl Search<'_> {
                 Records::Events => self.read_events(&tables, limit),
                 Records::Documents(state) => self.read_documents(&tables, state, limit),
                 Records::Listed(_) => self.read_listed(&tables, limit),
+                Records::Wrong => self.read_wrong(&tables, limit),
             }
         })
     }
@@ -280,6 +312,28 @@ impl Search<'_> {
         Ok(found)
     }
 
+    fn read_wrong(
+        &mut self,
+        tables: &Tables,
+        limit: usize,
+    ) -> Result<Vec<FoundEvent>, JournalError> {
+        let mut found = Vec::new();
+        let mut rows = (tables.wrong_scans).range(self.position.next().get()..)?;
+        for _ in 0..PART_RECORDS {
+            let Some(row) = rows.next().transpose()? else {
+                self.end(tables.newest()?);
+                break;
+            };
+            if found.len() == limit {
+                break;
+            }
+            let seq = Seq::new(row.0.value());
+            found.extend(self.find(tables, seq)?);
+            self.advance(seq);
+        }
+        Ok(found)
+    }
+
     fn advance(&mut self, seq: Seq) {
         self.position = seq;
         self.searched += 1;
@@ -308,6 +362,11 @@ impl Search<'_> {
             }
         }
         let event = stored::event_out(bytes)?;
+        let done = event.at.min(event.received);
+        let (since, until) = (self.filter.since, self.filter.until);
+        if since.is_some_and(|since| done < since) || until.is_some_and(|until| done >= until) {
+            return Ok(None);
+        }
         let number = tables.event_document.get(seq.get())?;
         Ok(Some(FoundEvent {
             recorded: Recorded { seq, event },
@@ -322,6 +381,7 @@ impl Tables {
             events: read.open_table(tables::EVENTS)?,
             event_document: read.open_table(tables::EVENT_DOCUMENT)?,
             by_state: read.open_table(tables::BY_STATE)?,
+            wrong_scans: read.open_table(tables::WRONG_SCANS)?,
         })
     }
 
@@ -337,6 +397,7 @@ struct Tables {
     events: ReadOnlyTable<u64, tables::Bytes>,
     event_document: ReadOnlyTable<u64, u64>,
     by_state: ReadOnlyTable<(u8, u64), ()>,
+    wrong_scans: ReadOnlyTable<u64, tables::Bytes>,
 }
 
 /// Finds out which documents are in a state. Consecutive events are mostly in a few documents.

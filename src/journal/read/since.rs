@@ -7,6 +7,7 @@ use super::super::damage::JournalError;
 use super::super::period_counts::{OUTSIDE, begin_of, key_of};
 use super::super::{PeriodCounts, stored, tables};
 use super::Journal;
+use crate::event::Seq;
 
 /// What was received since a time, by its state now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,28 @@ impl Journal {
                 from: begin.max(complete_from),
                 counts,
             })
+        })
+    }
+
+    /// The newest event that was certainly received before a time. 0: perhaps none was.
+    pub(super) fn received_before(&self, time: Timestamp) -> Result<Seq, JournalError> {
+        let newest = self.totals().last_seq;
+        self.alarm.look(|| {
+            let table = self.read()?.open_table(tables::PERIODS)?;
+            let outside = table.get(OUTSIDE)?;
+            let outside = outside.map(|bytes| stored::period_out(bytes.value()));
+            let counted_from_us = outside.transpose()?.map_or(0, |it| it.complete_from_us);
+            let key = key_of(time);
+            if begin_of(key).as_microsecond() < counted_from_us {
+                return Ok(Seq::ZERO);
+            }
+            // If the clock was set back, a later period may begin with an earlier event.
+            let mut first = None;
+            for entry in table.range(key..)? {
+                let period = stored::period_out(entry?.1.value())?;
+                first = first.into_iter().chain(period.first_seqs).min();
+            }
+            Ok(first.map_or(newest, |first| Seq::new(first.saturating_sub(1))))
         })
     }
 

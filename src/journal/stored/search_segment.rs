@@ -109,8 +109,12 @@ pub fn document_term_number(kind: DocumentTermKind) -> u8 {
     match kind {
         DocumentTermKind::Picking => 1,
         DocumentTermKind::Reason => 2,
+        DocumentTermKind::Line(kind) => LINE_KINDS + term_kind_number(kind),
     }
 }
+
+/// The texts of lines have the numbers after this one.
+const LINE_KINDS: u8 = 16;
 
 /// The number of the last document whose terms are in the table. `None`: the terms of all documents
 /// are.
@@ -379,6 +383,9 @@ mod tests {
             assert_eq!(term_kind(term_kind_number(kind)), Ok(kind));
         }
         assert!(term_kind(0).is_err() && term_kind(10).is_err());
+        let picking = document_term_number(DocumentTermKind::Picking);
+        let product = document_term_number(DocumentTermKind::Line(TermKind::Product));
+        assert_eq!((picking, product), (1, 21));
     }
 
     #[test]

@@ -2,17 +2,20 @@
 //! documents.
 //!
 //! The terms of a document (its picking, and its reason while it is parked or discarded) change
-//! with its progress, in the same transaction. So they are always complete, except while the
-//! documents of an older version are added.
+//! with its progress, in the same transaction. A document that replaces another has the texts of
+//! its lines as terms, too, because they are not those of its events. So the terms are always
+//! complete, except while the documents of an older version are added.
+
+use std::collections::BTreeSet;
 
 use redb::ReadableTable as _;
 
 use super::Transaction;
-use crate::document::{DocumentNumber, Progress, State};
+use crate::document::{Document, DocumentNumber, Line, Progress, State};
 use crate::event::Seq;
 use crate::journal::index::IndexPart;
 use crate::journal::stored::{self, SegmentHead};
-use crate::journal::terms::{DocumentTermKind, fold};
+use crate::journal::terms::{DocumentTermKind, TermKind, fold};
 use crate::journal::{Fatal, tables};
 
 /// Limit of the documents of an older version whose terms one request adds.
@@ -26,14 +29,44 @@ fn terms(progress: &Progress) -> impl Iterator<Item = (u8, String)> {
     let is_refused = matches!(progress.state, State::Parked | State::Discarded);
     let reason = progress.reason.as_ref().filter(|_| is_refused);
     let reason = reason.map(|reason| reason.code.to_string());
-    let term = |kind, text: &str| {
-        let mut folded = fold(text);
-        folded.truncate(folded.floor_char_boundary(DOCUMENT_TERM_BYTES_MAX));
-        (stored::document_term_number(kind), folded)
-    };
     let picking = picking.map(|name| term(DocumentTermKind::Picking, name));
     let reason = reason.map(|code| term(DocumentTermKind::Reason, &code));
     [picking, reason].into_iter().flatten()
+}
+
+/// The texts of the lines of a document that replaces another, and its order, as stored.
+fn line_terms(document: &Document) -> BTreeSet<(u8, String)> {
+    if document.corrects.is_none() {
+        return BTreeSet::new();
+    }
+    let order = document.purpose.order();
+    let order = order.map(|order| (TermKind::Order, order));
+    let of_line = |line: &'_ Line| {
+        let goods = &line.goods;
+        let texts = [
+            (TermKind::Product, Some(&goods.product)),
+            (TermKind::Location, goods.from.as_ref()),
+            (TermKind::Location, goods.to.as_ref()),
+            (TermKind::Lot, goods.lot.as_ref()),
+            (TermKind::Package, goods.package.as_ref()),
+        ];
+        let texts = texts.into_iter();
+        let texts = texts.filter_map(|(kind, text)| Some((kind, text?.clone())));
+        texts.collect::<Vec<_>>()
+    };
+    let lines = document.lines.iter().flat_map(of_line);
+    let order = order.map(|(kind, text)| (kind, text.to_owned()));
+    let texts = order.into_iter().chain(lines);
+    let texts = texts.filter(|(_, text)| !text.is_empty());
+    texts
+        .map(|(kind, text)| term(DocumentTermKind::Line(kind), &text))
+        .collect()
+}
+
+fn term(kind: DocumentTermKind, text: &str) -> (u8, String) {
+    let mut folded = fold(text);
+    folded.truncate(folded.floor_char_boundary(DOCUMENT_TERM_BYTES_MAX));
+    (stored::document_term_number(kind), folded)
 }
 
 impl Transaction<'_> {
@@ -145,9 +178,63 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Adds the texts of the lines of a document that replaces another.
+    pub(super) fn add_line_terms(&mut self, document: &Document) -> Result<(), Fatal> {
+        let terms = line_terms(document);
+        if terms.is_empty() {
+            return Ok(());
+        }
+        let mut table = self.write.open_table(tables::DOCUMENT_TERMS)?;
+        for (kind, text) in &terms {
+            table.insert((*kind, text.as_str(), document.number.get()), ())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove_line_terms(&mut self, document: &Document) -> Result<(), Fatal> {
+        let terms = line_terms(document);
+        if terms.is_empty() {
+            return Ok(());
+        }
+        let mut table = self.write.open_table(tables::DOCUMENT_TERMS)?;
+        for (kind, text) in &terms {
+            table.remove((*kind, text.as_str(), document.number.get()))?;
+        }
+        Ok(())
+    }
+
     /// Adds the terms of documents that an older version stored, a part in each call. Returns
     /// whether there are more.
     pub fn add_old_terms(&mut self) -> Result<bool, Fatal> {
+        Ok(self.add_old_terms_of_progress()? || self.add_old_line_terms()?)
+    }
+
+    fn add_old_line_terms(&mut self) -> Result<bool, Fatal> {
+        let mut meta = self.write.open_table(tables::META)?;
+        let upto = meta
+            .get(tables::LINE_TERMS_UPTO)?
+            .map(|upto| upto.value().to_vec());
+        let Some(from) = stored::terms_upto_out(upto.as_deref())? else {
+            return Ok(false);
+        };
+        let mut found = Vec::new();
+        let documents = self.write.open_table(tables::DOCUMENTS)?;
+        for entry in documents.range(from.next().get()..)?.take(DOCUMENTS_MAX) {
+            let (number, bytes) = entry?;
+            let number = DocumentNumber::new(number.value());
+            found.push(stored::document_out(number, bytes.value())?);
+        }
+        drop(documents);
+        for document in &found {
+            self.add_line_terms(document)?;
+        }
+        let upto = found.last().map(|document| document.number);
+        let stored = stored::terms_upto_in(upto);
+        meta.insert(tables::LINE_TERMS_UPTO, stored.as_slice())?;
+        Ok(upto.is_some())
+    }
+
+    fn add_old_terms_of_progress(&mut self) -> Result<bool, Fatal> {
         let mut meta = self.write.open_table(tables::META)?;
         let upto = meta
             .get(tables::TERMS_UPTO)?

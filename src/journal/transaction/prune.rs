@@ -69,6 +69,7 @@ impl Transaction<'_> {
         // segment first.
         while events.iter().any(|seq| *seq > self.ids.flushed_seq()) && self.flush_ids()? {}
         let mut repeats = self.write.open_table(tables::REPEATS)?;
+        let mut wrong_scans = self.write.open_table(tables::WRONG_SCANS)?;
         for seq in &events {
             let seq = seq.get();
             if let Some(bytes) = self.events.remove(seq)? {
@@ -77,8 +78,9 @@ impl Transaction<'_> {
             }
             self.event_document.remove(seq)?;
             repeats.remove(seq)?;
+            wrong_scans.remove(seq)?;
         }
-        drop(repeats);
+        drop((repeats, wrong_scans));
         let count = events.len() as u64;
         self.prune_index(&mut events)?;
         if count == 0 || begun.elapsed() < PRUNE_TIME_MAX {
@@ -165,6 +167,8 @@ impl Transaction<'_> {
         let mut documents = self.write.open_table(tables::DOCUMENTS)?;
         if let Some(bytes) = documents.remove(number.get())? {
             let document = stored::document_out(number, bytes.value())?;
+            drop(bytes);
+            self.remove_line_terms(&document)?;
             self.write
                 .open_table(tables::DOCUMENT_KEYS)?
                 .remove(document.key.0)?;

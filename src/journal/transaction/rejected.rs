@@ -8,9 +8,9 @@ use super::Transaction;
 use crate::event::{Event, RejectedNumber, Rejection, Seq, SourceKind};
 use crate::journal::changes::Changing;
 use crate::journal::ids;
-use crate::journal::inbox::{Accepted, Outcome, Settled, Settlement};
+use crate::journal::inbox::{Accepted, Outcome, Settled, Settlement, WrongScan};
 use crate::journal::rejected::{AUDIT_OF_SCANS, Rejections, STORED_BEFORE};
-use crate::journal::{AuditRecord, Fatal, stored};
+use crate::journal::{AuditRecord, Fatal, stored, tables};
 use crate::reason::RejectionCode;
 
 /// The state of a reading that was sent again.
@@ -96,9 +96,18 @@ impl Transaction<'_> {
         self.periods.add_unused(self.write, scans)
     }
 
-    /// Counts scans that flows answered with an error.
-    pub fn count_wrong(&mut self, scans: &[Seq]) -> Result<(), Fatal> {
-        self.periods.add_wrong(self.write, scans)
+    /// Counts and lists scans that flows answered with an error.
+    pub fn add_wrong(&mut self, scans: &[WrongScan]) -> Result<(), Fatal> {
+        if scans.is_empty() {
+            return Ok(());
+        }
+        let mut table = self.write.open_table(tables::WRONG_SCANS)?;
+        for scan in scans {
+            self.periods.add_wrong(self.write, scan.seq)?;
+            let answer = stored::wrong_scan_in(&scan.answer)?;
+            table.insert(scan.seq.get(), answer.as_slice())?;
+        }
+        Ok(())
     }
 
     /// Dismisses the unused scans by the decision of a person. Returns their count.

@@ -48,7 +48,7 @@ fn judge(view: Option<&[String]>, decide: Option<&[String]>) -> Vec<Finding> {
     let of_decide = match decide {
         None => Finding::warn(
             format!(
-                "the group {DECIDE_GROUP} does not exist: everyone who can open the control socket can also retry, edit and discard documents"
+                "the group {DECIDE_GROUP} does not exist: only root and the daemon's user can retry, edit and discard documents"
             ),
             INSTALL,
         ),
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert!(found[0].what.contains("only root"), "{}", found[0]);
         assert!(
-            found[1].what.contains("everyone who can open"),
+            found[1].what.ends_with("retry, edit and discard documents"),
             "{}",
             found[1]
         );

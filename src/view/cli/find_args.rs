@@ -10,7 +10,8 @@ pub struct FindArgs {
     /// picking, reason, document, rejected, event
     #[arg(long)]
     pub kind: Option<String>,
-    /// Show only what was done at or after this time, such as 2026-11-30T06:00:00Z
+    /// Show only what was done since then: a time with its offset, how long ago (1h, 90m), shift or
+    /// day
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
     /// Show at most N

@@ -61,10 +61,19 @@ fn write_results(
             hit.id.clone(),
             time(hit.at),
             hit.state.clone().unwrap_or_default(),
-            hit.title.clone(),
+            describe(hit),
         ]);
     }
     table.write(&mut &mut *out, headings)
+}
+
+/// The title of a result, and why its scan moved no stock.
+fn describe(hit: &Hit) -> String {
+    match &hit.wrong {
+        Some(answer) => format!("{} (not accepted: {answer})", hit.title),
+        None if hit.unused => format!("{} (its device has no flow)", hit.title),
+        None => hit.title.clone(),
+    }
 }
 
 /// Writes to standard error how many results there are, and how to continue.

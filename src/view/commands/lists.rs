@@ -41,6 +41,9 @@ pub async fn events(client: &Client, args: &EventsArgs, out: &mut dyn Write) -> 
             ("device", args.device.clone()),
             ("type", args.kind.clone()),
             ("state", args.state.clone()),
+            ("scans", args.scans.clone()),
+            ("since", args.since.clone()),
+            ("until", args.until.clone()),
         ];
         let path = path("/v1/events", &borrow(&parameters));
         let page: Option<EventPage> = pages.fetch(&path).await?;
@@ -87,12 +90,22 @@ fn write_events(
             event.device.clone(),
             event.id.clone(),
             event.kind.clone(),
-            append_flags(event.describe(Words::ENGLISH), &event.flags),
+            append_flags(describe(event), &event.flags),
             name_for_people(&event.state),
             event.odoo.clone().unwrap_or_default(),
         ]);
     }
     table.write(&mut &mut *out, headings)
+}
+
+/// Describes an event, and why its scan moved no stock.
+fn describe(event: &EventView) -> String {
+    let what = event.describe(Words::ENGLISH);
+    match &event.wrong {
+        Some(answer) => format!("{what} (not accepted: {answer})"),
+        None if event.unused => format!("{what} (its device has no flow)"),
+        None => what,
+    }
 }
 
 /// The state as commands name it: with hyphens, as all their codes. The API has `no_document`.

@@ -29,7 +29,7 @@ pub async fn offer(
     let bytes = body.map_err(|rejection| {
         let error = match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => "the bundle has more than 16 MiB".to_owned(),
-            _ => rejection.body_text(),
+            _ => "the bundle did not arrive completely".to_owned(),
         };
         let remedy =
             "send a bundle of at most 16 MiB; leave files out, or split it by site or group";
@@ -76,6 +76,13 @@ pub async fn history(State(gateway): State<Gateway>) -> Result<Json<ConfigHistor
 }
 
 fn reception(gateway: &Gateway) -> Result<&Reception, Problem> {
+    if gateway.reloads.is_none() {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "the demonstration has no configuration file, so it takes no bundles",
+            "start the gateway with `stockrelay run` and a configuration file to try bundles",
+        ));
+    }
     gateway.reception.as_ref().ok_or_else(|| {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,

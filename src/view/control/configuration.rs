@@ -23,6 +23,13 @@ pub async fn effective(State(gateway): State<Gateway>) -> Json<EffectiveView> {
 
 /// `POST /v1/config/reload`
 pub async fn reload(State(gateway): State<Gateway>) -> Result<Json<Reloaded>, Problem> {
+    let Some(reloads) = gateway.reloads.as_ref() else {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "the demonstration has no configuration file, so there is nothing to reload",
+            "start the gateway with `stockrelay run` and a configuration file to reload one",
+        ));
+    };
     let stopping = || {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -30,7 +37,6 @@ pub async fn reload(State(gateway): State<Gateway>) -> Result<Json<Reloaded>, Pr
             "send the request again when the daemon has started",
         )
     };
-    let reloads = gateway.reloads.as_ref().ok_or_else(stopping)?;
     match reloads.request().await {
         Ok(Ok(reloaded)) => Ok(Json(reloaded)),
         Ok(Err(error)) => Err(error.into()),

@@ -3,17 +3,15 @@
 //! The decision goes through the journal's inbox like every other change, with its audit record,
 //! and takes effect only if the document is still parked. Corrections are in `edit`.
 
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use serde::Deserialize;
 
+use super::body::{Fields, RawBody, read_bytes};
 use super::problem::Problem;
 use super::query::{Id, shorten};
 use super::read::{detail, find_document};
-use super::{Gateway, reading};
+use super::{BODY_BYTES_MAX, Gateway, reading};
 use crate::clock;
 use crate::document::{self, DocumentNumber, Progress, Reason, answer};
 use crate::journal::{Change, Entry};
@@ -26,10 +24,12 @@ use crate::view::rights::user_name;
 const BY_CHARS_MAX: usize = 64;
 const REASON_CHARS_MAX: usize = 500;
 
+const RETRY: &str = r#"send nothing, or {"reason": "TEXT", "with": "allow"}"#;
+const DISCARD: &str = r#"send {"reason": "TEXT"}"#;
+
 /// The body of a decision. The user at the other end of the socket decides; `by` names the person
 /// at a terminal that several people share.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Body {
     by: Option<String>,
     reason: Option<String>,
@@ -47,7 +47,6 @@ pub struct Decision {
 }
 
 pub type DecisionAnswer = Result<Json<DocumentDetail>, Problem>;
-pub type RawBody = Result<Bytes, BytesRejection>;
 
 pub async fn retry(
     State(gateway): State<Gateway>,
@@ -55,7 +54,7 @@ pub async fn retry(
     Id(id): Id,
     body: RawBody,
 ) -> DecisionAnswer {
-    let body = Body::read(body, &["by", "reason", "with"])?;
+    let body = Body::read(body, &["by", "reason", "with"], RETRY)?;
     let decision = Decision::of(body.by, body.reason, peer)?;
     let entry = find_parked(&gateway, id).await?;
     let change = decision.retry(&entry, body.with.as_deref())?;
@@ -68,7 +67,7 @@ pub async fn discard(
     Id(id): Id,
     body: RawBody,
 ) -> DecisionAnswer {
-    let body = Body::read(body, &["by", "reason"])?;
+    let body = Body::read(body, &["by", "reason"], DISCARD)?;
     let decision = Decision::of(body.by, body.reason, peer)?;
     let reason = require_reason(&decision)?;
     let entry = find_parked(&gateway, id).await?;
@@ -167,30 +166,40 @@ pub fn not_parked(entry: &Entry) -> Problem {
 }
 
 impl Body {
-    /// Parses the body. `accepted` are the keys that this decision takes; an empty body has none.
-    fn read(body: RawBody, accepted: &[&str]) -> Result<Self, Problem> {
-        let bytes = read_bytes(body)?;
-        if bytes.is_empty() {
-            return Ok(Self::default());
-        }
-        let remedy = format!("send a JSON object with the keys {}", accepted.join(", "));
-        let body: Self = serde_json::from_slice(&bytes)
-            .map_err(|error| Problem::bad(format!("cannot read the body: {error}"), &remedy))?;
-        if body.with.is_some() && !accepted.contains(&"with") {
-            return Err(Problem::bad("this request does not take \"with\"", remedy));
-        }
-        Ok(body)
+    /// Parses the body. `accepted`: the fields that this decision takes.
+    fn read(
+        body: RawBody,
+        accepted: &'static [&'static str],
+        remedy: &'static str,
+    ) -> Result<Self, Problem> {
+        let bytes = read_bytes(body, BODY_BYTES_MAX)?;
+        let mut fields = Fields::read(&bytes, accepted, remedy)?;
+        let with = accepted.contains(&"with");
+        Ok(Self {
+            by: fields.text("by")?,
+            reason: fields.text("reason")?,
+            with: with
+                .then(|| take_answer(&mut fields))
+                .transpose()?
+                .flatten(),
+        })
     }
 }
 
-pub fn read_bytes(body: RawBody) -> Result<Bytes, Problem> {
-    body.map_err(|rejection| {
-        Problem::new(
-            rejection.status(),
-            rejection.body_text(),
-            "send a JSON object within the size limit",
-        )
-    })
+/// Takes the answer of a retry, which must be one of all answers.
+pub fn take_answer(fields: &mut Fields) -> Result<Option<String>, Problem> {
+    let with = fields.text("with")?;
+    let is_known = |with: &String| Answer::ALL.iter().any(|answer| answer.as_str() == with);
+    match with {
+        Some(with) if !is_known(&with) => {
+            let answers = Answer::ALL.map(Answer::as_str).join(", ");
+            let with = shorten(&with);
+            Err(fields.refuse(format!(
+                "the field \"with\" is the text {with:?}; accepted are {answers}"
+            )))
+        }
+        with => Ok(with),
+    }
 }
 
 impl Decision {
@@ -299,6 +308,8 @@ fn check_text(
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Bytes;
+
     use super::*;
 
     const ROOT: Peer = Peer {
@@ -308,7 +319,7 @@ mod tests {
 
     fn read(body: &str) -> Result<Decision, Problem> {
         let bytes = Ok(Bytes::copy_from_slice(body.as_bytes()));
-        let body = Body::read(bytes, &["by", "reason"])?;
+        let body = Body::read(bytes, &["by", "reason"], DISCARD)?;
         Decision::of(body.by, body.reason, ROOT)
     }
 
@@ -320,6 +331,20 @@ mod tests {
         assert_eq!(decision.by, "root");
         assert_eq!(decision.claimed.as_deref(), Some("anna"));
         assert_eq!(decision.reason.as_deref(), Some("broken"));
+    }
+
+    #[test]
+    fn an_answer_is_one_of_all_answers() {
+        let read = |body: &str| {
+            let bytes = Ok(Bytes::copy_from_slice(body.as_bytes()));
+            Body::read(bytes, &["by", "reason", "with"], RETRY)
+        };
+        let read_allow = read(r#"{"with": "allow"}"#).unwrap();
+        assert_eq!(read_allow.with.as_deref(), Some("allow"));
+        for bad in [r#"{"with": "maybe"}"#, r#"{"with": {"allow": true}}"#] {
+            let problem = read(bad).unwrap_err();
+            assert!(problem.refusal.error.contains("\"with\""), "{problem:?}");
+        }
     }
 
     #[test]

@@ -7,13 +7,12 @@
 use axum::Extension;
 use axum::extract::State;
 
-use super::decide::{
-    Decision, DecisionAnswer, RawBody, answer_with, changed_meanwhile, find_parked, read_bytes,
-};
+use super::body::{RawBody, read_bytes};
+use super::decide::{Decision, DecisionAnswer, answer_with, changed_meanwhile, find_parked};
 use super::problem::Problem;
 use super::query::Id;
 use super::read::with_lines_of_event;
-use super::{Gateway, reading};
+use super::{BODY_BYTES_MAX, Gateway, reading};
 use crate::clock;
 use crate::decode;
 use crate::document;
@@ -30,13 +29,9 @@ pub async fn edit(
     Id(id): Id,
     body: RawBody,
 ) -> DecisionAnswer {
-    let bytes = read_bytes(body)?;
-    let text = std::str::from_utf8(&bytes).map_err(|error| {
-        Problem::bad(
-            format!("cannot read the body: {error}"),
-            "send the body in UTF-8",
-        )
-    })?;
+    let bytes = read_bytes(body, BODY_BYTES_MAX)?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| Problem::bad("the body is not UTF-8", "send the body in UTF-8"))?;
     let mut correction = decode::correction(text).map_err(|error| {
         Problem::bad(
             error,

@@ -10,7 +10,8 @@ use std::time::Duration;
 use axum::extract::State;
 
 use super::problem::Problem;
-use super::query::{EVENT_STATES, Parameters, Query};
+use super::query::{EVENT_PARAMETERS, EVENT_STATES, Parameters, Query, Scans};
+use super::since::check_order;
 use super::{Answer, Gateway, SEARCH_TIME, reading};
 use crate::clock;
 use crate::document::DocumentNumber;
@@ -25,7 +26,7 @@ pub async fn events(
     State(gateway): State<Gateway>,
     Parameters(pairs): Parameters,
 ) -> Answer<EventPage> {
-    let query = Query::parse(pairs, &["device", "type", "state"], &EVENT_STATES)?;
+    let query = Query::parse(pairs, &EVENT_PARAMETERS, &EVENT_STATES)?;
     let page = move |g: &Gateway| event_page(g, &query, SEARCH_TIME);
     reading(&gateway, page).await.map(axum::Json)
 }
@@ -33,9 +34,12 @@ pub async fn events(
 /// Searches until the page is full, no event is left, or the time is over.
 fn event_page(gateway: &Gateway, query: &Query, time: Duration) -> Result<EventPage, Problem> {
     let begun = clock::instant();
+    let since = query.since.map(|since| gateway.time_of(since));
+    check_order(since, query.until)?;
     let mut search = gateway
         .journal
-        .search(query.event_filter(), Seq::new(query.after))?;
+        .search(query.event_filter(since), Seq::new(query.after))?;
+    let is_unused_only = query.scans == Some(Scans::Unused);
     let mut places = Places::new(gateway);
     let mut events = Vec::new();
     while !search.is_over() && events.len() < query.limit {
@@ -43,7 +47,8 @@ fn event_page(gateway: &Gateway, query: &Query, time: Duration) -> Result<EventP
             let place = places.of(found.document)?;
             // The document may have changed its state since the search read it.
             if query.state.as_ref().is_none_or(|of| of == place.state()) {
-                events.push(gateway.view_event(&found.recorded, place));
+                let view = gateway.view_event(&found.recorded, place)?;
+                events.extend((view.unused || !is_unused_only).then_some(view));
             }
         }
         if begun.elapsed() >= time {

@@ -107,10 +107,12 @@ fn trace_event(gateway: &Gateway, recorded: &Recorded) -> Result<Trace, Problem>
             None => (Place::NoDocument, Trace::default()),
         },
     };
-    trace.event = Some(gateway.view_event(recorded, &place));
+    trace.event = Some(gateway.view_event(recorded, &place)?);
     trace.repeats = journal.repeats(recorded.seq)?.map(Into::into);
     let made_of = journal.rejected_before(recorded.seq)?;
-    trace.made_of = made_of.as_ref().map(RejectedView::of);
+    trace.made_of = made_of
+        .as_ref()
+        .map(|found| RejectedView::of(&gateway.site, found));
     Ok(trace)
 }
 
@@ -147,9 +149,11 @@ fn find_rejected(gateway: &Gateway, id: &str) -> Result<Option<RejectedView>, Jo
     if let Some(Ok(number)) = number
         && let Some(found) = gateway.journal.rejected_one(number)?
     {
-        return Ok(Some(RejectedView::of(&found)));
+        return Ok(Some(RejectedView::of(&gateway.site, &found)));
     }
     let same = |device: &str, own: &str| own == id || id.split_once('/') == Some((device, own));
     let found = gateway.journal.rejected_with(same)?;
-    Ok(found.as_ref().map(RejectedView::of))
+    Ok(found
+        .as_ref()
+        .map(|found| RejectedView::of(&gateway.site, found)))
 }

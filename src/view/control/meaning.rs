@@ -5,30 +5,26 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::decide::{RawBody, read_bytes};
+use super::body::{Fields, RawBody, read_bytes};
 use super::problem::Problem;
-use super::{Gateway, reading};
+use super::query::shorten;
+use super::{Gateway, MEANING_BYTES_MAX, reading};
 use crate::catalog::known::{InCatalog, nomenclature};
 use crate::clock;
 use crate::decode::meaning::{Context, Explanation};
-use crate::decode::profile::{Means, Symbology};
+use crate::decode::profile::{Kind, Means, Symbology};
 
 /// A code as its profile reads it, and the profile's prefixes.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Serialize)]
 pub struct Code {
     pub text: String,
-    #[serde(default)]
     pub symbology: Option<String>,
-    #[serde(default)]
     pub means: Vec<Means>,
     /// The profile's `code.data_identifiers`.
-    #[serde(default)]
     pub data_identifiers: bool,
     /// The product that was scanned before: the code may be one of its lots.
-    #[serde(default)]
     pub last: Option<String>,
 }
 
@@ -36,12 +32,7 @@ pub async fn meaning(
     State(gateway): State<Gateway>,
     body: RawBody,
 ) -> Result<Json<Explanation>, Problem> {
-    let code: Code = serde_json::from_slice(&read_bytes(body)?).map_err(|error| {
-        Problem::bad(
-            format!("cannot read the body: {error}"),
-            r#"send {"text": "CODE", "symbology": "gs1-128", "means": [{"prefix": "P", "is": "product"}], "last": "CODE"}; all but text are optional"#,
-        )
-    })?;
+    let code = read(&read_bytes(body, MEANING_BYTES_MAX)?)?;
     let copy = gateway.copies.as_ref().and_then(|it| it.borrow().clone());
     let copy = copy.ok_or_else(|| {
         Problem::new(
@@ -67,4 +58,38 @@ pub async fn meaning(
         Ok(context.explain(&code.text, symbology.as_ref()))
     });
     Ok(Json(explained.await?))
+}
+
+fn read(bytes: &[u8]) -> Result<Code, Problem> {
+    let accepted = &["text", "symbology", "means", "data_identifiers", "last"];
+    let remedy = r#"send {"text": "CODE", "symbology": "gs1-128", "means": [{"prefix": "P", "is": "product"}], "last": "CODE"}; all but text are optional"#;
+    let mut fields = Fields::read(bytes, accepted, remedy)?;
+    let means = fields.array("means")?.unwrap_or_default();
+    let means = means.into_iter().map(|each| {
+        let mut each = fields.inner("means", each, &["prefix", "is", "strip"])?;
+        let is = each.text("is")?.unwrap_or_default();
+        let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == is);
+        let kinds = || Kind::ALL.map(Kind::as_str).join(", ");
+        let wrong = || {
+            format!(
+                "\"is\" of an entry of \"means\" is {:?}; accepted are {}",
+                shorten(&is),
+                kinds()
+            )
+        };
+        let missing = || "\"prefix\" of an entry of \"means\" is missing";
+        Ok(Means {
+            prefix: each.text("prefix")?.ok_or_else(|| each.refuse(missing()))?,
+            is: kind.ok_or_else(|| each.refuse(wrong()))?,
+            strip: each.flag("strip")?,
+        })
+    });
+    let means = means.collect::<Result<_, Problem>>()?;
+    Ok(Code {
+        text: (fields.text("text")?).ok_or_else(|| fields.refuse("\"text\" is missing"))?,
+        symbology: fields.text("symbology")?,
+        means,
+        data_identifiers: fields.flag("data_identifiers")?,
+        last: fields.text("last")?,
+    })
 }

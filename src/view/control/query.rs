@@ -1,12 +1,16 @@
-//! Parses the parameters of lists. Pure.
+//! Parses the parameters of lists.
 
-use axum::extract::{FromRequestParts, Path, Query as UrlQuery};
+use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 
 use crate::document::State;
 use crate::event::{EventType, Name};
 use crate::journal::{EventFilter, EventState};
 use crate::view::control::problem::Problem;
+use crate::view::control::since;
+use crate::view::gateway::SinceWhen;
 
 pub const LIMIT_DEFAULT: usize = 100;
 pub const LIMIT_MAX: usize = 1_000;
@@ -24,6 +28,9 @@ pub const EVENT_STATES: [&str; 7] = [
     NO_DOCUMENT,
 ];
 const NO_DOCUMENT: &str = "no_document";
+/// The parameters of a list of events, in addition to `after` and `limit`.
+pub const EVENT_PARAMETERS: [&str; 6] = ["device", "type", "state", "scans", "since", "until"];
+const SCANS: [&str; 2] = ["unused", "wrong"];
 
 pub type Pairs = Vec<(String, String)>;
 
@@ -34,12 +41,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let refused = |why: &str| {
+            Problem::bad(
+                format!("the id in the path {why}"),
+                "send it in UTF-8, percent-encoded",
+            )
+        };
+        check_escapes(parts.uri.path()).map_err(|why| refused(&why))?;
         match Path::from_request_parts(parts, state).await {
             Ok(Path(id)) => Ok(Self(id)),
-            Err(rejection) => Err(Problem::bad(
-                format!("cannot read the id: {}", rejection.body_text()),
-                "send it in UTF-8, percent-encoded",
-            )),
+            Err(_) => Err(refused("is not UTF-8")),
         }
     }
 }
@@ -50,15 +61,49 @@ pub struct Parameters(pub Pairs);
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match UrlQuery::from_request_parts(parts, state).await {
-            Ok(UrlQuery(pairs)) => Ok(Self(pairs)),
-            Err(rejection) => Err(Problem::bad(
-                format!("cannot read the parameters: {}", rejection.body_text()),
-                "send ?key=value&key=value, percent-encoded",
-            )),
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parse_pairs(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+/// Parses the part of a URI after the question mark. Refuses what is not percent-encoded UTF-8.
+fn parse_pairs(query: &str) -> Result<Pairs, Problem> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let parse = |pair: &str| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let key = decode(key).map_err(|why| refuse("the name of a parameter", &why))?;
+        let value = decode(value).map_err(|why| refuse(&shorten(&key), &why))?;
+        Ok((key, value))
+    };
+    pairs.map(parse).collect()
+}
+
+fn refuse(what: &str, why: &str) -> Problem {
+    Problem::bad(
+        format!("{what} {why}"),
+        "send the text in UTF-8, percent-encoded: %25 is a percent sign",
+    )
+}
+
+/// Decodes a name or a value. `Err`: why it cannot be decoded.
+fn decode(text: &str) -> Result<String, String> {
+    check_escapes(text)?;
+    let text = text.replace('+', " ");
+    let decoded = percent_decode_str(&text).decode_utf8();
+    let decoded = decoded.map_err(|_| "is not UTF-8".to_owned())?;
+    Ok(decoded.into_owned())
+}
+
+/// Checks that two hexadecimal digits follow each percent sign. `Err`: the escape that is wrong.
+fn check_escapes(text: &str) -> Result<(), String> {
+    for (_, rest) in (text.match_indices('%')).map(|(at, _)| text.split_at(at)) {
+        let digits = rest.as_bytes().get(1..3).unwrap_or_default();
+        if digits.len() < 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            let escape: String = rest.chars().take(3).collect();
+            return Err(format!("has {escape:?}, which is no percent-encoded byte"));
         }
     }
+    Ok(())
 }
 
 /// The filter and the page of a list.
@@ -71,6 +116,19 @@ pub struct Query {
     pub state: Option<String>,
     /// The reason code of parked documents.
     pub code: Option<String>,
+    /// Scans that never became a movement.
+    pub scans: Option<Scans>,
+    pub since: Option<SinceWhen>,
+    pub until: Option<Timestamp>,
+}
+
+/// Why a scan never became a movement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scans {
+    /// Its device has no flow.
+    Unused,
+    /// Its flow answered with an error.
+    Wrong,
 }
 
 impl Query {
@@ -107,14 +165,34 @@ impl Query {
                     query.state = Some(word("state", value, states)?);
                 }
                 "code" if accepted.contains(&"code") => query.code = Some(shorten(&value)),
+                "scans" if accepted.contains(&"scans") => {
+                    let is_wrong = word("scans", value, &SCANS)? == "wrong";
+                    query.scans = Some(if is_wrong {
+                        Scans::Wrong
+                    } else {
+                        Scans::Unused
+                    });
+                }
+                "since" if accepted.contains(&"since") => {
+                    query.since = Some(since::since_when(&value)?);
+                }
+                "until" if accepted.contains(&"until") => {
+                    query.until = Some(since::until(&value)?);
+                }
                 other => return Err(unknown(other, accepted)),
             }
+        }
+        if query.scans.is_some() && query.kind.is_some() {
+            return Err(Problem::bad(
+                "scans and type exclude each other",
+                "omit type: scans lists only scans",
+            ));
         }
         Ok(query)
     }
 
-    /// The filter of a list of events.
-    pub fn event_filter(&self) -> EventFilter {
+    /// The filter of a list of events. `since`: when the period began.
+    pub fn event_filter(&self, since: Option<Timestamp>) -> EventFilter {
         let state = |name: &str| match name {
             "open" => Some(EventState::Open),
             NO_DOCUMENT => Some(EventState::NotNeeded),
@@ -127,8 +205,14 @@ impl Query {
         };
         EventFilter {
             device: self.device.clone(),
-            event_type: self.kind.as_deref().and_then(EventType::named),
+            event_type: match self.scans {
+                Some(Scans::Unused) => Some(EventType::SCAN),
+                _ => self.kind.as_deref().and_then(EventType::named),
+            },
             state: self.state.as_deref().and_then(state),
+            is_wrong: self.scans == Some(Scans::Wrong),
+            since,
+            until: self.until,
         }
     }
 }
@@ -178,7 +262,7 @@ mod tests {
     }
 
     fn parse(list: &[(&str, &str)]) -> Result<Query, Problem> {
-        Query::parse(pairs(list), &["device", "type", "state"], &EVENT_STATES)
+        Query::parse(pairs(list), &EVENT_PARAMETERS, &EVENT_STATES)
     }
 
     #[test]
@@ -195,15 +279,19 @@ mod tests {
 
     #[test]
     fn each_state_and_type_becomes_a_filter() {
-        assert_eq!(parse(&[]).unwrap().event_filter(), EventFilter::default());
+        let filter = |list: &[(&str, &str)]| parse(list).unwrap().event_filter(None);
+        assert_eq!(filter(&[]), EventFilter::default());
         for state in EVENT_STATES {
-            let filter = parse(&[("state", state)]).unwrap().event_filter();
+            let filter = filter(&[("state", state)]);
             assert!(filter.state.is_some(), "{state}");
         }
         for event_type in EventType::all() {
-            let filter = parse(&[("type", event_type.name)]).unwrap().event_filter();
+            let filter = filter(&[("type", event_type.name)]);
             assert_eq!(filter.event_type, Some(event_type));
         }
+        assert!(filter(&[("scans", "wrong")]).is_wrong);
+        let unused = filter(&[("scans", "unused")]);
+        assert_eq!(unused.event_type, Some(EventType::SCAN));
     }
 
     #[test]
@@ -216,13 +304,43 @@ mod tests {
             ("device", "a/b", "device's name"),
             ("type", "transfers", "transfer"),
             ("state", "done", "posted"),
-            ("code", "x", "after, limit, device, type, state"),
-            ("pretty", "1", "after, limit, device, type, state"),
+            ("scans", "all", "unused, wrong"),
+            ("since", "yesterday", "shift or day"),
+            ("until", "shift", "1h or 90m"),
+            (
+                "code",
+                "x",
+                "after, limit, device, type, state, scans, since, until",
+            ),
+            (
+                "pretty",
+                "1",
+                "after, limit, device, type, state, scans, since, until",
+            ),
         ] {
             let problem = parse(&[(key, value)]).unwrap_err();
             assert_eq!(problem.status, 400);
             assert!(problem.refusal.error.contains(key), "{problem:?}");
             assert!(problem.refusal.remedy.contains(remedy), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_percent_encoded_utf_8() {
+        let read = parse_pairs("q=a%2Fb+c&state=%C3%A9%20&&x").unwrap();
+        let expected = [("q", "a/b c"), ("state", "é "), ("x", "")];
+        assert_eq!(read, pairs(&expected));
+        for (query, named) in [
+            ("q=%zz", "q has \"%zz\""),
+            ("q=%", "q has \"%\""),
+            ("q=100%", "q has \"%\""),
+            ("limit=1&q=%4", "q has \"%4\""),
+            ("q=%€", "q has"),
+            ("device=%ff", "device is not UTF-8"),
+            ("%zz=1", "the name of a parameter has"),
+        ] {
+            let problem = parse_pairs(query).unwrap_err();
+            assert!(problem.refusal.error.starts_with(named), "{problem:?}");
         }
     }
 

@@ -64,7 +64,9 @@ pub async fn rejected(
         found.truncate(query.limit);
         Ok(RejectedPage {
             next: found.last().map_or(after, |rejected| rejected.number),
-            rejected: found.iter().map(RejectedView::for_list).collect(),
+            rejected: (found.iter())
+                .map(|rejected| RejectedView::for_list(&g.site, rejected))
+                .collect(),
             more,
         })
     };

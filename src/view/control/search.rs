@@ -1,7 +1,7 @@
 //! Answers `GET /v1/search`: everything in the journal that a text names.
 //!
-//! First come names (products, bins, orders, devices, ...), each once, then documents, rejected
-//! readings and events, in each group the newest first. The first page counts all results; its
+//! First come names (products, bins, orders, devices, ...), each once, then the event with the
+//! searched number, documents, rejected readings and other events, in each group the newest first. The first page counts all results; its
 //! cursor has the total and the newest event of that time, so that later pages only continue. A
 //! request searches for [`FIND_TIME`]: the answer then says how far it has searched.
 
@@ -14,7 +14,8 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
+use jiff::Timestamp;
 
 use self::cursor::{Cursor, Position};
 use self::hits::Rendering;
@@ -25,7 +26,7 @@ use super::{Answer, Gateway, reading};
 use crate::clock;
 use crate::document::DocumentNumber;
 use crate::event::{RejectedNumber, Seq};
-use crate::journal::terms::{FoundName, TermKind};
+use crate::journal::terms::{FoundName, Needle, TermKind};
 use crate::journal::{Find, JournalError, Wanted};
 use crate::view::records::{Hit, HitKind, HitPage, SearchView};
 
@@ -38,10 +39,9 @@ const FIND_TIME: Duration = Duration::from_millis(200);
 
 pub async fn search(
     State(gateway): State<Gateway>,
-    RawQuery(raw): RawQuery,
     Parameters(pairs): Parameters,
 ) -> Answer<HitPage> {
-    let query = SearchQuery::parse(raw.as_deref().unwrap_or_default(), pairs)?;
+    let query = SearchQuery::parse(pairs)?;
     let page = move |g: &Gateway| search_page(g, &query, clock::instant() + FIND_TIME);
     reading(&gateway, page).await.map(Json)
 }
@@ -54,6 +54,8 @@ enum Fixed {
     Reason(String, DocumentNumber),
     Document(DocumentNumber),
     Rejected(RejectedNumber),
+    /// The event with the searched number.
+    Event(Seq),
 }
 
 fn search_page(
@@ -63,7 +65,7 @@ fn search_page(
 ) -> Result<HitPage, Problem> {
     let cursor = match query.after {
         Some(cursor) => cursor,
-        None => Cursor::first(gateway)?,
+        None => Cursor::first(gateway, query.digest)?,
     };
     let mut searching = Searching::start(gateway, query, cursor, deadline)?;
     searching.run()?;
@@ -76,12 +78,17 @@ struct Searching<'a> {
     query: &'a SearchQuery,
     cursor: Cursor,
     deadline: Instant,
+    since: Option<Timestamp>,
     find: Find<'a>,
+    /// The codes of products whose names have the words of the text.
+    products: Vec<Needle>,
     known: HashSet<(TermKind, String)>,
     names: Vec<FoundName>,
     /// Results of documents and rejected readings.
     others: Vec<Fixed>,
     others_are_cut: bool,
+    /// The event whose number is the searched text: it is among `others`.
+    numbered: Option<Seq>,
     /// One event more than the page can have shows that there are more.
     events: Vec<Seq>,
     event_count: u64,
@@ -99,24 +106,33 @@ impl<'a> Searching<'a> {
             Position::Fixed(_) => cursor.newest.next(),
             Position::Events(below) => below,
         };
+        let since = query.since.map(|since| gateway.time_of(since));
         let mut needles = query.needles();
         let (of_products, has_more) = named::product_needles(gateway, query);
-        needles.extend(of_products);
-        let find = gateway.journal.find_below(below, needles, query.since);
+        needles.extend(of_products.iter().cloned());
+        let find = gateway.journal.find_below(below, needles, since);
         let mut searching = Self {
             gateway,
             query,
             cursor,
             deadline,
+            since,
             find,
+            products: of_products,
             known: HashSet::new(),
             names: Vec::new(),
             others: Vec::new(),
             others_are_cut: has_more,
+            numbered: query.event_number(),
             events: Vec::new(),
             event_count: 0,
             is_cut: false,
         };
+        if let Some(seq) = searching.numbered
+            && (seq > cursor.newest || gateway.journal.event(seq)?.is_none())
+        {
+            searching.numbered = None;
+        }
         if matches!(cursor.position, Position::Fixed(_)) {
             searching.find_others()?;
         }
@@ -127,11 +143,20 @@ impl<'a> Searching<'a> {
     fn find_others(&mut self) -> Result<(), JournalError> {
         let (query, journal) = (self.query, &self.gateway.journal);
         let needle = query.needle();
+        self.others.extend(self.numbered.map(Fixed::Event));
         let is_wanted = |kind| query.kind.is_none_or(|of| of == kind);
         let kinds = [HitKind::Picking, HitKind::Reason, HitKind::Document];
         if kinds.into_iter().any(is_wanted) {
-            let found = journal.find_documents(&needle, self.cursor.document)?;
+            let mut found = journal.find_documents(&needle, self.cursor.document)?;
             self.others_are_cut |= found.is_cut;
+            for product in &self.products {
+                let of_product = journal.find_documents(product, self.cursor.document)?;
+                found.lines.extend(of_product.lines);
+            }
+            let replacing = found.lines.iter().map(|(_, number)| *number);
+            found.numbers.extend(replacing);
+            found.numbers.sort_unstable_by(|one, other| other.cmp(one));
+            found.numbers.dedup();
             let mut add = |kind, fixed: Vec<Fixed>| {
                 if is_wanted(kind) {
                     self.others.extend(fixed);
@@ -148,7 +173,7 @@ impl<'a> Searching<'a> {
             let documents = found.numbers.into_iter().map(Fixed::Document);
             add(HitKind::Document, documents.collect());
         }
-        if let Some(since) = query.since {
+        if let Some(since) = self.since {
             let mut left = Vec::new();
             for fixed in std::mem::take(&mut self.others) {
                 if self.deadline <= clock::instant() {
@@ -164,7 +189,7 @@ impl<'a> Searching<'a> {
         if is_wanted(HitKind::Rejected) {
             for needle in query.needles() {
                 let upto = self.cursor.rejected;
-                let found = journal.find_rejected(&needle, query.since, upto)?;
+                let found = journal.find_rejected(&needle, self.since, upto)?;
                 let new = found.into_iter().map(Fixed::Rejected);
                 let new = new.filter(|fixed| !self.others.contains(fixed));
                 let new: Vec<_> = new.collect();
@@ -206,7 +231,8 @@ impl<'a> Searching<'a> {
             if self.find.is_over() {
                 break;
             }
-            let part = self.find.read_part(wanted)?;
+            let mut part = self.find.read_part(wanted)?;
+            part.events.retain(|seq| Some(*seq) != self.numbered);
             if wanted.names {
                 for name in part.names {
                     let is_kind = self

@@ -10,12 +10,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use bytes::Bytes;
-use serde::Deserialize;
 
-use super::decide::{Decision, RawBody, read_bytes};
+use super::body::{Fields, RawBody, read_bytes};
+use super::decide::Decision;
 use super::problem::Problem;
 use super::query::Id;
-use super::{Gateway, reading};
+use super::{BODY_BYTES_MAX, Gateway, RESEND_BYTES_MAX, reading};
 use crate::channel::identity::ReadingId;
 use crate::channel::{Channel, Reading};
 use crate::clock;
@@ -34,31 +34,13 @@ const READ_AT_ONCE: usize = 256;
 const DISMISSED: &str = "dismissed";
 const RESENT: &str = "resent";
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DismissBody {
-    by: Option<String>,
-    reason: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ResendBody {
-    by: Option<String>,
-    reason: Option<String>,
-    payload: Option<String>,
-    channel: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 struct DismissManyBody {
     by: Option<String>,
     reason: Option<String>,
     /// The number of the newest reading that the person has checked.
     upto: Option<RejectedNumber>,
     /// Dismisses the raw scans of devices without a flow, and no reading.
-    #[serde(default)]
     scans: bool,
     code: Option<String>,
     device: Option<String>,
@@ -68,7 +50,8 @@ pub async fn show(
     State(gateway): State<Gateway>,
     Id(id): Id,
 ) -> Result<Json<RejectedView>, Problem> {
-    Ok(Json(RejectedView::of(&find(&gateway, &id).await?)))
+    let found = find(&gateway, &id).await?;
+    Ok(Json(RejectedView::of(&gateway.site, &found)))
 }
 
 pub async fn dismiss(
@@ -77,8 +60,9 @@ pub async fn dismiss(
     Id(id): Id,
     body: RawBody,
 ) -> Result<Json<RejectedView>, Problem> {
-    let body: DismissBody = read(body, r#"send {"reason": "TEXT"}"#)?;
-    let decision = Decision::of(body.by, body.reason, peer)?;
+    let bytes = read_bytes(body, BODY_BYTES_MAX)?;
+    let mut fields = Fields::read(&bytes, &["by", "reason"], r#"send {"reason": "TEXT"}"#)?;
+    let decision = Decision::of(fields.text("by")?, fields.text("reason")?, peer)?;
     let reason = require_reason(&decision)?;
     let found = find_open(&gateway, &id).await?;
     let settlement = Settlement {
@@ -105,8 +89,7 @@ pub async fn dismiss_many(
     Extension(peer): Extension<Peer>,
     body: RawBody,
 ) -> Result<Json<Dismissed>, Problem> {
-    let remedy = r#"send {"upto": NUMBER, "reason": "TEXT"}, and "code" or "device""#;
-    let body: DismissManyBody = read(body, remedy)?;
+    let body = DismissManyBody::read(body)?;
     let decision = Decision::of(body.by.clone(), body.reason.clone(), peer)?;
     let reason = require_reason(&decision)?;
     if body.scans {
@@ -184,11 +167,14 @@ pub async fn resend(
     body: RawBody,
 ) -> Result<Json<Resent>, Problem> {
     let remedy = r#"send {"reason": "TEXT", "payload": "TEXT", "channel": "event" or "scan"}"#;
-    let body: ResendBody = read(body, remedy)?;
-    let decision = Decision::of(body.by, body.reason, peer)?;
+    let bytes = read_bytes(body, RESEND_BYTES_MAX)?;
+    let accepted = &["by", "reason", "payload", "channel"];
+    let mut fields = Fields::read(&bytes, accepted, remedy)?;
+    let decision = Decision::of(fields.text("by")?, fields.text("reason")?, peer)?;
+    let (payload, channel) = (fields.text("payload")?, fields.text("channel")?);
     let found = find_open(&gateway, &id).await?;
-    let payload = payload_of(&found, body.payload)?;
-    let channel = channel_of(&found, &payload, body.channel.as_deref())?;
+    let payload = payload_of(&found, payload)?;
+    let channel = channel_of(&found, &payload, channel.as_deref())?;
     let what = if payload == found.payload {
         "sent again as it was"
     } else {
@@ -407,11 +393,24 @@ fn not_open(found: &Rejected) -> Problem {
     )
 }
 
-fn read<T: Default + for<'a> Deserialize<'a>>(body: RawBody, remedy: &str) -> Result<T, Problem> {
-    let bytes = read_bytes(body)?;
-    if bytes.is_empty() {
-        return Ok(T::default());
+impl DismissManyBody {
+    fn read(body: RawBody) -> Result<Self, Problem> {
+        let remedy = r#"send {"upto": NUMBER, "reason": "TEXT"}, and "code" or "device"; or {"scans": true, "reason": "TEXT"}"#;
+        let accepted = &["by", "reason", "upto", "scans", "code", "device"];
+        let mut fields = Fields::read(&read_bytes(body, BODY_BYTES_MAX)?, accepted, remedy)?;
+        let body = Self {
+            by: fields.text("by")?,
+            reason: fields.text("reason")?,
+            upto: fields.number("upto")?.map(RejectedNumber::new),
+            scans: fields.flag("scans")?,
+            code: fields.text("code")?,
+            device: fields.text("device")?,
+        };
+        let has_filter = body.upto.is_some() || body.code.is_some() || body.device.is_some();
+        if body.scans && has_filter {
+            let fault = "\"scans\" excludes \"upto\", \"code\" and \"device\"";
+            return Err(fields.refuse(fault));
+        }
+        Ok(body)
     }
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Problem::bad(format!("cannot read the body: {error}"), remedy))
 }

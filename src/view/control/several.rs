@@ -8,36 +8,32 @@ use std::collections::BTreeSet;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use serde::Deserialize;
+use serde_json::Value;
 
-use super::decide::{Decision, RawBody, check_answer, not_parked, read_bytes, require_reason};
+use super::body::{Fields, RawBody, read_bytes};
+use super::decide::{Decision, check_answer, not_parked, require_reason, take_answer};
 use super::problem::Problem;
 use super::read::{DECIDED_MAX, find_document, find_parked_with};
-use super::{Gateway, reading};
+use super::{BODY_BYTES_MAX, Gateway, reading};
 use crate::document::{self, DocumentNumber};
 use crate::journal::{Change, Entry};
 use crate::reason::Code;
 use crate::view::http::Peer;
 use crate::view::records::{DiscardedMany, Retried, Undecided};
 
-/// An id as text, or a document's number.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-enum IdOrNumber {
-    Id(String),
-    Number(u64),
-}
-
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct SeveralBody {
-    ids: Option<Vec<IdOrNumber>>,
+    /// Each is a document's number or key.
+    ids: Option<Vec<String>>,
     code: Option<String>,
     after: Option<DocumentNumber>,
     by: Option<String>,
     reason: Option<String>,
     with: Option<String>,
 }
+
+const RETRY: &[&str] = &["ids", "code", "after", "by", "reason", "with"];
+const DISCARD: &[&str] = &["ids", "code", "after", "by", "reason"];
 
 /// The documents of a request.
 struct Chosen {
@@ -55,7 +51,8 @@ pub async fn retry(
     Extension(peer): Extension<Peer>,
     body: RawBody,
 ) -> Result<Json<Retried>, Problem> {
-    let body = read(body)?;
+    let remedy = r#"send {"ids": ["17", "18"]}, or a reason code: {"code": "unknown-product"}"#;
+    let body = read(body, RETRY, remedy)?;
     let decision = Decision::of(body.by.clone(), body.reason.clone(), peer)?;
     if let Some(code) = &body.code {
         check_answer(&Code::from(code.as_str()), body.with.as_deref())?;
@@ -78,11 +75,8 @@ pub async fn discard(
     Extension(peer): Extension<Peer>,
     body: RawBody,
 ) -> Result<Json<DiscardedMany>, Problem> {
-    let body = read(body)?;
-    if body.with.is_some() {
-        let remedy = r#"send {"ids": ["17", "18"], "reason": "TEXT"}"#;
-        return Err(Problem::bad("this request does not take \"with\"", remedy));
-    }
+    let remedy = r#"send {"ids": ["17", "18"], "reason": "TEXT"}, or "code" in place of "ids""#;
+    let body = read(body, DISCARD, remedy)?;
     let decision = Decision::of(body.by.clone(), body.reason.clone(), peer)?;
     let reason = require_reason(&decision)?;
     let mut chosen = choose(&gateway, body).await?;
@@ -96,20 +90,53 @@ pub async fn discard(
     }))
 }
 
-fn read(body: RawBody) -> Result<SeveralBody, Problem> {
-    let bytes = read_bytes(body)?;
-    let remedy = r#"send {"ids": ["17", "18"]}, or a reason code: {"code": "unknown-product"}"#;
-    let body: SeveralBody = serde_json::from_slice(&bytes)
-        .map_err(|error| Problem::bad(format!("cannot read the body: {error}"), remedy))?;
+fn read(
+    body: RawBody,
+    accepted: &'static [&'static str],
+    remedy: &'static str,
+) -> Result<SeveralBody, Problem> {
+    let bytes = read_bytes(body, BODY_BYTES_MAX)?;
+    let mut fields = Fields::read(&bytes, accepted, remedy)?;
+    let body = SeveralBody {
+        ids: take_ids(&mut fields)?,
+        code: fields.text("code")?,
+        after: fields.number("after")?.map(DocumentNumber::new),
+        by: fields.text("by")?,
+        reason: fields.text("reason")?,
+        with: if accepted.contains(&"with") {
+            take_answer(&mut fields)?
+        } else {
+            None
+        },
+    };
     let fault = match (&body.ids, &body.code) {
         (None, None) => "\"ids\" and \"code\" are missing".to_owned(),
         (Some(_), Some(_)) => "\"ids\" and \"code\" exclude each other".to_owned(),
+        (Some(_), None) if body.after.is_some() => {
+            "\"after\" continues only a request with \"code\"".to_owned()
+        }
         (Some(ids), None) if ids.len() > DECIDED_MAX => {
             format!("\"ids\" has more than {DECIDED_MAX} documents")
         }
         _ => return Ok(body),
     };
-    Err(Problem::bad(fault, remedy))
+    Err(fields.refuse(fault))
+}
+
+fn take_ids(fields: &mut Fields) -> Result<Option<Vec<String>>, Problem> {
+    let Some(found) = fields.array("ids")? else {
+        return Ok(None);
+    };
+    let id = |(place, value): (usize, Value)| match value {
+        Value::String(id) => Ok(id),
+        Value::Number(number) if number.is_u64() => Ok(number.to_string()),
+        _ => Err(fields.refuse(format!(
+            "entry {} of \"ids\" is no document; accepted is a document's number or key",
+            place + 1
+        ))),
+    };
+    let ids = found.into_iter().enumerate().map(id);
+    ids.collect::<Result<_, _>>().map(Some)
 }
 
 async fn choose(gateway: &Gateway, body: SeveralBody) -> Result<Chosen, Problem> {
@@ -132,7 +159,7 @@ async fn choose(gateway: &Gateway, body: SeveralBody) -> Result<Chosen, Problem>
 }
 
 /// Finds the documents with these ids, each once.
-fn find(gateway: &Gateway, ids: Vec<IdOrNumber>) -> Result<Chosen, Problem> {
+fn find(gateway: &Gateway, ids: Vec<String>) -> Result<Chosen, Problem> {
     let mut chosen = Chosen {
         entries: Vec::new(),
         undecided: Vec::new(),
@@ -141,10 +168,6 @@ fn find(gateway: &Gateway, ids: Vec<IdOrNumber>) -> Result<Chosen, Problem> {
     };
     let mut numbers = BTreeSet::new();
     for id in ids {
-        let id = match id {
-            IdOrNumber::Id(id) => id,
-            IdOrNumber::Number(number) => number.to_string(),
-        };
         match find_document(gateway, &id) {
             Ok(entry) if !numbers.insert(entry.document.number) => {}
             Ok(entry) if entry.progress.state == document::State::Parked => {

@@ -9,13 +9,13 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
 
-use super::decide::{Decision, DecisionAnswer, RawBody, answer_with, read_bytes, require_reason};
+use super::body::{Fields, RawBody, read_bytes};
+use super::decide::{Decision, DecisionAnswer, answer_with, require_reason};
 use super::problem::Problem;
 use super::query::Id;
 use super::read::find_document;
-use super::{Gateway, reading};
+use super::{BODY_BYTES_MAX, Gateway, reading};
 use crate::clock;
 use crate::document::{self, Document, DocumentNumber, Progress, Purpose, Reason};
 use crate::journal::{AuditRecord, Change, Entry};
@@ -25,27 +25,15 @@ use crate::view::http::Peer;
 /// The beginning of the name of a person in an audit record.
 const PERSON: &str = "user:";
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UndiscardBody {
-    by: Option<String>,
-    reason: Option<String>,
-}
-
 pub async fn undiscard(
     State(gateway): State<Gateway>,
     Extension(peer): Extension<Peer>,
     Id(id): Id,
     body: RawBody,
 ) -> DecisionAnswer {
-    let bytes = read_bytes(body)?;
-    let body: UndiscardBody = serde_json::from_slice(&bytes).map_err(|error| {
-        Problem::bad(
-            format!("cannot read the body: {error}"),
-            r#"send {"reason": "TEXT"}"#,
-        )
-    })?;
-    let decision = Decision::of(body.by, body.reason, peer)?;
+    let bytes = read_bytes(body, BODY_BYTES_MAX)?;
+    let mut fields = Fields::read(&bytes, &["by", "reason"], r#"send {"reason": "TEXT"}"#)?;
+    let decision = Decision::of(fields.text("by")?, fields.text("reason")?, peer)?;
     let reason = require_reason(&decision)?;
     let find = move |g: &Gateway| {
         let entry = find_document(g, &id)?;

@@ -87,6 +87,12 @@ impl Activity {
         Serving(self.clone())
     }
 
+    /// Whether a request has reached the router.
+    pub fn has_request(&self) -> bool {
+        let state = self.state();
+        state.serving > 0 || state.has_served
+    }
+
     /// Returns when the connection may be closed for another one. `None`: its answer is in
     /// progress.
     fn closable_at(&self) -> Option<Instant> {

@@ -78,6 +78,9 @@ pub struct Hit {
     /// A raw scan of a device that has no flow: it moved no stock.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unused: bool,
+    /// The answer of its flow to a raw scan that the flow did not accept: the scan moved no stock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrong: Option<String>,
 }
 
 /// A page of results.

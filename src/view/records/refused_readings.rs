@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StepView;
 use crate::decode::{Faulty, Suggestion, suggest};
-use crate::event::RejectedNumber;
+use crate::event::{Name, RejectedNumber, SourceKind};
 use crate::journal::Rejected;
 
 /// The most that lists show of a rejected reading's payload, in bytes.
@@ -50,18 +50,18 @@ pub struct RejectedView {
 impl RejectedView {
     /// Builds the view with the whole stored payload.
     #[must_use]
-    pub fn of(rejected: &Rejected) -> Self {
-        Self::with(rejected, &rejected.payload)
+    pub fn of(site: &Name, rejected: &Rejected) -> Self {
+        Self::with(site, rejected, &rejected.payload)
     }
 
     /// Builds the view for a list, with the beginning of the payload.
     #[must_use]
-    pub fn for_list(rejected: &Rejected) -> Self {
+    pub fn for_list(site: &Name, rejected: &Rejected) -> Self {
         let shown = rejected.payload.len().min(PAYLOAD_SHOWN_BYTES_MAX);
-        Self::with(rejected, &rejected.payload[..shown])
+        Self::with(site, rejected, &rejected.payload[..shown])
     }
 
-    fn with(rejected: &Rejected, payload: &[u8]) -> Self {
+    fn with(site: &Name, rejected: &Rejected, payload: &[u8]) -> Self {
         let is_text = std::str::from_utf8(payload).is_ok();
         Self {
             number: rejected.number,
@@ -82,20 +82,21 @@ impl RejectedView {
                 None => "no-fault".to_owned(),
             },
             settled: rejected.settled.clone().map(Into::into),
-            suggestion: suggest_for(rejected, payload),
+            suggestion: suggest_for(site, rejected, payload),
         }
     }
 }
 
 /// Finds the nearest valid form of an open reading whose payload is whole.
-fn suggest_for(rejected: &Rejected, payload: &[u8]) -> Option<Suggestion> {
+fn suggest_for(site: &Name, rejected: &Rejected, payload: &[u8]) -> Option<Suggestion> {
+    let is_own = rejected.source == SourceKind::Listen.name();
     let is_whole = !rejected.cut && payload.len() == rejected.bytes;
     if rejected.settled.is_some() || !is_whole {
         return None;
     }
     suggest(&Faulty {
         code: rejected.code.known()?,
-        message: &rejected.message,
+        site: is_own.then_some(site),
         device: &rejected.device,
         channel: rejected.channel,
         payload,

@@ -4,12 +4,15 @@
 //! one that was answered, except for seals that were alone, and not after the one that was under
 //! way. So each request is there whole or not at all.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use stockrelay::document::{DocumentNumber, State};
 use stockrelay::event::{Recorded, RejectedNumber, Seq};
+use stockrelay::journal::terms::{Kinds, Needle, TermKind};
 use stockrelay::journal::{
     AuditRecord, Entry, EventDocument, Journal, Namespace, PeriodCounts, Rejected, Repeats, Totals,
+    Wanted,
 };
 
 /// More than there is.
@@ -27,6 +30,10 @@ pub struct Contents {
     side_values: Vec<(String, blake3::Hash)>,
     totals: Totals,
     periods: PeriodCounts,
+    /// The last event of the last segment of the search index.
+    indexed: Seq,
+    /// Scans that a flow answered with an error, with the answer.
+    wrong_scans: Vec<(Seq, String)>,
 }
 
 impl Contents {
@@ -37,7 +44,7 @@ impl Contents {
     }
 
     pub fn of(journal: &Journal) -> Self {
-        let events = journal.events(Seq::ZERO, ALL).unwrap().into_iter();
+        let events = journal.events(Seq::ZERO, ALL).unwrap();
         let documents = journal.documents(None, DocumentNumber::ZERO, ALL).unwrap();
         let queue = |state| {
             let queue = journal.documents(Some(state), DocumentNumber::ZERO, ALL);
@@ -50,9 +57,17 @@ impl Contents {
         let periods = journal.sum_of_periods().unwrap();
         let totals = journal.totals();
         assert_eq!(periods.clone().without_details(), PeriodCounts::of(&totals));
+        check_search(journal, &events, &documents);
+        let wrong = |recorded: &Recorded| {
+            let answer = journal.wrong_scan(recorded.seq).unwrap()?;
+            Some((recorded.seq, answer))
+        };
         Self {
             periods,
+            indexed: journal.indexed().unwrap().upto,
+            wrong_scans: events.iter().filter_map(wrong).collect(),
             events: events
+                .into_iter()
                 .map(|event| {
                     let document = journal.document_of(event.seq).unwrap();
                     let repeats = journal.repeats(event.seq).unwrap();
@@ -82,6 +97,48 @@ impl Contents {
                 ..totals
             },
         }
+    }
+}
+
+/// A search finds everything, however far the index is.
+fn check_search(journal: &Journal, events: &[Recorded], documents: &[Entry]) {
+    let find = |needle: Needle| {
+        let mut find = journal.find_below(Seq::MAX, vec![needle], None);
+        let wanted = Wanted {
+            events: true,
+            names: true,
+        };
+        let (mut seqs, mut names) = (Vec::new(), Vec::new());
+        while !find.is_over() {
+            let part = find.read_part(wanted).unwrap();
+            seqs.extend(part.events);
+            names.extend(part.names);
+        }
+        (seqs, names)
+    };
+    // Each device has a name that begins so.
+    let (found, names) = find(Needle::new("pda"));
+    let newest_first = events.iter().rev().map(|recorded| recorded.seq);
+    assert_eq!(found, newest_first.collect::<Vec<_>>());
+    assert_eq!(names.is_empty(), events.is_empty());
+    let Some(last) = events.last() else {
+        return;
+    };
+    let own = Needle::whole(&last.event.id).of(Kinds::only(TermKind::Event));
+    assert!(find(own).0.contains(&last.seq));
+    for number in 0..5 {
+        let product = format!("P{number}");
+        let replacing = documents.iter().filter(|entry| {
+            let mut lines = entry.document.lines.iter();
+            entry.document.corrects.is_some() && lines.any(|line| line.goods.product == product)
+        });
+        let replacing: BTreeSet<_> = replacing.map(|entry| entry.document.number).collect();
+        let needle = Needle::whole(&product);
+        let found = journal
+            .find_documents(&needle, DocumentNumber::MAX)
+            .unwrap();
+        let found: BTreeSet<_> = found.lines.into_iter().map(|(_, number)| number).collect();
+        assert_eq!(found, replacing, "{product}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! A gateway without doors: it does every kind of request by chance, and remembers what the journal
 //! held after each.
 
-use std::collections::BTreeMap;
+mod index;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -9,8 +11,8 @@ use stockrelay::config;
 use stockrelay::document::{Document, DocumentNumber, Purpose, State};
 use stockrelay::event::{Event, RejectedNumber, Rejection, Seq};
 use stockrelay::journal::{
-    Accepted, AppendError, AuditRecord, Change, Entry, Fatal, Inbox, Journal, Namespace, Outcome,
-    Settlement, SideChange, WriterHandle,
+    Accepted, AppendError, AuditRecord, Change, Entry, Fatal, Inbox, IndexPart, Journal, Namespace,
+    Outcome, Settlement, SideChange, WriterHandle,
 };
 
 use super::contents::{ALL, Allowed, Contents, Moment};
@@ -167,6 +169,8 @@ pub enum Act {
     StoreLarge,
     Prune,
     UnusedScans,
+    Index,
+    WrongScan,
     /// Ends and starts in order.
     Restart,
 }
@@ -183,6 +187,8 @@ pub struct Gateway {
     /// Why it did not start again.
     no_start: Option<Fatal>,
     assembly: Assembly,
+    /// Parts of a segment of the search index that are not written yet.
+    parts: VecDeque<IndexPart>,
     pub moments: Vec<Moment>,
 }
 
@@ -196,6 +202,7 @@ impl Gateway {
             assembly: Assembly::new(&journal, &rules()),
             writer: Some(writer),
             no_start: None,
+            parts: VecDeque::new(),
             moments: Vec::new(),
         };
         gateway.show(Some(journal));
@@ -228,7 +235,7 @@ impl Gateway {
 
     /// Does something by chance.
     pub async fn act(&mut self) -> Result<(), AppendError> {
-        let act = match self.floor.below(24) {
+        let act = match self.floor.below(28) {
             0..8 => Act::Append,
             8..12 => Act::Assemble,
             12..16 => Act::Change,
@@ -238,6 +245,8 @@ impl Gateway {
             20 => Act::Store,
             21 => Act::Prune,
             22 => Act::UnusedScans,
+            23..26 => Act::Index,
+            26 => Act::WrongScan,
             _ => Act::Restart,
         };
         self.request(act).await
@@ -254,6 +263,8 @@ impl Gateway {
             Act::StoreLarge => self.store_large().await,
             Act::Prune => self.prune().await,
             Act::UnusedScans => self.unused_scans().await,
+            Act::Index => self.index().await,
+            Act::WrongScan => self.wrong_scan().await,
             Act::Restart => self.restart().await,
         }?;
         self.floor.requests += 1;
@@ -451,6 +462,7 @@ impl Gateway {
             AppendError::Stopped
         })?;
         self.assembly = Assembly::new(&journal, &rules());
+        self.parts.clear();
         self.writer = Some(writer);
         self.show(Some(journal));
         let before = &self.moments.last().unwrap().contents;

@@ -228,6 +228,7 @@ pub fn event(device: &str, seq: u64, state: &str) -> EventView {
         document: None,
         odoo: (state == "posted").then(|| "WH/INT/00066".to_owned()),
         unused: false,
+        wrong: None,
         what,
     }
 }
@@ -279,6 +280,7 @@ fn found(text: String) -> Found {
         title: title.to_owned(),
         state: state.map(str::to_owned),
         unused: false,
+        wrong: None,
     };
     Found {
         text,

@@ -6,7 +6,9 @@ use std::path::Path;
 use stockrelay::config;
 use stockrelay::document::{DocumentNumber, State};
 use stockrelay::event::{RejectedNumber, Seq};
-use stockrelay::journal::{AuditRecord, EventDocument, Journal, PeriodCounts, Settlement};
+use stockrelay::journal::{
+    AuditRecord, EventDocument, EventFilter, Journal, PeriodCounts, Settlement, WrongScan,
+};
 
 use super::{close, document, moved, open};
 use crate::floor::{at, rejection, transfer};
@@ -260,10 +262,14 @@ async fn wrong_and_unused_scans_count_in_the_period_of_the_scan_until_they_are_d
         Vec::new(),
     );
     sealed.await.unwrap();
-    let of_flow = inbox.append_of_flow(Vec::new(), Vec::new(), vec![seqs[2]]);
+    let wrong = |seq| WrongScan {
+        seq,
+        answer: "scan a bin first".to_owned(),
+    };
+    let of_flow = inbox.append_of_flow(Vec::new(), Vec::new(), vec![wrong(seqs[2])]);
     of_flow.await.unwrap();
     inbox
-        .store_of_flow(Vec::new(), vec![seqs[2], seqs[1]])
+        .store_of_flow(Vec::new(), vec![wrong(seqs[2]), wrong(seqs[1])])
         .await
         .unwrap();
     let counted = |second| {
@@ -277,6 +283,20 @@ async fn wrong_and_unused_scans_count_in_the_period_of_the_scan_until_they_are_d
     inbox.dismiss_scans(record(8_000)).await.unwrap();
     assert_eq!(counted(0), (0, 3));
     adds_up(&journal);
+    close(journal, writer).await;
+
+    // The list of wrong scans has each once, also after a start.
+    let (journal, writer) = open(dir.path());
+    let filter = EventFilter {
+        is_wrong: true,
+        ..EventFilter::default()
+    };
+    let found = journal.search(filter, Seq::ZERO).unwrap().read_part(9);
+    let found = found.unwrap().into_iter().map(|found| found.recorded.seq);
+    assert_eq!(found.collect::<Vec<_>>(), [2, 3].map(Seq::new));
+    let answer = journal.wrong_scan(Seq::new(3)).unwrap();
+    assert_eq!(answer.as_deref(), Some("scan a bin first"));
+    assert_eq!(journal.wrong_scan(Seq::new(1)).unwrap(), None);
     close(journal, writer).await;
 }
 

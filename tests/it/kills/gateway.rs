@@ -78,6 +78,11 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn start(url: &str) -> Self {
+        Self::start_on(url, |_| ())
+    }
+
+    /// `fill` makes the data directory before the process starts.
+    pub fn start_on(url: &str, fill: impl FnOnce(&Path)) -> Self {
         // On the project's disk, not in memory.
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let address = free_address();
@@ -90,6 +95,7 @@ impl Gateway {
              [control]\nsocket = \"control.sock\"\n"
         );
         fs::write(dir.path().join("config.toml"), config).unwrap();
+        fill(&dir.path().join("data"));
         let process = spawn(dir.path());
         Self {
             dir,
@@ -104,7 +110,7 @@ impl Gateway {
         self.dir.path().join("data")
     }
 
-    fn client(&self) -> Client {
+    pub fn client(&self) -> Client {
         Client::new(&self.dir.path().join("control.sock"))
     }
 
@@ -146,7 +152,7 @@ impl Gateway {
         met
     }
 
-    fn kill_and_start(&mut self) {
+    pub fn kill_and_start(&mut self) {
         assert!(
             self.process.try_wait().unwrap().is_none(),
             "the daemon ended by itself: {}",
@@ -165,7 +171,7 @@ impl Gateway {
     }
 
     /// Waits until the process answers; returns the time since it was started.
-    async fn started(&self) -> Duration {
+    pub async fn started(&self) -> Duration {
         while self.status().await.is_none() {
             let is_late = self.spawned.elapsed() > STARTED_WITHIN;
             assert!(

@@ -162,6 +162,7 @@ impl Stage {
             }
             Step::Odoo(deed) => self.world.somebody(&self.target, deed).await,
             Step::Parked(decision) => self.decide(decision, place).await,
+            Step::Undiscard(reason) => self.undiscard(reason, place).await,
             Step::Rejected(rejected) => self.settle(rejected, place).await,
             Step::Headline(wanted) => self.wait_for_headline(wanted, place).await,
             Step::Told(told) => {
@@ -229,6 +230,24 @@ impl Stage {
         let path = format!("/v1/parked/{key}/{verb}");
         let answer: Result<Value, _> = client.post(&path, &body).await;
         answer.unwrap_or_else(|error| panic!("{place}: {path} {body}: {error}"));
+    }
+
+    /// A person undoes the only discard. The new document has a key of its own.
+    async fn undiscard(&self, reason: &str, place: &str) {
+        let client = Client::new(&self.config.control.socket);
+        let list: Value = client.get("/v1/documents?state=discarded").await.unwrap();
+        let list = list["documents"].as_array().expect("a list");
+        let [old] = list.as_slice() else {
+            panic!("{place}: one discarded document is meant, of {list:?}");
+        };
+        let key = old["key"].as_str().expect("a key");
+        let path = format!("/v1/documents/{key}/undiscard");
+        let body = json!({"reason": reason, "by": "anna"});
+        let answer: Result<Value, _> = client.post(&path, &body).await;
+        let answer = answer.unwrap_or_else(|error| panic!("{place}: {path}: {error}"));
+        let new = &answer["document"];
+        assert_ne!(new["key"], old["key"], "{place}");
+        assert_ne!(new["external_id"], old["external_id"], "{place}");
     }
 
     /// Topics and payloads, with Odoo's names instead of the scenario's.

@@ -193,6 +193,8 @@ pub enum Step {
     Odoo(Somebody),
     /// What a person decides of a parked document.
     Parked(Parked),
+    /// The reason to undo the only discard.
+    Undiscard(String),
     /// What a person decides of a rejected reading.
     Rejected(Rejected),
     /// Until this is the sentence on the first screen.

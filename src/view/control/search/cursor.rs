@@ -17,8 +17,9 @@ pub enum Position {
     Events(Seq),
 }
 
-/// The beginning of a page. Text: `f` or `e` with the position, the three newest numbers, and, from
-/// the second page on, the total with `~` behind it if it is not exact; all with dots between them.
+/// The beginning of a page. Text: `f` or `e` with the position, the three newest numbers, from the
+/// second page on the total with `~` behind it if it is not exact, and eight digits that only this
+/// search has; all with dots between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     pub position: Position,
@@ -29,11 +30,13 @@ pub struct Cursor {
     pub rejected: RejectedNumber,
     /// The total, and whether it is exact. `None`: this page counts.
     pub total: Option<(u64, bool)>,
+    /// A digest of the parameters: the cursor continues no other search.
+    pub search: u32,
 }
 
 impl Cursor {
-    /// The first page.
-    pub fn first(gateway: &Gateway) -> Result<Self, JournalError> {
+    /// The first page. `search`: the digest of the parameters.
+    pub fn first(gateway: &Gateway, search: u32) -> Result<Self, JournalError> {
         let totals = gateway.journal.totals();
         Ok(Self {
             position: Position::Fixed(0),
@@ -41,6 +44,7 @@ impl Cursor {
             document: gateway.journal.newest_document()?,
             rejected: RejectedNumber::new(totals.rejected),
             total: None,
+            search,
         })
     }
 }
@@ -55,7 +59,7 @@ impl fmt::Display for Cursor {
         if let Some((total, is_exact)) = self.total {
             write!(f, ".{total}{}", if is_exact { "" } else { "~" })?;
         }
-        Ok(())
+        write!(f, ".{:08x}", self.search)
     }
 }
 
@@ -69,7 +73,7 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, BadCursor> {
         let number = |text: &str| text.parse::<u64>().map_err(|_| BadCursor);
         let parts: Vec<&str> = text.split('.').collect();
-        let [position, newest, document, rejected, total] = *parts else {
+        let [position, newest, document, rejected, total, search] = *parts else {
             return Err(BadCursor);
         };
         let position = match position.split_at_checked(1) {
@@ -85,6 +89,7 @@ impl FromStr for Cursor {
             document: number(document)?.into(),
             rejected: number(rejected)?.into(),
             total: Some(total),
+            search: u32::from_str_radix(search, 16).map_err(|_| BadCursor)?,
         })
     }
 }
@@ -103,6 +108,7 @@ mod tests {
                     document: DocumentNumber::new(20),
                     rejected: RejectedNumber::new(3),
                     total: Some((312, is_exact)),
+                    search: 0x0012_ab34,
                 };
                 assert_eq!(cursor.to_string().parse(), Ok(cursor));
             }
@@ -116,10 +122,12 @@ mod tests {
             "f",
             "7",
             "e7.1.2.3",
-            "é7.1.2.3.4",
-            "f-1.1.2.3.4",
-            "f1.1.2.3.4.5",
-            "e1.1.2.3.~",
+            "e7.1.2.3.4",
+            "é7.1.2.3.4.0012ab34",
+            "f-1.1.2.3.4.0012ab34",
+            "f1.1.2.3.4.5.0012ab34",
+            "e1.1.2.3.~.0012ab34",
+            "e7.1.2.3.4.xyz",
         ] {
             assert_eq!(text.parse::<Cursor>(), Err(BadCursor), "{text}");
         }

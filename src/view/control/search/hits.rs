@@ -43,6 +43,7 @@ pub fn time_of(gateway: &Gateway, fixed: &Fixed) -> Result<Option<Timestamp>, Jo
             .document(*number)?
             .map(|entry| entry.document.occurred),
         Fixed::Rejected(number) => journal.rejected_one(*number)?.map(|found| found.received),
+        Fixed::Event(seq) => journal.event(*seq)?.map(|found| found.event.at),
     })
 }
 
@@ -91,7 +92,7 @@ impl<'a> Rendering<'a> {
             return Ok(None);
         };
         let place = self.places.of(journal.document_of(seq)?)?;
-        let view = self.gateway.view_event(&recorded, place);
+        let view = self.gateway.view_event(&recorded, place)?;
         Ok(Some(Hit {
             kind: HitKind::Event,
             id: format!("{}/{}", view.device, view.id),
@@ -99,13 +100,15 @@ impl<'a> Rendering<'a> {
             title: describe(&view),
             state: Some(view.state),
             unused: view.unused,
+            wrong: view.wrong,
         }))
     }
 
     /// The result for anything else. `None`: it was pruned meanwhile.
-    pub fn fixed(&self, fixed: &Fixed) -> Result<Option<Hit>, JournalError> {
+    pub fn fixed(&mut self, fixed: &Fixed) -> Result<Option<Hit>, JournalError> {
         match fixed {
             Fixed::Name(name) => self.name(name),
+            Fixed::Event(seq) => self.event(*seq),
             Fixed::Document(number) => {
                 let hit = |entry: Entry| Hit {
                     kind: HitKind::Document,
@@ -137,7 +140,7 @@ impl<'a> Rendering<'a> {
             Fixed::Rejected(number) => {
                 let found = self.gateway.journal.rejected_one(*number)?;
                 Ok(found.as_ref().map(|found| {
-                    let view = RejectedView::for_list(found);
+                    let view = RejectedView::for_list(&self.gateway.site, found);
                     let id = match &view.id {
                         Some(id) => format!("{}/{id}", view.device),
                         None => format!("rejected:{number}"),
@@ -149,6 +152,7 @@ impl<'a> Rendering<'a> {
                         title: format!("{} {}: {}", view.device, view.code, view.message),
                         state: Some(view.state),
                         unused: false,
+                        wrong: None,
                     }
                 }))
             }
@@ -172,6 +176,7 @@ impl<'a> Rendering<'a> {
             title: title.unwrap_or_else(|| format!("newest: {}", describe(&view))),
             state: None,
             unused: false,
+            wrong: None,
         }))
     }
 
@@ -234,5 +239,6 @@ fn hit_of(entry: &Entry) -> Hit {
         ),
         state: Some(progress.state.to_string()),
         unused: false,
+        wrong: None,
     }
 }

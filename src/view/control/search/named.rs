@@ -42,7 +42,8 @@ pub fn find_named(gateway: &Gateway, id: &str) -> Result<Option<Named>, JournalE
     let upto = gateway.journal.newest_document()?;
     let found = gateway.journal.find_documents(&Needle::whole(text), upto)?;
     if is_wanted(HitKind::Picking) && !found.pickings.is_empty() {
-        let named = named_document(gateway, HitKind::Picking, &found.numbers)?;
+        let name_of = |entry: &Entry| entry.progress.odoo.as_ref().map(|odoo| odoo.name.clone());
+        let named = named_document(gateway, HitKind::Picking, name_of, &found.numbers)?;
         if named.is_some() {
             return Ok(named);
         }
@@ -55,8 +56,19 @@ pub fn find_named(gateway: &Gateway, id: &str) -> Result<Option<Named>, JournalE
     if let Some(named) = named_event(gateway, &Needle::whole(text).of(kinds))? {
         return Ok(Some(named));
     }
+    // A person has given the name to a document, and no event has it.
+    let mut lines = found.lines;
+    lines.retain(|(kind, _)| kinds.has(*kind));
+    if let Some((kind, _)) = lines.first().copied() {
+        let mut numbers: Vec<_> = lines.iter().map(|(_, number)| *number).collect();
+        numbers.sort_unstable_by(|one, other| other.cmp(one));
+        numbers.dedup();
+        let name_of = |_: &Entry| Some(text.to_owned());
+        return named_document(gateway, kind_of(kind), name_of, &numbers);
+    }
     if is_wanted(HitKind::Reason) && !found.reasons.is_empty() {
-        return named_document(gateway, HitKind::Reason, &found.numbers);
+        let name_of = |entry: &Entry| Some(entry.progress.reason.as_ref()?.code.to_string());
+        return named_document(gateway, HitKind::Reason, name_of, &found.numbers);
     }
     Ok(None)
 }
@@ -65,6 +77,7 @@ pub fn find_named(gateway: &Gateway, id: &str) -> Result<Option<Named>, JournalE
 fn named_document(
     gateway: &Gateway,
     kind: HitKind,
+    name_of: impl Fn(&Entry) -> Option<String>,
     numbers: &[DocumentNumber],
 ) -> Result<Option<Named>, JournalError> {
     let mut entries = Vec::new();
@@ -75,14 +88,7 @@ fn named_document(
         return Ok(None);
     }
     let entry = Box::new(entries.remove(0));
-    let id = match kind {
-        HitKind::Picking => entry.progress.odoo.as_ref().map(|odoo| odoo.name.clone()),
-        _ => entry
-            .progress
-            .reason
-            .as_ref()
-            .map(|reason| reason.code.to_string()),
-    };
+    let id = name_of(&entry);
     let others = entries.iter().map(|other| other.document.key.to_string());
     Ok(Some(Named::Document {
         name: NameView {
@@ -141,7 +147,8 @@ fn named_event(gateway: &Gateway, needle: &Needle) -> Result<Option<Named>, Jour
 /// Needles for the barcodes and references of the products that have all words of the text in their
 /// names; and whether there are more such products.
 pub fn product_needles(gateway: &Gateway, query: &SearchQuery) -> (Vec<Needle>, bool) {
-    let is_wanted = query.wants_events() || query.kind == Some(HitKind::Product);
+    let is_of_kind = matches!(query.kind, Some(HitKind::Product | HitKind::Document));
+    let is_wanted = query.wants_events() || is_of_kind;
     let copies = gateway.copies.as_ref().filter(|_| is_wanted);
     let Some(copy) = copies.and_then(|copies| copies.borrow().clone()) else {
         return (Vec::new(), false);

@@ -1,13 +1,15 @@
-//! Parses the parameters of a search. Pure.
+//! Parses the parameters of a search.
 
-use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use super::super::problem::Problem;
 use super::super::query::{Pairs, shorten};
+use super::super::since::since_when;
 use super::cursor::Cursor;
 use super::hits::term_kind;
-use crate::event::Name;
+use crate::event::{Name, Seq};
 use crate::journal::terms::{Kinds, Needle, TermKind};
+use crate::view::gateway::SinceWhen;
 use crate::view::records::HitKind;
 
 const TEXT_BYTES_MAX: usize = 256;
@@ -22,30 +24,35 @@ pub struct SearchQuery {
     pub after: Option<Cursor>,
     /// `None`: results of all kinds.
     pub kind: Option<HitKind>,
-    pub since: Option<Timestamp>,
+    pub since: Option<SinceWhen>,
+    /// A digest of `text`, `kind` and `since`, for the cursor.
+    pub digest: u32,
 }
 
 impl SearchQuery {
-    /// `raw`: the parameters as they were sent.
-    pub fn parse(raw: &str, pairs: Pairs) -> Result<Self, Problem> {
+    pub fn parse(pairs: Pairs) -> Result<Self, Problem> {
         let mut query = Self {
             text: String::new(),
             limit: LIMIT_DEFAULT,
             after: None,
             kind: None,
             since: None,
+            digest: 0,
         };
-        let mut has_text = false;
+        let (mut has_text, mut since) = (false, String::new());
         for (key, value) in pairs {
             match key.as_str() {
                 "q" => {
                     has_text = true;
-                    query.text = text(raw, &value)?;
+                    query.text = text(&value)?;
                 }
                 "limit" => query.limit = limit(&value)?,
                 "after" => query.after = Some(cursor(&value)?),
                 "kind" => query.kind = Some(kind(&value)?),
-                "since" => query.since = Some(since(&value)?),
+                "since" => {
+                    query.since = Some(since_when(&value)?);
+                    since = value;
+                }
                 other => {
                     return Err(Problem::bad(
                         format!("unknown parameter {:?}", shorten(other)),
@@ -54,11 +61,20 @@ impl SearchQuery {
                 }
             }
         }
-        if has_text {
-            Ok(query)
-        } else {
-            Err(Problem::bad("q is missing", "give the text to search as q"))
+        if !has_text {
+            return Err(Problem::bad("q is missing", "give the text to search as q"));
         }
+        query.digest = digest(&query.text, query.kind, &since);
+        if query
+            .after
+            .is_some_and(|after| after.search != query.digest)
+        {
+            return Err(Problem::bad(
+                "after is the next of another search",
+                "give the next of the page before, with the same q, kind and since",
+            ));
+        }
+        Ok(query)
     }
 
     /// The text as it is searched in documents.
@@ -83,6 +99,17 @@ impl SearchQuery {
         needles
     }
 
+    /// The number of an event that the text is, as lists show it: `123`, `event 123` or `seq:123`.
+    pub fn event_number(&self) -> Option<Seq> {
+        let text = self.text.as_str();
+        let prefixes = ["event ", "seq:", "#"];
+        let digits = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix));
+        let digits = digits.unwrap_or(text);
+        let is_number = digits.bytes().all(|digit| digit.is_ascii_digit());
+        let number = digits.parse().ok().filter(|_| is_number);
+        number.filter(|_| self.wants_events())
+    }
+
     pub fn wants_events(&self) -> bool {
         self.kind.is_none_or(|kind| kind == HitKind::Event)
     }
@@ -92,18 +119,11 @@ impl SearchQuery {
     }
 }
 
-fn text(raw: &str, value: &str) -> Result<String, Problem> {
+fn text(value: &str) -> Result<String, Problem> {
     if !(1..=TEXT_BYTES_MAX).contains(&value.len()) {
         return Err(Problem::bad(
             format!("q has {} bytes", value.len()),
             format!("give a text of 1 to {TEXT_BYTES_MAX} bytes"),
-        ));
-    }
-    // Bytes that are not UTF-8 were replaced by U+FFFD, which in UTF-8 is EF BF BD.
-    if value.contains('\u{fffd}') && !raw.to_ascii_lowercase().contains("%ef%bf%bd") {
-        return Err(Problem::bad(
-            "q is not UTF-8",
-            "send the text in UTF-8, percent-encoded",
         ));
     }
     let text = value.trim();
@@ -114,6 +134,15 @@ fn text(raw: &str, value: &str) -> Result<String, Problem> {
         ));
     }
     Ok(text.to_owned())
+}
+
+/// The first four bytes of SHA-256: the same in all versions.
+fn digest(text: &str, kind: Option<HitKind>, since: &str) -> u32 {
+    let kind = kind.map_or("", HitKind::as_str);
+    let parameters = format!("{kind}\n{since}\n{text}");
+    let digest = Sha256::digest(parameters.as_bytes());
+    let first = digest.iter().take(4);
+    first.fold(0, |digest, byte| digest << 8 | u32::from(*byte))
 }
 
 fn limit(value: &str) -> Result<usize, Problem> {
@@ -147,22 +176,13 @@ fn kind(value: &str) -> Result<HitKind, Problem> {
     })
 }
 
-fn since(value: &str) -> Result<Timestamp, Problem> {
-    value.parse().map_err(|_| {
-        Problem::bad(
-            format!("since is {:?}", shorten(value)),
-            "give a time such as 2026-11-30T06:00:00Z",
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(list: &[(&str, &str)]) -> Result<SearchQuery, Problem> {
         let pairs = list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        SearchQuery::parse("", pairs.collect())
+        SearchQuery::parse(pairs.collect())
     }
 
     #[test]
@@ -172,12 +192,11 @@ mod tests {
             ("q", "", "1 to 256 bytes"),
             ("q", &long, "1 to 256 bytes"),
             ("q", " \t", "text to search"),
-            ("q", "\u{fffd}", "percent-encoded"),
             ("limit", "0", "1 to 200"),
             ("limit", "201", "1 to 200"),
             ("after", "7", "page before"),
             ("kind", "orders", "order, device"),
-            ("since", "yesterday", "2026"),
+            ("since", "yesterday", "shift or day"),
             ("text", "x", "q, limit, after, kind, since"),
         ] {
             let problem = parse(&[(key, value)]).unwrap_err();
@@ -196,6 +215,38 @@ mod tests {
     }
 
     #[test]
+    fn a_text_may_be_the_number_of_an_event() {
+        let of = |text: &str| parse(&[("q", text)]).unwrap().event_number();
+        for text in ["123", "event 123", "seq:123", "#123", " 123 "] {
+            assert_eq!(of(text), Some(Seq::new(123)), "{text}");
+        }
+        for text in ["12a", "event", "event 1 2", "+123", "99999999999999999999"] {
+            assert_eq!(of(text), None, "{text}");
+        }
+        let documents = parse(&[("q", "123"), ("kind", "document")]).unwrap();
+        assert_eq!(documents.event_number(), None);
+    }
+
+    #[test]
+    fn a_cursor_continues_only_its_own_search() {
+        let digest = parse(&[("q", "abc")]).unwrap().digest;
+        let cursor = format!("e7.9.8.7.6.{digest:08x}");
+        let of = |parameters: &[(&str, &str)]| {
+            let after = [("after", cursor.as_str())];
+            parse(&[parameters, &after].concat())
+        };
+        assert!(of(&[("q", " abc "), ("limit", "7")]).is_ok());
+        for other in [
+            [("q", "abd"), ("limit", "7")],
+            [("q", "abc"), ("kind", "event")],
+            [("q", "abc"), ("since", "1h")],
+        ] {
+            let problem = of(&other).unwrap_err();
+            assert_eq!(problem.refusal.error, "after is the next of another search");
+        }
+    }
+
+    #[test]
     fn a_text_is_trimmed_and_may_name_a_device_and_an_id() {
         let query = parse(&[("q", " pda-07/8c1f ")]).unwrap();
         assert_eq!((query.text.as_str(), query.limit), ("pda-07/8c1f", 50));
@@ -203,7 +254,5 @@ mod tests {
         assert_eq!(query.needles().len(), 2);
         assert_eq!(of("pda-07/8c1f", "order").needles().len(), 1);
         assert_eq!(of("pda 07/8c1f", "event").needles().len(), 1);
-        let query = SearchQuery::parse("q=%EF%BF%BD", vec![("q".into(), "\u{fffd}".into())]);
-        assert_eq!(query.unwrap().text, "\u{fffd}", "sent as such");
     }
 }
