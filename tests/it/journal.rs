@@ -72,7 +72,9 @@ pub fn as_format_2(write: &redb::WriteTransaction) {
         "document_terms",
         "wrong_scans",
     ];
-    tables.map(|name| delete_table(write, name));
+    for name in tables {
+        delete_table(write, name);
+    }
 }
 
 fn delete_table(write: &redb::WriteTransaction, name: &str) {

@@ -44,6 +44,7 @@ mod scenarios;
 mod security;
 mod serial;
 mod setting;
+mod setup;
 mod shares;
 mod shipped;
 mod systemd;

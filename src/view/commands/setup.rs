@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use argon2::password_hash::rand_core::{OsRng, RngCore as _};
+use nix::unistd::{User, geteuid};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{CommandError, EXIT_DONE, EXIT_FAILED, Process};
@@ -64,14 +65,16 @@ pub fn setup(
         directory.join("odoo.key")
     };
     let key = read_key(args.api_key_file.as_deref())?;
-    let owner = if is_credential { None } else { service() };
+    // Any other configuration is for a gateway that the present user runs.
+    let service = is_installed.then(service).flatten();
+    let owner = service.filter(|_| !is_credential);
     write(&key_file, key.expose_secret().as_bytes(), 0o600, owner)?;
     let devices = directory.join("devices.toml");
     let password = match devices.symlink_metadata() {
         Ok(_) => None,
-        Err(_) => Some(write_device(&devices, &device)?),
+        Err(_) => Some(write_device(&devices, &device, service)?),
     };
-    let group = service().map(|(_, group)| (0, group));
+    let group = service.map(|(_, group)| (0, group));
     new.persist(file)
         .map_err(|error| cannot_write(file, &error.error))?;
     set_rights(file, 0o640, group).map_err(|error| cannot_write(file, &error))?;
@@ -93,12 +96,12 @@ pub fn setup(
         writeln!(out, "kept {}", devices.display())?;
     }
     out.flush()?;
-    check_and_start(file, args.no_start || !is_installed, out)
+    check_and_start(file, is_installed, args.no_start, out)
 }
 
 /// Makes the service's user and directories, if a package has not done so.
 fn prepare_machine() -> Result<(), CommandError> {
-    if !rustix::process::geteuid().is_root() {
+    if !geteuid().is_root() {
         return Err(failed(format!(
             "only root may write {CONFIG_DEFAULT}: run `sudo stockrelay setup`, or name another file with --config"
         )));
@@ -116,8 +119,8 @@ fn prepare_machine() -> Result<(), CommandError> {
 }
 
 fn service() -> Option<(u32, u32)> {
-    let user = nix::unistd::User::from_name(SERVICE).ok()??;
-    rustix::process::geteuid()
+    let user = User::from_name(SERVICE).ok()??;
+    geteuid()
         .is_root()
         .then_some((user.uid.as_raw(), user.gid.as_raw()))
 }
@@ -281,7 +284,11 @@ fn read_key(file: Option<&Path>) -> Result<SecretString, CommandError> {
     Ok(format!("{key}\n").into())
 }
 
-fn write_device(file: &Path, device: &Name) -> Result<SecretString, CommandError> {
+fn write_device(
+    file: &Path,
+    device: &Name,
+    owner: Option<(u32, u32)>,
+) -> Result<SecretString, CommandError> {
     let mut random = [0; PASSWORD_LENGTH];
     OsRng
         .try_fill_bytes(&mut random)
@@ -292,7 +299,7 @@ fn write_device(file: &Path, device: &Name) -> Result<SecretString, CommandError
         "[devices.\"{device}\"]\npassword = \"{}\"\n",
         hash_password(&password)
     );
-    write(file, entry.as_bytes(), 0o600, service())?;
+    write(file, entry.as_bytes(), 0o600, owner)?;
     Ok(password.into())
 }
 
@@ -334,14 +341,18 @@ fn write(
 /// Runs `check` as a process of its own, which takes the service's user, and then starts the unit.
 fn check_and_start(
     file: &Path,
+    is_installed: bool,
     is_not_started: bool,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
     let program = std::env::current_exe()
         .map_err(|error| failed(format!("cannot find this program: {error}")))?;
-    let checked = Command::new(&program)
-        .arg("--config")
-        .args([file.as_os_str(), "check".as_ref()])
+    let mut check = Command::new(&program);
+    check.args(["--config".as_ref(), file.as_os_str(), "check".as_ref()]);
+    if !is_installed && let Ok(Some(me)) = User::from_uid(geteuid()) {
+        check.args(["--user", &me.name]);
+    }
+    let checked = check
         .stdin(Stdio::null())
         .status()
         .map_err(|error| failed(format!("cannot run `stockrelay check`: {error}")))?;
@@ -352,7 +363,7 @@ fn check_and_start(
         )?;
         return Ok(EXIT_FAILED);
     }
-    if is_not_started || !Path::new("/run/systemd/system").is_dir() {
+    if is_not_started || !is_installed || !Path::new("/run/systemd/system").is_dir() {
         writeln!(
             out,
             "\nThe gateway is not started. To start it: {} --config {} run",
