@@ -51,6 +51,17 @@ pub enum PromptKind {
     Search,
 }
 
+/// How the last poll of the daemon ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contact {
+    /// With an answer, or there was none yet.
+    Answers,
+    /// The daemon takes requests, and does not answer for some time.
+    Silent,
+    /// There is no daemon to ask; the text is the reason.
+    Lost(String),
+}
+
 #[derive(Debug)]
 pub struct App {
     pub socket: PathBuf,
@@ -62,10 +73,7 @@ pub struct App {
     pub data: Data,
     /// What the sentence counts.
     pub period: Period,
-    /// Why there is no daemon to ask. `None`: there is one.
-    pub no_answer: Option<String>,
-    /// The daemon takes requests and does not answer.
-    pub(super) is_silent: bool,
+    pub contact: Contact,
     /// When the screen was opened. `None`: it was not drawn yet.
     pub(super) begun: Option<Timestamp>,
     /// The terminal is too small to show anything, as last drawn.
@@ -100,8 +108,7 @@ impl App {
             quit: keys::QUIT,
             data: Data::default(),
             period: Period::default(),
-            no_answer: None,
-            is_silent: false,
+            contact: Contact::Answers,
             begun: None,
             is_too_small: false,
             panel: 0,
@@ -130,7 +137,7 @@ impl App {
     pub fn update(&mut self, update: Update, now: Timestamp) {
         match update {
             Update::Gateway(status, answers) => {
-                (self.no_answer, self.is_silent) = (None, false);
+                self.contact = Contact::Answers;
                 let page_need = self.page_need();
                 let is_to = |need: &Need| answers.iter().any(|answer| answer.is_to(need));
                 let is_page_read = page_need.is_some_and(|need| is_to(&need));
@@ -140,8 +147,8 @@ impl App {
                     self.fill_page();
                 }
             }
-            Update::Silent => (self.no_answer, self.is_silent) = (None, true),
-            Update::NoAnswer(why) => (self.no_answer, self.is_silent) = (Some(why), false),
+            Update::Silent => self.contact = Contact::Silent,
+            Update::NoAnswer(why) => self.contact = Contact::Lost(why),
         }
     }
 

@@ -362,7 +362,6 @@ impl Data {
         let has = |reply: &Reply| self.read.contains(&discriminant(reply));
         match need {
             _ if self.answered.is_none() => false,
-            None => true,
             Some(Need::Events { device, .. }) => self.events.device == *device,
             Some(Need::Search { text, .. }) => self.found.text == *text,
             Some(Need::Documents { .. }) => has(&Reply::Documents(Vec::new())),
@@ -371,7 +370,7 @@ impl Data {
             Some(Need::Orders) => has(&Reply::Orders(OrderPage::default())),
             Some(Need::Log) => has(&Reply::Log(LogPage::default())),
             Some(Need::Unused { .. }) => has(&Reply::Unused(DeviceEvents::default())),
-            Some(_) => true,
+            None | Some(_) => true,
         }
     }
 

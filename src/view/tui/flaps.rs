@@ -86,9 +86,9 @@ mod tests {
     }
 
     /// Adds states: the second, the state and the second of its beginning.
-    fn flaps(states: &[(i64, Link, i64)]) -> Flaps {
+    fn flaps(seen: &[(i64, Link, i64)]) -> Flaps {
         let mut flaps = Flaps::default();
-        for (second, link, since) in states {
+        for (second, link, since) in seen {
             let mut status = Status {
                 uptime_s: u64::try_from(*second).unwrap(),
                 ..Status::default()

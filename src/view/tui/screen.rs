@@ -7,7 +7,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::app::{App, PromptKind, Target};
+use super::app::{App, Contact, PromptKind, Target};
 use super::data::Subject;
 use super::draw_view::HEIGHT_FOR_FRAME;
 use super::keys::{Binding, Hint, KEYS, KeyAction, Scope};
@@ -38,15 +38,8 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
         return draw_too_small(frame, app);
     }
     let is_small = height < HEIGHT_FOR_FRAME;
-    let most = match (&app.no_answer, is_small) {
-        // The rest of the screen is old: what to do is more important.
-        (Some(_), _) => 9,
-        (None, true) if height < HEIGHT_FOR_TASK => 3,
-        (None, true) => 4,
-        (None, false) => 6,
-    };
     let todos = if is_small { 1 } else { 3 };
-    let sentence = sentence_rows(app, todos, most, width);
+    let sentence = sentence_rows(app, todos, rows_for_sentence(app, height), width);
     let sentence_height = u16::try_from(sentence.len()).unwrap_or(1);
     let (tabs, tab_places) = lay_tabs(app, width);
     let (bottom, keys) = bottom_lines(app, width);
@@ -75,11 +68,8 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
     frame.render_widget(Paragraph::new(sentence), said);
     frame.render_widget(Paragraph::new(tabs), names);
     for (place, panel) in tab_places {
-        let place = Rect {
-            y: names.y + place.y,
-            ..place
-        }
-        .intersection(names);
+        let y = names.y + place.y;
+        let place = Rect { y, ..place }.intersection(names);
         app.add_target(place, Target::Panel(panel));
     }
     if head_rows > 0 {
@@ -93,6 +83,17 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
     draw_boxes(frame, app);
     if !app.theme.is_unicode {
         to_ascii(frame.buffer_mut());
+    }
+}
+
+/// The rows that the sentence and the tasks below it have at most.
+fn rows_for_sentence(app: &App, height: u16) -> usize {
+    match height {
+        // The rest of the screen is old: what to do is more important.
+        _ if matches!(app.contact, Contact::Lost(_)) => 9,
+        ..HEIGHT_FOR_TASK => 3,
+        HEIGHT_FOR_TASK..HEIGHT_FOR_FRAME => 4,
+        HEIGHT_FOR_FRAME.. => 6,
     }
 }
 
@@ -165,12 +166,11 @@ fn draw_title(frame: &mut Frame, area: Rect, app: &App) {
 /// most `todos` lines and `most` rows.
 fn sentence_rows(app: &App, todos: usize, most: usize, width: u16) -> Vec<Line<'static>> {
     let data = &app.data;
-    let (mood, sentence, todo) = match describe_connection(app) {
-        Some((mood, text)) => (mood, text, Vec::new()),
-        None => {
-            let state = answer(&data.status, data.now, data.words);
-            (state.mood, state.sentence, state.todo)
-        }
+    let (mood, sentence, todo) = if let Some((mood, text)) = describe_connection(app) {
+        (mood, text, Vec::new())
+    } else {
+        let state = answer(&data.status, data.now, data.words);
+        (state.mood, state.sentence, state.todo)
     };
     let sentence = Line::from(vec![
         Span::styled(mark(mood), app.theme.badge(mood)),
@@ -226,33 +226,37 @@ fn task_rows(task: &Todo, count: usize, room: usize, width: u16, app: &App) -> V
 fn describe_connection(app: &App) -> Option<(Mood, String)> {
     let (data, words) = (&app.data, app.data.words);
     let Some(answered) = data.answered else {
-        if let Some(why) = &app.no_answer {
-            let text = "Not connected, retrying each second: {why}";
-            return Some((Mood::Bad, words.fill(text, &[("why", why)])));
-        }
         let begun = app.begun.unwrap_or(data.now);
         let (socket, span) = (app.socket.display().to_string(), data.span(begun));
         let values = [("socket", socket.as_str()), ("span", &span)];
-        let (mood, text) = if app.is_silent {
-            (
-                Mood::Bad,
-                "Connecting to {socket} for {span}; the gateway does not answer",
-            )
-        } else {
-            (Mood::Watch, "Connecting to {socket} for {span}")
-        };
-        return Some((mood, words.fill(text, &values)));
+        return Some(match &app.contact {
+            Contact::Lost(why) => {
+                let text = "Not connected, retrying each second: {why}";
+                (Mood::Bad, words.fill(text, &[("why", why)]))
+            }
+            Contact::Silent => {
+                let text = "Connecting to {socket} for {span}; the gateway does not answer";
+                (Mood::Bad, words.fill(text, &values))
+            }
+            Contact::Answers => {
+                let text = "Connecting to {socket} for {span}";
+                (Mood::Watch, words.fill(text, &values))
+            }
+        });
     };
     let (time, ago) = (data.time(answered), data.ago(Some(answered)));
-    let why = app.no_answer.as_deref().unwrap_or_default();
-    let values = [("time", time.as_str()), ("ago", &ago), ("why", why)];
-    let text = if app.no_answer.is_some() {
-        "Not connected, values from {time}, {ago}; retrying each second: {why}"
-    } else if app.is_silent {
-        "The gateway does not answer; values from {time}, {ago}"
-    } else {
-        return None;
+    let (text, why) = match &app.contact {
+        Contact::Answers => return None,
+        Contact::Silent => (
+            "The gateway does not answer; values from {time}, {ago}",
+            "",
+        ),
+        Contact::Lost(why) => (
+            "Not connected, values from {time}, {ago}; retrying each second: {why}",
+            why.as_str(),
+        ),
     };
+    let values = [("time", time.as_str()), ("ago", &ago), ("why", why)];
     Some((Mood::Bad, words.fill(text, &values)))
 }
 

@@ -139,20 +139,7 @@ impl Edit {
             .filter_map(|row| row.line)
             .collect();
         for number in numbers.iter().take(LINES_STATED) {
-            let field = |name: &str| {
-                let mut rows = self.rows.iter();
-                let row = rows.find(|row| row.line == Some(*number) && row.name == name)?;
-                Some(row.after.as_str()).filter(|value| !value.is_empty())
-            };
-            let product = with_name(field("product").unwrap_or_default(), data);
-            let quantity = field(QUANTITY).unwrap_or("0");
-            let values = [("quantity", quantity), ("product", &product)];
-            let mut what = words.fill("{quantity} of {product}", &values);
-            for name in ["lot", "package", "from", "to"] {
-                if let Some(value) = field(name) {
-                    what = format!("{what} {} {}", words.t(name), with_name(value, data));
-                }
-            }
+            let what = self.describe_line(*number, data);
             lines.push(Line::styled(format!("  {}", plain(&what)), HEADING));
         }
         let others = self
@@ -176,6 +163,26 @@ impl Edit {
         lines.push(Line::default());
         lines.push(Line::from(words.t("Send it?").to_owned()));
         lines
+    }
+
+    /// What a line moves after the edit.
+    fn describe_line(&self, number: usize, data: &Data) -> String {
+        let words = data.words;
+        let field = |name: &str| {
+            let mut rows = self.rows.iter();
+            let row = rows.find(|row| row.line == Some(number) && row.name == name)?;
+            Some(row.after.as_str()).filter(|value| !value.is_empty())
+        };
+        let product = with_name(field("product").unwrap_or_default(), data);
+        let quantity = field(QUANTITY).unwrap_or("0");
+        let values = [("quantity", quantity), ("product", &product)];
+        let mut what = words.fill("{quantity} of {product}", &values);
+        for name in ["lot", "package", "from", "to"] {
+            if let Some(value) = field(name) {
+                what = format!("{what} {} {}", words.t(name), with_name(value, data));
+            }
+        }
+        what
     }
 
     fn lines_count(&self) -> usize {
