@@ -92,7 +92,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
             Box::pin(life::run(beginning, files)).await
         }
         #[cfg(feature = "demo")]
-        Command::Demo(args) => demo(args).await,
+        Command::Demo(args) => Box::pin(demo(args)).await,
         #[cfg(not(feature = "demo"))]
         Command::Demo { .. } => {
             say(WITHOUT_DEMO);
@@ -143,7 +143,7 @@ async fn demo(args: &DemoArgs) -> Result<u8, u8> {
         }),
         keep: args.keep.clone(),
     };
-    match demo::run(options).await {
+    match Box::pin(demo::run(options)).await {
         Ok(summary) => {
             print(&summary);
             let right = summary.faults().is_empty();

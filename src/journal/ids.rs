@@ -73,7 +73,7 @@ struct Segment {
 
 /// The whole index of event ids. The writer alone changes the index; readers look ids up for
 /// `trace`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ids {
     hot: HashMap<Digest, Seq>,
     hot_last_received_us: i64,
@@ -110,21 +110,6 @@ impl Flush {
             }
             (bucket(&entries[0].0), bytes)
         })
-    }
-}
-
-impl Default for Ids {
-    fn default() -> Self {
-        Self {
-            hot: HashMap::new(),
-            hot_last_received_us: 0,
-            hot_first_received_us: 0,
-            segments: Vec::new(),
-            filters: Filters::default(),
-            old_filters: Filters::default(),
-            next_segment: 0,
-            devices: BTreeSet::new(),
-        }
     }
 }
 

@@ -5,6 +5,7 @@ mod edits;
 mod floor;
 mod lists;
 mod metrics;
+mod observability;
 mod rejected;
 mod requests;
 mod scans;

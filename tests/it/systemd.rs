@@ -1,7 +1,7 @@
 //! The unit under a real systemd: the key as a credential, and which ends are started again.
 
 use std::fs;
-
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -77,6 +77,28 @@ echo "with a damaged journal: $(state)"
 echo end
 "#;
 
+/// Boots systemd in namespaces of its own, with the steps in the directory. Returns what they print,
+/// as soon as that ends with `end`.
+pub async fn boot(dir: &Path, binary: Option<&str>) -> String {
+    let mut systemd = Command::new("unshare")
+        .args(["--mount", "--net", "--pid", "--ipc", "--uts", "--cgroup"])
+        .args(["--fork", "--kill-child", "sh"])
+        .arg(root().join("tests/it/systemd.sh"))
+        .arg(dir)
+        .args(binary)
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let said = || fs::read_to_string(dir.join("said")).unwrap_or_default();
+    let begun = clock::instant();
+    while !said().ends_with("end\n") && begun.elapsed() < WITHIN {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    systemd.kill().unwrap();
+    systemd.wait().unwrap();
+    said()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs root, namespaces, systemd as /lib/systemd/systemd, cgroup v2 and socat"]
 async fn the_unit_takes_the_key_as_a_credential_and_is_not_started_again_when_a_person_must_act() {
@@ -99,22 +121,8 @@ async fn the_unit_takes_the_key_as_a_credential_and_is_not_started_again_when_a_
         fs::write(dir.path().join(name), text).unwrap();
     }
     let _bridge = bridge(dir.path(), &odoo);
-    let mut systemd = Command::new("unshare")
-        .args(["--mount", "--net", "--pid", "--ipc", "--uts", "--cgroup"])
-        .args(["--fork", "--kill-child", "sh"])
-        .arg(root().join("tests/it/systemd.sh"))
-        .arg(dir.path())
-        .arg(env!("CARGO_BIN_EXE_stockrelay"))
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
+    let said = boot(dir.path(), Some(env!("CARGO_BIN_EXE_stockrelay"))).await;
     let text = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap_or_default();
-    let begun = clock::instant();
-    while !text("said").ends_with("end\n") && begun.elapsed() < WITHIN {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    systemd.kill().unwrap();
-    systemd.wait().unwrap();
     let lines = [
         "check before the start: 0",
         "with a credential: active 0 0",
@@ -133,7 +141,6 @@ async fn the_unit_takes_the_key_as_a_credential_and_is_not_started_again_when_a_
         "with a damaged journal: failed 65 0",
         "end",
     ];
-    let said = text("said");
     assert_eq!(
         said.lines().collect::<Vec<_>>(),
         lines,

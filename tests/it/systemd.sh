@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs this machine's systemd as the first process of a root of its own, with the unit, and in it
 # the steps in $1/steps: an overlay of the machine's root in namespaces that end with this process.
-# What the steps print comes into $1/said. $2 is the binary.
+# What the steps print comes into $1/said. $2 is the binary; without it, the steps install a package.
 set -e
 root=$1/root
 mkdir "$root"
@@ -23,15 +23,21 @@ mount --bind "$1" "$merged/srv/stockrelay"
 ip link set lo up
 # A machine that has none of it yet.
 rm -rf "$merged/etc/stockrelay" "$merged/etc/credstore" "$merged/var/lib/stockrelay"
-mkdir -p "$merged/etc/sysusers.d" "$merged/etc/tmpfiles.d" "$merged/etc/credstore" "$merged/usr/bin"
 units=$merged/etc/systemd/system
-cp "$1/systemd/stockrelay.sysusers" "$merged/etc/sysusers.d/stockrelay.conf"
-cp "$1/systemd/stockrelay.tmpfiles" "$merged/etc/tmpfiles.d/stockrelay.conf"
-cp "$1/systemd/stockrelay.service" "$units/stockrelay.service"
-touch "$merged/usr/bin/stockrelay"
-mount --bind "$2" "$merged/usr/bin/stockrelay"
-chroot "$merged" systemd-sysusers
-chroot "$merged" systemd-tmpfiles --create stockrelay.conf
+mkdir -p "$merged/etc/credstore" "$units"
+if [ -n "$2" ]; then
+  mkdir -p "$merged/etc/sysusers.d" "$merged/etc/tmpfiles.d"
+  cp "$1/systemd/stockrelay.sysusers" "$merged/etc/sysusers.d/stockrelay.conf"
+  cp "$1/systemd/stockrelay.tmpfiles" "$merged/etc/tmpfiles.d/stockrelay.conf"
+  cp "$1/systemd/stockrelay.service" "$units/stockrelay.service"
+  touch "$merged/usr/bin/stockrelay"
+  mount --bind "$2" "$merged/usr/bin/stockrelay"
+  chroot "$merged" systemd-sysusers
+  chroot "$merged" systemd-tmpfiles --create stockrelay.conf
+else
+  # A container's file that forbids packages to start services.
+  rm -f "$merged/usr/sbin/policy-rc.d"
+fi
 cat >"$units/steps.service" <<END
 [Unit]
 DefaultDependencies=no

@@ -8,7 +8,7 @@ use nix::unistd::{Gid, Group};
 use super::Finding;
 use crate::view::rights::{DECIDE_GROUP, VIEW_GROUP};
 
-const INSTALL: &str = "install systemd/stockrelay.sysusers as /etc/sysusers.d/stockrelay.conf, and stockrelay.tmpfiles as /etc/tmpfiles.d/stockrelay.conf; then run `systemd-sysusers && systemd-tmpfiles --create`, and restart stockrelay";
+const INSTALL: &str = "run `systemd-sysusers stockrelay.conf && systemd-tmpfiles --create stockrelay.conf`, and restart stockrelay";
 
 /// Checks that people can watch the gateway, and that only chosen people can decide. `socket` is
 /// the daemon's.

@@ -177,18 +177,17 @@ impl Answers {
     /// The smallest configuration. `with_key_file`: no credential of systemd has the API key.
     fn configuration(&self, with_key_file: bool) -> String {
         let text = |text: &str| toml::Value::from(text).to_string();
-        let mut odoo = format!(
-            "url = {}\ndatabase = {}\nwarehouse = {}\n",
-            text(&self.odoo),
-            text(&self.database),
-            text(&self.warehouse)
-        );
-        if let Some(user) = &self.user {
-            odoo += &format!("user = {}\n", text(user));
-        }
-        if with_key_file {
-            odoo += "api_key_file = \"odoo.key\"\n";
-        }
+        let line = |key, value: Option<&str>| {
+            value.map_or_else(String::new, |value| format!("{key} = {}\n", text(value)))
+        };
+        let odoo = [
+            line("url", Some(&self.odoo)),
+            line("database", Some(&self.database)),
+            line("warehouse", Some(&self.warehouse)),
+            line("user", self.user.as_deref()),
+            line("api_key_file", with_key_file.then_some("odoo.key")),
+        ]
+        .concat();
         format!(
             "# Written by `stockrelay setup`. gateway-defaults.toml has every key and its default.
 site = {}
