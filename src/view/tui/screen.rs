@@ -247,10 +247,7 @@ fn describe_connection(app: &App) -> Option<(Mood, String)> {
     let (time, ago) = (data.time(answered), data.ago(Some(answered)));
     let (text, why) = match &app.contact {
         Contact::Answers => return None,
-        Contact::Silent => (
-            "The gateway does not answer; values from {time}, {ago}",
-            "",
-        ),
+        Contact::Silent => ("The gateway does not answer; values from {time}, {ago}", ""),
         Contact::Lost(why) => (
             "Not connected, values from {time}, {ago}; retrying each second: {why}",
             why.as_str(),
