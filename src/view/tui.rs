@@ -111,7 +111,7 @@ pub async fn run(socket: &Path, options: Options) -> io::Result<()> {
     (app.quit, app.is_read_only) = (options.quit, options.is_read_only);
     app.data.words = words_of_terminal(options.language, theme);
     tokio::select! {
-        result = watch(&mut screen, app) => result,
+        result = Box::pin(watch(&mut screen, app)) => result,
         () = stop.wait() => Ok(()),
     }
 }
