@@ -13,7 +13,7 @@ use stockrelay::clock;
 use super::Served;
 use crate::free_address::free_address;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 const DASHBOARDS: [&str; 2] = ["site.json", "fleet.json"];
 
 fn folder() -> PathBuf {
@@ -142,22 +142,22 @@ scrape_configs:
         .spawn()
         .expect("prometheus is installed");
     let _prometheus = Killed(prometheus);
-    let server = format!("http://{address}");
+    let url = format!("http://{address}");
     // A rate needs two looks.
     let begun = clock::instant();
     let rate = "rate(stockrelay_events_stored_total[5m])";
-    while !ask(&server, rate).is_ok_and(|answer| !answer.is_empty()) {
-        assert!(begun.elapsed() < SOON, "{:?}", ask(&server, rate));
+    while !ask(&url, rate).is_ok_and(|answer| !answer.is_empty()) {
+        assert!(begun.elapsed() < SOON, "{:?}", ask(&url, rate));
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     for dashboard in DASHBOARDS {
         for (title, query) in queries(dashboard) {
             let query = query.replace("$instance", &target.to_string());
-            let answer = ask(&server, &query);
+            let answer = ask(&url, &query);
             let answer = answer.unwrap_or_else(|error| panic!("{title}: {query}: {error}"));
             assert!(!answer.is_empty(), "{title}: {query} has no answer");
         }
     }
-    let alarm = ask(&server, "ALERTS{alertname=\"StockrelayAlarm\"}").unwrap();
+    let alarm = ask(&url, "ALERTS{alertname=\"StockrelayAlarm\"}").unwrap();
     assert!(alarm.contains("anonymous"), "{alarm}");
 }

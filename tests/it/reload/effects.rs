@@ -388,10 +388,10 @@ async fn the_present_shift_begins_as_the_new_shifts_say() {
         let keys = format!("time_zone = \"UTC\"\nshifts = [{}]\n", shifts.join(", "));
         let reloaded = site.reload(&keys).await;
         assert_eq!(reloaded.changed, ["shifts"]);
-        let (begin, began) = began().await;
-        assert_eq!(begin, "shift");
-        assert_eq!(began.strftime("%M:%S").to_string(), format!("{minute}:00"));
-        let age = clock::now().duration_since(began);
+        let (kind, start) = began().await;
+        assert_eq!(kind, "shift");
+        assert_eq!(start.strftime("%M:%S").to_string(), format!("{minute}:00"));
+        let age = clock::now().duration_since(start);
         assert!(!age.is_negative() && age.as_hours() == 0, "{age:#}");
     }
     // A wrong list changes nothing.
