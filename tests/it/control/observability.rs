@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use stockrelay::board::Link;
 use stockrelay::clock;
+use stockrelay::event::SourceKind;
 
 use super::Served;
 use crate::free_address::free_address;
@@ -113,6 +114,9 @@ async fn each_query_of_the_dashboards_has_an_answer_from_a_real_prometheus() {
         odoo.link = Link::Up;
         (odoo.last_success, odoo.copy_refreshed) = (Some(now), Some(now));
         odoo.latency_ms = Some(12);
+    });
+    served.board.source(SourceKind::Broker, |source| {
+        source.state = "up".to_owned();
     });
     served.board.alarm("anonymous", Some("Look.".to_owned()));
     let dir = tempfile::tempdir().unwrap();
