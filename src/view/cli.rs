@@ -6,6 +6,7 @@ mod decisions;
 pub mod demo;
 mod find_args;
 mod fleet_args;
+mod journal_args;
 mod top_args;
 
 #[cfg(not(feature = "demo"))]
@@ -20,6 +21,7 @@ pub use find_args::FindArgs;
 pub use fleet_args::{
     BrokerArgs, FleetArgs, FleetCommand, PushArgs, ResumeArgs, StopArgs, StopOptions, WatchArgs,
 };
+pub use journal_args::{BackupArgs, JournalCommand};
 pub use top_args::TopArgs;
 
 /// The configuration file that is used without `--config`.
@@ -225,6 +227,14 @@ Examples:
     Rejected {
         #[command(subcommand)]
         command: RejectedCommand,
+    },
+    /// Write a consistent copy of the journal to a file, while the daemon runs
+    #[command(after_help = journal_args::BACKUP_HELP)]
+    Backup(BackupArgs),
+    /// Verify, export or import the journal
+    Journal {
+        #[command(subcommand)]
+        command: JournalCommand,
     },
     /// Create entries for devices.toml
     Devices {
