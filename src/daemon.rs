@@ -36,7 +36,9 @@ use crate::decode::profiles::Profiles;
 use crate::fleet::reception::Reception;
 use crate::flow;
 use crate::forward::Forwarder;
-use crate::journal::{self, BeginError, Damage, Fatal, Journal, JournalError, OpenError, WriterHandle};
+use crate::journal::{
+    self, BeginError, Damage, Fatal, Journal, JournalError, OpenError, WriterHandle,
+};
 use crate::opens;
 use crate::reload::Reloads;
 use crate::source::Intake;
@@ -184,8 +186,7 @@ impl Daemon {
         let rules = documents.subscribe();
         let (of_journal, of_board) = (journal.clone(), board.clone());
         let requests = (heard, seals);
-        let assembling =
-            Assembling::new(&config, of_journal, of_board, requests, profiles, rules)?;
+        let assembling = Assembling::new(&config, of_journal, of_board, requests, profiles, rules)?;
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
         let (to_devices, stop) = (outlets.clone(), cancel.clone());
         let tasks = capture::tasks::run(capture.clone(), to_devices, board.clone(), stop);

@@ -19,8 +19,8 @@ use stockrelay::view::check::{self, Credentials, Finding, Level};
 #[cfg(feature = "demo")]
 use stockrelay::view::cli::demo::DemoArgs;
 use stockrelay::view::cli::{
-    CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, FleetArgs, JournalCommand, ProfileCommand,
-    SOCKET_DEFAULT, TopArgs,
+    CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, FleetArgs, JournalCommand,
+    ProfileCommand, SOCKET_DEFAULT, TopArgs,
 };
 use stockrelay::view::client::Client;
 use stockrelay::view::commands::{

@@ -72,7 +72,9 @@ impl Books<'_> {
                 ));
             }
             if by_state.get(tables::by_state_key(state, number))?.is_none() {
-                self.fault(format!("document {number} is {state}, but not in that queue"));
+                self.fault(format!(
+                    "document {number} is {state}, but not in that queue"
+                ));
             }
             if number > self.counters.last_document {
                 self.fault(format!(
@@ -114,7 +116,9 @@ impl Books<'_> {
             for (what, found, sum) in pairs {
                 let is_right = found == sum || is_pruned && found < sum;
                 if !is_right {
-                    self.fault(format!("the sum of {state} {what} is {sum}, but there are {found}"));
+                    self.fault(format!(
+                        "the sum of {state} {what} is {sum}, but there are {found}"
+                    ));
                 }
             }
         }
@@ -132,22 +136,31 @@ impl Books<'_> {
             progress.add(1);
             stored::event_out(bytes.value())?;
             if seq > last_seq {
-                self.fault(format!("event {seq} is above the highest number, {last_seq}"));
+                self.fault(format!(
+                    "event {seq} is above the highest number, {last_seq}"
+                ));
             }
             match document_of.get(seq)?.map(|number| number.value()) {
                 None => open += 1,
                 Some(number) if number > last_document => {
-                    self.fault(format!("event {seq} leads to document {number}, which never was"));
+                    self.fault(format!(
+                        "event {seq} leads to document {number}, which never was"
+                    ));
                 }
                 Some(_) => {}
             }
         }
         let totals = &self.counters.totals;
-        let sealed: u64 = State::COUNTED.iter().map(|state| totals.of(*state).events).sum();
+        let sealed: u64 = State::COUNTED
+            .iter()
+            .map(|state| totals.of(*state).events)
+            .sum();
         let sum = totals.stored.checked_sub(totals.no_document + sealed);
         if sum != Some(open) {
             let sum = sum.map_or("below 0".to_owned(), |sum| sum.to_string());
-            self.fault(format!("the sum of open events is {sum}, but there are {open}"));
+            self.fault(format!(
+                "the sum of open events is {sum}, but there are {open}"
+            ));
         }
         Ok(())
     }

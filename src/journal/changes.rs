@@ -271,7 +271,12 @@ fn each_in<K: Key, V: Value, E: From<Fatal>>(
     definition: TableDefinition<K, V>,
     give: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let table = read.open_table(definition).map_err(Fatal::from)?;
+    let table = match read.open_table(definition) {
+        Ok(table) => table,
+        // Made with its first record.
+        Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+        Err(error) => return Err(Fatal::from(error).into()),
+    };
     for entry in table.iter().map_err(Fatal::from)? {
         let (key, value) = entry.map_err(Fatal::from)?;
         let (key, value) = (key.value(), value.value());
@@ -284,7 +289,11 @@ fn count_in<K: Key, V: Value>(
     read: &ReadTransaction,
     definition: TableDefinition<K, V>,
 ) -> Result<u64, Fatal> {
-    Ok(read.open_table(definition)?.len()?)
+    match read.open_table(definition) {
+        Ok(table) => Ok(table.len()?),
+        Err(TableError::TableDoesNotExist(_)) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn compare_in<K: Key, V: Value>(_of: TableDefinition<K, V>, a: &[u8], b: &[u8]) -> Ordering {

@@ -208,16 +208,19 @@ pub fn export_closed(
     progress: &WorkDone,
 ) -> Result<Exported, ExportError> {
     let mut ended = None;
-    let closed = read_closed(data_dir, false, &WorkDone::default(), |database| {
-        match write(&database.begin_read()?, site, out, progress) {
+    let closed = read_closed(
+        data_dir,
+        false,
+        &WorkDone::default(),
+        |database| match write(&database.begin_read()?, site, out, progress) {
             Ok(exported) => Ok(Some(exported)),
             Err(Cut::Fatal(fatal)) => Err(fatal),
             Err(Cut::Output(error)) => {
                 ended = Some(error);
                 Ok(None)
             }
-        }
-    });
+        },
+    );
     let path = data_dir.join(super::FILE);
     match closed.map_err(|error| ExportError::Unreadable(error.to_string()))? {
         Closed::Missing => Err(ExportError::Missing(data_dir.to_owned())),
@@ -226,12 +229,13 @@ pub fn export_closed(
             let stopped = || io::ErrorKind::BrokenPipe.into();
             ExportError::Output(ended.unwrap_or_else(stopped))
         }),
-        Closed::Read(Err(Fatal::Format(found))) => Err(ExportError::Damaged(
-            Damage::new(&path, super::unknown_format(&path, &found)),
-        )),
-        Closed::Read(Err(fatal)) if fatal.is_damage() => Err(ExportError::Damaged(
-            Damage::new(&path, fatal.to_string()),
-        )),
+        Closed::Read(Err(Fatal::Format(found))) => Err(ExportError::Damaged(Damage::new(
+            &path,
+            super::unknown_format(&path, &found),
+        ))),
+        Closed::Read(Err(fatal)) if fatal.is_damage() => {
+            Err(ExportError::Damaged(Damage::new(&path, fatal.to_string())))
+        }
         Closed::Read(Err(fatal)) => Err(ExportError::Unreadable(fatal.to_string())),
     }
 }

@@ -42,15 +42,23 @@ pub enum ImportError {
     Exists(PathBuf),
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("this is not an export of a journal ({0}): give a file that `stockrelay backup` or `stockrelay journal export` wrote")]
+    #[error(
+        "this is not an export of a journal ({0}): give a file that `stockrelay backup` or `stockrelay journal export` wrote"
+    )]
     NotAnExport(String),
-    #[error("the export has version {0}, but this version of stockrelay reads only version {VERSION}: use the version that wrote it, or a newer one")]
+    #[error(
+        "the export has version {0}, but this version of stockrelay reads only version {VERSION}: use the version that wrote it, or a newer one"
+    )]
     Version(u64),
-    #[error("the export is of site {found}, but this gateway is site {own}: use the export of {own}, or correct site in the configuration")]
+    #[error(
+        "the export is of site {found}, but this gateway is site {own}: use the export of {own}, or correct site in the configuration"
+    )]
     OtherSite { found: String, own: String },
     #[error("line {line}: {why}: the export is damaged or was changed; use another backup")]
     Line { line: u64, why: String },
-    #[error("the export ends after line {0}, without its last line: it is not complete; use another backup")]
+    #[error(
+        "the export ends after line {0}, without its last line: it is not complete; use another backup"
+    )]
     Truncated(u64),
     #[error("the export has all its lines, but its books do not agree: {}; use another backup", .0.join("; "))]
     Books(Vec<String>),
@@ -119,8 +127,8 @@ impl<'a> Lines<'a> {
             other => other?,
         };
         let first = first.ok_or_else(|| not_one("it is empty"))?;
-        let value: serde_json::Value = serde_json::from_slice(&first)
-            .map_err(|_| not_one("its first line is not JSON"))?;
+        let value: serde_json::Value =
+            serde_json::from_slice(&first).map_err(|_| not_one("its first line is not JSON"))?;
         if value.get("format").and_then(serde_json::Value::as_str) != Some(FORMAT) {
             return Err(not_one("its first line names another format"));
         }
@@ -229,10 +237,7 @@ impl<'a> Lines<'a> {
 }
 
 /// Reads a whole export and verifies each line, without building a journal.
-pub fn check_export(
-    input: &mut dyn BufRead,
-    progress: &WorkDone,
-) -> Result<Exported, ImportError> {
+pub fn check_export(input: &mut dyn BufRead, progress: &WorkDone) -> Result<Exported, ImportError> {
     let mut lines = Lines::begin(input, None, progress)?;
     while lines.next()?.is_some() {
         progress.add(1);

@@ -7,13 +7,14 @@ pub mod demo;
 mod find_args;
 mod fleet_args;
 mod journal_args;
+mod list_args;
 mod top_args;
 
 #[cfg(not(feature = "demo"))]
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 pub use config_args::{ApplyArgs, CheckArgs, ConfigCommand, EncryptArgs, KeygenArgs, SignArgs};
 pub use decisions::{EditWord, ParkedCommand, RejectedCommand};
@@ -22,6 +23,7 @@ pub use fleet_args::{
     BrokerArgs, FleetArgs, FleetCommand, PushArgs, ResumeArgs, StopArgs, StopOptions, WatchArgs,
 };
 pub use journal_args::{BackupArgs, JournalCommand};
+pub use list_args::{DocumentsArgs, EventsArgs, PageArgs};
 pub use top_args::TopArgs;
 
 /// The configuration file that is used without `--config`.
@@ -270,51 +272,6 @@ Examples:
   stockrelay fleet watch 42 --max-failed 0.05 --sign anna.key
   stockrelay fleet stop 42 --reason \"wrong database\" --sign anna.key")]
     Fleet(Box<FleetArgs>),
-}
-
-#[derive(Debug, Clone, Args)]
-pub struct PageArgs {
-    /// Start after this number, that of the last entry that you have seen
-    #[arg(long, value_name = "NUMBER")]
-    pub after: Option<u64>,
-    /// Show at most N
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
-    pub limit: u64,
-    /// Print one JSON object per line
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, Clone, Args)]
-pub struct EventsArgs {
-    #[command(flatten)]
-    pub page: PageArgs,
-    /// Show only events of this device
-    #[arg(long, value_name = "NAME")]
-    pub device: Option<String>,
-    /// Show only events of this type: scan, transfer, pick, receive, count, scrap, return, pack,
-    /// ship, validate, undo
-    #[arg(long = "type", value_name = "TYPE")]
-    pub kind: Option<String>,
-    /// Show only events in this state: open, waiting, sending, posted, parked, discarded,
-    /// no-document
-    #[arg(long)]
-    pub state: Option<String>,
-    /// Show new events as they are stored (with --after: all after that number), until Ctrl-C
-    #[arg(long, conflicts_with = "limit")]
-    pub follow: bool,
-    /// List rejected readings instead of events
-    #[arg(long, conflicts_with_all = ["device", "kind", "state", "follow"])]
-    pub rejected: bool,
-}
-
-#[derive(Debug, Clone, Args)]
-pub struct DocumentsArgs {
-    #[command(flatten)]
-    pub page: PageArgs,
-    /// Show only documents in this state: waiting, sending, posted, parked, discarded, replaced
-    #[arg(long)]
-    pub state: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

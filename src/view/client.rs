@@ -107,7 +107,9 @@ impl Client {
         let (response, connection) = self.send(Method::POST, path, Body::empty()).await?;
         let serving = tokio::spawn(connection);
         let answer = tokio::time::timeout(DOWNLOAD_TIMEOUT, response).await;
-        let answer = answer.map_err(slow)?.map_err(|error| broken(error.to_string()))?;
+        let answer = answer
+            .map_err(slow)?
+            .map_err(|error| broken(error.to_string()))?;
         let status = answer.status();
         let body = Body::new(answer.into_body());
         if !status.is_success() {

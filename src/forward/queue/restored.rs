@@ -39,7 +39,9 @@ impl Queue {
         };
         let (mut safe, mut decided) = (Vec::new(), Vec::new());
         for mut entry in entries {
-            if allows(&entry, ReasonCode::MaybePosted) || !self.is_in_doubt(&mark, &entry.document)? {
+            if allows(&entry, ReasonCode::MaybePosted)
+                || !self.is_in_doubt(&mark, &entry.document)?
+            {
                 safe.push(entry);
                 continue;
             }
@@ -49,7 +51,8 @@ impl Queue {
             let held = match found {
                 Err(Failure::Person { message, .. }) => {
                     let mut reason = describe(&mark, document);
-                    reason.message = format!("{} (Odoo does not show it: {message})", reason.message);
+                    reason.message =
+                        format!("{} (Odoo does not show it: {message})", reason.message);
                     decided.push((entry, Fate::Refused { reason, odoo: None }));
                     continue;
                 }

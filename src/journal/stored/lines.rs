@@ -80,12 +80,7 @@ pub struct ExportTable {
 const SEQ: &[Part] = &[Part::Number(8)];
 const TEXT: &[Part] = &[Part::Text];
 
-const fn table(
-    number: u8,
-    name: &'static str,
-    key: &'static [Part],
-    form: Form,
-) -> ExportTable {
+const fn table(number: u8, name: &'static str, key: &'static [Part], form: Form) -> ExportTable {
     ExportTable {
         number,
         name,
@@ -211,12 +206,12 @@ pub fn parse(line: &[u8]) -> Result<ParsedLine, String> {
     })
 }
 
-fn read_value(
-    form: &Form,
-    value: Option<&Value>,
-    bytes: Option<&str>,
-) -> Result<Vec<u8>, String> {
-    let decode = |bytes| STANDARD.decode(bytes).map_err(|error| format!("bytes: {error}"));
+fn read_value(form: &Form, value: Option<&Value>, bytes: Option<&str>) -> Result<Vec<u8>, String> {
+    let decode = |bytes| {
+        STANDARD
+            .decode(bytes)
+            .map_err(|error| format!("bytes: {error}"))
+    };
     match (form, value, bytes) {
         (Form::Nothing, None, None) => Ok(Vec::new()),
         (Form::Number, Some(value), None) => read_part(Part::Number(8), value),
@@ -245,8 +240,8 @@ fn show_key(parts: &[Part], mut key: &[u8]) -> Result<Value, BadRecord> {
             Part::Digest => 16,
             Part::Text => key.len(),
         };
-        let (this, rest) = (key.split_at_checked(length))
-            .ok_or_else(|| bad(WHAT, "a key is too short"))?;
+        let (this, rest) =
+            (key.split_at_checked(length)).ok_or_else(|| bad(WHAT, "a key is too short"))?;
         shown.push(show_part(*part, this)?);
         key = rest;
     }
@@ -371,11 +366,17 @@ mod tests {
         for (line, why) in [
             ("{", "EOF"),
             (r#"{"table":"orders","key":1}"#, "no table \"orders\""),
-            (r#"{"table":"events","key":-1,"value":{}}"#, "-1 is no number"),
+            (
+                r#"{"table":"events","key":-1,"value":{}}"#,
+                "-1 is no number",
+            ),
             (r#"{"table":"events","key":1}"#, "a value or bytes"),
             (r#"{"table":"events","key":1,"value":{"V9":{}}}"#, "V9"),
             (r#"{"table":"events","key":1,"bytes":"AAAA"}"#, "bytes"),
-            (r#"{"table":"by_state","key":[256,1]}"#, "no number of 1 bytes"),
+            (
+                r#"{"table":"by_state","key":[256,1]}"#,
+                "no number of 1 bytes",
+            ),
             (r#"{"table":"by_state","key":1}"#, "has 2 parts"),
             (r#"{"table":"held","key":"pda","value":"x"}"#, "no number"),
             (r#"{"table":"devices","key":"pda","value":1}"#, "neither"),

@@ -17,9 +17,7 @@ use super::meter::Meter;
 use super::{Client, ClientError, CommandError, Done, json_line};
 use crate::clock;
 use crate::config::Config;
-use crate::journal::{
-    ExportError, Exported, ImportError, WorkDone, check_export, export_closed,
-};
+use crate::journal::{ExportError, Exported, ImportError, WorkDone, check_export, export_closed};
 use crate::view::cli::BackupArgs;
 use crate::view::table::{grouped, size};
 
@@ -91,12 +89,18 @@ pub async fn export(
         return Ok(());
     }
     let is_compressed = file.extension().is_some_and(|end| end == "gz");
-    source.write_file((file, force, is_compressed), json, out).await
+    source
+        .write_file((file, force, is_compressed), json, out)
+        .await
 }
 
 impl Source<'_> {
     /// Writes the lines. Returns whether a daemon sent them.
-    async fn write_to(&self, out: &mut dyn Write, progress: &WorkDone) -> Result<bool, CommandError> {
+    async fn write_to(
+        &self,
+        out: &mut dyn Write,
+        progress: &WorkDone,
+    ) -> Result<bool, CommandError> {
         let path = if self.is_backup {
             "/v1/journal/backup"
         } else {
@@ -183,7 +187,9 @@ impl Source<'_> {
         let read = tokio::task::block_in_place(|| read_export(path, &progress));
         let exported = read.map_err(|error| {
             let file = path.display();
-            CommandError::Failed(format!("{file} was written and cannot be read again: {error}"))
+            CommandError::Failed(format!(
+                "{file} was written and cannot be read again: {error}"
+            ))
         })?;
         Ok((exported, sealed && self.is_backup))
     }
@@ -197,9 +203,7 @@ pub fn read_export(path: &Path, progress: &WorkDone) -> Result<Exported, ImportE
 }
 
 /// Unpacks an export if it is compressed, whatever its name.
-pub fn open_packed(
-    input: impl io::Read + 'static,
-) -> Result<Box<dyn io::BufRead>, ImportError> {
+pub fn open_packed(input: impl io::Read + 'static) -> Result<Box<dyn io::BufRead>, ImportError> {
     use io::BufRead as _;
     const GZIP: [u8; 2] = [0x1f, 0x8b];
     let mut input = BufReader::with_capacity(BUFFER_BYTES, input);
@@ -228,7 +232,9 @@ fn name_file(unfinished: &Path, file: &Path, force: bool) -> Result<(), CommandE
             Err(error) => return Err(failed(error.into())),
         }
     }
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let folder = File::open(folder.unwrap_or(Path::new(".")));
     folder.and_then(|folder| folder.sync_all()).map_err(failed)
 }

@@ -42,7 +42,10 @@ pub fn verify(config: &Config, deep: bool, json: bool, out: &mut dyn Write) -> D
             };
             let text = format!("{}: {}, {read}", path.display(), size(length));
             if json {
-                json_line(out, &json!({"journal": path, "state": "sound", "deep": deep, "bytes": length}))?;
+                json_line(
+                    out,
+                    &json!({"journal": path, "state": "sound", "deep": deep, "bytes": length}),
+                )?;
             } else {
                 writeln!(out, "{text}")?;
             }
@@ -73,7 +76,10 @@ pub fn verify(config: &Config, deep: bool, json: bool, out: &mut dyn Write) -> D
     };
     if json {
         let error = detail.to_string();
-        json_line(out, &json!({"journal": path, "state": state, "deep": deep, "error": error}))?;
+        json_line(
+            out,
+            &json!({"journal": path, "state": state, "deep": deep, "error": error}),
+        )?;
     }
     Err(detail)
 }
@@ -90,7 +96,9 @@ pub fn import(config: &Config, file: Option<&Path>, json: bool, out: &mut dyn Wr
             Some(path) if path == Path::new("-") => Some(open_packed(io::stdin())?),
             Some(path) => Some(open_packed(File::open(path).map_err(ImportError::Input)?)?),
         };
-        let input = input.as_mut().map(|input| &mut **input as &mut dyn io::BufRead);
+        let input = input
+            .as_mut()
+            .map(|input| &mut **input as &mut dyn io::BufRead);
         journal::import(input, site, data_dir, &progress)
     });
     drop(meter);
