@@ -28,6 +28,7 @@ mod settle;
 mod several;
 mod since;
 mod stream;
+mod times;
 mod undiscard;
 
 use std::io;

@@ -138,6 +138,7 @@ scenarios!(
     discard_begun_answer_lost,
     discard_lines_answer_lost,
     discard_over_picked,
+    discard_undone_and_posted,
     documents_per_device,
     duplicates,
     edit_all_faults_at_once,

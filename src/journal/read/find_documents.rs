@@ -1,4 +1,5 @@
-//! Finds documents by number, key, picking, reason and changed lines, and rejected readings by their texts.
+//! Finds documents by number, key, picking, reason and changed lines, and rejected readings by their
+//! texts.
 
 use std::collections::BTreeMap;
 
@@ -34,8 +35,8 @@ pub struct DocumentsFound {
 }
 
 impl Journal {
-    /// Finds the documents up to this number whose number, key, picking or reason matches, and those
-    /// that replace another and have a matching text in a line.
+    /// Finds the documents up to this number whose number, key, picking or reason matches, and
+    /// those that replace another and have a matching text in a line.
     pub fn find_documents(
         &self,
         needle: &Needle,

@@ -82,7 +82,9 @@ impl Transaction<'_> {
             let key = (segment, block.text.as_slice(), block.number);
             blocks.insert(key, block.bytes.as_slice())?;
         }
-        if let Some(head) = part.head {
+        if let Some(mut head) = part.head {
+            // Events may have been pruned after they were read for this segment.
+            head.is_pruned |= self.cursors.newest_pruned >= head.first;
             self.put_head(part.segment, head)?;
         }
         Ok(())

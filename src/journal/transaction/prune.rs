@@ -40,6 +40,8 @@ const ENDED: [State; 3] = [State::Posted, State::Discarded, State::Replaced];
 pub(in crate::journal) struct Cursors {
     documents: [DocumentNumber; ENDED.len()],
     event: u64,
+    /// The newest event that this process has pruned.
+    pub(super) newest_pruned: Seq,
 }
 
 impl Transaction<'_> {
@@ -82,6 +84,8 @@ impl Transaction<'_> {
         }
         drop((repeats, wrong_scans));
         let count = events.len() as u64;
+        let newest = events.iter().copied().max().unwrap_or_default();
+        self.cursors.newest_pruned = self.cursors.newest_pruned.max(newest);
         self.prune_index(&mut events)?;
         if count == 0 || begun.elapsed() < PRUNE_TIME_MAX {
             self.periods.prune(self.write, retained)?;

@@ -11,7 +11,7 @@ use axum::extract::State;
 
 use super::problem::Problem;
 use super::query::{EVENT_PARAMETERS, EVENT_STATES, Parameters, Query, Scans};
-use super::since::check_order;
+use super::times::check_order;
 use super::{Answer, Gateway, SEARCH_TIME, reading};
 use crate::clock;
 use crate::document::DocumentNumber;

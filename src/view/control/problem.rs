@@ -72,6 +72,11 @@ impl From<AppendError> for Problem {
     }
 }
 
+/// Shortens a value for an error message.
+pub fn shorten(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
 pub async fn unknown_path(uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(200).collect();
     Problem::missing(

@@ -9,7 +9,8 @@ use crate::document::State;
 use crate::event::{EventType, Name};
 use crate::journal::{EventFilter, EventState};
 use crate::view::control::problem::Problem;
-use crate::view::control::since;
+pub use crate::view::control::problem::shorten;
+use crate::view::control::times;
 use crate::view::gateway::SinceWhen;
 
 pub const LIMIT_DEFAULT: usize = 100;
@@ -174,10 +175,10 @@ impl Query {
                     });
                 }
                 "since" if accepted.contains(&"since") => {
-                    query.since = Some(since::since_when(&value)?);
+                    query.since = Some(times::since_when(&value)?);
                 }
                 "until" if accepted.contains(&"until") => {
-                    query.until = Some(since::until(&value)?);
+                    query.until = Some(times::until(&value)?);
                 }
                 other => return Err(unknown(other, accepted)),
             }
@@ -244,11 +245,6 @@ fn unknown(key: &str, accepted: &[&str]) -> Problem {
         format!("unknown parameter {:?}", shorten(key)),
         format!("use {}", known.join(", ")),
     )
-}
-
-/// Shortens a value for an error message.
-pub fn shorten(text: &str) -> String {
-    text.chars().take(80).collect()
 }
 
 #[cfg(test)]

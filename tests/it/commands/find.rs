@@ -72,7 +72,7 @@ async fn find_reports_that_nothing_matches_and_wrong_arguments() {
     assert!(stderr.starts_with("nothing in the journal"), "{stderr}");
     for (arguments, word) in [
         (["find", "x", "--kind", "bins"], "location"),
-        (["find", "x", "--since", "today"], "2026-11-30T06:00:00Z"),
+        (["find", "x", "--since", "today"], "2026-11-23T06:00:00Z"),
         (["find", "x", "--after", "7"], "page before"),
     ] {
         let (code, _, stderr) = run(on(&socket, &arguments)).await;

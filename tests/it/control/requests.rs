@@ -47,7 +47,7 @@ async fn what_cannot_be_read_as_a_request_has_an_answer_of_the_same_form() {
     let header = format!("GET /v1/status HTTP/1.1\r\nhost: x\r\nx-long: {long}\r\n\r\n");
     for (request, status) in [
         (uri.as_str(), 414),
-        (&uri_and_more, 431),
+        (&uri_and_more, 414),
         (&header, 431),
         ("GET /v1/status HTTP/9\r\n\r\n", 400),
         ("nonsense\r\n\r\n", 400),

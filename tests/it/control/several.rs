@@ -76,7 +76,7 @@ async fn a_request_about_several_documents_is_refused_as_a_whole_if_it_is_unclea
             "exclude",
         ),
         ("/v1/parked/retry", json!({"ids": many}), "500"),
-        ("/v1/parked/retry", json!({"ids": "2"}), "body"),
+        ("/v1/parked/retry", json!({"ids": "2"}), "ids"),
     ] {
         let (status, refusal) = refused(served.post(path, body).await);
         assert_eq!(status, 400, "{refusal}");

@@ -12,7 +12,8 @@ use stockrelay::journal::{Journal, SEGMENT_EVENTS_MAX};
 use super::gateway::Gateway;
 use crate::floor::transfer;
 
-const SEGMENTS: usize = 4;
+const SEGMENTS: usize = 8;
+const KILLS: u32 = 4;
 /// Longer than the index needs; a test that needs it has failed.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -39,19 +40,20 @@ async fn fill(data: &Path) {
     writer.join().unwrap();
 }
 
-/// Searches for events all over the journal. Returns how many are not indexed.
-async fn check(gateway: &Gateway) -> u64 {
+/// Searches for every so many events. Returns how many were not indexed at the first search.
+async fn check(gateway: &Gateway, every: usize) -> u64 {
     let client = gateway.client();
     let all = SEGMENTS * SEGMENT_EVENTS_MAX;
-    let mut left = u64::MAX;
-    for number in (0..all).step_by(all / 16).chain([all - 1]) {
+    let mut not_indexed = None;
+    for number in (0..all).step_by(every).chain([all - 1]) {
         let (mut ids, mut after) = (Vec::new(), String::new());
         loop {
             let path = format!("/v1/search?q=bin-{number:06}&kind=event{after}");
             let page: Value = client.get(&path).await.unwrap();
             let results = page["results"].as_array().unwrap().iter();
             ids.extend(results.map(|hit| hit["id"].as_str().unwrap().to_owned()));
-            left = left.min(page["not_indexed"].as_u64().unwrap());
+            let left = page["not_indexed"].as_u64().unwrap();
+            not_indexed.get_or_insert(left);
             // A slow machine needs several requests.
             let Some(next) = page["next"].as_str() else {
                 break;
@@ -60,7 +62,7 @@ async fn check(gateway: &Gateway) -> u64 {
         }
         assert_eq!(ids, [format!("pda/{}", id(number))]);
     }
-    left
+    not_indexed.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,21 +74,17 @@ async fn a_search_is_complete_after_kills_while_the_index_is_behind() {
     let mut gateway = Gateway::start_on("http://127.0.0.1:9", |to| {
         std::fs::rename(&data, to).unwrap();
     });
-    let begun = clock::instant();
-    let (mut behind, mut kills) = (0, 0_u64);
-    loop {
+    let mut behind = 0;
+    for _ in 0..KILLS {
         gateway.started().await;
-        let left = check(&gateway).await;
-        if left == 0 {
-            break;
-        }
-        behind += 1;
-        assert!(begun.elapsed() < PATIENCE, "{left} events are not indexed");
-        // Later from kill to kill, so that some segments are complete.
-        tokio::time::sleep(Duration::from_millis(150 * kills)).await;
+        behind += u32::from(check(&gateway, SEGMENTS * SEGMENT_EVENTS_MAX / 2).await > 0);
         gateway.kill_and_start();
-        kills += 1;
     }
-    assert!(behind > 1, "the index was never behind");
+    assert!(behind > 1, "the index was behind at {behind} kills");
+    gateway.started().await;
+    let begun = clock::instant();
+    while check(&gateway, SEGMENT_EVENTS_MAX / 4).await > 0 {
+        assert!(begun.elapsed() < PATIENCE, "events are not indexed");
+    }
     gateway.end_in_order();
 }

@@ -375,31 +375,31 @@ async fn the_control_socket_and_the_metrics_move() {
 async fn the_present_shift_begins_as_the_new_shifts_say() {
     let mut site = Site::start("", "time_zone = \"UTC\"\n").await;
     let client = Client::new(&site.path("control.sock"));
-    let began = async || {
+    let read = async || {
         let status: Value = client.get("/v1/status?since=shift").await.unwrap();
         let window = &status["window"];
         let began: Timestamp = serde_json::from_value(window["requested"].clone()).unwrap();
         (window["begin"].as_str().unwrap().to_owned(), began)
     };
-    assert_eq!(began().await.0, "day");
+    assert_eq!(read().await.0, "day");
     for minute in ["00", "30"] {
         let shifts = (0..24).map(|hour| format!("\"{hour:02}:{minute}\""));
         let shifts: Vec<_> = shifts.collect();
         let keys = format!("time_zone = \"UTC\"\nshifts = [{}]\n", shifts.join(", "));
         let reloaded = site.reload(&keys).await;
         assert_eq!(reloaded.changed, ["shifts"]);
-        let (kind, start) = began().await;
+        let (kind, began) = read().await;
         assert_eq!(kind, "shift");
-        assert_eq!(start.strftime("%M:%S").to_string(), format!("{minute}:00"));
-        let age = clock::now().duration_since(start);
+        assert_eq!(began.strftime("%M:%S").to_string(), format!("{minute}:00"));
+        let age = clock::now().duration_since(began);
         assert!(!age.is_negative() && age.as_hours() == 0, "{age:#}");
     }
     // A wrong list changes nothing.
     let refused = site.try_reload("shifts = [\"25:00\"]\n").await;
     assert!(refused.unwrap_err().to_string().contains("shifts"));
-    assert_eq!(began().await.1.strftime("%M").to_string(), "30");
+    assert_eq!(read().await.1.strftime("%M").to_string(), "30");
     site.reload("time_zone = \"UTC\"\n").await;
-    assert_eq!(began().await.0, "day");
+    assert_eq!(read().await.0, "day");
     site.stop().await;
 }
 

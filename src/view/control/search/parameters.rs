@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::problem::Problem;
 use super::super::query::{Pairs, shorten};
-use super::super::since::since_when;
+use super::super::times::since_when;
 use super::cursor::Cursor;
 use super::hits::term_kind;
 use crate::event::{Name, Seq};
