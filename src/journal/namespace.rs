@@ -41,10 +41,12 @@ pub enum Namespace {
     ClockRight,
     /// One value: when a new journal replaced a lost one.
     LostJournal,
+    /// By increasing number: the pauses of sending, the newest of which may be on.
+    Pauses,
 }
 
 impl Namespace {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Sessions,
         Self::Missed,
         Self::Received,
@@ -60,6 +62,7 @@ impl Namespace {
         Self::OlderCounts,
         Self::ClockRight,
         Self::LostJournal,
+        Self::Pauses,
     ];
 
     /// The namespaces of the front door.
@@ -89,6 +92,7 @@ impl Namespace {
             Self::OlderCounts => "counted/",
             Self::ClockRight => "clock/right",
             Self::LostJournal => "journal/lost",
+            Self::Pauses => "pause/",
         }
     }
 
@@ -153,7 +157,7 @@ mod tests {
     use super::*;
 
     /// Keys as every version has written them.
-    const WRITTEN: [(&str, Namespace, &str); 15] = [
+    const WRITTEN: [(&str, Namespace, &str); 16] = [
         ("session/pda-1/a%2Fb", Namespace::Sessions, "pda-1/a%2Fb"),
         (
             "missed/pda-1/x/00000007",
@@ -185,6 +189,7 @@ mod tests {
         ("counted/1/5/-/-/-", Namespace::OlderCounts, "1/5/-/-/-"),
         ("clock/right", Namespace::ClockRight, ""),
         ("journal/lost", Namespace::LostJournal, ""),
+        ("pause/00000001", Namespace::Pauses, "00000001"),
     ];
 
     #[test]

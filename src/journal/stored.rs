@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod flow;
 mod id_segment;
 pub mod logged;
+mod pause;
 mod period;
 pub mod plan;
 mod progress;
@@ -34,6 +35,7 @@ pub use document::{document_in, document_key, document_out};
 pub use event::{event_head, event_in, event_out, event_texts};
 pub use id_segment::IdSegment;
 pub use logged::{LogHead, log_head_in, log_head_out};
+pub use pause::{pause_in, pause_out};
 pub use period::{period_in, period_out};
 pub use progress::{audit_in, audit_out, progress_in, progress_out};
 pub use search_segment::{

@@ -3,7 +3,8 @@
 //! Requests come in from the commands, the terminal UI and scripts; answers are JSON. They are read
 //! from the journal in short transactions, from the board and from the copy of Odoo's data. Only
 //! `decide`, `edit` and `settle` change anything, through the journal's inbox; `configuration` has
-//! the daemon reload its configuration, and `bundles` hands bundles to the agent.
+//! the daemon reload its configuration, `bundles` hands bundles to the agent, and `pause` stops the
+//! sending.
 //! `docs/control-api.md` is the reference.
 
 mod bundles;
@@ -16,6 +17,7 @@ mod log;
 mod meaning;
 mod names;
 mod orders;
+mod pause;
 mod permission;
 mod problem;
 mod query;
@@ -45,6 +47,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use super::gateway::{EffectiveKey, EffectiveView};
 use super::gateway::{Gateway, blocking};
+use super::pauses::Pauses;
 use super::rights::Rights;
 use super::{http, metrics};
 use crate::board::Board;
@@ -207,6 +210,13 @@ impl Control {
         self
     }
 
+    /// Sets the pauses of sending.
+    #[must_use]
+    pub fn with_pauses(mut self, pauses: Pauses) -> Self {
+        self.gateway.pauses = Some(pauses);
+        self
+    }
+
     /// Sets the shifts and the time zone of the configuration.
     #[must_use]
     pub fn with_shifts(mut self, shifts: watch::Receiver<ShiftRules>) -> Self {
@@ -330,6 +340,8 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         .route("/v1/names", get(names::names))
         .route("/v1/log", get(log::log))
         .route("/v1/stream", get(stream::stream))
+        .route("/v1/pause", get(pause::show).post(pause::begin))
+        .route("/v1/resume", post(pause::end))
         .route(
             MEANING,
             post(meaning::meaning).layer(DefaultBodyLimit::max(MEANING_BYTES_MAX)),

@@ -35,6 +35,7 @@ mod odoo_tls;
 mod old_journal;
 mod older_odoo;
 mod opens;
+mod ops;
 mod process;
 mod prose;
 mod readme;
