@@ -23,8 +23,6 @@ use super::work_done::WorkDone;
 use super::{Damage, Fatal, Journal, Namespace, tables};
 use crate::event::Name;
 
-/// How much of a long work is done, for those who show it. Both are counts of the same unit.
-
 /// What an export has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exported {

@@ -1,7 +1,7 @@
 //! `stockrelay backup` and `stockrelay journal export`: write everything that the journal holds.
 //!
-//! **In**: the lines of a running daemon, or of the files while no daemon runs. **Out**: a file that
-//! has its name only after it is complete, synced and verified, with mode 0600.
+//! **In**: the lines of a running daemon, or of the files while no daemon runs. **Out**: a file
+//! that has its name only after it is complete, synced and verified, with mode 0600.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
