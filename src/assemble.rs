@@ -77,6 +77,8 @@ pub struct Assembler {
     sealed: Vec<Document>,
     skipped: Vec<Seq>,
     skipped_since: Option<Duration>,
+    /// The next [`Self::seal`] also returns events that need no document, whatever their number.
+    is_all_due: bool,
     last_seq: Seq,
 }
 
@@ -124,6 +126,7 @@ impl Assembler {
             sealed: Vec::new(),
             skipped: Vec::new(),
             skipped_since: None,
+            is_all_due: false,
             last_seq: settled,
         }
     }
@@ -236,6 +239,15 @@ impl Assembler {
         }
     }
 
+    /// Seals every open document, before a backup. The next [`Self::seal`] returns them, with all
+    /// events that need no document.
+    pub fn seal_all(&mut self, now: Now) {
+        while !self.open.is_empty() {
+            self.seal_oldest(now);
+        }
+        self.is_all_due = true;
+    }
+
     /// Returns all that is sealed by now. `None`: there is nothing to write yet.
     pub fn seal(&mut self, now: Now) -> Option<Sealed> {
         self.clocks.settle(now.monotonic);
@@ -251,7 +263,8 @@ impl Assembler {
         for of in due {
             self.seal_open(&of, now);
         }
-        let skipped_due = self.skipped.len() >= SKIPPED_MAX
+        let skipped_due = std::mem::take(&mut self.is_all_due)
+            || self.skipped.len() >= SKIPPED_MAX
             || self
                 .skipped_since
                 .is_some_and(|since| since + SKIPPED_AFTER <= now.monotonic);

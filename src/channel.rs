@@ -4,6 +4,7 @@
 pub mod desired;
 pub mod identity;
 pub mod receipt;
+pub mod sealing;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -27,14 +27,18 @@ use tokio_util::sync::CancellationToken;
 use crate::board::Board;
 use crate::capture::{self, Capture};
 use crate::catalog::Catalog;
+use crate::channel::sealing::Sealer;
 use crate::choice::Unusable;
+use crate::clock;
 use crate::config::last::FILE as LAST_CONFIG;
 use crate::config::{Config, ShiftRules};
 use crate::decode::profiles::Profiles;
 use crate::fleet::reception::Reception;
 use crate::flow;
 use crate::forward::Forwarder;
-use crate::journal::{self, Damage, Fatal, Journal, JournalError, OpenError, WriterHandle};
+use crate::journal::{
+    self, BeginError, Damage, Fatal, Journal, JournalError, OpenError, WriterHandle,
+};
 use crate::opens;
 use crate::reload::Reloads;
 use crate::source::Intake;
@@ -73,6 +77,8 @@ pub enum StartError {
     #[error(transparent)]
     Read(#[from] JournalError),
     #[error(transparent)]
+    Begin(#[from] BeginError),
+    #[error(transparent)]
     FrontDoor(#[from] FrontDoorError),
     #[error(transparent)]
     Broker(#[from] BrokerError),
@@ -88,7 +94,9 @@ impl StartError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Journal(error) => error.is_damage(),
-            Self::Read(error) => matches!(error, JournalError::Damaged(_)),
+            Self::Read(error) | Self::Begin(BeginError::Read(error)) => {
+                matches!(error, JournalError::Damaged(_))
+            }
             _ => false,
         }
     }
@@ -145,11 +153,13 @@ impl Daemon {
         let effective = watch::Sender::new(EffectiveView::default());
         let shifts = watch::Sender::new(ShiftRules::of(&config));
         let site = config.site.clone();
+        let (sealer, seals) = Sealer::new();
         let mut control = Control::bind(&config.control, site, journal.clone(), board.clone())?
             .with_copies(copy.subscribe())
             .with_profiles(profiles.clone())
             .with_effective(effective.subscribe())
-            .with_shifts(shifts.subscribe());
+            .with_shifts(shifts.subscribe())
+            .with_sealer(sealer);
         if let Some(reloads) = reloads {
             control = control.with_reloads(reloads);
         }
@@ -175,7 +185,8 @@ impl Daemon {
         let documents = watch::Sender::new(config.documents.clone());
         let rules = documents.subscribe();
         let (of_journal, of_board) = (journal.clone(), board.clone());
-        let assembling = Assembling::new(&config, of_journal, of_board, heard, profiles, rules)?;
+        let requests = (heard, seals);
+        let assembling = Assembling::new(&config, of_journal, of_board, requests, profiles, rules)?;
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
         let (to_devices, stop) = (outlets.clone(), cancel.clone());
         let tasks = capture::tasks::run(capture.clone(), to_devices, board.clone(), stop);
@@ -375,6 +386,7 @@ async fn open_journal(config: &Config) -> Result<(Journal, WriterHandle), StartE
     if is_lost {
         housekeeping::note_lost_journal(&opened.0).await;
     }
+    opened.0.begin_restored(clock::now()).await?;
     Ok(opened)
 }
 

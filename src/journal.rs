@@ -7,12 +7,15 @@
 //! short read transactions. Totals are written in the transaction that changes them and published
 //! after the commit, so `status` always adds up.
 
+mod books;
 mod budget;
 mod changes;
 mod damage;
 mod disk;
+mod export;
 mod held;
 mod ids;
+mod import;
 mod inbox;
 mod index;
 mod log;
@@ -25,11 +28,13 @@ mod periods;
 mod prepare;
 mod read;
 mod rejected;
+mod restored;
 pub mod stored;
 mod tables;
 pub mod terms;
 mod transaction;
 mod verify;
+mod work_done;
 mod writer;
 
 pub use inbox::{Accepted, AppendError, Inbox, Outcome, Request, Settled, Settlement, WrongScan};
@@ -37,6 +42,8 @@ pub use index::{IndexBlock, IndexPart, SEGMENT_EVENTS_MAX, SegmentBuilder};
 
 pub use budget::DISK_RESERVE_BYTES;
 pub use damage::{Damage, JournalError};
+pub use export::{ExportError, Exported, export_closed};
+pub use import::{ImportError, check_export, import};
 pub use namespace::{Namespace, SideChange, SideKey, SideValue};
 pub use open::{FILE, OpenError, VERIFIED_BYTES_MAX, WriterHandle, is_missing};
 pub(crate) use open::{FORMAT_REMEDY, unknown_format};
@@ -46,7 +53,9 @@ pub use read::{
     Journal, PART_RECORDS, ParkedPart, Rejected, Repeats, Search, Since, StateTotals, Totals,
     Wanted,
 };
-pub use verify::{Verified, verify};
+pub use restored::{BeginError, Restored};
+pub use verify::{Depth, Verified, verify, verify_with};
+pub use work_done::WorkDone;
 
 use jiff::Timestamp;
 

@@ -19,8 +19,8 @@ use stockrelay::view::check::{self, Credentials, Finding, Level};
 #[cfg(feature = "demo")]
 use stockrelay::view::cli::demo::DemoArgs;
 use stockrelay::view::cli::{
-    CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, FleetArgs, ProfileCommand,
-    SOCKET_DEFAULT, SetupArgs, TopArgs,
+    CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, FleetArgs, JournalCommand,
+    ProfileCommand, SOCKET_DEFAULT, SetupArgs, TopArgs,
 };
 use stockrelay::view::client::Client;
 use stockrelay::view::commands::{
@@ -115,6 +115,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
             command: DevicesCommand::Hash { device },
         } => hash(device, &cli.config),
         Command::Top(args) => top(&socket(cli)?, args).await,
+        Command::Backup(_) | Command::Journal { .. } => journal(cli).await,
         _ => ask(cli).await,
     }
 }
@@ -179,6 +180,36 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
         }
         error.exit_code()
     })
+}
+
+/// Runs the commands about the whole journal: through the daemon, or on its files.
+async fn journal(cli: &Cli) -> Result<u8, u8> {
+    let loaded = config::load(&cli.config, &environment()).map_err(|error| {
+        say(&error.to_string());
+        EXIT_CONFIG
+    })?;
+    let config = &loaded.config;
+    let client = Client::new(&socket(cli)?);
+    let mut out = BufWriter::new(io::stdout());
+    let done = match &cli.command {
+        Command::Backup(args) => commands::back_up(&client, config, args, &mut out).await,
+        Command::Journal { command } => match command {
+            JournalCommand::Verify { deep, json } => {
+                commands::verify(config, *deep, *json, &mut out)
+            }
+            JournalCommand::Export { file, force, json } => {
+                let to = (file.as_path(), *force, *json);
+                commands::export(&client, config, to, &mut out).await
+            }
+            JournalCommand::Import { file, json, .. } => {
+                commands::import(config, file.as_deref(), *json, &mut out)
+            }
+        },
+        _ => Ok(()),
+    };
+    let flushed = out.flush().map_err(CommandError::from);
+    drop(out.into_parts());
+    report(done.and(flushed).map(|()| EXIT_DONE))
 }
 
 async fn top(socket: &Path, args: &TopArgs) -> Result<u8, u8> {

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::assemble::{Assembler, Now, Sealed};
 use crate::board::Board;
+use crate::channel::sealing::SealRequests;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::decode::profiles::Profiles;
@@ -24,6 +25,10 @@ pub struct Assembling {
     board: Board,
     clock_times: mpsc::Receiver<ClockTime>,
     profiles: Profiles,
+    /// Requests to seal all open documents.
+    seals: SealRequests,
+    /// The event up to which such a request seals, and its reply.
+    sealing: Option<(Seq, oneshot::Sender<()>)>,
     /// `[documents]`, which a reload changes.
     rules: watch::Receiver<config::Documents>,
     /// Raw scans of devices without a flow, as long as they are not known to be skipped.
@@ -40,7 +45,7 @@ impl Assembling {
         config: &Config,
         journal: Journal,
         board: Board,
-        clock_times: mpsc::Receiver<ClockTime>,
+        (clock_times, seals): (mpsc::Receiver<ClockTime>, SealRequests),
         profiles: Profiles,
         rules: watch::Receiver<config::Documents>,
     ) -> Result<Self, JournalError> {
@@ -49,6 +54,8 @@ impl Assembling {
         Ok(Self {
             assembler: assembler.with_clocks(journal.device_clocks()?),
             clock_times,
+            seals,
+            sealing: None,
             profiles,
             rules,
             unused: BTreeSet::new(),
@@ -76,10 +83,18 @@ impl Assembling {
                     );
                 }
             };
+            let asked = self.take_sealing();
+            if asked.is_some() {
+                self.assembler.seal_all(self.now());
+            }
             if let Some(sealed) = self.assembler.seal(self.now())
                 && self.write(sealed).await.is_err()
             {
                 return;
+            }
+            if let Some(reply) = asked {
+                // The sender may have ended meanwhile.
+                reply.send(()).ok();
             }
             self.board
                 .open_documents(self.assembler.open_documents() as u64);
@@ -94,12 +109,30 @@ impl Assembling {
                 .map(|wake| wake.saturating_sub(self.now().monotonic));
             tokio::select! {
                 () = cancel.cancelled() => {}
+                Some(reply) = self.seals.recv(), if self.sealing.is_none() => self.begin_sealing(reply),
                 Some(clock_time) = self.clock_times.recv() => self.apply_clock_time(&clock_time),
                 Ok(()) = self.rules.changed() => self.rules.mark_changed(),
                 is_open = self.journal.wait_for_newer(self.cursor, last_read) => if !is_open { return },
                 () = tokio::time::sleep(nap.unwrap_or(Duration::from_hours(1))) => {}
             }
         }
+    }
+
+    fn begin_sealing(&mut self, reply: oneshot::Sender<()>) {
+        self.sealing = Some((self.journal.totals().last_seq, reply));
+    }
+
+    /// The request to seal all open documents, if each of its events was read.
+    fn take_sealing(&mut self) -> Option<oneshot::Sender<()>> {
+        // While events arrive all the time, the loop does not wait for requests.
+        if self.sealing.is_none()
+            && let Ok(reply) = self.seals.try_recv()
+        {
+            self.begin_sealing(reply);
+        }
+        let cursor = self.cursor;
+        let (_, reply) = self.sealing.take_if(|(upto, _)| *upto <= cursor)?;
+        Some(reply)
     }
 
     /// Writes what was sealed, and the clocks that were seen with it, in one commit.

@@ -11,7 +11,7 @@ use super::trust::Trust;
 use crate::board::{self, Board, ClockView};
 use crate::clock::{self, service};
 use crate::document::DocumentNumber;
-use crate::journal::{Journal, Namespace, Totals};
+use crate::journal::{Journal, Namespace, Restored, Totals};
 use crate::reason::ReasonCode;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -31,16 +31,19 @@ const RUN: &str = "/run";
 const LOST: Namespace = Namespace::LostJournal;
 /// How long the alarm about a lost journal stays on.
 const LOST_ALARM: jiff::SignedDuration = jiff::SignedDuration::from_hours(72);
-const LOST_SENTENCE: &str = "The journal is new although this gateway ran before: its file was missing or empty, and what waited for Odoo in it is lost unless journal.redb.damaged or a backup has it. Events from before that devices send again are stored, and perhaps posted, again: look in Odoo for movements that are there twice (this alarm ends after 3 days).";
+const LOST_SENTENCE: &str = "The journal is new although this gateway ran before: its file was missing or empty, and what waited for Odoo in it is lost unless journal.redb.damaged or a backup has it. Events from before that devices send again with their time are parked as maybe-posted, unless Odoo has them under their key: decide about each (this alarm ends after 3 days).";
 
 /// Notes in a new journal that the one before it is gone.
 pub async fn note_lost_journal(journal: &Journal) {
     tracing::error!("{LOST_SENTENCE}");
-    let now = clock::now().as_second().to_string().into_bytes();
-    let stored = journal
-        .inbox()
-        .store_side_values(vec![(LOST.only_key(), Some(now))]);
-    if let Err(error) = stored.await {
+    let now = clock::now();
+    let lost = now.as_second().to_string().into_bytes();
+    let mut changes = vec![(LOST.only_key(), Some(lost))];
+    match Restored::with_nothing(now).store() {
+        Ok(mark) => changes.push(mark),
+        Err(error) => tracing::error!(%error, "cannot mark the journal as a new one"),
+    }
+    if let Err(error) = journal.inbox().store_side_values(changes).await {
         tracing::warn!(%error, "cannot store that the journal is new");
     }
 }

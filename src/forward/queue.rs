@@ -10,6 +10,7 @@
 //!   on their way. `doubtful_clocks`: documents parked because of a device's clock.
 //! - `heal`, `retry`: parked documents that wait again after a change in Odoo, or after another
 //!   posting.
+//! - `restored`: documents that the gateway before a restore may have posted.
 //! - `recovery`: interrupted sends. `late_calls`: calls without an answer that Odoo may still carry
 //!   out.
 //! - `receipts`: messages to the devices.
@@ -28,6 +29,7 @@ mod heal;
 pub(super) mod late_calls;
 mod receipts;
 mod recovery;
+mod restored;
 mod retry;
 mod select;
 pub(super) mod triage;

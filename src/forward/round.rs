@@ -68,8 +68,14 @@ impl Queue {
         entries: Vec<Entry>,
         now: Duration,
     ) -> Result<Vec<(Entry, Fate)>, Interrupted> {
+        let (entries, mut taken) = self.compare_restored(odoo, ground, entries).await?;
+        for (entry, _) in &taken {
+            self.waits.release(entry.document.number);
+        }
+        if entries.is_empty() {
+            return Ok(taken);
+        }
         let resolved = self.resolve_entries(odoo, ground, &entries).await?;
-        let mut taken = Vec::new();
         for (entry, resolved) in entries.into_iter().zip(resolved) {
             let fate = match triage(odoo, ground, &entry, resolved).await? {
                 Triage::Decided(fate) => *fate,

@@ -6,11 +6,12 @@
 
 use std::borrow::Borrow;
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::ops::{Deref, RangeBounds};
 
 use redb::{
-    AccessGuard, Key, StorageError, Table, TableDefinition, TableError, TableHandle as _, Value,
-    WriteTransaction,
+    AccessGuard, Key, ReadTransaction, ReadableTable as _, ReadableTableMetadata as _,
+    StorageError, Table, TableDefinition, TableError, TableHandle as _, Value, WriteTransaction,
 };
 
 use super::stored::BadRecord;
@@ -208,6 +209,35 @@ macro_rules! numbered {
                 unknown => Err(bad(format!("table {unknown} is not known")).into()),
             }
         }
+
+        /// Gives the key and the value of each record of a table as bytes, in the order of the
+        /// keys.
+        pub fn each_record<E: From<Fatal>>(
+            read: &ReadTransaction,
+            table: u8,
+            give: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), E>,
+        ) -> Result<(), E> {
+            match table {
+                $($number => each_in(read, tables::$table, give),)*
+                unknown => Err(Fatal::from(bad(format!("table {unknown} is not known"))).into()),
+            }
+        }
+
+        /// Count of the records of a table.
+        pub fn count_records(read: &ReadTransaction, table: u8) -> Result<u64, Fatal> {
+            match table {
+                $($number => count_in(read, tables::$table),)*
+                unknown => Err(bad(format!("table {unknown} is not known")).into()),
+            }
+        }
+
+        /// The order of two keys of a table.
+        pub fn compare_keys(table: u8, a: &[u8], b: &[u8]) -> Ordering {
+            match table {
+                $($number => compare_in(tables::$table, a, b),)*
+                _ => Ordering::Equal,
+            }
+        }
     };
 }
 numbered! {
@@ -235,6 +265,40 @@ numbered! {
     22 => SEARCH_BLOCKS,
     23 => DOCUMENT_TERMS,
     24 => WRONG_SCANS,
+}
+
+fn each_in<K: Key, V: Value, E: From<Fatal>>(
+    read: &ReadTransaction,
+    definition: TableDefinition<K, V>,
+    give: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let table = match read.open_table(definition) {
+        Ok(table) => table,
+        // Made with its first record.
+        Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+        Err(error) => return Err(Fatal::from(error).into()),
+    };
+    for entry in table.iter().map_err(Fatal::from)? {
+        let (key, value) = entry.map_err(Fatal::from)?;
+        let (key, value) = (key.value(), value.value());
+        give(K::as_bytes(&key).as_ref(), V::as_bytes(&value).as_ref())?;
+    }
+    Ok(())
+}
+
+fn count_in<K: Key, V: Value>(
+    read: &ReadTransaction,
+    definition: TableDefinition<K, V>,
+) -> Result<u64, Fatal> {
+    match read.open_table(definition) {
+        Ok(table) => Ok(table.len()?),
+        Err(TableError::TableDoesNotExist(_)) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn compare_in<K: Key, V: Value>(_of: TableDefinition<K, V>, a: &[u8], b: &[u8]) -> Ordering {
+    K::compare(a, b)
 }
 
 fn bad(why: String) -> BadRecord {

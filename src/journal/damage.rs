@@ -46,7 +46,7 @@ impl Damage {
     #[must_use]
     pub fn remedy(&self) -> String {
         format!(
-            "If a newer version of stockrelay ran here before, run that version again. If not, copy the file and journal.log beside it for support, and check the disk; to start with an empty journal, run `mv {path} {path}.damaged` and start stockrelay again. An empty journal does not know earlier events: if devices send them again, the gateway stores them again and may post them twice",
+            "If a newer version of stockrelay ran here before, run that version again. If not, copy the file and journal.log beside it for support, and check the disk; then run `mv {path} {path}.damaged`, and restore a backup with `stockrelay journal import FILE`, or start stockrelay again with an empty journal (docs/backup.md). What devices send again from before is then compared with Odoo, and parked as maybe-posted where Odoo does not have it",
             path = self.path.display()
         )
     }

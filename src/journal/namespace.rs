@@ -41,10 +41,14 @@ pub enum Namespace {
     ClockRight,
     /// One value: when a new journal replaced a lost one.
     LostJournal,
+    /// One value: the mark of a restored journal.
+    Restored,
+    /// One value: when the last backup was made.
+    LastBackup,
 }
 
 impl Namespace {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Sessions,
         Self::Missed,
         Self::Received,
@@ -60,6 +64,8 @@ impl Namespace {
         Self::OlderCounts,
         Self::ClockRight,
         Self::LostJournal,
+        Self::Restored,
+        Self::LastBackup,
     ];
 
     /// The namespaces of the front door.
@@ -89,6 +95,8 @@ impl Namespace {
             Self::OlderCounts => "counted/",
             Self::ClockRight => "clock/right",
             Self::LostJournal => "journal/lost",
+            Self::Restored => "journal/restored",
+            Self::LastBackup => "journal/backup",
         }
     }
 
@@ -153,7 +161,7 @@ mod tests {
     use super::*;
 
     /// Keys as every version has written them.
-    const WRITTEN: [(&str, Namespace, &str); 15] = [
+    const WRITTEN: [(&str, Namespace, &str); 17] = [
         ("session/pda-1/a%2Fb", Namespace::Sessions, "pda-1/a%2Fb"),
         (
             "missed/pda-1/x/00000007",
@@ -185,6 +193,8 @@ mod tests {
         ("counted/1/5/-/-/-", Namespace::OlderCounts, "1/5/-/-/-"),
         ("clock/right", Namespace::ClockRight, ""),
         ("journal/lost", Namespace::LostJournal, ""),
+        ("journal/restored", Namespace::Restored, ""),
+        ("journal/backup", Namespace::LastBackup, ""),
     ];
 
     #[test]

@@ -37,7 +37,7 @@ use crate::config;
 use crate::event::Seq;
 
 /// The daemon alone may write the journal, whatever the umask: members of its group may not.
-const FILE_MODE: u32 = 0o600;
+pub(super) const FILE_MODE: u32 = 0o600;
 
 #[derive(Debug, Error)]
 pub enum OpenError {
@@ -319,7 +319,7 @@ fn builder(config: &config::Journal) -> Builder {
 }
 
 /// Locks the data directory for this process.
-struct Lock(File);
+pub(super) struct Lock(File);
 
 impl Drop for Lock {
     /// Unlocks the file. Closing it is not enough: a child process that is starting has the file
@@ -332,7 +332,7 @@ impl Drop for Lock {
 }
 
 /// Locks the data directory for one process; the locked file names that process.
-fn lock(data_dir: &Path) -> Result<Lock, OpenError> {
+pub(super) fn lock(data_dir: &Path) -> Result<Lock, OpenError> {
     let unusable = |source| OpenError::Directory {
         path: data_dir.to_owned(),
         source,

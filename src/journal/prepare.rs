@@ -130,7 +130,7 @@ fn meta(database: &Database, key: &str) -> Result<Option<Vec<u8>>, Fatal> {
 }
 
 /// The head of the log of a new journal.
-fn first_head() -> LogHead {
+pub(super) fn first_head() -> LogHead {
     LogHead {
         // Random: std seeds each of these hashers with other keys.
         journal: RandomState::new().build_hasher().finish(),
@@ -141,7 +141,7 @@ fn first_head() -> LogHead {
 }
 
 /// Creates all tables, so that readers find them.
-fn create(database: &Database) -> Result<(), Fatal> {
+pub(super) fn create(database: &Database) -> Result<(), Fatal> {
     let write = begin(database)?;
     write.open_table(tables::EVENTS)?;
     write.open_table(tables::EVENT_DOCUMENT)?;

@@ -11,6 +11,7 @@ mod search;
 mod side_values;
 mod since;
 mod totals;
+mod whole;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;

@@ -12,10 +12,13 @@ mod event;
 pub mod fleet;
 pub mod flow;
 mod id_segment;
+mod json;
+pub mod lines;
 pub mod logged;
 mod period;
 pub mod plan;
 mod progress;
+mod restored;
 pub mod search_segment;
 mod state;
 #[cfg(test)]
@@ -31,12 +34,13 @@ use serde::{Deserialize, Serialize};
 pub use book::{counts_in, counts_out, spans_in, spans_out};
 pub(crate) use convert::convert;
 pub use device_clock::{device_clock_in, device_clock_out};
-pub use document::{document_in, document_key, document_out};
-pub use event::{event_head, event_in, event_out, event_texts};
+pub use document::{DOCUMENT_JSON, document_in, document_key, document_out};
+pub use event::{EVENT_JSON, event_head, event_in, event_out, event_texts};
 pub use id_segment::IdSegment;
 pub use logged::{LogHead, log_head_in, log_head_out};
-pub use period::{period_in, period_out};
-pub use progress::{audit_in, audit_out, progress_in, progress_out};
+pub use period::{PERIOD_JSON, period_in, period_out};
+pub use progress::{AUDIT_JSON, PROGRESS_JSON, audit_in, audit_out, progress_in, progress_out};
+pub use restored::{restored_in, restored_out};
 pub use search_segment::{
     BlockReader, BlockWriter, Events, SegmentHead, Term, document_term_number, segment_head_in,
     segment_head_out, term_kind_number, terms_upto_in, terms_upto_out,
@@ -102,6 +106,8 @@ enum StoredRejection {
     /// [`REJECTION_V1_BYTES_MAX`] bytes is cut.
     V2(RejectionV1, Option<ChannelV1>, bool),
 }
+
+json::shown!(REJECTION_JSON, "rejected reading", StoredRejection);
 
 #[derive(Serialize, Deserialize)]
 struct RejectionV1 {
@@ -241,6 +247,8 @@ enum StoredRepeats {
     },
 }
 
+json::shown!(REPEATS_JSON, "repeats", StoredRepeats);
+
 pub fn repeats_in(repeats: Repeats) -> Result<Vec<u8>, BadRecord> {
     let Repeats { count, first, last } = repeats;
     encode(
@@ -332,6 +340,8 @@ enum StoredTotals {
         unused_scans: u64,
     },
 }
+
+json::shown!(TOTALS_JSON, "totals", StoredTotals);
 
 #[derive(Serialize, Deserialize)]
 struct TotalsV1 {

@@ -1,7 +1,8 @@
-//! Verifies the pages of a journal against their checksums, and changes nothing.
+//! Reads a journal that no daemon has open, and changes nothing: to verify its pages against their
+//! checksums and its books, or to export it.
 //!
-//! **In**: a data directory. **Out**: [`Verified`]. redb repairs a file when it opens it, so its
-//! writes stay in memory here.
+//! **In**: a data directory. **Out**: [`Verified`], or what a reader found. redb repairs a file when
+//! it opens it, so its writes stay in memory here.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,12 +12,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use redb::{Database, StorageBackend};
+use redb::{Database, ReadableDatabase as _, StorageBackend};
 
 use super::log::is_of_another;
 use super::open::{FILE, LOCK, LOG_FILE};
 use super::panics::{Quiet, describe};
 use super::prepare::empty_unfinished;
+use super::work_done::WorkDone;
 use super::{Damage, Fatal};
 
 /// Size of the blocks that the memory is divided into.
@@ -39,13 +41,73 @@ pub enum Verified {
     UnknownFormat(String),
 }
 
+/// How much a verification reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Each page, against its checksum.
+    Pages,
+    /// Also each record, and whether the tables agree with one another and with the sums.
+    Books,
+}
+
 /// Reads all pages of the journal in `data_dir`. The duration is the time that the disk needs to
 /// read the file.
 pub fn verify(data_dir: &Path) -> io::Result<Verified> {
+    let unseen = WorkDone::default();
+    verify_with(data_dir, Depth::Pages, &unseen, &unseen)
+}
+
+/// As [`verify`]. `pages` counts the bytes that are read, `books` the records.
+pub fn verify_with(
+    data_dir: &Path,
+    depth: Depth,
+    pages: &WorkDone,
+    books: &WorkDone,
+) -> io::Result<Verified> {
+    let path = data_dir.join(FILE);
+    let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
+    let read = |database: &Database| match depth {
+        Depth::Pages => Ok(Vec::new()),
+        Depth::Books => super::books::check(&database.begin_read()?, books),
+    };
+    Ok(match read_closed(data_dir, true, pages, read)? {
+        Closed::Missing => Verified::Missing,
+        Closed::InUse => Verified::InUse,
+        Closed::Read(Ok(faults)) if faults.is_empty() => Verified::Sound { bytes },
+        Closed::Read(Ok(faults)) => Verified::Damaged(Damage::new(
+            &path,
+            format!("its books do not agree: {}", faults.join("; ")),
+        )),
+        Closed::Read(Err(Fatal::Format(found))) => Verified::UnknownFormat(found),
+        Closed::Read(Err(fatal)) if fatal.is_damage() => {
+            Verified::Damaged(Damage::new(&path, fatal.to_string()))
+        }
+        Closed::Read(Err(fatal)) => return Err(io::Error::other(fatal.to_string())),
+    })
+}
+
+/// What was found in a journal that no daemon has open.
+#[derive(Debug)]
+pub(super) enum Closed<T> {
+    /// The file is missing or empty.
+    Missing,
+    /// A daemon has the journal open.
+    InUse,
+    Read(Result<T, Fatal>),
+}
+
+/// Opens the journal in `data_dir` for `read`. `has_checks`: each page is compared with its
+/// checksum first. `progress` counts the bytes that are read.
+pub(super) fn read_closed<T>(
+    data_dir: &Path,
+    has_checks: bool,
+    progress: &WorkDone,
+    read: impl FnOnce(&Database) -> Result<T, Fatal>,
+) -> io::Result<Closed<T>> {
     let path = data_dir.join(FILE);
     let file = match File::open(&path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Verified::Missing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Closed::Missing),
         Err(error) => return Err(error),
     };
     let bytes = file.metadata()?.len();
@@ -58,37 +120,40 @@ pub fn verify(data_dir: &Path) -> io::Result<Verified> {
     if let Some(lock) = &lock {
         match lock.try_lock_shared() {
             Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Ok(Verified::InUse),
+            Err(std::fs::TryLockError::WouldBlock) => return Ok(Closed::InUse),
             Err(std::fs::TryLockError::Error(error)) => return Err(error),
         }
     }
     if bytes == 0 {
         // A daemon was killed while it created the file.
-        return Ok(Verified::Missing);
+        return Ok(Closed::Missing);
     }
     let log = match File::open(data_dir.join(LOG_FILE)) {
         Ok(log) => Some(log),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    Ok(match open(file, log) {
-        Ok(()) => Verified::Sound { bytes },
-        Err(Fatal::Format(found)) => Verified::UnknownFormat(found),
-        Err(fatal) if fatal.is_damage() => Verified::Damaged(Damage::new(&path, fatal.to_string())),
-        Err(fatal) => return Err(io::Error::other(fatal.to_string())),
-    })
+    progress.set_all(bytes);
+    Ok(Closed::Read(open(file, log, has_checks, progress, read)))
 }
 
-fn open(file: File, log: Option<File>) -> Result<(), Fatal> {
-    let overlay = |file| Overlay::new(file).map_err(redb::StorageError::from);
-    let storage = overlay(Some(file))?;
+/// Opens a file of tables with its log, if it has one.
+pub(super) fn open<T>(
+    file: File,
+    log: Option<File>,
+    has_checks: bool,
+    progress: &WorkDone,
+    read: impl FnOnce(&Database) -> Result<T, Fatal>,
+) -> Result<T, Fatal> {
+    let storage = Overlay::new(Some(file), progress.clone());
+    let storage = storage.map_err(redb::StorageError::from)?;
     empty_unfinished(&storage).map_err(redb::StorageError::from)?;
     let _quiet = Quiet::begin();
     let verified = catch_unwind(AssertUnwindSafe(|| {
         let mut builder = Database::builder();
         builder
             .set_cache_size(CACHE_BYTES)
-            .set_check_integrity_on_open(true);
+            .set_check_integrity_on_open(has_checks);
         let database = builder.create_with_backend(storage)?;
         // A start renames the log of another journal.
         let own = |log: &File, head| Ok::<bool, io::Error>(!is_of_another(log, head)?);
@@ -97,8 +162,9 @@ fn open(file: File, log: Option<File>) -> Result<(), Fatal> {
                 Some(log) if own(&log, head)? => Some(log),
                 _ => None,
             };
-            Ok(Box::new(Overlay::new(log)?))
-        })
+            Ok(Box::new(Overlay::new(log, WorkDone::default())?))
+        })?;
+        read(&database)
     }));
     verified.unwrap_or_else(|panic| Err(Fatal::Damage(describe(&*panic))))
 }
@@ -109,6 +175,7 @@ struct Overlay {
     file: Option<File>,
     file_bytes: u64,
     written: Mutex<Memory>,
+    progress: WorkDone,
 }
 
 #[derive(Debug)]
@@ -118,7 +185,7 @@ struct Memory {
 }
 
 impl Overlay {
-    fn new(file: Option<File>) -> io::Result<Self> {
+    fn new(file: Option<File>, progress: WorkDone) -> io::Result<Self> {
         let length = |file: &File| Ok::<u64, io::Error>(file.metadata()?.len());
         let file_bytes = file.as_ref().map_or(Ok(0), length)?;
         Ok(Self {
@@ -128,6 +195,7 @@ impl Overlay {
                 blocks: BTreeMap::new(),
                 len: file_bytes,
             }),
+            progress,
         })
     }
 
@@ -173,6 +241,7 @@ impl StorageBackend for Overlay {
         if offset.saturating_add(out.len() as u64) > memory.len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        self.progress.add(out.len() as u64);
         let mut done = 0;
         for (number, first, count) in parts(offset, out.len()) {
             let target = &mut out[done..done + count];

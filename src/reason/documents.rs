@@ -371,6 +371,14 @@ ReasonCode, ReasonRow {
         (Retry, "after you enter the barcodes in Odoo: nothing is posted twice"),
         (Discard, "if the pickings in Odoo with the key in their origin are right"),
     ]),
+    MaybePosted: parked("maybe-posted", No,
+        "The journal was restored from a backup or replaces a lost one, and the gateway before may \
+         have posted the goods: their events are from before, and Odoo has nothing under the \
+         document's key.", &[
+        (With(Allow), "if Odoo does not have the movement"),
+        (Discard, "if Odoo has the movement already, or must not get it"),
+        (Retry, "to compare the document with Odoo again"),
+    ]),
     UnknownEvent: parked("unknown-event", No,
         "The device sent no event with the id that this undo names, or the gateway has deleted the \
          event after its retention time.", &[

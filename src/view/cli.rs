@@ -4,9 +4,10 @@ mod config_args;
 mod decisions;
 #[cfg(feature = "demo")]
 pub mod demo;
-mod events_args;
 mod find_args;
 mod fleet_args;
+mod journal_args;
+mod list_args;
 mod setup_args;
 mod top_args;
 
@@ -14,15 +15,16 @@ mod top_args;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 pub use config_args::{ApplyArgs, CheckArgs, ConfigCommand, EncryptArgs, KeygenArgs, SignArgs};
 pub use decisions::{EditWord, ParkedCommand, RejectedCommand};
-pub use events_args::EventsArgs;
 pub use find_args::FindArgs;
 pub use fleet_args::{
     BrokerArgs, FleetArgs, FleetCommand, PushArgs, ResumeArgs, StopArgs, StopOptions, WatchArgs,
 };
+pub use journal_args::{BackupArgs, JournalCommand};
+pub use list_args::{DocumentsArgs, EventsArgs, PageArgs};
 pub use setup_args::SetupArgs;
 pub use top_args::TopArgs;
 
@@ -243,6 +245,14 @@ Examples:
   stockrelay setup --site ams1 --odoo https://odoo.example.com --database prod --warehouse WH
   stockrelay setup --site ams1 --odoo https://odoo.example.com --database prod --warehouse WH --api-key-file key.txt --no-start")]
     Setup(SetupArgs),
+    /// Write a consistent copy of the journal to a file, while the daemon runs
+    #[command(after_help = journal_args::BACKUP_HELP)]
+    Backup(BackupArgs),
+    /// Verify, export or import the journal
+    Journal {
+        #[command(subcommand)]
+        command: JournalCommand,
+    },
     /// Create entries for devices.toml
     Devices {
         #[command(subcommand)]
@@ -277,28 +287,6 @@ Examples:
   stockrelay fleet watch 42 --max-failed 0.05 --sign anna.key
   stockrelay fleet stop 42 --reason \"wrong database\" --sign anna.key")]
     Fleet(Box<FleetArgs>),
-}
-
-#[derive(Debug, Clone, Args)]
-pub struct PageArgs {
-    /// Start after this number, that of the last entry that you have seen
-    #[arg(long, value_name = "NUMBER")]
-    pub after: Option<u64>,
-    /// Show at most N
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
-    pub limit: u64,
-    /// Print one JSON object per line
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, Clone, Args)]
-pub struct DocumentsArgs {
-    #[command(flatten)]
-    pub page: PageArgs,
-    /// Show only documents in this state: waiting, sending, posted, parked, discarded, replaced
-    #[arg(long)]
-    pub state: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,12 +3,13 @@
 //! Each request uses a connection of its own: requests are few, and a restart of the daemon between
 //! two of them has no effect.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
+use futures_util::StreamExt as _;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
@@ -16,12 +17,15 @@ use tokio::net::UnixStream;
 
 use super::records::Refusal;
 use super::rights::describe_access;
+use crate::journal::WorkDone;
 
 /// The largest answer that the client accepts, in bytes: a page of the longest events and lines is
 /// smaller.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the daemon may send nothing of a long answer.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -49,6 +53,8 @@ pub enum ClientError {
         "cannot read the daemon's answer ({0}): use a `stockrelay` command of the same version as the daemon"
     )]
     NotUnderstood(String),
+    #[error("cannot write the answer: {0}")]
+    Output(io::Error),
 }
 
 #[derive(Debug, Clone)]
@@ -86,6 +92,45 @@ impl Client {
         self.request(Method::POST, path, Body::from(bytes)).await
     }
 
+    /// Sends a request, and writes the body of the answer as it comes. `progress` counts bytes.
+    pub async fn download(
+        &self,
+        path: &str,
+        out: &mut dyn Write,
+        progress: &WorkDone,
+    ) -> Result<(), ClientError> {
+        let broken = |why: String| ClientError::Broken {
+            socket: self.socket.clone(),
+            why,
+        };
+        let slow = |_| ClientError::Slow(self.socket.clone());
+        let (response, connection) = self.send(Method::POST, path, Body::empty()).await?;
+        let serving = tokio::spawn(connection);
+        let answer = tokio::time::timeout(DOWNLOAD_TIMEOUT, response).await;
+        let answer = answer
+            .map_err(slow)?
+            .map_err(|error| broken(error.to_string()))?;
+        let status = answer.status();
+        let body = Body::new(answer.into_body());
+        if !status.is_success() {
+            let bytes = to_bytes(body, ANSWER_BYTES_MAX).await;
+            let bytes = bytes.map_err(|error| broken(error.to_string()))?;
+            return Err(refused(status, &bytes));
+        }
+        let mut chunks = body.into_data_stream();
+        loop {
+            let chunk = tokio::time::timeout(DOWNLOAD_TIMEOUT, chunks.next()).await;
+            let Some(chunk) = chunk.map_err(slow)? else {
+                break;
+            };
+            let chunk = chunk.map_err(|error| broken(error.to_string()))?;
+            progress.add(chunk.len() as u64);
+            out.write_all(&chunk).map_err(ClientError::Output)?;
+        }
+        serving.abort();
+        Ok(())
+    }
+
     async fn request<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -95,13 +140,7 @@ impl Client {
         let answer = tokio::time::timeout(TIMEOUT, self.exchange(method, path, body)).await;
         let (status, bytes) = answer.map_err(|_| ClientError::Slow(self.socket.clone()))??;
         if !status.is_success() {
-            let refusal = serde_json::from_slice(&bytes).unwrap_or_else(|_| Refusal {
-                error: format!("the daemon answered {status}"),
-                remedy: "see the daemon's log".to_owned(),
-                journal_damaged: false,
-                faults: Vec::new(),
-            });
-            return Err(ClientError::Refused { status, refusal });
+            return Err(refused(status, &bytes));
         }
         serde_json::from_slice(&bytes)
             .map_err(|error| ClientError::NotUnderstood(error.to_string()))
@@ -113,6 +152,37 @@ impl Client {
         path: &str,
         body: Body,
     ) -> Result<(StatusCode, axum::body::Bytes), ClientError> {
+        let broken = |why: String| ClientError::Broken {
+            socket: self.socket.clone(),
+            why,
+        };
+        let (response, connection) = self.send(method, path, body).await?;
+        let exchange = async {
+            let response = response.await.map_err(|error| broken(error.to_string()))?;
+            let status = response.status();
+            let body = Body::new(response.into_body());
+            let bytes = to_bytes(body, ANSWER_BYTES_MAX)
+                .await
+                .map_err(|error| broken(error.to_string()))?;
+            Ok((status, bytes))
+        };
+        let mut exchange = std::pin::pin!(exchange);
+        // The connection may end first: the answer that it has read by then is still delivered.
+        tokio::select! {
+            biased;
+            answer = exchange.as_mut() => answer,
+            _ = connection => exchange.await,
+        }
+    }
+
+    /// Connects and sends a request. Returns its answer, which comes while the connection is
+    /// polled, and the connection.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+    ) -> Result<(impl Future<Output = Answered> + use<>, UnixConnection), ClientError> {
         let broken = |why: String| ClientError::Broken {
             socket: self.socket.clone(),
             why,
@@ -129,25 +199,8 @@ impl Client {
             .header(header::HOST, "stockrelay")
             .body(body)
             .map_err(|error| broken(error.to_string()))?;
-        let exchange = async {
-            let response = sender
-                .send_request(request)
-                .await
-                .map_err(|error| broken(error.to_string()))?;
-            let status = response.status();
-            let body = Body::new(response.into_body());
-            let bytes = to_bytes(body, ANSWER_BYTES_MAX)
-                .await
-                .map_err(|error| broken(error.to_string()))?;
-            Ok((status, bytes))
-        };
-        let mut exchange = std::pin::pin!(exchange);
-        // The connection may end first: the answer that it has read by then is still delivered.
-        tokio::select! {
-            biased;
-            answer = exchange.as_mut() => answer,
-            _ = connection => exchange.await,
-        }
+        let response = async move { sender.send_request(request).await };
+        Ok((response, connection))
     }
 
     fn unreachable(&self, error: &io::Error) -> ClientError {
@@ -167,6 +220,20 @@ impl Client {
             },
         }
     }
+}
+
+type Answered = hyper::Result<hyper::Response<hyper::body::Incoming>>;
+type UnixConnection = http1::Connection<TokioIo<UnixStream>, Body>;
+
+/// What the daemon refused, and why.
+fn refused(status: StatusCode, bytes: &[u8]) -> ClientError {
+    let refusal = serde_json::from_slice(bytes).unwrap_or_else(|_| Refusal {
+        error: format!("the daemon answered {status}"),
+        remedy: "see the daemon's log".to_owned(),
+        journal_damaged: false,
+        faults: Vec::new(),
+    });
+    ClientError::Refused { status, refusal }
 }
 
 /// Percent-encodes an id so that it can be a part of a path.

@@ -1,11 +1,14 @@
 //! The commands that query a running daemon. Each sends one request or a few, then prints a table
-//! for people, or one JSON object per line.
+//! for people, or one JSON object per line. `journal` and `backup` also work on the files.
 
 mod apply;
+mod backup;
 mod config;
 mod find;
 mod fleet;
+mod journal;
 mod lists;
+mod meter;
 mod pages;
 mod parked;
 mod profile;
@@ -23,9 +26,11 @@ use crate::reason::{Code, CodeSet};
 use crate::view::table::is_unsafe;
 
 pub use apply::{apply, history, roll_back};
+pub use backup::{back_up, export};
 pub use config::{Process, config};
 pub use find::find;
 pub use fleet::fleet;
+pub use journal::{import, verify};
 pub use lists::{documents, events};
 pub use parked::parked;
 pub(super) use parked::retry_all;
@@ -77,6 +82,9 @@ pub enum CommandError {
     Interrupted(String),
     #[error("{0}")]
     Failed(String),
+    /// The journal, or an export of it, is damaged.
+    #[error("{0}")]
+    Damaged(String),
     /// The arguments are right, and the daemon refuses the stored content that they name.
     #[error(transparent)]
     Content(ClientError),
@@ -86,6 +94,7 @@ impl From<ClientError> for CommandError {
     /// Rewrites the remedy: it names commands instead of requests.
     fn from(error: ClientError) -> Self {
         Self::Client(match error {
+            ClientError::Output(error) => return Self::Output(error),
             ClientError::Refused {
                 status,
                 mut refusal,
@@ -133,6 +142,7 @@ impl CommandError {
             Self::Usage(_) => EXIT_USAGE,
             Self::Config(_) => EXIT_CONFIG,
             Self::Interrupted(_) => EXIT_INTERRUPTED,
+            Self::Damaged(_) => EXIT_DAMAGED,
             Self::Client(ClientError::Refused { refusal, .. }) if refusal.journal_damaged => {
                 EXIT_DAMAGED
             }

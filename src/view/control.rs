@@ -3,7 +3,8 @@
 //! Requests come in from the commands, the terminal UI and scripts; answers are JSON. They are read
 //! from the journal in short transactions, from the board and from the copy of Odoo's data. Only
 //! `decide`, `edit` and `settle` change anything, through the journal's inbox; `configuration` has
-//! the daemon reload its configuration, and `bundles` hands bundles to the agent.
+//! the daemon reload its configuration, `bundles` hands bundles to the agent, and `export` streams
+//! the whole journal.
 //! `docs/control-api.md` is the reference.
 
 mod body;
@@ -12,6 +13,7 @@ mod configuration;
 mod decide;
 mod edit;
 mod events;
+mod export;
 mod history;
 mod log;
 mod meaning;
@@ -51,6 +53,7 @@ use super::rights::Rights;
 use super::{http, metrics};
 use crate::board::Board;
 use crate::catalog::Catalog;
+use crate::channel::sealing::Sealer;
 use crate::clock;
 use crate::config::{self, ShiftRules};
 use crate::decode::PAYLOAD_BYTES_MAX;
@@ -223,6 +226,13 @@ impl Control {
         self
     }
 
+    /// Sets what seals open documents before a backup.
+    #[must_use]
+    pub fn with_sealer(mut self, sealer: Sealer) -> Self {
+        self.gateway.sealer = Some(sealer);
+        self
+    }
+
     #[must_use]
     pub fn handle(&self) -> ControlHandle {
         ControlHandle {
@@ -345,6 +355,8 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         )
         .route("/v1/config/rollback", post(bundles::roll_back))
         .route("/v1/config/history", get(bundles::history))
+        .route("/v1/journal/backup", post(export::back_up))
+        .route("/v1/journal/export", post(export::export))
         .fallback(problem::unknown_path)
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

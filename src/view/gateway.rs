@@ -13,6 +13,7 @@ use super::rights::Rights;
 use super::snapshot::{Begin, Status, Window};
 use crate::board::Board;
 use crate::catalog::Catalog;
+use crate::channel::sealing::Sealer;
 use crate::clock;
 use crate::config::{Config, ShiftRules, Shifts, effective};
 use crate::decode::profiles::Profiles;
@@ -90,6 +91,10 @@ pub struct Gateway {
     pub(super) effective: Option<watch::Receiver<EffectiveView>>,
     /// The shifts and the time zone. `None` only in tests.
     pub(super) shifts: Option<watch::Receiver<ShiftRules>>,
+    /// Seals open documents before a backup. `None`: no part of this process seals any.
+    pub(super) sealer: Option<Sealer>,
+    /// One permit: an export reads for long.
+    pub(super) exports: Arc<Semaphore>,
     /// Who may decide.
     pub(super) rights: Rights,
     /// One permit for each open stream.
@@ -112,6 +117,8 @@ impl Gateway {
             reception: None,
             effective: None,
             shifts: None,
+            sealer: None,
+            exports: Arc::new(Semaphore::new(1)),
             rights: Rights::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             statuses: Arc::new(Semaphore::new(STATUSES_MAX)),

@@ -1,6 +1,7 @@
 //! One integration binary, a module a subject.
 
 mod apply;
+mod backup;
 mod broker;
 mod bundle;
 mod central_it_walk;

@@ -279,6 +279,8 @@ scenarios!(
     rejected_needs_a_person,
     request_cut_on_its_way,
     restart_while_odoo_is_down,
+    restored_from_a_backup,
+    lost_without_a_backup,
     restart_while_the_outcome_is_unknown,
     retry_all,
     return_a_case,

@@ -23,6 +23,8 @@ enum StoredDocument {
     V4(DocumentV2, Vec<(u64, i64, Option<i64>)>, Vec<(u32, String)>),
 }
 
+super::json::shown!(DOCUMENT_JSON, "document", StoredDocument);
+
 #[derive(Serialize, Deserialize)]
 struct DocumentV1 {
     key: [u8; 16],

@@ -24,6 +24,8 @@ enum StoredEvent<'a> {
     ),
 }
 
+super::json::shown!(EVENT_JSON, "event", StoredEvent<'_>);
+
 #[derive(Serialize, Deserialize)]
 enum FlagV2 {
     PossibleRepeat,

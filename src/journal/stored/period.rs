@@ -12,6 +12,8 @@ enum StoredPeriod {
     V1(PeriodV1),
 }
 
+super::json::shown!(PERIOD_JSON, "period", StoredPeriod);
+
 #[derive(Serialize, Deserialize)]
 struct PeriodV1 {
     first_seqs: Vec<u64>,

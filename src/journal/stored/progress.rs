@@ -17,6 +17,8 @@ enum StoredProgress {
     V3(ProgressV1, ProgressMoreV2, Vec<u64>),
 }
 
+super::json::shown!(PROGRESS_JSON, "progress", StoredProgress);
+
 #[derive(Serialize, Deserialize)]
 struct ProgressV1 {
     /// The number of a [`StateV1`].
@@ -111,6 +113,8 @@ enum StoredAudit {
         note: String,
     },
 }
+
+super::json::shown!(AUDIT_JSON, "audit record", StoredAudit);
 
 pub fn audit_in(record: &AuditRecord) -> Result<Vec<u8>, BadRecord> {
     encode(

@@ -9,11 +9,12 @@ use std::time::Duration;
 use serde_json::Value;
 use stockrelay::board::Link;
 use stockrelay::clock;
+use stockrelay::event::SourceKind;
 
 use super::Served;
 use crate::free_address::free_address;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 const DASHBOARDS: [&str; 2] = ["site.json", "fleet.json"];
 
 fn folder() -> PathBuf {
@@ -114,6 +115,9 @@ async fn each_query_of_the_dashboards_has_an_answer_from_a_real_prometheus() {
         (odoo.last_success, odoo.copy_refreshed) = (Some(now), Some(now));
         odoo.latency_ms = Some(12);
     });
+    served.board.source(SourceKind::Broker, |source| {
+        source.state = "up".to_owned();
+    });
     served.board.alarm("anonymous", Some("Look.".to_owned()));
     let dir = tempfile::tempdir().unwrap();
     let target = served.metrics;
@@ -142,22 +146,22 @@ scrape_configs:
         .spawn()
         .expect("prometheus is installed");
     let _prometheus = Killed(prometheus);
-    let server = format!("http://{address}");
+    let url = format!("http://{address}");
     // A rate needs two looks.
     let begun = clock::instant();
     let rate = "rate(stockrelay_events_stored_total[5m])";
-    while !ask(&server, rate).is_ok_and(|answer| !answer.is_empty()) {
-        assert!(begun.elapsed() < SOON, "{:?}", ask(&server, rate));
+    while !ask(&url, rate).is_ok_and(|answer| !answer.is_empty()) {
+        assert!(begun.elapsed() < SOON, "{:?}", ask(&url, rate));
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     for dashboard in DASHBOARDS {
         for (title, query) in queries(dashboard) {
             let query = query.replace("$instance", &target.to_string());
-            let answer = ask(&server, &query);
+            let answer = ask(&url, &query);
             let answer = answer.unwrap_or_else(|error| panic!("{title}: {query}: {error}"));
             assert!(!answer.is_empty(), "{title}: {query} has no answer");
         }
     }
-    let alarm = ask(&server, "ALERTS{alertname=\"StockrelayAlarm\"}").unwrap();
+    let alarm = ask(&url, "ALERTS{alertname=\"StockrelayAlarm\"}").unwrap();
     assert!(alarm.contains("anonymous"), "{alarm}");
 }

@@ -12,6 +12,7 @@ use super::target::Target;
 use super::world::World;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::BufRead;
 use std::time::Duration;
 use stockrelay::clock;
 use stockrelay::config::Config;
@@ -19,6 +20,7 @@ use stockrelay::daemon::Daemon;
 use stockrelay::demo::link::{self, Link};
 use stockrelay::document::{DocumentNumber, Reason, State};
 use stockrelay::event::RejectedNumber;
+use stockrelay::journal::{self, WorkDone};
 use stockrelay::reason::ReasonCode;
 use stockrelay::view::client::Client;
 use tempfile::TempDir;
@@ -55,6 +57,7 @@ pub struct Stage {
     pub world: World,
     /// Devices that stay connected, and the messages that they received.
     ears: BTreeMap<String, Ear>,
+    backup: Vec<u8>,
     _data: TempDir,
 }
 
@@ -74,6 +77,7 @@ impl Stage {
             daemon: None,
             world,
             ears: BTreeMap::new(),
+            backup: Vec::new(),
             _data: data,
         };
         stage.start().await;
@@ -150,8 +154,14 @@ impl Stage {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
+            Step::Daemon(Happening::BackUp) => self.back_up().await,
             Step::Daemon(happening) => {
                 self.stop().await;
+                match happening {
+                    Happening::LostAndRestored => self.restore(Some(self.backup.clone())),
+                    Happening::Lost => self.restore(None),
+                    _ => {}
+                }
                 if *happening == Happening::RestartAfterLateCalls {
                     self.config.odoo.late_commit_s = 0;
                 }
@@ -173,6 +183,26 @@ impl Stage {
             Step::Wait(wanted) => self.wait(wanted, place).await,
             Step::Reasons(wanted) => self.wait_for_reasons(wanted, place).await,
         }
+    }
+
+    /// A backup as the command asks for it, verified as the command does it.
+    async fn back_up(&mut self) {
+        self.backup.clear();
+        let client = Client::new(&self.config.control.socket);
+        let progress = WorkDone::default();
+        let backup = client.download("/v1/journal/backup", &mut self.backup, &progress);
+        backup.await.expect("a backup");
+        journal::check_export(&mut &self.backup[..], &progress).expect("a whole backup");
+    }
+
+    /// Everything that the gateway has is lost, and a new one begins.
+    fn restore(&self, backup: Option<Vec<u8>>) {
+        let Config { site, data_dir, .. } = &self.config;
+        std::fs::remove_dir_all(data_dir).expect("a directory");
+        let mut backup = backup.as_deref();
+        let input = backup.as_mut().map(|lines| lines as &mut dyn BufRead);
+        let built = journal::import(input, site, data_dir, &WorkDone::default());
+        built.unwrap_or_else(|error| panic!("{error}"));
     }
 
     async fn listen(&mut self, device: &str) {

@@ -299,6 +299,12 @@ pub enum Happening {
     Restart,
     /// The same, and by then no call that it gave up before can still be running in Odoo.
     RestartAfterLateCalls,
+    /// It makes a backup and runs on.
+    BackUp,
+    /// Its disk is lost; a new box is restored from the backup.
+    LostAndRestored,
+    /// Its disk is lost, and a new box begins with nothing.
+    Lost,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,8 +1,19 @@
-//! The arguments of `stockrelay events`.
+//! The arguments of `stockrelay events` and `stockrelay documents`.
 
 use clap::Args;
 
-use super::PageArgs;
+#[derive(Debug, Clone, Args)]
+pub struct PageArgs {
+    /// Start after this number, that of the last entry that you have seen
+    #[arg(long, value_name = "NUMBER")]
+    pub after: Option<u64>,
+    /// Show at most N
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: u64,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
 
 #[derive(Debug, Clone, Args)]
 pub struct EventsArgs {
@@ -36,4 +47,13 @@ pub struct EventsArgs {
     /// List rejected readings instead of events
     #[arg(long, conflicts_with_all = ["device", "kind", "state", "scans", "since", "until", "follow"])]
     pub rejected: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DocumentsArgs {
+    #[command(flatten)]
+    pub page: PageArgs,
+    /// Show only documents in this state: waiting, sending, posted, parked, discarded, replaced
+    #[arg(long)]
+    pub state: Option<String>,
 }
