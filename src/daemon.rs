@@ -211,13 +211,7 @@ impl Daemon {
         run(&mut parts, "forward", forwarder.run(cancel.clone()));
         let link = start_link(&config, &journal, &board, reception, &mut parts, &cancel);
         let link = link.await?;
-        let served = control.handle();
-        let (of_journal, of_board) = (journal.clone(), board.clone());
-        let (data_dir, stop) = (config.data_dir.clone(), cancel.clone());
-        let keeping = housekeeping::run(of_journal, of_board, clock_check, data_dir, stop);
-        run(&mut parts, "housekeeping", keeping);
-        let indexing = indexing::run(journal.clone(), cancel.clone());
-        run(&mut parts, "search index", indexing);
+        keep(&starting, clock_check, &mut parts);
         let mut daemon = Self {
             journal,
             board,
@@ -233,7 +227,7 @@ impl Daemon {
                 documents,
                 effective,
                 shifts,
-                control: served,
+                control: control.handle(),
                 link,
             },
         };
@@ -326,6 +320,17 @@ async fn check(config: &Config) -> Result<(), StartError> {
     } else {
         Err(StartError::Opens(Unusable::Opens(faults)))
     }
+}
+
+/// Starts what keeps the journal in order: its housekeeping, and the index of the search.
+fn keep(starting: &Starting<'_>, clock_check: ClockCheck, parts: &mut JoinSet<&'static str>) {
+    let (journal, stop) = (starting.journal, starting.cancel);
+    let data_dir = starting.config.data_dir.clone();
+    let board = starting.board.clone();
+    let keeping = housekeeping::run(journal.clone(), board, clock_check, data_dir, stop.clone());
+    run(parts, "housekeeping", keeping);
+    let indexing = indexing::run(journal.clone(), stop.clone());
+    run(parts, "search index", indexing);
 }
 
 /// Starts the link to central IT, which may have no server.

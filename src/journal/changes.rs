@@ -267,10 +267,13 @@ numbered! {
     24 => WRONG_SCANS,
 }
 
+/// Takes a key and its value.
+type Give<'a, E> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), E>;
+
 fn each_in<K: Key, V: Value, E: From<Fatal>>(
     read: &ReadTransaction,
     definition: TableDefinition<K, V>,
-    give: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), E>,
+    give: Give<'_, E>,
 ) -> Result<(), E> {
     let table = match read.open_table(definition) {
         Ok(table) => table,

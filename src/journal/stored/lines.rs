@@ -274,11 +274,11 @@ fn show_part(part: Part, bytes: &[u8]) -> Result<Value, BadRecord> {
             number[..length].copy_from_slice(&bytes[..length]);
             u64::from_le_bytes(number).into()
         }
-        Part::Digest => bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-            .into(),
+        Part::Digest => {
+            let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+            let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+            digits.collect::<String>().into()
+        }
         Part::Text => std::str::from_utf8(bytes)
             .map_err(|error| bad(WHAT, error))?
             .into(),

@@ -225,7 +225,7 @@ async fn system_log() -> Result<String, String> {
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         let why = String::from_utf8_lossy(&output.stderr);
-        text += &format!("journalctl: {}\n", why.trim());
+        text.extend(["journalctl: ", why.trim(), "\n"]);
     }
     Ok(text)
 }

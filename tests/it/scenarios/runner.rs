@@ -158,7 +158,7 @@ impl Stage {
             Step::Daemon(happening) => {
                 self.stop().await;
                 match happening {
-                    Happening::LostAndRestored => self.restore(Some(self.backup.clone())),
+                    Happening::LostAndRestored => self.restore(Some(&self.backup)),
                     Happening::Lost => self.restore(None),
                     _ => {}
                 }
@@ -196,10 +196,9 @@ impl Stage {
     }
 
     /// Everything that the gateway has is lost, and a new one begins.
-    fn restore(&self, backup: Option<Vec<u8>>) {
+    fn restore(&self, mut backup: Option<&[u8]>) {
         let Config { site, data_dir, .. } = &self.config;
         std::fs::remove_dir_all(data_dir).expect("a directory");
-        let mut backup = backup.as_deref();
         let input = backup.as_mut().map(|lines| lines as &mut dyn BufRead);
         let built = journal::import(input, site, data_dir, &WorkDone::default());
         built.unwrap_or_else(|error| panic!("{error}"));
