@@ -95,11 +95,14 @@ async fn the_installation_leads_as_written_to_a_posted_scan() {
     let binary = readme.join("target/dist");
     fs::create_dir_all(&binary).unwrap();
     fs::copy(env!("CARGO_BIN_EXE_stockrelay"), binary.join("stockrelay")).unwrap();
-    // What a reader replaces: the address of Odoo, its database and the key.
+    // What a reader replaces: the address of Odoo, its database, the key, and the password that
+    // `setup` has printed.
     let steps = steps()
         .replace("https://odoo.example.com", "http://127.0.0.1:8069")
-        .replace("\"prod\"", &format!("\"{DATABASE}\""))
-        .replace("API-KEY", API_KEY);
+        .replace("--database prod", &format!("--database {DATABASE}"))
+        .replace("API-KEY", API_KEY)
+        .replace("--api-key-file key", "--api-key-file key >printed")
+        .replace("PASSWORD", "$(sed -n 's/^ *password *//p' printed)");
     fs::write(readme.join("steps"), steps + AFTERWARDS).unwrap();
     let _bridge = bridge(&readme, &odoo);
     let mut command = Command::new("unshare");
