@@ -64,7 +64,8 @@ const CALL_TARGET_S: f64 = 3.0;
 /// The gateway defers a document after so many calls in a row about this document alone got no
 /// answer, although Odoo answered a probe after each call.
 const UNANSWERED_MAX: u32 = 3;
-/// How long interrupted work sleeps at a time in a pause by a person. The end of the pause wakes it.
+/// How long interrupted work sleeps at a time in a pause by a person. The end of the pause wakes
+/// it.
 const PAUSED_LOOK: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -86,7 +86,7 @@ fn describe_obstacle(status: &Status, now: Timestamp, words: Words) -> Option<St
     Some(words.t(text).to_owned())
 }
 
-/// Describes who has paused the sending, and until when.
+/// Describes who has paused the sending, and the end of the pause.
 pub(super) fn describe_pause(
     pause: &Pause,
     status: &Status,

@@ -112,7 +112,7 @@ impl Pauses {
         until: Option<Timestamp>,
     ) -> Result<Pause, PauseError> {
         let _one = self.0.deciding.lock().await;
-        let (stored, now) = (self.read().await?, clock::now());
+        let (stored, now) = (self.read().await?, now());
         let number = stored.last().map_or(0, |(number, _)| *number) + 1;
         let pause = Pause {
             since: now,
@@ -140,7 +140,7 @@ impl Pauses {
     /// Ends the pause that is on, and returns it. `None`: no pause is on.
     pub async fn end(&self, decider: Decider) -> Result<Option<Pause>, PauseError> {
         let _one = self.0.deciding.lock().await;
-        let now = clock::now();
+        let now = now();
         let newest = self.read().await?.pop();
         let Some((number, pause)) = newest.filter(|(_, pause)| pause.is_on(now)) else {
             return Ok(None);
@@ -168,6 +168,12 @@ impl Pauses {
         self.0.newest.send_replace(Some(newest));
         Ok(())
     }
+}
+
+/// The time to the microsecond, as it is stored.
+fn now() -> Timestamp {
+    let now = clock::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
 fn end(pause: &Pause, decider: Decider, now: Timestamp) -> Pause {

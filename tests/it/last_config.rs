@@ -334,7 +334,7 @@ async fn a_journal_that_is_gone_or_empty_where_the_gateway_ran_before_is_an_alar
         // It is still told at the next start.
         for _ in 0..2 {
             let alarm = site.alarm("journal-new").await;
-            assert!(alarm.contains("posted, again"), "{alarm}");
+            assert!(alarm.contains("are parked as maybe-posted"), "{alarm}");
         }
     }
 }

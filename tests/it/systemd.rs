@@ -77,8 +77,8 @@ echo "with a damaged journal: $(state)"
 echo end
 "#;
 
-/// Boots systemd in namespaces of its own, with the steps in the directory. Returns what they print,
-/// as soon as that ends with `end`.
+/// Boots systemd in namespaces of its own, with the steps in the directory. Returns what they
+/// print, as soon as that ends with `end`.
 pub async fn boot(dir: &Path, binary: Option<&str>) -> String {
     let mut systemd = Command::new("unshare")
         .args(["--mount", "--net", "--pid", "--ipc", "--uts", "--cgroup"])

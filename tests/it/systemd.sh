@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs this machine's systemd as the first process of a root of its own, with the unit, and in it
 # the steps in $1/steps: an overlay of the machine's root in namespaces that end with this process.
-# What the steps print comes into $1/said. $2 is the binary; without it, the steps install a package.
+# What the steps print comes into $1/said. $2 is the binary; without it, the steps install a
+# package.
 set -e
 root=$1/root
 mkdir "$root"

@@ -1,5 +1,5 @@
-//! Finds documents by number, key, picking, reason and changed lines, and rejected readings by their
-//! texts.
+//! Finds documents by number, key, picking, reason and changed lines, and rejected readings by
+//! their texts.
 
 use std::collections::BTreeMap;
 

@@ -105,8 +105,13 @@ fn change(text: &str, file: &Path, name: &Name, edit: &Edit<'_>) -> Result<Strin
         }
         _ => {}
     }
+    // Comments without an entry after them would move behind the new one.
+    let comments = if document.is_empty() { text } else { "" };
+    if !comments.is_empty() {
+        document.set_trailing("");
+    }
     apply(&mut document, name, edit).ok_or_else(form)?;
-    Ok(document.to_string())
+    Ok(format!("{comments}{document}"))
 }
 
 /// Applies the change to the parsed list. `None`: the list has a form that is not changed.

@@ -20,13 +20,13 @@ use crate::view::client::{Client, ClientError};
 use crate::view::gateway::EffectiveView;
 use crate::view::table::{Table, plain};
 use password::read_password;
-pub use password::{Console, Prompt};
+pub use password::{Console, PasswordInput};
 use sheet::Sheet;
 
 type Coded = Result<(), CommandError>;
 
 /// The list of devices that a command changes.
-struct List {
+struct DeviceList {
     config: Config,
     /// The file that the configuration of this machine names.
     file: PathBuf,
@@ -42,7 +42,7 @@ pub async fn devices(
     command: &DevicesCommand,
     process: &Process<'_>,
     client: Option<&Client>,
-    input: &mut dyn Prompt,
+    input: &mut dyn PasswordInput,
     (colours, out): (bool, &mut dyn Write),
 ) -> Coded {
     match command {
@@ -50,15 +50,15 @@ pub async fn devices(
             hash(device.as_deref(), *json, process, input, out)
         }
         DevicesCommand::Add(args) => {
-            let list = List::find(process, client).await?;
+            let list = DeviceList::find(process, client).await?;
             add(args, &list, (colours, out))
         }
         DevicesCommand::List { json } => {
-            let list = List::find(process, client).await?;
+            let list = DeviceList::find(process, client).await?;
             show(&list, *json, out)
         }
         DevicesCommand::Disable { name, json } => {
-            let list = List::find(process, client).await?;
+            let list = DeviceList::find(process, client).await?;
             edit::edit(&list.file, name, &Edit::Disable)?;
             let effect = list.describe_effect();
             if *json {
@@ -75,7 +75,7 @@ pub async fn devices(
     }
 }
 
-impl List {
+impl DeviceList {
     async fn find(process: &Process<'_>, client: Option<&Client>) -> Result<Self, CommandError> {
         let loaded = config::load(process.config, process.environment);
         let config = loaded
@@ -136,7 +136,7 @@ async fn used_by_daemon(client: &Client, is_own: bool) -> (bool, Option<PathBuf>
     (true, value.map(PathBuf::from))
 }
 
-fn add(args: &AddArgs, list: &List, (colours, out): (bool, &mut dyn Write)) -> Coded {
+fn add(args: &AddArgs, list: &DeviceList, (colours, out): (bool, &mut dyn Write)) -> Coded {
     let name = Name::new(&args.name).map_err(|error| {
         CommandError::Usage(format!(
             "{error}: a topic contains it, where `/`, `+` and `#` have a meaning; choose another name"
@@ -181,7 +181,7 @@ fn add(args: &AddArgs, list: &List, (colours, out): (bool, &mut dyn Write)) -> C
 }
 
 /// Gives a new list to the daemon's user, to whom the journal's directory belongs.
-fn give_to_daemon(list: &List) -> Coded {
+fn give_to_daemon(list: &DeviceList) -> Coded {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
@@ -196,7 +196,7 @@ fn give_to_daemon(list: &List) -> Coded {
     })
 }
 
-fn show(list: &List, json: bool, out: &mut dyn Write) -> Coded {
+fn show(list: &DeviceList, json: bool, out: &mut dyn Write) -> Coded {
     let used = list.of_bundle.as_ref().unwrap_or(&list.file);
     let found = devices::read(used).map_err(EditError::from)?;
     let rows = found.iter().map(|(name, device)| Listed::of(name, device));
@@ -241,7 +241,7 @@ fn hash(
     device: Option<&str>,
     json: bool,
     process: &Process<'_>,
-    input: &mut dyn Prompt,
+    input: &mut dyn PasswordInput,
     out: &mut dyn Write,
 ) -> Coded {
     let name = device.map(Name::new).transpose();

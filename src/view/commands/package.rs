@@ -13,7 +13,7 @@ const NAME: &str = "stockrelay";
 /// Writes a page for each command into a directory, or the page of `stockrelay` to `out`.
 pub fn man(args: &ManArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     let Some(directory) = &args.directory else {
-        let mut command = Cli::command();
+        let mut command = Cli::command().disable_help_subcommand(true);
         command.build();
         Man::new(command).render(out)?;
         return Ok(());

@@ -42,7 +42,7 @@ pub fn setup(
     let file = process.config;
     if file.symlink_metadata().is_ok() {
         return Err(failed(format!(
-            "{0} exists: setup writes only the first configuration. Change it with an editor, then run `stockrelay check`; to begin anew, move {0} away",
+            "{0} exists: setup writes only the first configuration. Change it with an editor, then run `stockrelay check`; to begin again, move {0} away",
             file.display()
         )));
     }

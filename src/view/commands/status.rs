@@ -119,7 +119,7 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
     Ok(())
 }
 
-/// Writes who has paused the sending, until when, why, and which documents are still being sent.
+/// Writes who has paused the sending, its end, why, and which documents are still being sent.
 fn write_pause(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     let Some(pause) = &status.pause else {
         return Ok(());

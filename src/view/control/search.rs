@@ -2,9 +2,9 @@
 //!
 //! First come names (products, bins, orders, devices, ...), each once, then the event with the
 //! searched number, documents, rejected readings and other events, in each group the newest first.
-//! The first page counts all results; its cursor has the total and the newest event of that time, so
-//! that later pages only continue. A request searches for [`FIND_TIME`]: the answer then says how
-//! far it has searched.
+//! The first page counts all results; its cursor has the total and the newest event of that time,
+//! so that later pages only continue. A request searches for [`FIND_TIME`]: the answer then says
+//! how far it has searched.
 
 mod cursor;
 mod hits;

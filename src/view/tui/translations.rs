@@ -32,7 +32,8 @@ const WITHOUT_TEXTS: [&str; 7] = [
     "translations.rs",
 ];
 /// Literals with words that are no texts of the screen: commands, units, and words of a message.
-const NO_TEXTS: [&str; 9] = [
+const NO_TEXTS: [&str; 10] = [
+    "stockrelay resume",
     "stockrelay parked list",
     "stockrelay rejected list",
     "stockrelay rejected dismiss --scans",

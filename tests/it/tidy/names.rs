@@ -34,7 +34,9 @@ const SAME_FILES: [(&str, &[&str], &str); 6] = [
     ),
     (
         "view",
-        &["edit", "gateway", "parked", "settle"],
+        &[
+            "devices", "edit", "gateway", "parked", "parts", "pause", "settle", "sheet", "support",
+        ],
         "a subject of several views",
     ),
 ];

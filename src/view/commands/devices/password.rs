@@ -40,7 +40,7 @@ fn random_below(limit: usize) -> usize {
 }
 
 /// Where a password is read from.
-pub trait Prompt {
+pub trait PasswordInput {
     /// Reads one line. `Ok(None)`: a person typed two passwords that differ.
     fn line(&mut self) -> io::Result<Option<Vec<u8>>>;
 }
@@ -49,7 +49,7 @@ pub trait Prompt {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Console;
 
-impl Prompt for Console {
+impl PasswordInput for Console {
     fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
         if io::stdin().is_terminal() {
             let first = rpassword::prompt_password("Password: ")?;
@@ -66,7 +66,7 @@ impl Prompt for Console {
 }
 
 /// Reads a password: one line without its end.
-pub fn read_password(input: &mut dyn Prompt) -> Result<Vec<u8>, CommandError> {
+pub fn read_password(input: &mut dyn PasswordInput) -> Result<Vec<u8>, CommandError> {
     let line = input
         .line()
         .map_err(|error| CommandError::Failed(format!("cannot read the password: {error}")))?;
