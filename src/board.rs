@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::event::{Name, SourceKind};
+use crate::pause::Pause;
 
 use machine::Sizes;
 pub use machine::{ClockView, Growth};
@@ -42,6 +43,9 @@ pub struct Live {
     pub sources: BTreeMap<String, SourceView>,
     pub devices: BTreeMap<Name, DeviceView>,
     pub odoo: OdooView,
+    /// The newest pause of sending, which may have ended.
+    #[serde(default)]
+    pub pause: Option<Pause>,
     /// Documents that are not sealed yet.
     pub open_documents: u64,
     /// Unfinished movements of devices with a flow: from `transfer`, `pick`, ... to the number of
@@ -390,6 +394,11 @@ impl Board {
 
     pub fn odoo(&self, change: impl FnOnce(&mut OdooView)) {
         change(&mut self.live().odoo);
+    }
+
+    /// Sets the newest pause of sending.
+    pub fn pause(&self, pause: Option<Pause>) {
+        self.live().pause = pause;
     }
 
     /// Sets the name of the time zone in which dates are sent to Odoo.

@@ -35,7 +35,7 @@ use crate::config::{Config, ShiftRules};
 use crate::decode::profiles::Profiles;
 use crate::fleet::reception::Reception;
 use crate::flow;
-use crate::forward::Forwarder;
+use crate::forward::{Forwarder, Pausing};
 use crate::journal::{
     self, BeginError, Damage, Fatal, Journal, JournalError, OpenError, WriterHandle,
 };
@@ -49,6 +49,7 @@ use crate::source::front_door::FrontDoorError;
 use crate::source::scanners::list::ScannersError;
 use crate::tls;
 use crate::view::control::{Control, ControlError, EffectiveView};
+use crate::view::pauses::Pauses;
 use assembling::Assembling;
 use centre::{Here, LinkHandle, Settings};
 use housekeeping::ClockCheck;
@@ -152,12 +153,15 @@ impl Daemon {
         let profiles = Profiles::default();
         let effective = watch::Sender::new(EffectiveView::default());
         let shifts = watch::Sender::new(ShiftRules::of(&config));
+        let pauses = Pauses::open(journal.clone(), board.clone())?;
+        let pausing = Pausing::new(pauses.orders(), pauses.quiet());
         let site = config.site.clone();
         let (sealer, seals) = Sealer::new();
         let mut control = Control::bind(&config.control, site, journal.clone(), board.clone())?
             .with_copies(copy.subscribe())
             .with_profiles(profiles.clone())
             .with_effective(effective.subscribe())
+            .with_pauses(pauses)
             .with_shifts(shifts.subscribe())
             .with_sealer(sealer);
         if let Some(reloads) = reloads {
@@ -202,6 +206,7 @@ impl Daemon {
             board: board.clone(),
             data_dir: config.data_dir.clone(),
             copy,
+            pausing,
         };
         run(&mut parts, "forward", forwarder.run(cancel.clone()));
         let link = start_link(&config, &journal, &board, reception, &mut parts, &cancel);

@@ -4,6 +4,7 @@
 //! first to the journal and then as receipts to the devices. [`send`] decides what to do next; this
 //! driver carries out its commands and passes the answers back.
 //!
+//! - `pausing`: a pause by a person, as this driver sees it.
 //! - `round`: one round of sending, from the queue to the settled outcomes.
 //! - `queue`: which documents are next, and what each waits for.
 //! - `resolve`: barcodes become Odoo's ids.
@@ -24,6 +25,7 @@ mod faults;
 pub mod job;
 pub mod order;
 mod order_step;
+mod pausing;
 mod queue;
 mod resolve;
 mod round;
@@ -42,6 +44,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::order_step::step;
+pub use self::pausing::Pausing;
 use self::queue::{DocumentCounts, Ended, Queue};
 use self::resolve::Ground;
 pub use self::resolve::Rules;
@@ -81,6 +84,8 @@ pub struct Forwarder {
     /// The catalog, as [`Catalog::open_last`] opens it at the start; later the catalog in use, for
     /// all readers.
     pub copy: watch::Sender<Option<Catalog>>,
+    /// The pauses of sending by a person.
+    pub pausing: Pausing,
 }
 
 impl Forwarder {
@@ -88,6 +93,7 @@ impl Forwarder {
     pub async fn run(mut self, cancel: CancellationToken) {
         let settings = self.settings.borrow_and_update().clone();
         let mut reloads = self.settings.clone();
+        let mut pauses = self.pausing.orders();
         let mut machine = Machine::new(settings.limits());
         let mut totals = self.journal.watch();
         let mut hands = Hands {
@@ -102,11 +108,13 @@ impl Forwarder {
             journal: self.journal,
             data_dir: self.data_dir,
             copy: self.copy,
+            pausing: self.pausing,
             started: clock::instant(),
         };
         hands.show(&machine);
         let ended = loop {
             hands.apply_settings(&mut machine);
+            hands.pausing.apply(&mut machine);
             let command = machine.next(hands.now());
             // After a cancellation the gateway still writes the outcomes of documents, but starts
             // no other command.
@@ -119,11 +127,13 @@ impl Forwarder {
                     // Deferred documents wait as well, each until its own time.
                     let (due, seen) = hands.queue.idle();
                     let due = due.filter(|_| machine.is_idle()).unwrap_or(*until);
-                    let until = hands.started + due.min(*until);
+                    let due = due.min(*until).min(hands.pausing.end(hands.now()));
+                    let until = hands.started + due;
                     tokio::select! {
                         () = cancel.cancelled() => continue,
                         () = tokio::time::sleep_until(until.into()) => Input::Woken,
                         Ok(()) = reloads.changed() => Input::Woken,
+                        Ok(()) = pauses.changed() => Input::Woken,
                         changed = totals.wait_for(|totals| DocumentCounts::of(totals) != seen), if machine.is_idle() => match changed {
                             Ok(_) => Input::Woken,
                             Err(_) => break Ended::JournalStopped,
@@ -166,6 +176,7 @@ struct Hands {
     journal: Journal,
     data_dir: PathBuf,
     copy: watch::Sender<Option<Catalog>>,
+    pausing: Pausing,
     client: Option<Client>,
     site: Option<Site>,
     refresh: Refresh,
@@ -254,6 +265,10 @@ impl Hands {
                     .await?;
                 self.board
                     .odoo(|view| view.copy_refreshed = Some(clock::now()));
+                let news = self.pausing.defer_news(news);
+                let Some(news) = news else {
+                    return Ok(Input::Refreshed);
+                };
                 self.queue.heal(client, ground, news).await?;
                 self.queue.take_back_all(client, ground).await?;
                 let late_s = self.settings.config.late_commit_s;

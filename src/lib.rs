@@ -55,6 +55,7 @@ pub mod odoo;
 pub mod odoo_id;
 pub mod opens;
 pub mod outcome;
+pub mod pause;
 pub mod reason;
 pub mod reload;
 pub mod source;

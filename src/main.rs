@@ -2,7 +2,7 @@
 
 mod life;
 
-use std::io::{self, BufRead, BufWriter, Read, Write};
+use std::io::{self, BufRead as _, BufWriter, IsTerminal as _, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,29 +13,27 @@ use stockrelay::clock;
 use stockrelay::config::{self, ConfigError};
 #[cfg(feature = "demo")]
 use stockrelay::demo;
-use stockrelay::event::Name;
-use stockrelay::source::devices::{find_line, hash_password};
 use stockrelay::view::check::{self, Credentials, Finding, Level};
 #[cfg(feature = "demo")]
 use stockrelay::view::cli::demo::DemoArgs;
 use stockrelay::view::cli::{
     CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, FleetArgs, JournalCommand,
-    ProfileCommand, SOCKET_DEFAULT, SetupArgs, TopArgs,
+    ProfileCommand, SOCKET_DEFAULT, SetupArgs, SupportArgs, TopArgs,
 };
 use stockrelay::view::client::Client;
+#[cfg(not(feature = "demo"))]
+use stockrelay::view::commands::EXIT_USAGE;
 use stockrelay::view::commands::{
-    self, CommandError, EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED, EXIT_NO_PERMISSION,
-    EXIT_USAGE, Process,
+    self, CommandError, Consent, Console, EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED,
+    EXIT_NO_PERMISSION, Process,
 };
+use stockrelay::view::support::Sources;
 use stockrelay::view::tui;
 use tokio::runtime::Runtime;
 
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
-/// The longest password that `devices hash` reads, in bytes.
-const PASSWORD_BYTES_MAX: u64 = 1_024;
 
 /// The answer to `stockrelay demo` in a gateway package.
 #[cfg(not(feature = "demo"))]
@@ -111,9 +109,17 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
         Command::Fleet(args) => fleet(args, &cli.config).await,
         Command::Setup(args) => setup(args, &cli.config),
         Command::Profile { command } => profile(cli, command).await,
-        Command::Devices {
-            command: DevicesCommand::Hash { device },
-        } => hash(device, &cli.config),
+        Command::Devices { command } => devices(cli, command).await,
+        Command::SupportBundle(args) => support(cli, args).await,
+        Command::Man(args) => {
+            let mut out = BufWriter::new(io::stdout());
+            end(commands::man(args, &mut out), out)
+        }
+        Command::Completions(args) => {
+            let mut out = BufWriter::new(io::stdout());
+            commands::completions(args, &mut out);
+            end(Ok(()), out)
+        }
         Command::Top(args) => top(&socket(cli)?, args).await,
         Command::Backup(_) | Command::Journal { .. } => journal(cli).await,
         _ => ask(cli).await,
@@ -169,17 +175,11 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
         Command::Trace { id, json } => commands::trace(&client, id, *json, &mut out).await,
         Command::Rejected { command } => commands::rejected(&client, command, &mut out).await,
         Command::Parked { command } => commands::parked(&client, command, &mut out).await,
+        Command::Pause(args) => commands::pause(&client, args, &mut out).await,
+        Command::Resume(args) => commands::resume(&client, args, &mut out).await,
         _ => Ok(()),
     };
-    let flushed = out.flush().map_err(CommandError::from);
-    // After a failed write the buffered text would fail again, loudly, when it is dropped.
-    drop(out.into_parts());
-    done.and(flushed).map(|()| EXIT_DONE).map_err(|error| {
-        if !error.is_silent() {
-            say(&error.to_string());
-        }
-        error.exit_code()
-    })
+    end(done, out)
 }
 
 /// Runs the commands about the whole journal: through the daemon, or on its files.
@@ -207,9 +207,7 @@ async fn journal(cli: &Cli) -> Result<u8, u8> {
         },
         _ => Ok(()),
     };
-    let flushed = out.flush().map_err(CommandError::from);
-    drop(out.into_parts());
-    report(done.and(flushed).map(|()| EXIT_DONE))
+    end(done, out)
 }
 
 async fn top(socket: &Path, args: &TopArgs) -> Result<u8, u8> {
@@ -363,57 +361,65 @@ async fn profile(cli: &Cli, command: &ProfileCommand) -> Result<u8, u8> {
     report(done.and_then(|code| flushed.map(|()| code)))
 }
 
-/// Prints the entry of a device for devices.toml to standard output. If the list already has the
-/// device, prints only the new `password` line, to standard error: a second entry would make the
-/// list invalid.
-fn hash(device: &str, config: &Path) -> Result<u8, u8> {
-    let name = Name::new(device).map_err(|error| {
-        say(&error.to_string());
-        EXIT_USAGE
-    })?;
-    // Bytes: MQTT does not ask a password to be a text.
-    let mut password = Vec::new();
-    // A password is shorter: what is not would fill the memory.
-    let read = io::stdin()
-        .lock()
-        .take(PASSWORD_BYTES_MAX)
-        .read_until(b'\n', &mut password);
-    read.map_err(|error| {
-        say(&format!(
-            "cannot read the password from standard input: {error}"
-        ));
-        EXIT_FAILED
-    })?;
-    while password.ends_with(b"\n") || password.ends_with(b"\r") {
-        password.pop();
+/// Adds, lists and disables devices. Only a daemon that runs is asked which list it uses.
+async fn devices(cli: &Cli, command: &DevicesCommand) -> Result<u8, u8> {
+    let environment = environment();
+    let process = Process {
+        config: &cli.config,
+        environment: &environment,
+        now: clock::now(),
+    };
+    let client = match command {
+        DevicesCommand::Hash { .. } => None,
+        _ => find_socket(cli).ok().map(|socket| Client::new(&socket)),
+    };
+    let colours = io::stdout().is_terminal();
+    let mut out = BufWriter::new(io::stdout());
+    let (client, to) = (client.as_ref(), (colours, &mut out as &mut dyn Write));
+    let done = commands::devices(command, &process, client, &mut Console, to).await;
+    end(done, out)
+}
+
+/// Collects a support bundle, also without a daemon and with a wrong configuration.
+async fn support(cli: &Cli, args: &SupportArgs) -> Result<u8, u8> {
+    let loaded = config::load(&cli.config, &environment());
+    let socket = find_socket(cli).unwrap_or_else(|_| PathBuf::from(SOCKET_DEFAULT));
+    let directory = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let sources = Sources {
+        client: &Client::new(&socket),
+        socket: &socket,
+        loaded: &loaded,
+        credentials: &Credentials::find(directory.as_deref()),
+        now: clock::now(),
+    };
+    let mut out = BufWriter::new(io::stdout());
+    let done = commands::support_bundle(args, &sources, &mut Person, &mut out).await;
+    end(done, out)
+}
+
+/// The person at the terminal of this process.
+struct Person;
+
+impl Consent for Person {
+    fn is_terminal(&self) -> bool {
+        io::stdin().is_terminal() && io::stdout().is_terminal()
     }
-    if password.is_empty() {
-        say("no password on standard input: pass it there, on one line");
-        return Err(EXIT_USAGE);
+
+    fn ask(&mut self, question: &str) -> bool {
+        let mut out = io::stdout();
+        drop(write!(out, "{question}").and_then(|()| out.flush()));
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
     }
-    let listed = config::load(config, &environment())
-        .ok()
-        .and_then(|loaded| {
-            let of_broker = loaded.config.broker.and_then(|broker| broker.devices);
-            let of_listen = loaded.config.listen.and_then(|listen| listen.devices);
-            let file = of_listen.or(of_broker)?;
-            let line = find_line(&file, &name)?;
-            Some((file, line))
-        });
-    if let Some((file, line)) = listed {
-        say(&format!(
-            "device {name} is already in {}, at line {line}: replace its password there by this line, and append nothing\npassword = \"{}\"",
-            file.display(),
-            hash_password(password)
-        ));
-        return Err(EXIT_FAILED);
-    }
-    // Quoted, because a name may hold dots, which would make it two keys.
-    print(&format!(
-        "[devices.\"{name}\"]\npassword = \"{}\"",
-        hash_password(password)
-    ));
-    Ok(EXIT_DONE)
+}
+
+/// Writes the rest of the output, and returns the exit code.
+fn end(done: Result<(), CommandError>, mut out: BufWriter<io::Stdout>) -> Result<u8, u8> {
+    let flushed = out.flush().map_err(CommandError::from);
+    // After a failed write the buffered text would fail again, loudly, when it is dropped.
+    drop(out.into_parts());
+    report(done.and(flushed).map(|()| EXIT_DONE))
 }
 
 /// The environment variables for the configuration, without the variable that names its file.

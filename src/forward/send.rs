@@ -21,6 +21,8 @@
 //!   s. A ping that is answered after one without an answer ends the pause. A pause that the server
 //!   asked for (`Retry-After`, 429) is not shortened.
 //! - held: nothing is sent until a probe, once a minute, succeeds.
+//! - paused by a person: no document is taken. The documents in progress are finished, up to the
+//!   first call that fails. Queries continue.
 //!
 //! Only the class of a failure counts, never the text of its message. The batch grows while calls
 //! are fast and shrinks when they are slow.
@@ -62,6 +64,8 @@ const CALL_TARGET_S: f64 = 3.0;
 /// The gateway defers a document after so many calls in a row about this document alone got no
 /// answer, although Odoo answered a probe after each call.
 const UNANSWERED_MAX: u32 = 3;
+/// How long interrupted work sleeps at a time in a pause by a person. The end of the pause wakes it.
+const PAUSED_LOOK: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -187,6 +191,18 @@ pub struct Machine {
     refresh_at: Duration,
     /// No document was waiting at the last look.
     idle: bool,
+    halt: Halt,
+}
+
+/// A pause by a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Halt {
+    /// There is none.
+    Off,
+    /// No document is taken.
+    On,
+    /// A call of the work has failed in the pause: the work waits for its end.
+    Interrupted,
 }
 
 impl Machine {
@@ -206,6 +222,7 @@ impl Machine {
             ping: None,
             refresh_at: Duration::ZERO,
             idle: false,
+            halt: Halt::Off,
         }
     }
 
@@ -256,6 +273,26 @@ impl Machine {
         self.ping = None;
     }
 
+    /// Starts or ends a pause by a person. In a pause the machine takes no documents. Those that it
+    /// has taken are finished, unless a call about them fails: then they wait, with the same keys.
+    pub fn set_paused(&mut self, is_paused: bool) {
+        if is_paused == (self.halt != Halt::Off) {
+            return;
+        }
+        self.idle = false;
+        self.halt = if is_paused { Halt::On } else { Halt::Off };
+    }
+
+    /// Whether a pause by a person stops every call that may change anything in Odoo.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        match self.halt {
+            Halt::Off => false,
+            Halt::On => self.is_between_batches(),
+            Halt::Interrupted => true,
+        }
+    }
+
     fn is_busy(&self) -> bool {
         !self.work.is_empty() || self.order.is_some()
     }
@@ -265,6 +302,11 @@ impl Machine {
     pub fn next(&self, now: Duration) -> Command<'_> {
         if !self.settled.is_empty() {
             return Command::Settle(&self.settled);
+        }
+        if self.halt == Halt::Interrupted {
+            return Command::Sleep {
+                until: now + PAUSED_LOOK,
+            };
         }
         if now < self.pause_until {
             let ping = self.ping.map(|ping| ping.due);
@@ -284,7 +326,7 @@ impl Machine {
         match self.work.last() {
             Some(batch) => batch.command(),
             None if now >= self.refresh_at => Command::Refresh,
-            None if self.idle => Command::Sleep {
+            None if self.idle || self.halt != Halt::Off => Command::Sleep {
                 until: self.refresh_at,
             },
             None => Command::Take {
@@ -297,7 +339,13 @@ impl Machine {
     /// from 0 to 1.
     pub fn answer(&mut self, input: Input, now: Duration, took: Duration, jitter: f64) {
         match input {
-            Input::Failed(failure) => return self.failed(failure, now, jitter),
+            Input::Failed(failure) => {
+                let is_about_one = matches!(failure, Failure::Person { .. });
+                if self.halt == Halt::On && self.is_busy() && !is_about_one {
+                    self.halt = Halt::Interrupted;
+                }
+                return self.failed(failure, now, jitter);
+            }
             Input::Ping(answer) => return self.pinged(&answer, now),
             Input::Settled => {
                 self.settled.clear();

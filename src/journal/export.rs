@@ -3,7 +3,7 @@
 //! **In**: one read transaction, so all lines are of the same moment. **Out**: the lines, to a
 //! writer. The memory holds one record at a time. Not in the export: the search index, which the
 //! gateway makes again; the head of the log; and the mark of a restored journal, which an import
-//! makes anew.
+//! creates again.
 //!
 //! While the read transaction is open, redb cannot use the pages again that the writer frees: the
 //! file grows by as much as the writer changes meanwhile.
@@ -22,8 +22,6 @@ use super::verify::{Closed, read_closed};
 use super::work_done::WorkDone;
 use super::{Damage, Fatal, Journal, Namespace, tables};
 use crate::event::Name;
-
-/// How much of a long work is done, for those who show it. Both are counts of the same unit.
 
 /// What an export has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,7 +101,7 @@ fn json_line(value: &impl serde::Serialize) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// Whether an export has this record. The others belong to the file, or are made anew.
+/// Whether an export has this record. The others belong to the file, or are created again.
 fn is_exported(table: &ExportTable, key: &[u8]) -> bool {
     const META: u8 = 19;
     const SIDE_VALUES: u8 = 18;

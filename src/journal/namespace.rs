@@ -45,10 +45,12 @@ pub enum Namespace {
     Restored,
     /// One value: when the last backup was made.
     LastBackup,
+    /// By increasing number: the pauses of sending, the newest of which may be on.
+    Pauses,
 }
 
 impl Namespace {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Sessions,
         Self::Missed,
         Self::Received,
@@ -66,6 +68,7 @@ impl Namespace {
         Self::LostJournal,
         Self::Restored,
         Self::LastBackup,
+        Self::Pauses,
     ];
 
     /// The namespaces of the front door.
@@ -97,6 +100,7 @@ impl Namespace {
             Self::LostJournal => "journal/lost",
             Self::Restored => "journal/restored",
             Self::LastBackup => "journal/backup",
+            Self::Pauses => "pause/",
         }
     }
 
@@ -161,7 +165,7 @@ mod tests {
     use super::*;
 
     /// Keys as every version has written them.
-    const WRITTEN: [(&str, Namespace, &str); 17] = [
+    const WRITTEN: [(&str, Namespace, &str); 18] = [
         ("session/pda-1/a%2Fb", Namespace::Sessions, "pda-1/a%2Fb"),
         (
             "missed/pda-1/x/00000007",
@@ -195,6 +199,7 @@ mod tests {
         ("journal/lost", Namespace::LostJournal, ""),
         ("journal/restored", Namespace::Restored, ""),
         ("journal/backup", Namespace::LastBackup, ""),
+        ("pause/00000001", Namespace::Pauses, "00000001"),
     ];
 
     #[test]

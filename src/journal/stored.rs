@@ -15,10 +15,11 @@ mod id_segment;
 mod json;
 pub mod lines;
 pub mod logged;
+mod pause;
 mod period;
 pub mod plan;
 mod progress;
-mod restored;
+mod restored_mark;
 pub mod search_segment;
 mod state;
 #[cfg(test)]
@@ -38,9 +39,10 @@ pub use document::{DOCUMENT_JSON, document_in, document_key, document_out};
 pub use event::{EVENT_JSON, event_head, event_in, event_out, event_texts};
 pub use id_segment::IdSegment;
 pub use logged::{LogHead, log_head_in, log_head_out};
+pub use pause::{pause_in, pause_out};
 pub use period::{PERIOD_JSON, period_in, period_out};
 pub use progress::{AUDIT_JSON, PROGRESS_JSON, audit_in, audit_out, progress_in, progress_out};
-pub use restored::{restored_in, restored_out};
+pub use restored_mark::{restored_in, restored_out};
 pub use search_segment::{
     BlockReader, BlockWriter, Events, SegmentHead, Term, document_term_number, segment_head_in,
     segment_head_out, term_kind_number, terms_upto_in, terms_upto_out,

@@ -1,8 +1,8 @@
 //! Reads a journal that no daemon has open, and changes nothing: to verify its pages against their
 //! checksums and its books, or to export it.
 //!
-//! **In**: a data directory. **Out**: [`Verified`], or what a reader found. redb repairs a file when
-//! it opens it, so its writes stay in memory here.
+//! **In**: a data directory. **Out**: [`Verified`], or what a reader found. redb repairs a file
+//! when it opens it, so its writes stay in memory here.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -11,6 +11,7 @@
 //! family = "esp32-scanner"                          # the template of its configuration in a bundle
 //! ```
 
+pub mod edit;
 mod faults;
 mod list;
 
@@ -170,7 +171,7 @@ fn read_text(file: &Path) -> Result<String, DevicesError> {
     let failed = |error: std::io::Error| {
         let remedy = match error.kind() {
             std::io::ErrorKind::NotFound => {
-                "write it with `stockrelay devices hash`, or correct the key devices"
+                "add a device with `stockrelay devices add`, or correct the key devices"
             }
             std::io::ErrorKind::PermissionDenied => {
                 "make it readable to the gateway's user: its owner is stockrelay, its mode 600"

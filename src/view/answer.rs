@@ -9,12 +9,14 @@ mod tests;
 mod todo;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::headline::{Mood, headline};
 use super::snapshot::{Begin, Status, Window, WindowEvents};
-use super::table::seconds_since;
+use super::table::{plain, seconds_since};
 use super::words::Words;
 use crate::board::Link;
+use crate::pause::Pause;
 use crate::reason::RejectionCode;
 
 pub use todo::{Cause, Todo, Who, cause_of_reading, of_other_parked, of_reason};
@@ -36,7 +38,7 @@ pub fn answer(status: &Status, now: Timestamp, words: Words) -> WorkState {
     let is_bad = status.journal.full || status.odoo.link == Link::Held;
     let mood = if is_bad {
         Mood::Bad
-    } else if todo.is_empty() && status.odoo.link == Link::Up {
+    } else if todo.is_empty() && status.odoo.link == Link::Up && status.pause.is_none() {
         Mood::Good
     } else {
         Mood::Watch
@@ -66,6 +68,8 @@ fn describe_obstacle(status: &Status, now: Timestamp, words: Words) -> Option<St
         "The disk is full, and the gateway stores no scan"
     } else if status.journal.full {
         "The journal is full, and the gateway stores no scan"
+    } else if let Some(pause) = &status.pause {
+        return Some(describe_pause(pause, status, now, words));
     } else {
         match (&status.odoo.link, status.odoo.since) {
             (Link::Up, _) => return None,
@@ -80,6 +84,32 @@ fn describe_obstacle(status: &Status, now: Timestamp, words: Words) -> Option<St
         }
     };
     Some(words.t(text).to_owned())
+}
+
+/// Describes who has paused the sending, and until when.
+pub(super) fn describe_pause(
+    pause: &Pause,
+    status: &Status,
+    now: Timestamp,
+    words: Words,
+) -> String {
+    let name = plain(pause.name());
+    let Some(until) = pause.until else {
+        return words.fill("{name} has paused the sending to Odoo", &[("name", &name)]);
+    };
+    let (zone, zone_name) = match &status.window {
+        Some(window) => window.time_zone(),
+        None => (TimeZone::UTC, " UTC"),
+    };
+    let until = until.to_zoned(zone.clone());
+    let format = if until.date() == now.to_zoned(zone).date() {
+        "%H:%M"
+    } else {
+        "%Y-%m-%d %H:%M"
+    };
+    let time = format!("{}{zone_name}", until.strftime(format));
+    let text = "{name} has paused the sending to Odoo until {time}";
+    words.fill(text, &[("name", &name), ("time", &time)])
 }
 
 /// Describes the work of the window in one sentence.

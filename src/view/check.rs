@@ -20,6 +20,7 @@ pub use service::{Credentials, become_service, running};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 
 use super::client::{Client, ClientError};
 use super::snapshot::{SOURCE_DOWN, Source, Status};
@@ -40,14 +41,15 @@ const YEAR_MIN: i16 = 2026;
 /// The minimum of free disk space, in bytes.
 const FREE_BYTES_MIN: u64 = 64 << 20;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Level {
     Ok,
     Warn,
     Fail,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub level: Level,
     pub what: String,
@@ -353,7 +355,21 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
         let what = format!("{} is down: {detail}", source.name);
         Finding::warn(what, "the daemon retries; fix the cause if it persists")
     }));
-    if let (Link::Down | Link::Held, Some(detail)) = (&status.odoo.link, &status.odoo.detail) {
+    if let Some(pause) = &status.pause {
+        let until = pause
+            .until
+            .map(|until| format!(" until {}", super::table::time(until)));
+        let what = format!(
+            "{} has paused the sending to Odoo{}: documents wait",
+            pause.name(),
+            until.unwrap_or_default()
+        );
+        findings.push(Finding::warn(what, "`stockrelay resume` ends the pause"));
+    }
+    let is_upgrade = status.pause.is_some() && status.odoo.link == Link::Down;
+    if let (Link::Down | Link::Held, Some(detail), false) =
+        (&status.odoo.link, &status.odoo.detail, is_upgrade)
+    {
         findings.push(Finding::warn(detail, "see `stockrelay status`"));
     }
     // The findings about the configuration have these two already.

@@ -92,7 +92,7 @@ impl Client {
         self.request(Method::POST, path, Body::from(bytes)).await
     }
 
-    /// Sends a request, and writes the body of the answer as it comes. `progress` counts bytes.
+    /// Sends a request, and writes the body of the answer part by part. `progress` counts bytes.
     pub async fn download(
         &self,
         path: &str,

@@ -4,18 +4,22 @@
 mod apply;
 mod backup;
 mod config;
+mod devices;
 mod find;
 mod fleet;
-mod journal;
+mod journal_files;
 mod lists;
 mod meter;
+mod package;
 mod pages;
 mod parked;
+mod pause;
 mod profile;
 mod rejected;
 mod reload;
 mod setup;
 mod status;
+mod support;
 mod trace;
 mod write;
 
@@ -28,18 +32,22 @@ use crate::view::table::is_unsafe;
 pub use apply::{apply, history, roll_back};
 pub use backup::{back_up, export};
 pub use config::{Process, config};
+pub use devices::{Console, Prompt, devices};
 pub use find::find;
 pub use fleet::fleet;
-pub use journal::{import, verify};
+pub use journal_files::{import, verify};
 pub use lists::{documents, events};
+pub use package::{completions, man};
 pub use parked::parked;
 pub(super) use parked::retry_all;
+pub use pause::{pause, resume};
 pub use profile::profile;
 pub use rejected::rejected;
 pub(super) use rejected::{describe_resent, dismiss_many};
 pub use reload::reload;
 pub use setup::setup;
 pub use status::status;
+pub use support::{Consent, support_bundle};
 pub use trace::trace;
 
 /// Done.

@@ -3,8 +3,8 @@
 //! Requests come in from the commands, the terminal UI and scripts; answers are JSON. They are read
 //! from the journal in short transactions, from the board and from the copy of Odoo's data. Only
 //! `decide`, `edit` and `settle` change anything, through the journal's inbox; `configuration` has
-//! the daemon reload its configuration, `bundles` hands bundles to the agent, and `export` streams
-//! the whole journal.
+//! the daemon reload its configuration, `bundles` hands bundles to the agent, `pause` stops the
+//! sending, and `export` streams the whole journal.
 //! `docs/control-api.md` is the reference.
 
 mod body;
@@ -19,6 +19,7 @@ mod log;
 mod meaning;
 mod names;
 mod orders;
+mod pause;
 mod permission;
 mod problem;
 mod query;
@@ -49,6 +50,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use super::gateway::{EffectiveKey, EffectiveView};
 use super::gateway::{Gateway, blocking};
+use super::pauses::Pauses;
 use super::rights::Rights;
 use super::{http, metrics};
 use crate::board::Board;
@@ -212,6 +214,13 @@ impl Control {
         self
     }
 
+    /// Sets the pauses of sending.
+    #[must_use]
+    pub fn with_pauses(mut self, pauses: Pauses) -> Self {
+        self.gateway.pauses = Some(pauses);
+        self
+    }
+
     /// Sets the shifts and the time zone of the configuration.
     #[must_use]
     pub fn with_shifts(mut self, shifts: watch::Receiver<ShiftRules>) -> Self {
@@ -342,6 +351,8 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         .route("/v1/names", get(names::names))
         .route("/v1/log", get(log::log))
         .route("/v1/stream", get(stream::stream))
+        .route("/v1/pause", get(pause::show).post(pause::begin))
+        .route("/v1/resume", post(pause::end))
         .route(
             MEANING,
             post(meaning::meaning).layer(DefaultBodyLimit::max(MEANING_BYTES_MAX)),

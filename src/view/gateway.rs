@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 
+use super::pauses::Pauses;
 use super::records::{EventView, Place};
 use super::rights::Rights;
 use super::snapshot::{Begin, Status, Window};
@@ -87,6 +88,8 @@ pub struct Gateway {
     pub(super) reloads: Option<Reloads>,
     /// Takes bundles. `None`: this process takes none.
     pub(super) reception: Option<Reception>,
+    /// The pauses of sending. `None` only in tests.
+    pub(super) pauses: Option<Pauses>,
     /// The effective configuration. `None` only in tests.
     pub(super) effective: Option<watch::Receiver<EffectiveView>>,
     /// The shifts and the time zone. `None` only in tests.
@@ -115,6 +118,7 @@ impl Gateway {
             copies: None,
             reloads: None,
             reception: None,
+            pauses: None,
             effective: None,
             shifts: None,
             sealer: None,

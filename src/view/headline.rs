@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::snapshot::Status;
-use super::table::{counted, grouped, plain, seconds_since};
+use super::table::{counted, grouped, plain, seconds_since, time};
 use super::words::Words;
 use crate::board::{ConfigOrigin, ConfigView, Link};
 
@@ -40,6 +40,11 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
         };
         let sentence = format!("{what}: the gateway stores no events until there is space; {safe}");
         (Mood::Bad, sentence)
+    } else if let Some(pause) = &status.pause {
+        let until = pause.until.map(|until| format!(" until {}", time(until)));
+        let (name, until) = (plain(pause.name()), until.unwrap_or_default());
+        let sentence = format!("{name} has paused the sending to Odoo{until}; {safe}");
+        (Mood::Watch, sentence)
     } else {
         match status.odoo.link {
             Link::Held => (

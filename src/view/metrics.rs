@@ -88,6 +88,12 @@ fn reasons(full: bool, disk_full: bool, stopped: bool) -> Vec<&'static str> {
     reasons
 }
 
+/// All metrics of one status, in Prometheus' text format.
+#[must_use]
+pub fn render(status: Status) -> String {
+    text(status, Format::Text)
+}
+
 /// Encodes all metrics of one status.
 fn text(status: Status, format: Format) -> String {
     let mut registry = Registry::with_prefix("stockrelay");
@@ -242,6 +248,12 @@ impl Out<'_> {
             "odoo_link",
             "1 for the state that the link to Odoo is in",
             &links,
+        )?;
+        self.gauge(
+            "paused",
+            "1 while a person has paused the sending to Odoo; else 0",
+            None,
+            u64::from(status.pause.is_some()),
         )?;
         if let Some(latency_ms) = odoo.latency_ms {
             let seconds = Duration::from_millis(latency_ms).as_secs_f64();

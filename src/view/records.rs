@@ -22,7 +22,8 @@ use crate::view::words::Words;
 
 pub use answers::{
     BundleAnswer, ConfigHistory, ConfigHistoryEntry, DiscardedMany, Dismissed, DocumentDetail,
-    DocumentPage, EventPage, Refusal, RejectedPage, Resent, Retried, SearchView, Trace, Undecided,
+    DocumentPage, EventPage, PauseView, Refusal, RejectedPage, Resent, Resumed, Retried,
+    SearchView, Trace, Undecided,
 };
 pub use floor::{
     CodeNameView, LogLine, LogPage, Names, OrderLineView, OrderPage, OrderView, WorkView,

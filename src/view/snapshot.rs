@@ -20,6 +20,7 @@ use crate::clock;
 use crate::document::DocumentNumber;
 use crate::event::{Name, RejectedNumber, Seq, SourceKind};
 use crate::journal::{Journal, JournalError, Totals};
+use crate::pause::Pause;
 
 pub use machine::{describe_clock, describe_left};
 pub use window::{Begin, RejectedOfCode, Window, WindowDocuments, WindowEvents, WindowRejected};
@@ -44,6 +45,9 @@ pub struct Status {
     /// sent; 0: there is none.
     pub oldest_waiting_s: f64,
     pub odoo: OdooView,
+    /// The pause of sending that is on. Absent: none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
     pub journal: JournalSize,
     pub sources: Vec<Source>,
     pub devices: Devices,
@@ -262,6 +266,7 @@ impl Status {
             },
             oldest_waiting_s: oldest.map_or(0.0, |at| age_s(at, now)),
             odoo: live.odoo,
+            pause: live.pause.filter(|pause| pause.is_on(now)),
             journal: JournalSize {
                 bytes: totals.bytes,
                 budget_bytes: totals.budget_bytes,

@@ -36,6 +36,7 @@ mod odoo_tls;
 mod old_journal;
 mod older_odoo;
 mod opens;
+mod ops;
 mod package;
 mod process;
 mod prose;

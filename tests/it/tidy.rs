@@ -13,7 +13,7 @@ use std::path::Path;
 use stockrelay::journal::Namespace;
 
 /// A module may import those above it. `ARCHITECTURE.md` says what each is for.
-const ORDER: [&str; 34] = [
+const ORDER: [&str; 35] = [
     "clock",
     "listener",
     "tls",
@@ -24,6 +24,7 @@ const ORDER: [&str; 34] = [
     "outcome",
     "book",
     "device_clock",
+    "pause",
     "correction",
     "fair",
     "config",

@@ -6,6 +6,7 @@ use super::super::{stored, tables};
 use super::Journal;
 use crate::device_clock::DeviceClock;
 use crate::event::Name;
+use crate::pause::Pause;
 
 impl Journal {
     /// The values of a namespace by name, in the order of their names.
@@ -49,6 +50,19 @@ impl Journal {
             let value = table.get(key.as_str())?;
             let clock = value.map(|bytes| stored::device_clock_out(bytes.value()));
             Ok(clock.transpose()?)
+        })
+    }
+
+    /// The stored pauses with their numbers, the oldest first.
+    pub fn pauses(&self) -> Result<Vec<(u64, Pause)>, JournalError> {
+        self.alarm.look(|| {
+            let mut pauses = Vec::new();
+            for (name, bytes) in self.read_namespace(Namespace::Pauses)? {
+                if let Ok(number) = name.parse() {
+                    pauses.push((number, stored::pause_out(&bytes)?));
+                }
+            }
+            Ok(pauses)
         })
     }
 

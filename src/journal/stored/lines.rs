@@ -347,7 +347,7 @@ mod tests {
     fn a_stored_record_is_shown_by_the_names_of_its_fields() {
         let v1 = include_str!("v1.txt");
         for (name, of, part) in [
-            ("transfer", "events", r#""product":"4000000000006""#),
+            ("transfer", "events", r#""product":"4000000000020""#),
             ("document", "documents", r#""group":"#),
             ("progress", "progress", r#""attempts":"#),
             ("audit", "audit", r#""by":"forward""#),

@@ -321,3 +321,41 @@ fn without_a_window_the_headline_answers() {
     assert_eq!(answer.mood, Mood::Good);
     assert_eq!(answer.sentence, "All 6 movements are in Odoo");
 }
+
+#[test]
+fn a_pause_is_named_with_its_person_and_its_end_and_the_link_is_not_blamed() {
+    let paused = |until: Option<&'static str>| {
+        move |s: &mut Status, w: &mut Window| {
+            s.pause = Some(Pause {
+                since: "2026-11-23T11:00:00Z".parse().unwrap(),
+                until: until.map(|until| until.parse().unwrap()),
+                by: "user:root".to_owned(),
+                named: Some("anna".to_owned()),
+                reason: None,
+                ended: None,
+            });
+            // Odoo is being upgraded.
+            s.odoo.link = Link::Down;
+            s.odoo.since = "2026-11-23T11:30:00Z".parse().ok();
+            (w.events.stored, w.events.waiting) = (3, 3);
+        }
+    };
+    let lead = "Since the shift began at 06:00, none of 3 movements is in Odoo: 3 on the way";
+    let timed = describe(paused(Some("2026-11-23T14:00:00Z")));
+    let sentence = format!("anna has paused the sending to Odoo until 14:00. {lead}");
+    assert_eq!(timed, (Mood::Watch, sentence, vec![]));
+    let other_day = describe(paused(Some("2026-11-24T06:00:00Z")));
+    assert!(
+        other_day.1.contains("until 2026-11-24 06:00. "),
+        "{other_day:?}"
+    );
+    let open = describe(paused(None));
+    let sentence = format!("anna has paused the sending to Odoo. {lead}");
+    assert_eq!(open, (Mood::Watch, sentence, vec![Who::It]));
+    let german = Words {
+        language: crate::config::Language::German,
+    };
+    let answer = answer(&status(paused(Some("2026-11-23T14:00:00Z"))), now(), german);
+    let begin = "anna hat das Senden an Odoo bis 14:00 angehalten. ";
+    assert!(answer.sentence.starts_with(begin), "{}", answer.sentence);
+}

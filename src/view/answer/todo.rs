@@ -29,6 +29,8 @@ pub struct Todo {
 pub enum Cause {
     Journal,
     Link,
+    /// A pause of sending without an end.
+    Pause,
     /// An alarm, by its code.
     Alarm(String),
     /// Parked documents. The reason code; `None`: several.
@@ -45,6 +47,7 @@ impl Cause {
     pub fn command(&self) -> Option<&'static str> {
         match self {
             Self::Journal | Self::Link | Self::Alarm(_) => None,
+            Self::Pause => Some("stockrelay resume"),
             Self::Parked(_) => Some("stockrelay parked list"),
             Self::Rejected(_) => Some("stockrelay rejected list"),
             Self::Scans => Some("stockrelay rejected dismiss --scans"),
@@ -76,6 +79,7 @@ impl Who {
 pub(super) fn list(status: &Status, words: Words) -> Vec<Todo> {
     let mut todo = Vec::new();
     todo.extend(of_journal(status, words));
+    todo.extend(of_pause(status, words));
     todo.extend(of_link(status, words));
     let alarms = status.alarms.iter();
     let sources = alarms.clone().filter(|(code, _)| *code == SOURCE_DOWN);
@@ -134,6 +138,8 @@ fn of_link(status: &Status, words: Words) -> Option<Todo> {
             "Nothing is sent to Odoo",
             "Fix the link to Odoo. Scanning goes on, and the gateway keeps all.",
         ),
+        // The cause of the pause may be the cause of this.
+        Link::Down if status.pause.is_some() => return None,
         Link::Down => (
             "Odoo cannot be reached",
             "Check Odoo and the network to it. Scanning goes on, and the gateway sends all by itself when Odoo answers.",
@@ -145,6 +151,24 @@ fn of_link(status: &Status, words: Words) -> Option<Todo> {
         what: words.t(what).to_owned(),
         who: Who::It,
         since: status.odoo.since,
+    })
+}
+
+/// A pause that a person has to end. One that ends by itself needs nobody.
+fn of_pause(status: &Status, words: Words) -> Option<Todo> {
+    let pause = status
+        .pause
+        .as_ref()
+        .filter(|pause| pause.until.is_none())?;
+    let name = plain(pause.name());
+    Some(Todo {
+        cause: Cause::Pause,
+        problem: words.fill("{name} has paused the sending to Odoo", &[("name", &name)]),
+        what: words
+            .t("End the pause when the work in Odoo is done. Scanning goes on, and the gateway keeps all.")
+            .to_owned(),
+        who: Who::It,
+        since: Some(pause.since),
     })
 }
 

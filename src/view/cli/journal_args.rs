@@ -38,7 +38,7 @@ The command changes nothing. A terminal shows the progress.
 Exit codes: 0 sound, 1 not verified (a daemon uses the journal, or the disk cannot be read), 65 damaged: the message names the damage and the next step.
 
 Examples:
-  systemctl stop stockrelay && stockrelay journal verify --deep; systemctl start stockrelay
+  stockrelay journal verify --deep                             after `systemctl stop stockrelay`
   stockrelay journal verify --json")]
     Verify {
         /// Also verify each record, the tables against one another, and the sums
@@ -70,12 +70,12 @@ Examples:
     },
     /// Build a new journal from a backup or an export; the daemon must be stopped
     #[command(after_help = "\
-The command refuses a data_dir that has a journal, an export of another site, and an export that is not complete and unchanged. Run it as the user of the daemon.
+The command refuses a data_dir that has a journal, an export of another site, and an export that is not complete and unchanged. Run it as the daemon's user (`sudo -u stockrelay`): the daemon must be able to write the files.
 What the gateway before may have posted after the backup is compared with Odoo by its key. What stays unsure is parked as `maybe-posted`: decide about each document (docs/backup.md).
 
 Examples:
-  sudo -u stockrelay stockrelay journal import /mnt/backup/ams1.jsonl.gz
-  sudo -u stockrelay stockrelay journal import --nothing       a new box, and there is no backup")]
+  stockrelay journal import /mnt/backup/ams1.jsonl.gz
+  stockrelay journal import --nothing                          a new box, and there is no backup")]
     Import {
         /// The backup or export; `-` is standard input
         #[arg(required_unless_present = "nothing")]

@@ -1,7 +1,7 @@
 //! `stockrelay backup` and `stockrelay journal export`: write everything that the journal holds.
 //!
-//! **In**: the lines of a running daemon, or of the files while no daemon runs. **Out**: a file that
-//! has its name only after it is complete, synced and verified, with mode 0600.
+//! **In**: the lines of a running daemon, or of the files while no daemon runs. **Out**: a file
+//! that has its name only after it is complete, synced and verified, with mode 0600.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
@@ -27,7 +27,7 @@ const FILE_MODE: u32 = 0o600;
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// Where the lines come from, and whether open documents are sealed first.
-struct Source<'a> {
+struct LineSource<'a> {
     client: &'a Client,
     config: &'a Config,
     is_backup: bool,
@@ -58,7 +58,7 @@ pub async fn back_up(
             "a backup cannot go to standard output, because it is read again to verify it: name a file, or use `stockrelay journal export`".to_owned(),
         ));
     }
-    let source = Source {
+    let source = LineSource {
         client,
         config,
         is_backup: true,
@@ -74,7 +74,7 @@ pub async fn export(
     (file, force, json): (&Path, bool, bool),
     out: &mut dyn Write,
 ) -> Done {
-    let source = Source {
+    let source = LineSource {
         client,
         config,
         is_backup: false,
@@ -94,7 +94,7 @@ pub async fn export(
         .await
 }
 
-impl Source<'_> {
+impl LineSource<'_> {
     /// Writes the lines. Returns whether a daemon sent them.
     async fn write_to(
         &self,

@@ -68,8 +68,12 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
     if status.oldest_waiting_s > 0.0 {
         writeln!(
             out,
-            "oldest     waiting for {:.1} s",
-            status.oldest_waiting_s
+            "oldest     waiting for {:.1} s{}",
+            status.oldest_waiting_s,
+            status
+                .pause
+                .as_ref()
+                .map_or("", |_| ", because the sending is paused")
         )?;
     }
     let unfinished: Vec<_> = (status.unfinished.iter())
@@ -78,6 +82,7 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
     if !unfinished.is_empty() {
         writeln!(out, "started    {}", unfinished.join(", "))?;
     }
+    write_pause(status, out)?;
     write_odoo(status, now, out)?;
     write_journal(&status.journal, now, out)?;
     writeln!(
@@ -112,6 +117,27 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
         writeln!(out, "ALARM      {}", plain(sentence))?;
     }
     Ok(())
+}
+
+/// Writes who has paused the sending, until when, why, and which documents are still being sent.
+fn write_pause(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+    let Some(pause) = &status.pause else {
+        return Ok(());
+    };
+    let until = match pause.until {
+        Some(until) => format!("until {}", time(until)),
+        None => "until `stockrelay resume`".to_owned(),
+    };
+    let reason = pause
+        .reason
+        .as_ref()
+        .map(|reason| format!(": {}", plain(reason)));
+    let (name, since) = (plain(pause.name()), time(pause.since));
+    writeln!(
+        out,
+        "paused     by {name} since {since}, {until}{}",
+        reason.unwrap_or_default()
+    )
 }
 
 /// Writes what was done since the shift began, and what there is to do.

@@ -214,6 +214,11 @@ impl Decision {
         })
     }
 
+    /// Returns who decided (`user:NAME`), the person whom the request names, and the reason.
+    pub fn into_parts(self) -> (String, Option<String>, Option<String>) {
+        (format!("user:{}", self.by), self.claimed, self.reason)
+    }
+
     pub fn discard(&self, entry: &Entry, reason: String) -> Change {
         let (state, code) = (document::State::Discarded, ReasonCode::Discarded);
         self.end(entry, state, code, reason, None)

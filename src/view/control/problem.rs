@@ -81,7 +81,7 @@ pub async fn unknown_path(uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(200).collect();
     Problem::missing(
         format!("unknown path {path:?}"),
-        "use /v1/status, /v1/events, /v1/search, /v1/rejected, /v1/documents, /v1/parked, /v1/trace/ID, /v1/stream, /v1/config or /v1/meaning",
+        "use /v1/status, /v1/events, /v1/search, /v1/rejected, /v1/documents, /v1/parked, /v1/trace/ID, /v1/stream, /v1/config, /v1/pause or /v1/meaning",
     )
 }
 
@@ -90,6 +90,6 @@ pub async fn wrong_method(method: Method, uri: Uri) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("{path:?} does not take {method}"),
-        "use GET to read; POST is for /v1/parked/ID/retry, /edit and /discard, /v1/parked/retry and /discard, /v1/documents/ID/undiscard, /v1/rejected/NUMBER/dismiss and /resend, /v1/rejected/dismiss, /v1/config/reload, /v1/config/bundle, /v1/config/rollback and /v1/meaning",
+        "use GET to read; POST is for /v1/parked/ID/retry, /edit and /discard, /v1/parked/retry and /discard, /v1/documents/ID/undiscard, /v1/rejected/NUMBER/dismiss and /resend, /v1/rejected/dismiss, /v1/config/reload, /v1/config/bundle, /v1/config/rollback, /v1/pause, /v1/resume and /v1/meaning",
     )
 }

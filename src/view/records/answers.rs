@@ -7,6 +7,7 @@ use super::{DocumentView, EventView, NameView, RejectedView, RepeatsView, StepVi
 use crate::document::{DocumentNumber, Purpose, State};
 use crate::event::{RejectedNumber, Seq};
 use crate::journal::{AuditRecord, Entry};
+use crate::pause::Pause;
 use crate::reason::Action;
 use crate::view::reasons::{ChoiceView, choices_for};
 
@@ -224,4 +225,25 @@ pub struct ConfigHistoryEntry {
     pub serial: u64,
     pub outcome: String,
     pub reason: String,
+}
+
+/// The pause of sending.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseView {
+    /// The pause that is on. `None`: none is.
+    pub pause: Option<Pause>,
+    /// Whether a pause is on and the gateway makes no call that may change anything in Odoo.
+    pub quiet: bool,
+    /// Documents that are being sent.
+    pub sending: u64,
+    /// The stored pauses, the newest first; only in the answer to `GET`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Pause>,
+}
+
+/// The end of a pause by a person.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// The pause that was on. `None`: none was.
+    pub ended: Option<Pause>,
 }

@@ -127,3 +127,87 @@ fn a_server_that_asks_for_time_gets_it_whatever_a_ping_answers() {
     );
     assert_eq!(machine.pause_left(until), None);
 }
+
+/// The commands that the machine gives, answered by the peer, until it sleeps.
+fn until_sleep(rig: &mut Rig) -> Vec<&'static str> {
+    let mut given = Vec::new();
+    for _ in 0..50 {
+        let (name, input) = match rig.machine.next(rig.now) {
+            Command::Sleep { .. } => return given,
+            Command::Settle(outcomes) => {
+                rig.outcomes.extend(outcomes.iter().cloned());
+                ("settle", Input::Settled)
+            }
+            Command::Take { .. } => {
+                let jobs = rig.waiting.drain(..).map(job).collect();
+                ("take", Input::Taken(Some(jobs)))
+            }
+            call @ (Command::Probe | Command::Refresh) => ("query", rig.peer.call(&call)),
+            call => ("send", rig.peer.call(&call)),
+        };
+        given.push(name);
+        rig.machine.answer(input, rig.now, Duration::ZERO, 0.5);
+    }
+    panic!("the machine never sleeps: {given:?}");
+}
+
+#[test]
+fn in_a_pause_by_a_person_nothing_is_taken_and_queries_go_on() {
+    let mut rig = Rig::new(2);
+    rig.machine.set_paused(true);
+    assert_eq!(until_sleep(&mut rig), ["query", "query"]);
+    assert!(rig.machine.is_quiet());
+    rig.now += Duration::from_mins(1);
+    assert_eq!(until_sleep(&mut rig), ["query"], "the next refresh");
+    assert_eq!(rig.waiting.len(), 2);
+    rig.machine.set_paused(false);
+    assert!(!rig.machine.is_quiet());
+    rig.run();
+    rig.assert_exactly_once(2);
+}
+
+#[test]
+fn documents_that_are_being_sent_at_the_beginning_of_a_pause_are_finished() {
+    let mut rig = Rig::new(1);
+    for input in [Input::Probed, Input::Refreshed] {
+        rig.machine.answer(input, rig.now, Duration::ZERO, 0.5);
+    }
+    let taken = Input::Taken(Some(vec![job(1)]));
+    rig.waiting.clear();
+    rig.machine.answer(taken, rig.now, Duration::ZERO, 0.5);
+    rig.waiting.push_back(2);
+    rig.machine.set_paused(true);
+    assert!(!rig.machine.is_quiet());
+    let given = until_sleep(&mut rig);
+    assert!(
+        given.contains(&"send") && given.ends_with(&["settle"]),
+        "{given:?}"
+    );
+    assert_eq!(rig.code(1), "posted");
+    assert!(rig.machine.is_quiet());
+    assert_eq!(rig.waiting.len(), 1);
+}
+
+#[test]
+fn a_call_that_fails_in_a_pause_is_repeated_after_it() {
+    let mut rig = Rig::new(1);
+    for input in [Input::Probed, Input::Refreshed] {
+        rig.machine.answer(input, rig.now, Duration::ZERO, 0.5);
+    }
+    rig.waiting.clear();
+    let taken = Input::Taken(Some(vec![job(1)]));
+    rig.machine.answer(taken, rig.now, Duration::ZERO, 0.5);
+    rig.machine.set_paused(true);
+    // Odoo is being upgraded: the call has reached it, and its answer is lost.
+    let mut rig = rig.fail([Fault::LostAfter]);
+    assert_eq!(until_sleep(&mut rig), ["send"]);
+    assert!(rig.machine.is_quiet());
+    for _ in 0..100 {
+        rig.now += Duration::from_mins(10);
+        assert_eq!(until_sleep(&mut rig), [""; 0]);
+    }
+    rig.machine.set_paused(false);
+    rig.run();
+    assert_eq!(rig.code(1), "posted");
+    rig.assert_exactly_once(1);
+}

@@ -105,7 +105,7 @@ fn row(todo: Todo, data: &Data) -> ListRow {
     let key = format!("{:?}", todo.cause);
     let subject = match todo.cause {
         Cause::Link => Subject::Alarm(alarms::LINK.to_owned()),
-        Cause::Journal => Subject::Panel(ALARMS, String::new()),
+        Cause::Journal | Cause::Pause => Subject::Panel(ALARMS, String::new()),
         Cause::Alarm(code) => Subject::Alarm(code),
         Cause::Parked(code) => Subject::Panel(PARKED, code.unwrap_or_default()),
         Cause::Rejected(_) => Subject::Panel(REJECTED, String::new()),

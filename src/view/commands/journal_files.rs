@@ -15,7 +15,7 @@ use crate::journal::{
 };
 use crate::view::table::{grouped, size};
 
-/// Verifies the journal, and says what is damaged.
+/// Verifies the journal, and names the damage.
 pub fn verify(config: &Config, deep: bool, json: bool, out: &mut dyn Write) -> Done {
     let path = config.data_dir.join(FILE);
     let depth = if deep { Depth::Books } else { Depth::Pages };
@@ -33,36 +33,51 @@ pub fn verify(config: &Config, deep: bool, json: bool, out: &mut dyn Write) -> D
             path.display()
         ))
     })?;
-    let (state, detail) = match verified {
-        Verified::Sound { bytes: length } => {
+    match judge(config, &path, verified) {
+        Ok(length) if json => {
+            let sound = json!({"journal": path, "state": "sound", "deep": deep, "bytes": length});
+            json_line(out, &sound)?;
+            Ok(())
+        }
+        Ok(length) => {
             let read = if deep {
                 "every page, every record and every sum is right"
             } else {
                 "every page is right (--deep also verifies records and sums)"
             };
-            let text = format!("{}: {}, {read}", path.display(), size(length));
-            if json {
-                json_line(
-                    out,
-                    &json!({"journal": path, "state": "sound", "deep": deep, "bytes": length}),
-                )?;
-            } else {
-                writeln!(out, "{text}")?;
-            }
-            return Ok(());
+            writeln!(out, "{}: {}, {read}", path.display(), size(length))?;
+            Ok(())
         }
+        Err((state, error)) => {
+            if json {
+                let text = error.to_string();
+                let found = json!({"journal": path, "state": state, "deep": deep, "error": text});
+                json_line(out, &found)?;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The length of a sound journal, or the state of another one and the message about it.
+fn judge(
+    config: &Config,
+    path: &Path,
+    verified: Verified,
+) -> Result<u64, (&'static str, CommandError)> {
+    let data_dir = config.data_dir.display();
+    Err(match verified {
+        Verified::Sound { bytes } => return Ok(bytes),
         Verified::Missing => (
             "missing",
             CommandError::Failed(format!(
-                "there is no journal in {}: name the right configuration with --config",
-                config.data_dir.display()
+                "there is no journal in {data_dir}: name the right configuration with --config"
             )),
         ),
         Verified::InUse => (
             "in-use",
             CommandError::Failed(format!(
-                "a daemon uses the journal in {}, so its pages change: stop it (`systemctl stop stockrelay`), verify, and start it again",
-                config.data_dir.display()
+                "a daemon uses the journal in {data_dir}, so its pages change: stop it (`systemctl stop stockrelay`), verify, and start it again"
             )),
         ),
         Verified::Damaged(damage) => ("damaged", CommandError::Damaged(damage.to_string())),
@@ -70,18 +85,10 @@ pub fn verify(config: &Config, deep: bool, json: bool, out: &mut dyn Write) -> D
             "unknown-format",
             CommandError::Damaged(format!(
                 "{}: {FORMAT_REMEDY}",
-                journal::unknown_format(&path, &found)
+                journal::unknown_format(path, &found)
             )),
         ),
-    };
-    if json {
-        let error = detail.to_string();
-        json_line(
-            out,
-            &json!({"journal": path, "state": state, "deep": deep, "error": error}),
-        )?;
-    }
-    Err(detail)
+    })
 }
 
 /// Builds a journal. `file`: the backup or export; `None`: an empty journal that replaces a lost
