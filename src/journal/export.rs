@@ -105,7 +105,13 @@ fn json_line(value: &impl serde::Serialize) -> io::Result<Vec<u8>> {
 fn is_exported(table: &ExportTable, key: &[u8]) -> bool {
     const META: u8 = 19;
     const SIDE_VALUES: u8 = 18;
-    let own = ["format", tables::LOG, tables::ROOM, tables::TERMS_UPTO];
+    let own = [
+        "format",
+        tables::LOG,
+        tables::ROOM,
+        tables::TERMS_UPTO,
+        tables::LINE_TERMS_UPTO,
+    ];
     match table.number {
         META => !own.iter().any(|own| own.as_bytes() == key),
         SIDE_VALUES => Namespace::Restored.only_key().to_string().as_bytes() != key,

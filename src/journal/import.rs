@@ -360,6 +360,7 @@ fn finish(database: &Database, room: Room) -> Result<(), Fatal> {
     let mut meta = write.open_table(tables::META)?;
     // The search index has no term of a document yet: the gateway adds them.
     meta.remove(tables::TERMS_UPTO)?;
+    meta.remove(tables::LINE_TERMS_UPTO)?;
     let counters = match meta.get("totals")? {
         Some(bytes) => stored::counters_out(bytes.value())?,
         None => stored::Counters::default(),

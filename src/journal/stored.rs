@@ -48,7 +48,7 @@ pub use search_segment::{
     segment_head_out, term_kind_number, terms_upto_in, terms_upto_out,
 };
 pub use state::StateV1;
-pub use wrong_scan::{wrong_scan_in, wrong_scan_out};
+pub use wrong_scan::{WRONG_SCAN_JSON, wrong_scan_in, wrong_scan_out};
 
 use super::{Rejected, Repeats, StateTotals, Totals};
 use crate::document::DocumentNumber;

@@ -133,8 +133,7 @@ impl Journal {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::WRONG_SCANS)?;
             let answer = table.get(seq.get())?;
-            let answer =
-                answer.map(|bytes| stored::wrong_scan_out(bytes.value()).map(str::to_owned));
+            let answer = answer.map(|bytes| stored::wrong_scan_out(bytes.value()));
             Ok(answer.transpose()?)
         })
     }

@@ -91,7 +91,7 @@ const fn table(number: u8, name: &'static str, key: &'static [Part], form: Form)
 
 /// The tables in the order in which an export has them. The numbers are those of
 /// `journal/changes.rs`; 21 to 23 are the search index.
-pub static TABLES: [ExportTable; 20] = [
+pub static TABLES: [ExportTable; 21] = [
     table(1, "events", SEQ, Form::Record(&super::EVENT_JSON)),
     table(2, "event_document", SEQ, Form::Number),
     table(3, "repeats", SEQ, Form::Record(&super::REPEATS_JSON)),
@@ -132,6 +132,12 @@ pub static TABLES: [ExportTable; 20] = [
     table(18, "side_values", TEXT, Form::Bytes),
     table(19, "meta", TEXT, Form::Bytes),
     table(20, "periods", SEQ, Form::Record(&super::PERIOD_JSON)),
+    table(
+        24,
+        "wrong_scans",
+        SEQ,
+        Form::Record(&super::WRONG_SCAN_JSON),
+    ),
 ];
 
 /// The key in the table `meta` of the record that has a form in JSON.
