@@ -32,7 +32,7 @@ use crate::view::table::is_unsafe;
 pub use apply::{apply, history, roll_back};
 pub use backup::{back_up, export};
 pub use config::{Process, config};
-pub use devices::{Console, Prompt, devices};
+pub use devices::{Console, PasswordInput, devices};
 pub use find::find;
 pub use fleet::fleet;
 pub use journal_files::{import, verify};
