@@ -115,7 +115,7 @@ async fn a_name_that_a_topic_cannot_hold_and_a_missing_list_are_told() {
     // A gateway that does not run reads the list later.
     std::fs::remove_file(gateway.path("devices.toml")).unwrap();
     let said = gateway.done(&["devices", "add", "a"]).await;
-    assert!(said.contains("reads it when it starts"), "{said}");
+    assert!(said.contains("reads the list when it starts"), "{said}");
     let mode = std::fs::metadata(gateway.path("devices.toml")).unwrap();
     assert_eq!(mode.permissions().mode() & 0o777, 0o600);
     let password = line(&said, "password").to_owned();

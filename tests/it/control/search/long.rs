@@ -35,12 +35,10 @@ async fn a_total_is_exact_up_to_ten_thousand() {
         (&json!(10_000), &json!(true))
     );
     let all = served.search("P", "&limit=1").await;
-    assert_eq!(
-        (&all["total"], &all["total_exact"]),
-        (&json!(10_000), &json!(false))
-    );
+    // A slow machine may not look at everything in the time of a request, and says so.
+    assert!(all["total"] == 10_000 || !all["search"].is_null(), "{all}");
+    assert_eq!(all["total_exact"], false);
     let found = served.search("P", "&kind=product").await;
-    // A slow machine may not look at everything in the time of a request.
     assert_eq!(
         (&found["total"], &found["total_exact"]),
         (&json!(1), &json!(found["search"].is_null()))
@@ -53,7 +51,7 @@ async fn a_total_is_exact_up_to_ten_thousand() {
         let page = served
             .search("P", &format!("&limit=200&after={after}"))
             .await;
-        assert_eq!(page["total"], 10_000);
+        assert_eq!(page["total"], all["total"]);
         for hit in page["results"].as_array().unwrap() {
             let (_, id) = hit["id"].as_str().unwrap().split_once('/').unwrap();
             let id: u64 = id.parse().unwrap();
