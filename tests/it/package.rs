@@ -17,7 +17,7 @@ exec 2>log
 wait_for() { for _ in $(seq 300); do sh -c "$1" >/dev/null 2>&1 && return; sleep 0.1; done; echo "never: $1"; }
 count() { stockrelay status --json | tr -d ' ' | grep -o "\"$1\":[0-9]*" | head -n 1; }
 installed() { dpkg-query -W -f '${Version}' stockrelay; }
-link() { socat TCP-LISTEN:8069,fork,reuseaddr,bind=127.0.0.1 UNIX-CONNECT:/srv/stockrelay/odoo.sock & link=$!; }
+link() { socat TCP-LISTEN:8069,fork,reuseaddr,bind=127.0.0.1 UNIX-CONNECT:/srv/stockrelay/odoo.sock & }
 scan() {
   mosquitto_pub -u pda-01 -P "$password" -q 1 -t stockrelay/v1/ams1/pda-01/event -m "{\"id\": \"$1\",
     \"type\": \"transfer\", \"product\": \"4000000000020\", \"quantity\": 1, \"from\": \"LOC-BIN-0002\", \"to\": \"LOC-BIN-0001\"}"
@@ -37,7 +37,8 @@ scan first
 wait_for 'stockrelay status --json | tr -d " " | grep "\"posted\":1,"'
 echo "the first scan: $(count posted)"
 
-kill $link
+# Also the connections that are open.
+pkill socat
 scan second
 wait_for 'stockrelay status --json | tr -d " " | grep "\"waiting\":1,"'
 echo "with the link down: $(count waiting)"
@@ -85,10 +86,10 @@ fn with_version(package: &Path, version: &str, into: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs root, namespaces, systemd as /lib/systemd/systemd, cgroup v2, socat, mosquitto_pub, and STOCKRELAY_DEB, a package of `systemd/package/build`"]
+#[ignore = "needs root, namespaces, systemd as /lib/systemd/systemd, cgroup v2, socat, mosquitto_pub, and PACKAGE_UNDER_TEST, a package of `systemd/package/build`"]
 async fn the_package_is_installed_upgraded_removed_and_purged_without_a_loss() {
-    let package = std::env::var_os("STOCKRELAY_DEB");
-    let package = PathBuf::from(package.expect("STOCKRELAY_DEB"));
+    let package = std::env::var_os("PACKAGE_UNDER_TEST");
+    let package = PathBuf::from(package.expect("PACKAGE_UNDER_TEST"));
     let package = package.canonicalize().unwrap();
     let seed = Seed {
         bins: 3,
@@ -121,7 +122,7 @@ async fn the_package_is_installed_upgraded_removed_and_purged_without_a_loss() {
         "downgrade: 1 0.1.1-1 active",
         "1",
         "removed: 0 inactive 2",
-        "purged: 0 3",
+        "purged: 0 4",
         "end",
     ];
     let text = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap_or_default();
