@@ -141,17 +141,18 @@ fn parse_until(text: &str, now: &Zoned) -> Result<Timestamp, String> {
             plain(text)
         )
     };
+    // A duration comes last: `22:00:00` is one, too.
     let until = if let Ok(at) = text.parse::<Timestamp>() {
         at
-    } else if let Ok(duration) = text.parse::<Span>() {
-        now.checked_add(duration).map_err(|_| wrong())?.timestamp()
     } else if let Ok(at) = text.parse::<DateTime>() {
         at.to_zoned(now.time_zone().clone())
             .map_err(|_| wrong())?
             .timestamp()
-    } else {
-        let at = text.parse::<Time>().map_err(|_| wrong())?;
+    } else if let Ok(at) = text.parse::<Time>() {
         next(at, now).ok_or_else(wrong)?
+    } else {
+        let duration = text.parse::<Span>().map_err(|_| wrong())?;
+        now.checked_add(duration).map_err(|_| wrong())?.timestamp()
     };
     if until <= now.timestamp() {
         return Err(format!(
@@ -187,6 +188,7 @@ mod tests {
             ("90m", "2026-11-30T22:00:00Z"),
             ("1d 4h", "2026-12-02T00:30:00Z"),
             ("22:00", "2026-11-30T21:00:00Z"),
+            ("22:00:00", "2026-11-30T21:00:00Z"),
             // It is 21:30 there.
             ("21:30", "2026-12-01T20:30:00Z"),
             ("06:00", "2026-12-01T05:00:00Z"),
