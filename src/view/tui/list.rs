@@ -140,8 +140,8 @@ pub struct Spec {
     pub empty: &'static str,
     /// The cells of filling columns wrap: nothing is cut off.
     pub wraps: bool,
-    /// While the first row is selected, the selection moves to each new first row. If not, the
-    /// selection stays on its row.
+    /// While the first row is selected, the selection moves to each new first row. If not, it does
+    /// so only until a person selects a row.
     pub follows: bool,
     /// The reason of a row, by which several are marked together.
     pub reason: fn(&Data, &Subject) -> Option<String>,
@@ -157,6 +157,8 @@ pub struct List {
     pub marks: BTreeSet<Subject>,
     /// `None`: the first row, whichever it is.
     selected: Option<Subject>,
+    /// A person has selected a row.
+    is_moved: bool,
     index: usize,
     pub table: TableState,
     /// Rows of one page, as last drawn.
@@ -175,6 +177,7 @@ impl List {
             filter: String::new(),
             marks: BTreeSet::new(),
             selected: None,
+            is_moved: false,
             index: 0,
             table: TableState::new(),
             page: 10,
@@ -221,7 +224,8 @@ impl List {
         let offset = self.table.offset() + index;
         *self.table.offset_mut() = offset.saturating_sub(self.index).min(last);
         self.index = index;
-        if place.is_none() && (self.selected.is_some() || !self.spec.follows) {
+        let stays = self.is_moved && !self.spec.follows;
+        if place.is_none() && (self.selected.is_some() || stays) {
             self.selected = rows.get(index).map(|row| row.subject.clone());
         }
         self.table.select((!rows.is_empty()).then_some(index));
@@ -242,6 +246,7 @@ impl List {
         }
         let selected = rows.get(index).filter(|_| index > 0 || !self.spec.follows);
         self.selected = selected.map(|row| row.subject.clone());
+        self.is_moved = true;
         self.index = index;
         self.table.select((!rows.is_empty()).then_some(index));
     }
