@@ -109,7 +109,9 @@ impl Assembling {
                 .map(|wake| wake.saturating_sub(self.now().monotonic));
             tokio::select! {
                 () = cancel.cancelled() => {}
-                Some(reply) = self.seals.recv(), if self.sealing.is_none() => self.begin_sealing(reply),
+                Some(reply) = self.seals.recv(), if self.sealing.is_none() => {
+                    self.begin_sealing(reply);
+                }
                 Some(clock_time) = self.clock_times.recv() => self.apply_clock_time(&clock_time),
                 Ok(()) = self.rules.changed() => self.rules.mark_changed(),
                 is_open = self.journal.wait_for_newer(self.cursor, last_read) => if !is_open { return },

@@ -101,10 +101,12 @@ fn json_line(value: &impl serde::Serialize) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
+/// The numbers of the tables of which an export leaves out some records.
+const SIDE_VALUES: u8 = 18;
+const META: u8 = 19;
+
 /// Whether an export has this record. The others belong to the file, or are created again.
 fn is_exported(table: &ExportTable, key: &[u8]) -> bool {
-    const META: u8 = 19;
-    const SIDE_VALUES: u8 = 18;
     let own = [
         "format",
         tables::LOG,
@@ -127,8 +129,7 @@ fn write(
 ) -> Result<Exported, Cut> {
     let mut all = 0;
     for table in &TABLES {
-        // Few records are left out, and only here.
-        if matches!(table.number, 18 | 19) {
+        if matches!(table.number, SIDE_VALUES | META) {
             each_record(read, table.number, &mut |key, _| {
                 all += u64::from(is_exported(table, key));
                 Ok::<_, Cut>(())

@@ -19,9 +19,10 @@ use crate::view::cli::{AddArgs, DevicesCommand};
 use crate::view::client::{Client, ClientError};
 use crate::view::gateway::EffectiveView;
 use crate::view::table::{Table, plain};
+pub(super) use password::make as make_password;
 use password::read_password;
 pub use password::{Console, PasswordInput};
-use sheet::Sheet;
+pub(super) use sheet::Sheet;
 
 type Coded = Result<(), CommandError>;
 
@@ -143,7 +144,7 @@ fn add(args: &AddArgs, list: &DeviceList, (colours, out): (bool, &mut dyn Write)
         ))
     })?;
     // The password of a device on a broker of the site is that broker's matter.
-    let password = list.is_own.then(password::make);
+    let password = list.is_own.then(make_password);
     let hash = password.as_ref().map(hash_password);
     let change = match (&hash, args.replace_password) {
         (Some(hash), true) => Edit::Password(hash),

@@ -6,13 +6,14 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use argon2::password_hash::rand_core::{OsRng, RngCore as _};
 use nix::unistd::{User, geteuid};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::devices::{Sheet, make_password};
 use super::{CommandError, EXIT_DONE, EXIT_FAILED, Process};
-use crate::config;
+use crate::config::{self, Config};
 use crate::event::Name;
+use crate::source::devices::edit::{self, Edit};
 use crate::source::devices::hash_password;
 use crate::view::cli::{CONFIG_DEFAULT, SetupArgs};
 
@@ -23,11 +24,6 @@ const SERVICE: &str = "stockrelay";
 const CREDENTIAL: &str = "/etc/credstore/odoo-api-key";
 /// The longest API key, in bytes: Odoo's have 40 characters.
 const KEY_BYTES_MAX: u64 = 4_096;
-/// Letters and digits that nobody mistakes for each other. With [`PASSWORD_LENGTH`] of them a
-/// password has 90 bits.
-const PASSWORD_LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-const PASSWORD_LENGTH: usize = 18;
-
 fn failed(text: impl Into<String>) -> CommandError {
     CommandError::Failed(text.into())
 }
@@ -57,7 +53,7 @@ pub fn setup(
     // The unit passes the credential on; started in another way, the gateway reads a file.
     let is_credential = is_installed && Path::new("/run/systemd/system").is_dir();
     let text = answers.configuration(!is_credential);
-    let new = verified(directory, &text, process)?;
+    let (new, config) = verified(directory, &text, process)?;
 
     let key_file = if is_credential {
         PathBuf::from(CREDENTIAL)
@@ -70,9 +66,9 @@ pub fn setup(
     let owner = service.filter(|_| !is_credential);
     write(&key_file, key.expose_secret().as_bytes(), 0o600, owner)?;
     let devices = directory.join("devices.toml");
-    let password = match devices.symlink_metadata() {
+    let sheet = match devices.symlink_metadata() {
         Ok(_) => None,
-        Err(_) => Some(write_device(&devices, &device, service)?),
+        Err(_) => Some(write_device(&devices, &device, service, &config)?),
     };
     let group = service.map(|(_, group)| (0, group));
     new.persist(file)
@@ -81,17 +77,10 @@ pub fn setup(
 
     writeln!(out, "wrote {}", file.display())?;
     writeln!(out, "wrote {} (the API key)", key_file.display())?;
-    if let Some(password) = &password {
-        writeln!(out, "wrote {}", devices.display())?;
-        let site = &answers.site;
-        let password = password.expose_secret();
-        write!(
-            out,
-            "\nThe first device (this is the only time that its password is shown):
-  user      {device}
-  password  {password}
-  topic     stockrelay/v1/{site}/{device}/event\n\n"
-        )?;
+    if let Some(sheet) = sheet {
+        writeln!(out, "wrote {}\n", devices.display())?;
+        sheet.write(io::stdout().is_terminal(), out)?;
+        writeln!(out, "The password is not shown again.\n")?;
     } else {
         writeln!(out, "kept {}", devices.display())?;
     }
@@ -224,7 +213,7 @@ fn verified(
     directory: &Path,
     text: &str,
     process: &Process<'_>,
-) -> Result<tempfile::NamedTempFile, CommandError> {
+) -> Result<(tempfile::NamedTempFile, Config), CommandError> {
     let make = || -> io::Result<tempfile::NamedTempFile> {
         fs::create_dir_all(directory)?;
         let mut new = tempfile::Builder::new()
@@ -236,14 +225,16 @@ fn verified(
         Ok(new)
     };
     let new = make().map_err(|error| cannot_write(directory, &error))?;
-    if let Err(error) = config::load(new.path(), process.environment) {
-        let shown = error.to_string();
-        let shown = shown.replace(&new.path().display().to_string(), "the new configuration");
-        return Err(CommandError::Config(format!(
-            "{shown}\nstockrelay: nothing is written"
-        )));
+    match config::load(new.path(), process.environment) {
+        Ok(loaded) => Ok((new, loaded.config)),
+        Err(error) => {
+            let shown = error.to_string();
+            let shown = shown.replace(&new.path().display().to_string(), "the new configuration");
+            Err(CommandError::Config(format!(
+                "{shown}\nstockrelay: nothing is written"
+            )))
+        }
     }
-    Ok(new)
 }
 
 fn read_key(file: Option<&Path>) -> Result<SecretString, CommandError> {
@@ -283,23 +274,24 @@ fn read_key(file: Option<&Path>) -> Result<SecretString, CommandError> {
     Ok(format!("{key}\n").into())
 }
 
+/// Makes the list of devices with its first device, and returns the device's sheet.
 fn write_device(
     file: &Path,
     device: &Name,
     owner: Option<(u32, u32)>,
-) -> Result<SecretString, CommandError> {
-    let mut random = [0; PASSWORD_LENGTH];
-    OsRng
-        .try_fill_bytes(&mut random)
-        .map_err(|error| failed(format!("the machine gives no random numbers: {error}")))?;
-    let letter = |byte: &u8| char::from(PASSWORD_LETTERS[usize::from(byte % 32)]);
-    let password: String = random.iter().map(letter).collect();
-    let entry = format!(
-        "[devices.\"{device}\"]\npassword = \"{}\"\n",
-        hash_password(&password)
-    );
-    write(file, entry.as_bytes(), 0o600, owner)?;
-    Ok(password.into())
+    config: &Config,
+) -> Result<Sheet, CommandError> {
+    let password = make_password();
+    let entry = Edit::Add {
+        hash: Some(&hash_password(&password)),
+        profile: None,
+        flow: None,
+    };
+    edit::edit(file, device, &entry).map_err(|error| failed(error.to_string()))?;
+    if let Some((user, group)) = owner {
+        edit::give(file, user, group).map_err(|error| cannot_write(file, &error))?;
+    }
+    Ok(Sheet::of(config, device, Some(password), None))
 }
 
 fn cannot_write(file: &Path, error: &io::Error) -> CommandError {
