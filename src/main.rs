@@ -268,11 +268,7 @@ async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u
 
 async fn configuration(cli: &Cli, command: &ConfigCommand) -> Result<u8, u8> {
     let environment = environment();
-    let process = Process {
-        config: &cli.config,
-        environment: &environment,
-        now: clock::now(),
-    };
+    let process = process(&cli.config, &environment);
     // A configuration with a fault may name no socket: the command shows the fault.
     let client = match command {
         ConfigCommand::Show { files: false, .. } | ConfigCommand::Diff { second: None, .. } => {
@@ -289,11 +285,7 @@ async fn configuration(cli: &Cli, command: &ConfigCommand) -> Result<u8, u8> {
 
 async fn fleet(args: &FleetArgs, path: &Path) -> Result<u8, u8> {
     let environment = environment();
-    let process = Process {
-        config: path,
-        environment: &environment,
-        now: clock::now(),
-    };
+    let process = process(path, &environment);
     let mut out = BufWriter::new(io::stdout());
     let done = commands::fleet(args, &process, &mut out).await;
     let flushed = out.flush().map_err(CommandError::from);
@@ -307,11 +299,7 @@ async fn fleet(args: &FleetArgs, path: &Path) -> Result<u8, u8> {
 
 fn setup(args: &SetupArgs, path: &Path) -> Result<u8, u8> {
     let environment = environment();
-    let process = Process {
-        config: path,
-        environment: &environment,
-        now: clock::now(),
-    };
+    let process = process(path, &environment);
     report(commands::setup(args, &process, &mut io::stdout()))
 }
 
@@ -364,11 +352,7 @@ async fn profile(cli: &Cli, command: &ProfileCommand) -> Result<u8, u8> {
 /// Adds, lists and disables devices. Only a daemon that runs is asked which list it uses.
 async fn devices(cli: &Cli, command: &DevicesCommand) -> Result<u8, u8> {
     let environment = environment();
-    let process = Process {
-        config: &cli.config,
-        environment: &environment,
-        now: clock::now(),
-    };
+    let process = process(&cli.config, &environment);
     let client = match command {
         DevicesCommand::Hash { .. } => None,
         _ => find_socket(cli).ok().map(|socket| Client::new(&socket)),
@@ -420,6 +404,14 @@ fn end(done: Result<(), CommandError>, mut out: BufWriter<io::Stdout>) -> Result
     // After a failed write the buffered text would fail again, loudly, when it is dropped.
     drop(out.into_parts());
     report(done.and(flushed).map(|()| EXIT_DONE))
+}
+
+fn process<'a>(config: &'a Path, environment: &'a [(String, String)]) -> Process<'a> {
+    Process {
+        config,
+        environment,
+        now: clock::now(),
+    }
 }
 
 /// The environment variables for the configuration, without the variable that names its file.

@@ -83,6 +83,22 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// All that `setup` needs; the key comes from standard input.
+fn arguments<'a>(odoo: &'a str, database: &'a str) -> [&'a str; 10] {
+    [
+        "--site",
+        "ams1",
+        "--odoo",
+        odoo,
+        "--database",
+        database,
+        "--warehouse",
+        "WH",
+        "--api-key-file",
+        "-",
+    ]
+}
+
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o777
 }
@@ -96,18 +112,7 @@ async fn setup_and_run_suffice_for_the_first_movement_in_odoo() {
     let odoo = StandIn::start(seed, Duration::ZERO).await.unwrap();
     let machine = Machine::new();
     let url = odoo.url();
-    let arguments = [
-        "--site",
-        "ams1",
-        "--odoo",
-        &url,
-        "--database",
-        DATABASE,
-        "--warehouse",
-        "WH",
-        "--api-key-file",
-        "-",
-    ];
+    let arguments = arguments(&url, DATABASE);
     let done = machine.setup(&arguments, &format!("{API_KEY}\n"));
     let (out, err) = (text(&done.stdout), text(&done.stderr));
     assert!(done.status.success(), "{out}\n{err}");
@@ -177,18 +182,7 @@ async fn setup_and_run_suffice_for_the_first_movement_in_odoo() {
 #[test]
 fn setup_says_what_is_missing_or_wrong_and_writes_nothing() {
     let machine = Machine::new();
-    let right = [
-        "--site",
-        "ams1",
-        "--odoo",
-        "https://odoo.example.com",
-        "--database",
-        "prod",
-        "--warehouse",
-        "WH",
-        "--api-key-file",
-        "-",
-    ];
+    let right = arguments("https://odoo.example.com", "prod");
     let replaced = |at: usize, by: &'static str| {
         let mut arguments = right;
         arguments[at] = by;
@@ -217,18 +211,7 @@ fn setup_names_what_check_finds_and_does_not_start() {
     let machine = Machine::new();
     // Nobody listens there.
     let url = format!("http://{}", free_address());
-    let arguments = [
-        "--site",
-        "ams1",
-        "--odoo",
-        &url,
-        "--database",
-        "prod",
-        "--warehouse",
-        "WH",
-        "--api-key-file",
-        "-",
-    ];
+    let arguments = arguments(&url, "prod");
     let done = machine.setup(&arguments, "key\n");
     let out = text(&done.stdout);
     assert_eq!(done.status.code(), Some(1), "{out}");
