@@ -17,10 +17,11 @@ mod trust;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +36,7 @@ use crate::config::{Config, ShiftRules};
 use crate::decode::profiles::Profiles;
 use crate::fleet::reception::Reception;
 use crate::flow;
-use crate::forward::{Forwarder, Pausing};
+use crate::forward::{Fencing, Forwarder, Pausing};
 use crate::journal::{
     self, BeginError, Damage, Fatal, Journal, JournalError, OpenError, WriterHandle,
 };
@@ -156,12 +157,14 @@ impl Daemon {
         let pauses = Pauses::open(journal.clone(), board.clone())?;
         let pausing = Pausing::new(pauses.orders(), pauses.quiet());
         let site = config.site.clone();
+        let take_over = Arc::new(Notify::new());
         let (sealer, seals) = Sealer::new();
         let mut control = Control::bind(&config.control, site, journal.clone(), board.clone())?
             .with_copies(copy.subscribe())
             .with_profiles(profiles.clone())
             .with_effective(effective.subscribe())
             .with_pauses(pauses)
+            .with_take_over(Arc::clone(&take_over))
             .with_shifts(shifts.subscribe())
             .with_sealer(sealer);
         if let Some(reloads) = reloads {
@@ -207,6 +210,7 @@ impl Daemon {
             data_dir: config.data_dir.clone(),
             copy,
             pausing,
+            fencing: Fencing::new(config.site.clone(), take_over),
         };
         run(&mut parts, "forward", forwarder.run(cancel.clone()));
         let link = start_link(&config, &journal, &board, reception, &mut parts, &cancel);

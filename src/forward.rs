@@ -10,6 +10,7 @@
 //! - `resolve`: barcodes become Odoo's ids.
 //! - `send`, `order`: decide each call to Odoo. Pure. `order_step`: performs one step about an
 //!   order.
+//! - `fencing`: only the newest gateway of a site posts.
 //! - `undo`: reverses events, withdraws discarded documents. `counts`: recounts after a posting.
 //! - `job`: a document with its work in Odoo. `times`: when each event was done. `claims`: move
 //!   lines that people posted, and the documents that they stand for. `faults`: all faults of a
@@ -22,6 +23,7 @@
 mod claims;
 mod counts;
 mod faults;
+mod fencing;
 pub mod job;
 pub mod order;
 mod order_step;
@@ -43,6 +45,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use self::fencing::Fencing;
 use self::order_step::step;
 pub use self::pausing::Pausing;
 use self::queue::{DocumentCounts, Ended, Queue};
@@ -86,6 +89,8 @@ pub struct Forwarder {
     pub copy: watch::Sender<Option<Catalog>>,
     /// The pauses of sending by a person.
     pub pausing: Pausing,
+    /// Whether another gateway of the site has replaced this one.
+    pub fencing: Fencing,
 }
 
 impl Forwarder {
@@ -94,6 +99,7 @@ impl Forwarder {
         let settings = self.settings.borrow_and_update().clone();
         let mut reloads = self.settings.clone();
         let mut pauses = self.pausing.orders();
+        let ordered = self.fencing.ordered();
         let mut machine = Machine::new(settings.limits());
         let mut totals = self.journal.watch();
         let mut hands = Hands {
@@ -109,6 +115,7 @@ impl Forwarder {
             data_dir: self.data_dir,
             copy: self.copy,
             pausing: self.pausing,
+            fencing: self.fencing,
             started: clock::instant(),
         };
         hands.show(&machine);
@@ -134,6 +141,10 @@ impl Forwarder {
                         () = tokio::time::sleep_until(until.into()) => Input::Woken,
                         Ok(()) = reloads.changed() => Input::Woken,
                         Ok(()) = pauses.changed() => Input::Woken,
+                        () = ordered.notified() => {
+                            machine.probe_again();
+                            continue;
+                        }
                         changed = totals.wait_for(|totals| DocumentCounts::of(totals) != seen), if machine.is_idle() => match changed {
                             Ok(_) => Input::Woken,
                             Err(_) => break Ended::JournalStopped,
@@ -177,6 +188,7 @@ struct Hands {
     data_dir: PathBuf,
     copy: watch::Sender<Option<Catalog>>,
     pausing: Pausing,
+    fencing: Fencing,
     client: Option<Client>,
     site: Option<Site>,
     refresh: Refresh,
@@ -238,7 +250,7 @@ impl Hands {
 
     async fn call(&mut self, command: &Command<'_>) -> Result<Input, Interrupted> {
         match command {
-            Command::Probe => return Ok(self.probe().await?),
+            Command::Probe => return self.probe().await,
             Command::Ping => return Ok(Input::Ping(self.ping().await)),
             _ => {}
         }
@@ -278,6 +290,9 @@ impl Hands {
                 Input::Refreshed
             }
             Command::Take { lines_max } => {
+                self.fencing
+                    .look_again(client, &self.settings.config.database, &self.queue, now)
+                    .await?;
                 let queue = &mut self.queue;
                 let taken = queue.take(client, ground, *lines_max, now);
                 Input::Taken(taken.await?)
@@ -310,7 +325,8 @@ impl Hands {
 
     /// Checks the version, the key and the warehouse of this Odoo, and opens the catalog that
     /// belongs to it.
-    async fn probe(&mut self) -> Result<Input, Trouble> {
+    async fn probe(&mut self) -> Result<Input, Interrupted> {
+        let now = self.now();
         let client = match &mut self.client {
             Some(client) => client,
             none => none.insert(Client::new(&self.settings.config)?),
@@ -334,6 +350,9 @@ impl Hands {
             }
             self.has_rights = true;
         }
+        self.fencing
+            .look(client, &self.settings.config.database, &self.queue, now)
+            .await?;
         let zone = match &self.settings.rules.time_zone {
             Some(zone) => zone.clone(),
             None => client.zone().await?.unwrap_or_else(clock::zone),
@@ -419,6 +438,7 @@ impl Hands {
             view.link = link.clone();
             view.detail.clone_from(&detail);
             view.batch_lines = machine.batch_lines();
+            view.replaced = self.fencing.is_replaced();
         });
         if !changed {
             return;
@@ -468,8 +488,12 @@ impl From<Ended> for Interrupted {
     }
 }
 
-/// A random fraction from 0 to 1, from the random hash keys of the standard library.
+/// A random fraction from 0 to 1.
 fn jitter() -> f64 {
-    let bits = RandomState::new().build_hasher().finish() >> 32;
-    u32::try_from(bits).map_or(0.5, |bits| f64::from(bits) / f64::from(u32::MAX))
+    u32::try_from(random() >> 32).map_or(0.5, |bits| f64::from(bits) / f64::from(u32::MAX))
+}
+
+/// A random number, from the random hash keys of the standard library.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }

@@ -13,6 +13,7 @@ mod changes;
 mod damage;
 mod disk;
 mod export;
+mod fence;
 mod held;
 mod ids;
 mod import;

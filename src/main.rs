@@ -177,6 +177,7 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
         Command::Parked { command } => commands::parked(&client, command, &mut out).await,
         Command::Pause(args) => commands::pause(&client, args, &mut out).await,
         Command::Resume(args) => commands::resume(&client, args, &mut out).await,
+        Command::TakeOver(args) => commands::take_over(&client, args, &mut out).await,
         _ => Ok(()),
     };
     end(done, out)

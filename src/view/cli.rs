@@ -32,7 +32,7 @@ pub use fleet_args::{
 pub use journal_args::{BackupArgs, JournalCommand};
 pub use list_args::{DocumentsArgs, EventsArgs, PageArgs};
 pub use package_args::{CompletionsArgs, ManArgs, SupportArgs};
-pub use pause_args::{PauseArgs, UnpauseArgs};
+pub use pause_args::{PauseArgs, TakeOverArgs, UnpauseArgs};
 pub use setup_args::SetupArgs;
 pub use top_args::TopArgs;
 
@@ -279,6 +279,13 @@ Examples:
   stockrelay resume
   stockrelay resume --reason \"the upgrade is done\"")]
     Resume(UnpauseArgs),
+    /// Make this gateway the one that posts for its site, after another one has replaced it
+    #[command(after_help = "\
+Only one gateway of a site posts to Odoo: the one that was new last. An older one that comes back holds its documents, because devices may have sent the same events to the new one. Stop the other gateway first. This one then compares what waits with Odoo: it sends what Odoo cannot have, and parks what stays unsure as `maybe-posted`, for a person to decide.
+
+Example:
+  stockrelay take-over --reason \"the spare box goes back to the shelf\"")]
+    TakeOver(TakeOverArgs),
     /// Add, list and disable the devices of devices.toml, and change their passwords
     #[command(after_help = "\
 The commands change the file that mqtt.listen.devices names, or without it mqtt.broker.devices. They keep its comments, its order, its mode and its owner. A running daemon reads the file by itself within a second or two.

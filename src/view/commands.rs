@@ -20,6 +20,7 @@ mod reload;
 mod setup;
 mod status;
 mod support;
+mod take_over;
 mod trace;
 mod write;
 
@@ -48,6 +49,7 @@ pub use reload::reload;
 pub use setup::setup;
 pub use status::status;
 pub use support::{Consent, support_bundle};
+pub use take_over::take_over;
 pub use trace::trace;
 
 /// Done.
