@@ -3,6 +3,7 @@
 
 mod apply;
 mod backup;
+mod check;
 mod config;
 mod devices;
 mod find;
@@ -31,6 +32,7 @@ use crate::view::table::is_unsafe;
 
 pub use apply::{apply, history, roll_back};
 pub use backup::{back_up, export};
+pub use check::{Asked, check};
 pub use config::{Process, config};
 pub use devices::{Console, PasswordInput, devices};
 pub use find::find;
@@ -62,8 +64,6 @@ pub const EXIT_DAMAGED: u8 = 65;
 /// The daemon is not running, or central IT's broker cannot be reached (sysexits.h,
 /// `EX_UNAVAILABLE`).
 pub const EXIT_NO_DAEMON: u8 = 69;
-/// `check` was run by a user who may not read the configuration (sysexits.h, `EX_NOPERM`).
-pub const EXIT_NO_PERMISSION: u8 = 77;
 /// The user interrupted the command: a search, or `config apply`, which continues on the gateway.
 pub const EXIT_INTERRUPTED: u8 = 130;
 
