@@ -1,9 +1,9 @@
 //! `stockrelay check`: finds faults of this gateway and says how to fix them. Changes nothing.
 //!
 //! Each [`Finding`] names what was checked, why a fault matters, and what to do. [`gateway()`] runs
-//! all checks; [`Answer`] is what `check --json` prints.
+//! all checks; [`CheckAnswer`] is what `check --json` prints.
 
-mod answer;
+mod api_key;
 mod brokers;
 mod certificates;
 mod daemon;
@@ -13,7 +13,7 @@ mod finding;
 mod gateway;
 mod groups;
 mod journal;
-mod keys;
+mod json_form;
 mod network;
 mod odoo;
 mod opened;
@@ -27,13 +27,13 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-pub use answer::{Answer, Counts, Run};
 pub use brokers::{broker, centre};
 pub use daemon::daemon;
 pub use finding::{Finding, Level};
 pub use gateway::{Report, gateway};
 pub use groups::groups;
 pub use journal::{Deep, journal};
+pub use json_form::{CheckAnswer, Counts, Run};
 pub use odoo::{odoo, odoo_with_key};
 pub use opened::{otherwise, unreadable};
 pub use ports::Firewall;
@@ -78,7 +78,7 @@ pub fn machine(
     findings.extend(storage::storage(&config.data_dir, has_room));
     findings.push(time::clock(now));
     findings.push(time::source(service_of_clock::find(Path::new("/run"))));
-    findings.extend(keys::key(&config.odoo, &of_root.credentials));
+    findings.extend(api_key::key(&config.odoo, &of_root.credentials));
     if let Some(listen) = &config.listen {
         findings.extend(devices::listen(listen));
         findings.extend(ports::ports(listen, &of_root.firewall));

@@ -3,11 +3,11 @@
 
 mod apply;
 mod backup;
-mod check;
 mod config;
 mod devices;
 mod find;
 mod fleet;
+mod gateway_check;
 mod journal_files;
 mod lists;
 mod meter;
@@ -32,11 +32,11 @@ use crate::view::table::is_unsafe;
 
 pub use apply::{apply, history, roll_back};
 pub use backup::{back_up, export};
-pub use check::{Asked, check};
 pub use config::{Process, config};
 pub use devices::{Console, PasswordInput, devices};
 pub use find::find;
 pub use fleet::fleet;
+pub use gateway_check::{Asked, check};
 pub use journal_files::{import, verify};
 pub use lists::{documents, events};
 pub use package::{completions, man};

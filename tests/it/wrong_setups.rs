@@ -266,7 +266,10 @@ fn blocks(text: &str) -> Vec<String> {
     let mut blocks: Vec<String> = Vec::new();
     for line in text.lines().take_while(|line| !line.is_empty()) {
         match blocks.last_mut() {
-            Some(last) if line.starts_with("      ") => *last += &format!("\n{line}"),
+            Some(last) if line.starts_with("      ") => {
+                last.push('\n');
+                last.push_str(line);
+            }
             _ => blocks.push(line.to_owned()),
         }
     }

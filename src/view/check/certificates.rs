@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::Finding;
 use crate::config::Config;
 use crate::tls;
+use crate::view::table::counted;
 
 /// A certificate that is renewed by itself is renewed 30 days before its end: after that, nobody
 /// renews it.
@@ -66,15 +67,14 @@ pub(super) fn judge_days(
     why: &str,
     remedy: &str,
 ) -> Finding {
-    let days = expires.duration_since(now).as_hours().div_euclid(24);
+    let days = expires.duration_since(now).as_hours() / 24;
     let date = expires.strftime("%Y-%m-%d");
     if expires <= now {
         return Finding::fail(about, format!("{what} expired on {date}"), why, remedy);
     }
     let left = match days {
         0 => "less than a day".to_owned(),
-        1 => "1 day".to_owned(),
-        days => format!("{days} days"),
+        days => counted(days.unsigned_abs(), "day"),
     };
     let what = format!("{what} is valid until {date}: {left} left");
     if days < DAYS_WARN {

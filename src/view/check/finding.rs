@@ -20,7 +20,7 @@ pub enum Level {
 pub struct Finding {
     pub level: Level,
     /// The checked part: a key of the configuration, such as `odoo.api_key_file`, or another name
-    /// of [`super::answer`]. Programs recognise a finding by it.
+    /// of docs/operations.md. Programs recognise a finding by it.
     pub about: &'static str,
     pub what: String,
     /// What a fault prevents. Empty if there is no fault.

@@ -28,8 +28,8 @@ impl Report {
     }
 }
 
-/// Runs all checks; `socket` is the daemon's. With `deep` it reads the whole journal. `say` prints a line before each check that may take
-/// long.
+/// Runs all checks; `socket` is the daemon's. With `deep` it reads the whole journal. `say` prints a
+/// line before each check that may take long.
 pub async fn gateway(
     loaded: &Loaded,
     of_root: &OfRoot,
@@ -57,7 +57,7 @@ pub async fn gateway(
     findings.extend(super::groups(socket));
     let user = rustix::process::geteuid().as_raw();
     let main = loaded.files.first();
-    findings.extend(main.and_then(|main| super::keys::trust(main, &config.fleet, user)));
+    findings.extend(main.and_then(|main| super::api_key::trust(main, &config.fleet, user)));
     let of_run = (!faults.is_empty()).then(|| choice::otherwise(loaded, &faults, running));
     findings.extend(of_run.iter().flat_map(super::otherwise));
     findings.extend(servers(config).await);

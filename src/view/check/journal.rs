@@ -1,4 +1,4 @@
-//! The journal: whether the daemon can open it, and whether its pages are as the gateway wrote them.
+//! The journal: whether the daemon can open it, and whether its pages are as they were written.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub struct Deep {
 const JOURNAL: &str = "journal";
 const NO_START: &str = "`stockrelay run` ends with exit code 65, so that it overwrites nothing";
 
-/// Opens the journal. Verifies the pages of a journal that the daemon would verify at its start, and
+/// Opens the journal. Verifies the pages of a journal that the daemon would verify at its start;
 /// with `deep` all pages and records. Returns the finding, and whether `stockrelay run` would end
 /// with exit code 65: the journal is damaged, or has a format that this version does not know.
 /// `None`: no journal exists yet.

@@ -6,7 +6,7 @@ use rustix::process::{Gid, Uid};
 use secrecy::SecretString;
 
 use super::Finding;
-use super::keys::API_KEY;
+use super::api_key::API_KEY;
 
 /// The name of the finding about the user.
 const USER: &str = "user";

@@ -1,5 +1,5 @@
-//! What `check --json` prints: one object, in this form since the first version that has it.
-//! `docs/operations.md` describes it. Fields may be added, none is removed.
+//! The object that `check --json` prints. `docs/operations.md` describes it. Fields may be added,
+//! none is removed.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::{Finding, Level};
 use crate::choice::Otherwise;
 
 #[derive(Debug, Serialize)]
-pub struct Answer<'a> {
+pub struct CheckAnswer<'a> {
     /// The version of `stockrelay`.
     pub version: &'static str,
     pub at: Timestamp,

@@ -8,7 +8,7 @@ use super::meter::Meter;
 use super::{CommandError, EXIT_CONFIG, EXIT_DONE, EXIT_FAILED, Process, json_line};
 use crate::choice::Otherwise;
 use crate::config::{self, Loaded, last};
-use crate::view::check::{self, Answer, Counts, Deep, Finding, OfRoot, Run};
+use crate::view::check::{self, CheckAnswer, Counts, Deep, Finding, OfRoot, Run};
 use crate::view::cli::GatewayCheckArgs;
 use crate::view::table::counted;
 
@@ -71,7 +71,7 @@ pub async fn check(
         _ => EXIT_FAILED,
     };
     if args.json {
-        let answer = Answer {
+        let answer = CheckAnswer {
             version: env!("CARGO_PKG_VERSION"),
             at: process.now,
             config: process.config,
