@@ -18,7 +18,7 @@ mod network;
 mod odoo;
 mod opened;
 mod ports;
-mod scanners;
+mod scanner_ports;
 mod service;
 mod storage;
 mod time;
@@ -84,7 +84,7 @@ pub fn machine(
         findings.extend(ports::ports(listen, &of_root.firewall));
     }
     findings.extend(certificates::certificates(config, now));
-    findings.extend(scanners::scanners(config));
-    findings.extend(scanners::unused_profiles(config));
+    findings.extend(scanner_ports::scanners(config));
+    findings.extend(scanner_ports::unused_profiles(config));
     findings
 }

@@ -351,3 +351,45 @@ fn the_lines_of_a_finding_are_one_block() {
     let expected = ["ok    one", "FAIL  two\n      why: a\n      do:  b"];
     assert_eq!(blocks(text), expected);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_json_answer_has_the_documented_fields() {
+    let site = Site::new().await;
+    let command = site.command("config.toml", &["check", "--json", "--user", "root"]);
+    let (code, stdout, _) = commands::run(command).await;
+    let answer: Value = serde_json::from_str(&stdout).unwrap();
+    let fields = |value: &Value| -> Vec<String> {
+        let mut names: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
+        names.sort();
+        names
+    };
+    let of_answer = fields(&answer);
+    assert_eq!(
+        of_answer,
+        [
+            "at",
+            "config",
+            "counts",
+            "exit_code",
+            "findings",
+            "run",
+            "site",
+            "version"
+        ]
+    );
+    let of_finding = fields(&answer["findings"][0]);
+    assert_eq!(of_finding, ["about", "level", "remedy", "what", "why"]);
+    assert_eq!((code, &answer["run"]), (0, &"starts".into()), "{answer}");
+    assert_eq!(answer["counts"]["failed"], 0, "{answer}");
+    assert_eq!(answer["site"], "ams1");
+    // The document names each field and each checked part that is not a key.
+    let page = include_str!("../../docs/operations.md");
+    let (_, page) = page.split_once("## Check the gateway").unwrap();
+    let abouts = answer["findings"].as_array().unwrap().iter();
+    let abouts = abouts.map(|finding| finding["about"].as_str().unwrap().to_owned());
+    let keys = stockrelay::config::known_places();
+    for name in of_answer.into_iter().chain(of_finding).chain(abouts) {
+        let is_key = keys.contains(&name.as_str());
+        assert!(is_key || page.contains(&format!("`{name}`")), "{name}");
+    }
+}

@@ -28,8 +28,8 @@ impl Report {
     }
 }
 
-/// Runs all checks; `socket` is the daemon's. With `deep` it reads the whole journal. `say` prints a
-/// line before each check that may take long.
+/// Runs all checks; `socket` is the daemon's. With `deep` it reads the whole journal. `say` prints
+/// a line before each check that may take long.
 pub async fn gateway(
     loaded: &Loaded,
     of_root: &OfRoot,
