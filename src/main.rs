@@ -439,6 +439,7 @@ fn say(text: &str) {
     drop(writeln!(io::stderr(), "stockrelay: {text}"));
 }
 
+#[cfg(feature = "demo")]
 fn print(text: &impl std::fmt::Display) {
     drop(writeln!(io::stdout(), "{text}"));
 }
