@@ -44,6 +44,7 @@ pub use floor::{ApiKey, ORDERS_MAX, Order, OrderLine, QUANTS_MAX, Which};
 pub use loaded::LOADS_AGAIN;
 pub use lots::{BestBefore, ExpiryRule, LotDates, LotRef, NewLot};
 pub use master::{Kind, Lot, Row, Version};
+pub use rights::Lack;
 use rust_decimal::Decimal;
 pub use state::{Direction, MoveState, PickingState};
 pub use transfer::{Picking, PickingLine, Returned, Transfer, TransferLine};
