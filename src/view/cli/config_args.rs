@@ -28,6 +28,23 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Print the reference: every key with its default, range, unit, example and meaning
+    #[command(defer(without_config))]
+    #[command(after_help = "\
+Without NAME the command prints the page docs/configuration.md. It reads no file and asks no daemon: `config show` prints the values in force.
+
+Examples:
+  stockrelay config reference | less
+  stockrelay config reference odoo.timeout_s
+  stockrelay config reference mqtt.listen
+  stockrelay config reference --json | jq -r 'select(.change != \"reload\") | .key'")]
+    Reference {
+        /// A key, or a section with all its keys
+        name: Option<String>,
+        /// Print one JSON object per line, one for each key
+        #[arg(long)]
+        json: bool,
+    },
     /// Print every fault and warning of the configuration, or of a bundle at a site
     #[command(defer(without_socket))]
     #[command(after_help = "\

@@ -4,6 +4,7 @@
 mod changes;
 mod difference;
 mod inspect;
+mod reference;
 mod running;
 mod secret;
 mod signer;
@@ -50,6 +51,7 @@ pub async fn config(
             let client = client.filter(|_| !files);
             running::show(client, process, *json, out).await
         }
+        ConfigCommand::Reference { name, json } => reference::print(name.as_deref(), *json, out),
         ConfigCommand::Recipient => secret::recipient(process, out),
         ConfigCommand::Encrypt(args) => secret::encrypt(args, out),
         ConfigCommand::Check(args) => site::check(args, process, out),
