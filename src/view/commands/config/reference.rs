@@ -1,8 +1,8 @@
 //! `config reference`: the reference of the configuration.
 //!
 //! **In**: the keys, defaults and accepted values of `config`, the times of `reload`, and the texts
-//! of `reference/keys.toml`, which the program contains. **Out**: docs/configuration.md with a table
-//! for each section, or some keys in lines or JSON. No file is read.
+//! of `reference/keys.toml`, which the program contains. **Out**: docs/configuration.md, with
+//! a table for each section, or some keys in lines or JSON. No file is read.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -23,7 +23,7 @@ const TEXTS: &str = include_str!("reference/keys.toml");
 /// The texts about one key.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Texts {
+struct KeyTexts {
     unit: Option<String>,
     /// Describes the value of a key without a default that is not set.
     absent: Option<String>,
@@ -82,7 +82,7 @@ pub fn print(name: Option<&str>, json: bool, out: &mut dyn Write) -> Result<u8, 
 
 /// Returns all keys, in the order of the sample configuration.
 fn entries() -> Vec<Entry> {
-    let mut texts: BTreeMap<String, Texts> = toml::from_str(TEXTS).unwrap_or_default();
+    let mut texts: BTreeMap<String, KeyTexts> = toml::from_str(TEXTS).unwrap_or_default();
     let mut defaults = config::defaults();
     let entry = |rule: KeyRule| {
         let texts = texts.remove(rule.key).unwrap_or_default();
@@ -137,18 +137,15 @@ fn page(entries: &[Entry]) -> String {
         let mark = line
             .strip_prefix("{{")
             .and_then(|rest| rest.strip_suffix("}}"));
-        match mark {
-            Some(mark) => {
-                let name = if mark == "top" { "" } else { mark };
-                page += "| key | default | accepted | example | change | meaning |\n";
-                page += "|---|---|---|---|---|---|\n";
-                let of_section = entries.iter().filter(|entry| section(entry.key) == name);
-                page.extend(of_section.map(Entry::row));
-            }
-            None => {
-                page += line;
-                page.push('\n');
-            }
+        if let Some(mark) = mark {
+            let name = if mark == "top" { "" } else { mark };
+            page += "| key | default | accepted | example | change | meaning |\n";
+            page += "|---|---|---|---|---|---|\n";
+            let of_section = entries.iter().filter(|entry| section(entry.key) == name);
+            page.extend(of_section.map(Entry::row));
+        } else {
+            page += line;
+            page.push('\n');
         }
     }
     page
@@ -218,7 +215,7 @@ mod tests {
 
     #[test]
     fn each_key_has_texts_and_each_text_has_its_key() {
-        let texts: BTreeMap<String, Texts> = toml::from_str(TEXTS).unwrap();
+        let texts: BTreeMap<String, KeyTexts> = toml::from_str(TEXTS).unwrap();
         let mut known = config::known_keys();
         known.sort_unstable();
         let described: Vec<_> = texts.keys().map(String::as_str).collect();
