@@ -102,7 +102,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
         Command::Config {
             command:
                 command @ (ConfigCommand::Apply(_)
-                | ConfigCommand::Rollback
+                | ConfigCommand::Rollback { .. }
                 | ConfigCommand::History { .. }),
         } => bundles(command, &socket(cli)?).await,
         Command::Config { command } => configuration(cli, command).await,
@@ -308,7 +308,8 @@ async fn bundles(command: &ConfigCommand, socket: &Path) -> Result<u8, u8> {
     report(match command {
         ConfigCommand::Apply(args) => commands::apply(&client, args, &mut out).await,
         ConfigCommand::History { json } => commands::history(&client, *json, &mut out).await,
-        _ => commands::roll_back(&client, &mut out).await,
+        ConfigCommand::Rollback { json } => commands::roll_back(&client, *json, &mut out).await,
+        _ => Ok(EXIT_DONE),
     })
 }
 

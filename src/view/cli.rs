@@ -367,6 +367,9 @@ Examples:
         /// Files, or names that `profile list` shows
         #[arg(required = true)]
         files: Vec<String>,
+        /// Print one JSON object per line
+        #[arg(long)]
+        json: bool,
     },
     /// Show how a profile reads a code, step by step
     #[command(after_help = "\
@@ -398,7 +401,11 @@ Examples:
     #[command(after_help = "\
 Example:
   stockrelay profile list")]
-    List,
+    List {
+        /// Print one JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the JSON Schema of profile files
     #[command(defer(without_config))]
     #[command(after_help = "\

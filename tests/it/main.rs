@@ -1,6 +1,7 @@
 //! One integration binary, a module a subject.
 
 mod apply;
+mod asyncapi;
 mod backup;
 mod broker;
 mod bundle;
@@ -44,6 +45,7 @@ mod readme;
 mod real_odoo;
 mod reload;
 mod scenarios;
+mod schema;
 mod security;
 mod serial;
 mod setting;
