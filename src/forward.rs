@@ -57,9 +57,10 @@ use crate::channel::Outlets;
 use crate::clock;
 use crate::document::DocumentNumber;
 use crate::journal::Journal;
-use crate::odoo::{Client, Warehouse};
+use crate::odoo::{Client, Meter, Warehouse};
 use crate::odoo_id::CompanyId;
 use crate::outcome::{Failure, Outcome};
+use crate::pulse::Pulse;
 use crate::reason::ReasonCode;
 
 /// How much longer a call in progress may take after the stop.
@@ -67,6 +68,8 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 /// Timeout of a ping. This timeout plus the time between two pings is less than 15 s, the time
 /// within which the gateway uses a restored link.
 const PING_MAX: Duration = Duration::from_secs(8);
+/// The name of the loop that sends to Odoo, for the log.
+const LOOP: &str = "the sending to Odoo";
 /// Alarm: the link is held.
 const ALARM_HELD: &str = "odoo-held";
 /// Alarm: Odoo posted a document after a person or a correction had ended the document. The alarm
@@ -96,8 +99,12 @@ impl Forwarder {
         let mut pauses = self.pausing.orders();
         let mut machine = Machine::new(settings.limits());
         let mut totals = self.journal.watch();
+        let pulse = Pulse::new(LOOP, settings.silent_max());
+        self.board.pulses().add(&pulse);
+        let meter = Meter::new(pulse.clone(), self.board.levels().clone());
         let mut hands = Hands {
-            queue: Queue::new(self.journal.clone(), self.outlets, cancel.clone()),
+            queue: Queue::new(self.journal.clone(), self.outlets, cancel.clone())
+                .with_levels(self.board.levels().clone()),
             site: None,
             client: None,
             refresh: Refresh::default(),
@@ -109,10 +116,12 @@ impl Forwarder {
             data_dir: self.data_dir,
             copy: self.copy,
             pausing: self.pausing,
+            meter,
             started: clock::instant(),
         };
         hands.show(&machine);
         let ended = loop {
+            pulse.turn().await;
             hands.apply_settings(&mut machine);
             hands.pausing.apply(&mut machine);
             let command = machine.next(hands.now());
@@ -132,6 +141,7 @@ impl Forwarder {
                     tokio::select! {
                         () = cancel.cancelled() => continue,
                         () = tokio::time::sleep_until(until.into()) => Input::Woken,
+                        () = pulse.asked() => continue,
                         Ok(()) = reloads.changed() => Input::Woken,
                         Ok(()) = pauses.changed() => Input::Woken,
                         changed = totals.wait_for(|totals| DocumentCounts::of(totals) != seen), if machine.is_idle() => match changed {
@@ -184,6 +194,8 @@ struct Hands {
     /// that sending needs.
     has_rights: bool,
     board: Board,
+    /// The sign of life of the loop, which also beats at each request; the durations of requests.
+    meter: Meter,
     started: Instant,
 }
 
@@ -301,20 +313,14 @@ impl Hands {
 
     /// Checks whether Odoo answers at all, by asking for the version, which needs no key.
     async fn ping(&mut self) -> Result<(), Failure> {
-        let client = match &mut self.client {
-            Some(client) => client,
-            none => none.insert(Client::new(&self.settings.config)?),
-        };
+        let client = connect(&mut self.client, &self.settings, &self.meter)?;
         client.ping(PING_MAX).await
     }
 
     /// Checks the version, the key and the warehouse of this Odoo, and opens the catalog that
     /// belongs to it.
     async fn probe(&mut self) -> Result<Input, Trouble> {
-        let client = match &mut self.client {
-            Some(client) => client,
-            none => none.insert(Client::new(&self.settings.config)?),
-        };
+        let client = connect(&mut self.client, &self.settings, &self.meter)?;
         // First the key: a person can correct it also while Odoo does not answer.
         client.load_key().await?;
         let version = client.version_with_pings(PING_MAX).await?;
@@ -437,6 +443,18 @@ impl Hands {
         }
         self.board.alarm(ALARM_HELD, held);
     }
+}
+
+/// The client. A new configuration removes it, and the next call makes another.
+fn connect<'a>(
+    client: &'a mut Option<Client>,
+    settings: &Settings,
+    meter: &Meter,
+) -> Result<&'a mut Client, Failure> {
+    Ok(match client {
+        Some(client) => client,
+        none => none.insert(Client::new(&settings.config)?.with_meter(meter.clone())),
+    })
 }
 
 /// Raises the alarm for documents that are parked because Odoo moved more than was scanned.

@@ -55,3 +55,4 @@ mod tidy;
 mod top_session;
 mod trial;
 mod turn;
+mod watchdog;

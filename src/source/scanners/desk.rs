@@ -233,6 +233,8 @@ impl Desk {
                 .filter(|verdict| wanted(&verdict.accepted))
                 .count() as u64
         };
+        let levels = self.board.levels();
+        (verdicts.iter()).for_each(|verdict| levels.accepted(&verdict.accepted));
         let stored = count(|accepted| matches!(accepted, Accepted::Stored { .. }));
         let duplicates = count(|accepted| matches!(accepted, Accepted::Duplicate { .. }));
         let rejected = count(|accepted| matches!(accepted, Accepted::Rejected { .. }));
