@@ -32,6 +32,7 @@ mod round;
 pub mod send;
 mod settings;
 mod times;
+mod trace;
 mod undo;
 
 use std::collections::hash_map::RandomState;
@@ -260,6 +261,9 @@ impl Hands {
         let (Some(client), Some(site)) = (&mut self.client, &self.site) else {
             return Err(Failure::wait("the gateway has not probed Odoo yet").into());
         };
+        let keys = trace::keys(command);
+        trace::log(command, &keys);
+        client.name_documents(&keys);
         let ground = Ground {
             copy: &site.copy,
             warehouse: &site.warehouse,

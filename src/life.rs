@@ -17,6 +17,7 @@ use stockrelay::daemon::{Daemon, StartOptions};
 use stockrelay::pulse::{Hang, Pulses};
 use stockrelay::reload::{ReloadError, Reloaded, Reloads, Request};
 use stockrelay::view::commands::{EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED};
+use stockrelay::view::log_line::{self, SafeLines};
 use stockrelay::view::recent_log::RecentLayer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -287,12 +288,24 @@ impl Logging {
         let (text_filter, text) = reload::Layer::new(text_filter);
         let (json_filter, json) = reload::Layer::new(json_filter);
         let (recent_filter, recent) = reload::Layer::new(level_of(log).unwrap_or_default());
+        let has_colours = std::io::stderr().is_terminal();
+        let has_priority = log_line::is_to_journal();
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal());
+            .with_ansi(has_colours)
+            .map_event_format(|format| SafeLines {
+                format: format.with_ansi(has_colours),
+                has_priority,
+                has_colours,
+            });
         let objects = tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
-            .json();
+            .json()
+            .map_event_format(|format| SafeLines {
+                format,
+                has_priority,
+                has_colours: false,
+            });
         let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = vec![
             lines.with_filter(text_filter).boxed(),
             objects.with_filter(json_filter).boxed(),

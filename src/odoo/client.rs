@@ -13,6 +13,7 @@ mod meter;
 mod older;
 mod receive;
 pub(super) mod records;
+mod request_id;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -72,6 +73,8 @@ pub struct Client {
     /// Whether moves have a field for their sale. `None`: the client has not asked yet.
     pub(super) has_sales: Option<bool>,
     meter: Meter,
+    /// The header that names the documents of the next requests.
+    request_id: Option<HeaderValue>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -133,6 +136,7 @@ impl Client {
             has_dates: None,
             has_sales: None,
             meter: Meter::default(),
+            request_id: None,
         })
     }
 
@@ -368,7 +372,7 @@ impl Client {
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, bearer(key)?);
         }
-        let sent = request.send().await;
+        let sent = self.with_request_id(request).send().await;
         self.note_time(&sent);
         let is_unknown = self.api == Api::Json2
             && matches!(&sent, Ok(response) if response.status() == StatusCode::NOT_FOUND);
@@ -397,7 +401,7 @@ impl Client {
             .http
             .post(format!("{}/jsonrpc", self.base))
             .json(&wire::envelope(service, method, args));
-        let sent = request.send().await;
+        let sent = self.with_request_id(request).send().await;
         self.note_time(&sent);
         receive_answer(sent, understand_rpc).await
     }

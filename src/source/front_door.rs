@@ -385,6 +385,7 @@ async fn deliver(
             _ = tidy.tick() => {
                 shared.auth.list().tell(&mut known, &shared.intake);
                 shared.show_refused();
+                shared.quiet.report(clock::instant());
                 shared.show_drift();
                 let before = std::mem::replace(&mut devices, shared.auth.list().current());
                 if !Arc::ptr_eq(&before, &devices) {
