@@ -264,7 +264,9 @@ impl Client {
     /// Reads Odoo's version, which needs no key, and chooses the API by it.
     pub async fn version(&mut self) -> Result<String, Failure> {
         let meter = self.meter.clone();
-        let told = meter.measure(Call::Connect, self.ask_version()).await;
+        let told = meter
+            .measure(Call::Connect, Box::pin(self.ask_version()))
+            .await;
         let told = told.map_err(|failure| not_odoo(&self.base, failure))?;
         let version = told.get("version").or_else(|| told.get("server_version"));
         let Some(version) = version.and_then(Value::as_str) else {
@@ -344,7 +346,8 @@ impl Client {
 
     async fn post(&mut self, model: &str, method: &str, body: &Value) -> Result<Value, CallError> {
         let meter = self.meter.clone();
-        let posting = self.post_once(model, method, body);
+        // Boxed: the futures of all callers contain this one.
+        let posting = Box::pin(self.post_once(model, method, body));
         meter.measure(Call::of(method), posting).await
     }
 
