@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    const LIMIT: Duration = Duration::from_secs(60);
+    const LIMIT: Duration = Duration::from_mins(1);
 
     #[test]
     fn a_part_hangs_when_it_has_not_beaten_for_its_limit_after_it_was_asked() {

@@ -25,7 +25,7 @@ fn is_due(part: &str) -> bool {
 /// Waits for ever if this part is to hang.
 pub(super) async fn wait(part: &str) {
     if is_due(part) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

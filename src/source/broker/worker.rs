@@ -129,7 +129,9 @@ async fn finish(delivery: &BrokerDelivery, verdicts: Vec<Verdict>, link: &Link, 
     let duplicates = count(|accepted| matches!(accepted, Accepted::Duplicate { .. }));
     let rejected = count(|accepted| matches!(accepted, Accepted::Rejected { .. }));
     let levels = board.levels();
-    (verdicts.iter()).for_each(|verdict| levels.accepted(&verdict.accepted));
+    for verdict in &verdicts {
+        levels.accepted(&verdict.accepted);
+    }
     board.device(&reading.device, SourceKind::Broker, |view| {
         view.last_event = Some(reading.received);
         view.events += stored;

@@ -234,7 +234,9 @@ impl Desk {
                 .count() as u64
         };
         let levels = self.board.levels();
-        (verdicts.iter()).for_each(|verdict| levels.accepted(&verdict.accepted));
+        for verdict in verdicts {
+            levels.accepted(&verdict.accepted);
+        }
         let stored = count(|accepted| matches!(accepted, Accepted::Stored { .. }));
         let duplicates = count(|accepted| matches!(accepted, Accepted::Duplicate { .. }));
         let rejected = count(|accepted| matches!(accepted, Accepted::Rejected { .. }));
