@@ -50,7 +50,7 @@ pub struct Status {
     pub outcomes: Outcomes,
     /// For the metrics alone.
     #[serde(skip)]
-    pub levels: LevelsView,
+    pub levels: Box<LevelsView>,
     pub odoo: OdooView,
     /// The pause of sending that is on. Absent: none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -230,7 +230,7 @@ impl Status {
             board.uptime_s(),
             clock::now(),
         );
-        status.levels = board.levels().view();
+        status.levels = Box::new(board.levels().view());
         status.outcomes = Outcomes::of(&status.levels.in_odoo);
         status.documents.newest = journal.newest_document()?;
         Ok(status)
@@ -277,7 +277,7 @@ impl Status {
                 discarded: totals.discarded.lines,
             },
             outcomes: Outcomes::default(),
-            levels: LevelsView::default(),
+            levels: Box::default(),
             oldest_waiting_s: oldest.map_or(0.0, |at| age_s(at, now)),
             odoo: live.odoo,
             pause: live.pause.filter(|pause| pause.is_on(now)),
