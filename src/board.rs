@@ -1,6 +1,8 @@
 //! The live state that is in no table: each part of the daemon writes its section, and `status`,
 //! the terminal UI and the metrics read it.
 
+mod bundles;
+pub mod levels;
 mod machine;
 
 use std::collections::BTreeMap;
@@ -13,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use crate::clock;
 use crate::event::{Name, SourceKind};
 use crate::pause::Pause;
+use crate::pulse::Pulses;
 
+pub use bundles::{ConfigOrigin, ConfigView, FleetView, LastView, PendingView, WayView};
+use levels::Levels;
 use machine::Sizes;
 pub use machine::{ClockView, Growth};
 
@@ -36,6 +41,8 @@ struct Inner {
     started: Instant,
     live: Mutex<Live>,
     sizes: Mutex<Sizes>,
+    pulses: Pulses,
+    levels: Levels,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -84,38 +91,13 @@ pub struct Live {
     /// The ways to central IT.
     #[serde(default)]
     pub fleet: FleetView,
+    /// When keys, certificates and the bundle expire, by name. Those that do not expire are absent.
+    #[serde(default)]
+    pub expires: BTreeMap<String, Timestamp>,
     /// The name of the time zone in which dates are sent to Odoo. `None`: no probe of Odoo has
     /// succeeded yet, or the time zone has no name.
     #[serde(default)]
     pub zone: Option<String>,
-}
-
-/// The ways to central IT. `None`: the configuration does not have it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct FleetView {
-    pub broker: Option<WayView>,
-    pub url: Option<WayView>,
-}
-
-/// A way to central IT.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WayView {
-    /// `up`, `down`, `starting`.
-    pub state: String,
-    /// When the way entered the state.
-    pub since: Timestamp,
-    /// Why it is down, or what does not work while it is up.
-    pub detail: Option<String>,
-    /// What the gateway answered to the newest message.
-    pub last: Option<String>,
-}
-
-impl FleetView {
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.broker.is_none() && self.url.is_none()
-    }
 }
 
 /// The part of the live state that central IT gets.
@@ -131,52 +113,6 @@ pub struct Summary {
     /// The codes of the raised alarms.
     pub alarms: Vec<String>,
     pub is_source_down: bool,
-}
-
-/// The configuration that runs, and the bundles that are about to run or ran last.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ConfigView {
-    /// SHA-256 of the effective configuration.
-    pub hash: String,
-    /// The bundle's serial. `None`: the configuration is from files alone.
-    pub serial: Option<u64>,
-    /// The bundle's name.
-    pub name: Option<String>,
-    pub origin: ConfigOrigin,
-    /// When the gateway began to run with it.
-    pub since: Option<Timestamp>,
-    /// When the bundle expires.
-    pub expires: Option<Timestamp>,
-    pub pending: Option<PendingView>,
-    pub last: Option<LastView>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ConfigOrigin {
-    #[default]
-    Files,
-    Bundle,
-}
-
-/// A bundle that does not run yet, or is watched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PendingView {
-    pub serial: u64,
-    pub state: String,
-    pub since: Timestamp,
-    pub until: Option<Timestamp>,
-    pub reason: Option<String>,
-}
-
-/// The outcome of the last bundle: `confirmed`, `rolled-back` or `refused`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastView {
-    pub serial: u64,
-    pub outcome: String,
-    pub reason: Option<String>,
-    pub at: Timestamp,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -299,7 +235,21 @@ impl Board {
             started: clock::instant(),
             live: Mutex::default(),
             sizes: Mutex::default(),
+            pulses: Pulses::default(),
+            levels: Levels::default(),
         }))
+    }
+
+    /// The signs of life of all parts.
+    #[must_use]
+    pub fn pulses(&self) -> &Pulses {
+        &self.0.pulses
+    }
+
+    /// Durations and counts by reason since the daemon started.
+    #[must_use]
+    pub fn levels(&self) -> &Levels {
+        &self.0.levels
     }
 
     #[must_use]
@@ -429,6 +379,11 @@ impl Board {
     /// Sets the state of the gateway's clock.
     pub fn clock(&self, view: ClockView) {
         self.live().clock = view;
+    }
+
+    /// Sets what expires when.
+    pub fn expires(&self, expires: BTreeMap<String, Timestamp>) {
+        self.live().expires = expires;
     }
 
     /// Sets the free space on the disk of the journal, in bytes.

@@ -335,6 +335,24 @@ fn keep(starting: &Starting<'_>, clock_check: ClockCheck, parts: &mut JoinSet<&'
     run(parts, "housekeeping", keeping);
     let indexing = indexing::run(journal.clone(), stop.clone());
     run(parts, "search index", indexing);
+    starting.board.pulses().add(journal.pulse());
+    run(
+        parts,
+        "pulse of the journal",
+        answer(journal.clone(), stop.clone()),
+    );
+}
+
+/// Has the journal's writer answer whenever it is asked for a sign of life.
+async fn answer(journal: Journal, stop: CancellationToken) {
+    let answers = async {
+        loop {
+            journal.pulse().asked().await;
+            // An error means that the writer has ended: `Daemon::failed` reports it.
+            drop(journal.inbox().ping().await);
+        }
+    };
+    stop.run_until_cancelled(answers).await;
 }
 
 /// Starts the link to central IT, which may have no server.
@@ -351,6 +369,8 @@ async fn start_link(
         .await
         .map_err(|error| StartError::Broke(error.to_string()))?;
     let (settings, of_link) = watch::channel(settings);
+    let expiries = centre::show_expiries(board.clone(), of_link.clone(), cancel.clone());
+    run(parts, "expiries", expiries);
     let here = Here {
         site: config.site.clone(),
         group: config.fleet.group.clone(),

@@ -34,6 +34,7 @@ mod round;
 pub mod send;
 mod settings;
 mod times;
+mod trace;
 mod undo;
 
 use std::collections::hash_map::RandomState;
@@ -60,9 +61,10 @@ use crate::channel::Outlets;
 use crate::clock;
 use crate::document::DocumentNumber;
 use crate::journal::Journal;
-use crate::odoo::{Client, Warehouse};
+use crate::odoo::{Client, Meter, Warehouse};
 use crate::odoo_id::CompanyId;
 use crate::outcome::{Failure, Outcome};
+use crate::pulse::Pulse;
 use crate::reason::ReasonCode;
 
 /// How much longer a call in progress may take after the stop.
@@ -70,6 +72,8 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 /// Timeout of a ping. This timeout plus the time between two pings is less than 15 s, the time
 /// within which the gateway uses a restored link.
 const PING_MAX: Duration = Duration::from_secs(8);
+/// The name of the loop that sends to Odoo, for the log.
+const LOOP: &str = "the sending to Odoo";
 /// Alarm: the link is held.
 const ALARM_HELD: &str = "odoo-held";
 /// Alarm: Odoo posted a document after a person or a correction had ended the document. The alarm
@@ -102,8 +106,12 @@ impl Forwarder {
         let ordered = self.fencing.ordered();
         let mut machine = Machine::new(settings.limits());
         let mut totals = self.journal.watch();
+        let pulse = Pulse::new(LOOP, settings.silent_max());
+        self.board.pulses().add(&pulse);
+        let meter = Meter::new(pulse.clone(), self.board.levels().clone());
         let mut hands = Hands {
-            queue: Queue::new(self.journal.clone(), self.outlets, cancel.clone()),
+            queue: Queue::new(self.journal.clone(), self.outlets, cancel.clone())
+                .with_levels(self.board.levels().clone()),
             site: None,
             client: None,
             refresh: Refresh::default(),
@@ -116,10 +124,12 @@ impl Forwarder {
             copy: self.copy,
             pausing: self.pausing,
             fencing: self.fencing,
+            meter,
             started: clock::instant(),
         };
         hands.show(&machine);
         let ended = loop {
+            pulse.turn().await;
             hands.apply_settings(&mut machine);
             hands.pausing.apply(&mut machine);
             let command = machine.next(hands.now());
@@ -139,6 +149,7 @@ impl Forwarder {
                     tokio::select! {
                         () = cancel.cancelled() => continue,
                         () = tokio::time::sleep_until(until.into()) => Input::Woken,
+                        () = pulse.asked() => continue,
                         Ok(()) = reloads.changed() => Input::Woken,
                         Ok(()) = pauses.changed() => Input::Woken,
                         () = ordered.notified() => {
@@ -196,6 +207,8 @@ struct Hands {
     /// that sending needs.
     has_rights: bool,
     board: Board,
+    /// The sign of life of the loop, which also beats at each request; the durations of requests.
+    meter: Meter,
     started: Instant,
 }
 
@@ -260,6 +273,9 @@ impl Hands {
         let (Some(client), Some(site)) = (&mut self.client, &self.site) else {
             return Err(Failure::wait("the gateway has not probed Odoo yet").into());
         };
+        let keys = trace::keys(command);
+        trace::log(command, &keys);
+        client.name_documents(&keys);
         let ground = Ground {
             copy: &site.copy,
             warehouse: &site.warehouse,
@@ -316,10 +332,7 @@ impl Hands {
 
     /// Checks whether Odoo answers at all, by asking for the version, which needs no key.
     async fn ping(&mut self) -> Result<(), Failure> {
-        let client = match &mut self.client {
-            Some(client) => client,
-            none => none.insert(Client::new(&self.settings.config)?),
-        };
+        let client = connect(&mut self.client, &self.settings, &self.meter)?;
         client.ping(PING_MAX).await
     }
 
@@ -327,10 +340,7 @@ impl Hands {
     /// belongs to it.
     async fn probe(&mut self) -> Result<Input, Interrupted> {
         let now = self.now();
-        let client = match &mut self.client {
-            Some(client) => client,
-            none => none.insert(Client::new(&self.settings.config)?),
-        };
+        let client = connect(&mut self.client, &self.settings, &self.meter)?;
         // First the key: a person can correct it also while Odoo does not answer.
         client.load_key().await?;
         let version = client.version_with_pings(PING_MAX).await?;
@@ -457,6 +467,18 @@ impl Hands {
         }
         self.board.alarm(ALARM_HELD, held);
     }
+}
+
+/// The client. A new configuration removes it, and the next call makes another.
+fn connect<'a>(
+    client: &'a mut Option<Client>,
+    settings: &Settings,
+    meter: &Meter,
+) -> Result<&'a mut Client, Failure> {
+    Ok(match client {
+        Some(client) => client,
+        none => none.insert(Client::new(&settings.config)?.with_meter(meter.clone())),
+    })
 }
 
 /// Raises the alarm for documents that are parked because Odoo moved more than was scanned.

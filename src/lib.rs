@@ -57,6 +57,7 @@ pub mod odoo_id;
 pub mod opens;
 pub mod outcome;
 pub mod pause;
+pub mod pulse;
 pub mod reason;
 pub mod reload;
 pub mod source;

@@ -9,15 +9,19 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use stockrelay::board::Board;
 use stockrelay::choice::{Beginning, Instead};
+use stockrelay::clock;
 use stockrelay::config::{Loaded, Log, last};
 use stockrelay::daemon::fleet_view::FLEET_ALARM;
 use stockrelay::daemon::reload::CONFIG_ALARM;
 use stockrelay::daemon::{Daemon, StartOptions};
+use stockrelay::pulse::{Hang, Pulses};
 use stockrelay::reload::{ReloadError, Reloaded, Reloads, Request};
 use stockrelay::view::commands::{EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED};
+use stockrelay::view::log_line::{self, SafeLines};
 use stockrelay::view::recent_log::RecentLayer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -27,6 +31,9 @@ use bundles::{Bundles, News, Waiting};
 
 /// How long draining may take. The rest is sent after the next start: nothing is lost.
 const DRAIN: Duration = Duration::from_millis(8_500);
+
+/// How often all parts are asked for a sign of life while systemd has no watchdog.
+const ASK_EVERY: Duration = Duration::from_secs(10);
 
 /// The code of the alarm from the first start with another site to the next start.
 const SITE_ALARM: &str = "site-changed";
@@ -79,7 +86,7 @@ pub async fn run(beginning: Beginning, files: Files) -> Result<u8, u8> {
         note(loaded, &mut bundles, &files).await;
     }
     notify(&[NotifyState::Ready]);
-    tokio::spawn(keep_watchdog_quiet());
+    tokio::spawn(watch_parts(daemon.board().pulses().clone()));
 
     let shown = (&files, &log);
     let failure = serve(&mut daemon, &mut bundles, &mut signals, requests, shown).await;
@@ -281,12 +288,24 @@ impl Logging {
         let (text_filter, text) = reload::Layer::new(text_filter);
         let (json_filter, json) = reload::Layer::new(json_filter);
         let (recent_filter, recent) = reload::Layer::new(level_of(log).unwrap_or_default());
+        let has_colours = std::io::stderr().is_terminal();
+        let has_priority = log_line::is_to_journal();
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal());
+            .with_ansi(has_colours)
+            .map_event_format(|format| SafeLines {
+                format: format.with_ansi(has_colours),
+                has_priority,
+                has_colours,
+            });
         let objects = tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
-            .json();
+            .json()
+            .map_event_format(|format| SafeLines {
+                format,
+                has_priority,
+                has_colours: false,
+            });
         let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = vec![
             lines.with_filter(text_filter).boxed(),
             objects.with_filter(json_filter).boxed(),
@@ -358,17 +377,41 @@ impl Signals {
     }
 }
 
-/// Tells systemd twice in its time that the runtime still turns; without a watchdog it waits for
-/// ever.
-async fn keep_watchdog_quiet() {
-    let Some(every) = sd_notify::watchdog_enabled() else {
-        return std::future::pending().await;
-    };
-    let mut tick = tokio::time::interval((every / 2).max(Duration::from_millis(100)));
+/// Asks all parts for a sign of life, and feeds systemd's watchdog only while none of them hangs.
+/// Without a watchdog, a part that hangs is only logged.
+async fn watch_parts(pulses: Pulses) {
+    let watchdog = sd_notify::watchdog_enabled();
+    let every = watchdog.map_or(ASK_EVERY, |within| within / 3);
+    let mut tick = tokio::time::interval(every.max(Duration::from_millis(100)));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut hanging = Vec::new();
     loop {
         tick.tick().await;
-        notify(&[NotifyState::Watchdog]);
+        let hangs = pulses.ask(clock::instant());
+        log_hangs(&hangs, &mut hanging, watchdog.is_some());
+        if hangs.is_empty() && watchdog.is_some() {
+            notify(&[NotifyState::Watchdog]);
+        }
     }
+}
+
+/// Logs each part that begins or ceases to hang, once. `hanging`: those that hung before.
+fn log_hangs(hangs: &[Hang], hanging: &mut Vec<&'static str>, has_watchdog: bool) {
+    let then = if has_watchdog {
+        "systemd ends the process and starts it again"
+    } else {
+        "no watchdog is set: restart the gateway"
+    };
+    for hang in hangs.iter().filter(|hang| !hanging.contains(&hang.part)) {
+        let (part, limit_s) = (hang.part, hang.limit.as_secs());
+        let since = clock::now().checked_sub(hang.silent).unwrap_or_default();
+        error!(part, %since, limit_s, "{part} hangs: {then}");
+    }
+    let hang = |part: &&str| hangs.iter().any(|hang| hang.part == *part);
+    for part in hanging.iter().filter(|part| !hang(part)) {
+        warn!(part, "{part} goes on");
+    }
+    *hanging = hangs.iter().map(|hang| hang.part).collect();
 }
 
 fn notify(states: &[NotifyState<'_>]) {

@@ -38,8 +38,8 @@ mod warehouse;
 mod wire;
 
 pub use barcodes::{Nomenclature, Rule};
-pub use client::Client;
 pub use client::records::{NAMES_MAX, PAGE_ROWS};
+pub use client::{Client, Meter};
 pub use floor::{ApiKey, ORDERS_MAX, Order, OrderLine, QUANTS_MAX, Which};
 pub use loaded::LOADS_AGAIN;
 pub use lots::{BestBefore, ExpiryRule, LotDates, LotRef, NewLot};

@@ -19,6 +19,7 @@ pub mod control;
 mod gateway;
 pub mod headline;
 mod http;
+pub mod log_line;
 pub mod metrics;
 pub mod pauses;
 pub mod reasons;

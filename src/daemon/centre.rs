@@ -49,6 +49,8 @@ const END_MAX: Duration = Duration::from_secs(3);
 const FAULT_PAUSE: Duration = Duration::from_mins(1);
 
 /// The settings of the link that a reload may change.
+const EXPIRIES_EVERY: Duration = Duration::from_mins(1);
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     fleet: Fleet,
@@ -56,6 +58,28 @@ pub struct Settings {
     credentials: blake3::Hash,
     /// Certificates whose expiry is reported.
     certificates: Vec<(&'static str, PathBuf)>,
+}
+
+/// Shows on the board what expires when: at the start, after a change of the configuration, and
+/// each [`EXPIRIES_EVERY`], because people replace files and Odoo reports its key later.
+pub async fn show_expiries(
+    board: Board,
+    mut settings: watch::Receiver<Settings>,
+    stop: CancellationToken,
+) {
+    loop {
+        let certificates = settings.borrow_and_update().certificates.clone();
+        let of_board = board.clone();
+        let find = move || expiry::find_expiries(&of_board, &certificates);
+        if let Ok(expires) = tokio::task::spawn_blocking(find).await {
+            board.expires(expires);
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EXPIRIES_EVERY) => {}
+            Ok(()) = settings.changed() => {}
+        }
+    }
 }
 
 impl Settings {

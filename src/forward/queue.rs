@@ -47,6 +47,7 @@ use self::goods_waits::GoodsWaits;
 use self::late_calls::LateCalls;
 use super::Interrupted;
 use super::resolve::Asked;
+use crate::board::levels::Levels;
 use crate::book::Book;
 use crate::channel::Outlets;
 use crate::document::{DocumentNumber, Purpose, answer};
@@ -80,6 +81,7 @@ pub struct Queue {
     pub journal: Journal,
     pub outlets: Outlets,
     pub cancel: CancellationToken,
+    pub levels: Levels,
     /// Documents that are being sent: one batch.
     pub sending: BTreeMap<DocumentNumber, Entry>,
     /// Waiting documents for which Odoo gave no answer: each is left out until its time.
@@ -144,11 +146,19 @@ pub fn asked(entry: &Entry) -> Asked<'_> {
 }
 
 impl Queue {
+    /// Notes postings and parkings there.
+    #[must_use]
+    pub fn with_levels(mut self, levels: Levels) -> Self {
+        self.levels = levels;
+        self
+    }
+
     pub fn new(journal: Journal, outlets: Outlets, cancel: CancellationToken) -> Self {
         Self {
             journal,
             outlets,
             cancel,
+            levels: Levels::default(),
             sending: BTreeMap::new(),
             deferred: Deferred::default(),
             waits: GoodsWaits::default(),

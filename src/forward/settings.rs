@@ -22,6 +22,9 @@ use crate::config;
 /// Alarm: another server, database or warehouse waits for the outcome of documents.
 const ALARM_WAITS: &str = "odoo-change-waits";
 
+/// The part of the loop's limit that is for work between two requests to Odoo.
+const SILENT_MAX: Duration = Duration::from_mins(2);
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     pub config: config::Odoo,
@@ -54,6 +57,12 @@ impl Settings {
             batch_lines_max: self.config.batch_lines_max,
             refresh: Duration::from_secs(self.config.refresh_s),
         }
+    }
+
+    /// How long the loop may take to answer. The loop beats at each request to Odoo, and a request
+    /// ends within `odoo.timeout_s`: an Odoo that is slow or away never uses up this limit.
+    pub(super) fn silent_max(&self) -> Duration {
+        SILENT_MAX + 2 * Duration::from_secs(self.config.timeout_s)
     }
 
     fn has_target_of(&self, other: &Self) -> bool {
@@ -90,6 +99,7 @@ impl Hands {
         if machine.is_between_batches() && (has_target || self.is_each_outcome_known()) {
             let has_client = new.has_client_of(&self.settings);
             self.settings = new;
+            self.meter.set_limit(self.settings.silent_max());
             if has_target {
                 machine.set_limits(self.settings.limits());
             } else {
@@ -114,6 +124,7 @@ impl Hands {
             };
             if login != self.settings {
                 self.settings = login;
+                self.meter.set_limit(self.settings.silent_max());
                 self.reconnect(machine);
             }
         }
@@ -148,7 +159,8 @@ impl Hands {
             tracing::warn!(%error, "cannot delete the copy of Odoo's data");
         }
         let (outlets, cancel) = (self.queue.outlets.clone(), self.queue.cancel.clone());
-        self.queue = Queue::new(self.journal.clone(), outlets, cancel);
+        let levels = self.board.levels().clone();
+        self.queue = Queue::new(self.journal.clone(), outlets, cancel).with_levels(levels);
         self.board.odoo(|view| {
             (view.version, view.api, view.copy_refreshed) = (None, None, None);
         });

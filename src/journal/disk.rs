@@ -21,11 +21,18 @@ use std::time::Duration;
 
 use redb::{BackendError, StorageBackend};
 
+use crate::pulse::Pulse;
+
 /// Upper bound of the bytes that a commit writes, with redb's own pages. The ballast file beside
 /// the journal holds this room all the time.
 pub const BALLAST_BYTES: u64 = 16 << 20;
 /// The file that reserves the room.
 const BALLAST: &str = "journal.ballast";
+/// The name of the writer, for the log.
+const WRITER: &str = "the journal's writer";
+/// How long the writer may take to answer: far longer than a worn SD card takes for one sync of one
+/// group.
+const WRITER_MAX: Duration = Duration::from_mins(2);
 /// How often a write without room on the disk is attempted again.
 const RETRY_EVERY: Duration = Duration::from_millis(100);
 
@@ -33,13 +40,27 @@ const RETRY_EVERY: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Default)]
 pub struct Disk(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     /// `None`: the journal is not in a file of the gateway (tests bring their own storage).
     ballast: Option<Mutex<Ballast>>,
     is_waiting: AtomicBool,
     has_given_up: AtomicBool,
     refuses_writes: AtomicBool,
+    /// The sign of life of the writer.
+    pulse: Pulse,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            ballast: None,
+            is_waiting: AtomicBool::new(false),
+            has_given_up: AtomicBool::new(false),
+            refuses_writes: AtomicBool::new(false),
+            pulse: Pulse::new(WRITER, WRITER_MAX),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -63,6 +84,12 @@ impl Disk {
             ballast: Some(Mutex::new(Ballast { path, file })),
             ..Inner::default()
         }))
+    }
+
+    /// The sign of life of the writer. A write that waits for room exempts all parts.
+    #[must_use]
+    pub fn pulse(&self) -> &Pulse {
+        &self.0.pulse
     }
 
     /// Whether a write waits for room.
@@ -144,6 +171,7 @@ impl Disk {
                         return Err(error);
                     }
                     if !self.0.is_waiting.swap(true, Ordering::Relaxed) {
+                        self.0.pulse.exempt(true);
                         tracing::error!(
                             "the disk of the journal is full: the gateway acknowledges nothing until there is room; remove files or enlarge the disk"
                         );
@@ -152,6 +180,7 @@ impl Disk {
                 }
                 done => {
                     if self.0.is_waiting.swap(false, Ordering::Relaxed) {
+                        self.0.pulse.exempt(false);
                         tracing::info!("the disk of the journal has room again");
                     }
                     return done;

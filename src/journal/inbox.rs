@@ -187,6 +187,8 @@ pub enum Request {
         config: config::Journal,
         reply: Reply<()>,
     },
+    /// Asks for a sign of life. The writer answers between two groups, and writes nothing for it.
+    Ping { reply: Reply<()> },
     /// The last request: the writer drops all later ones.
     Close { reply: Reply<()> },
 }
@@ -403,6 +405,11 @@ impl Inbox {
     pub async fn set_limits(&self, config: config::Journal) -> Result<(), AppendError> {
         self.request(|reply| Request::SetLimits { config, reply })
             .await
+    }
+
+    /// Resolves when the writer has ended the group that it was writing. Nothing is written for it.
+    pub async fn ping(&self) -> Result<(), AppendError> {
+        self.request(|reply| Request::Ping { reply }).await
     }
 
     /// Ends the writer after all earlier requests are on disk and the file is closed.

@@ -12,6 +12,7 @@ mod side_values;
 mod since;
 mod totals;
 mod whole;
+mod writing;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -151,17 +152,6 @@ impl Journal {
         totals.full |= self.disk.is_waiting();
         totals.disk_full |= self.disk.is_waiting();
         totals
-    }
-
-    /// Whether a commit waits for room on the disk.
-    #[must_use]
-    pub fn is_waiting(&self) -> bool {
-        self.disk.is_waiting()
-    }
-
-    /// The gateway is about to stop: a commit that waits for room on the disk fails.
-    pub fn give_up_waiting(&self) {
-        self.disk.give_up();
     }
 
     /// Changes with each commit; closes when the writer has ended.

@@ -119,7 +119,7 @@ impl Writer {
     }
 
     /// Takes a request from the inbox. The writer completes the requests before a request to close
-    /// first. New limits need no commit.
+    /// first. New limits and a ping need no commit.
     fn receive(
         &mut self,
         waiting: &mut FairQueue<Request>,
@@ -135,6 +135,10 @@ impl Writer {
                 self.budget.measure(&self.database)?;
                 self.set_totals();
                 self.totals.send_modify(|_| {});
+                drop(reply.send(Ok(())));
+            }
+            Request::Ping { reply } => {
+                self.disk.pulse().turn_thread();
                 drop(reply.send(Ok(())));
             }
             other => enqueue(waiting, other),
@@ -384,7 +388,9 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
         Request::DropSegment { after, reply } => answer(reply, transaction.drop_segment(after)?),
         Request::AddOldTerms { reply } => answer(reply, transaction.add_old_terms()?),
         Request::Prune { now, reply } => answer(reply, transaction.prune(now)?),
-        Request::SetLimits { reply, .. } | Request::Close { reply } => answer(reply, ()),
+        Request::SetLimits { reply, .. } | Request::Ping { reply } | Request::Close { reply } => {
+            answer(reply, ())
+        }
     })
 }
 
@@ -426,6 +432,7 @@ fn weigh(request: &Request) -> usize {
         Request::DropSegment { .. }
         | Request::Prune { .. }
         | Request::SetLimits { .. }
+        | Request::Ping { .. }
         | Request::Close { .. } => GROUP_EVENTS_MAX,
     }
 }

@@ -9,34 +9,37 @@
 pub(super) mod away;
 mod clock_ahead;
 mod login;
+mod meter;
 mod older;
+mod receive;
 pub(super) mod records;
+mod request_id;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Response, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use self::away::{lost, not_odoo, words};
+use self::away::{not_odoo, words};
 use self::clock_ahead::ahead_of;
 use self::login::{bearer, read_key};
-use super::answer::{self, Answer, CallError, understand, understand_rpc};
+pub use self::meter::Meter;
+use self::receive::{date, receive_answer};
+use super::answer::{self, CallError, understand, understand_rpc};
 use super::dialect::Dialect;
 use super::wire::{self, Wire};
+use crate::board::levels::Call;
 use crate::clock;
 use crate::config::{self, Api};
 use crate::odoo_id::{CompanyId, UserId};
 use crate::outcome::Failure;
 use crate::tls;
 
-/// The largest answer that the client reads; an answer for the largest batch has a few hundred
-/// kilobytes.
-const ANSWER_BYTES_MAX: usize = 16 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most connections that the gateway uses at once: see `forward::lanes`.
 const CONNECTIONS: usize = 2;
@@ -69,6 +72,9 @@ pub struct Client {
     pub(super) has_dates: Option<bool>,
     /// Whether moves have a field for their sale. `None`: the client has not asked yet.
     pub(super) has_sales: Option<bool>,
+    meter: Meter,
+    /// The header that names the documents of the next requests.
+    request_id: Option<HeaderValue>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -129,6 +135,8 @@ impl Client {
             shipping: None,
             has_dates: None,
             has_sales: None,
+            meter: Meter::default(),
+            request_id: None,
         })
     }
 
@@ -137,6 +145,13 @@ impl Client {
     pub fn with_key(mut self, key: SecretString) -> Self {
         self.key = Some(key);
         self.is_key_given = true;
+        self
+    }
+
+    /// Sets what learns of each request. Without it, nothing does (commands, tests).
+    #[must_use]
+    pub fn with_meter(mut self, meter: Meter) -> Self {
+        self.meter = meter;
         self
     }
 
@@ -248,7 +263,10 @@ impl Client {
 
     /// Reads Odoo's version, which needs no key, and chooses the API by it.
     pub async fn version(&mut self) -> Result<String, Failure> {
-        let told = self.ask_version().await;
+        let meter = self.meter.clone();
+        let told = meter
+            .measure(Call::Connect, Box::pin(self.ask_version()))
+            .await;
         let told = told.map_err(|failure| not_odoo(&self.base, failure))?;
         let version = told.get("version").or_else(|| told.get("server_version"));
         let Some(version) = version.and_then(Value::as_str) else {
@@ -288,7 +306,7 @@ impl Client {
 
     async fn web_version(&self) -> Result<Value, CallError> {
         let response = self.http.get(format!("{}/web/version", self.base));
-        receive(response.send().await, understand).await
+        receive_answer(response.send().await, understand).await
     }
 
     /// The name of the API for people. `None` before the client chose one.
@@ -327,6 +345,18 @@ impl Client {
     }
 
     async fn post(&mut self, model: &str, method: &str, body: &Value) -> Result<Value, CallError> {
+        let meter = self.meter.clone();
+        // Boxed: the futures of all callers contain this one.
+        let posting = Box::pin(self.post_once(model, method, body));
+        meter.measure(Call::of(method), posting).await
+    }
+
+    async fn post_once(
+        &mut self,
+        model: &str,
+        method: &str,
+        body: &Value,
+    ) -> Result<Value, CallError> {
         debug_assert!(
             wire::names_fields(method, body),
             "{model}.{method} names no fields: {body}"
@@ -345,11 +375,11 @@ impl Client {
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, bearer(key)?);
         }
-        let sent = request.send().await;
+        let sent = self.with_request_id(request).send().await;
         self.note_time(&sent);
         let is_unknown = self.api == Api::Json2
             && matches!(&sent, Ok(response) if response.status() == StatusCode::NOT_FOUND);
-        let mut refusal = match receive(sent, understand).await {
+        let mut refusal = match receive_answer(sent, understand).await {
             Err(CallError::Failed(refusal @ Failure::Stop { .. })) => refusal,
             answered => return answered,
         };
@@ -385,9 +415,9 @@ impl Client {
             .http
             .post(format!("{}/jsonrpc", self.base))
             .json(&wire::envelope(service, method, args));
-        let sent = request.send().await;
+        let sent = self.with_request_id(request).send().await;
         self.note_time(&sent);
-        receive(sent, understand_rpc).await
+        receive_answer(sent, understand_rpc).await
     }
 
     /// Whether the user may work in the warehouse's company; `true` before the client found the
@@ -428,16 +458,6 @@ fn manner(api: Api, version: &str) -> Result<Manner, Failure> {
     Ok(Manner { wire, dialect })
 }
 
-fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
-    response.headers().get(name).and_then(|v| v.to_str().ok())
-}
-
-/// The server's time in the `Date` header.
-fn date(response: &Response) -> Option<Timestamp> {
-    let date = jiff::fmt::rfc2822::parse(header(response, &DATE)?).ok()?;
-    Some(date.timestamp())
-}
-
 pub(super) fn read<T: DeserializeOwned>(
     model: &str,
     method: &str,
@@ -460,32 +480,4 @@ fn outright(url: &str, error: CallError) -> Failure {
             "allow this machine to connect to Odoo at odoo.url",
         ),
     }
-}
-
-async fn receive(
-    sent: Result<Response, reqwest::Error>,
-    understand: fn(&Answer<'_>) -> Result<Value, CallError>,
-) -> Result<Value, CallError> {
-    let mut response = sent.map_err(|e| lost(&e))?;
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| lost(&e))? {
-        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Err(Failure::Wait {
-                message: format!("Odoo's answer is larger than {ANSWER_BYTES_MAX} bytes"),
-                after: None,
-                slow: true,
-            }
-            .into());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    let origin = response.url().origin().ascii_serialization();
-    understand(&Answer {
-        origin: &origin,
-        status: response.status().as_u16(),
-        location: header(&response, &LOCATION),
-        retry_after: header(&response, &RETRY_AFTER),
-        now: date(&response).unwrap_or_else(clock::now),
-        body: &body,
-    })
 }

@@ -17,6 +17,7 @@
 //! **Invariant 1:** PUBACK and PUBREC of a scan or an event leave only after the journal has
 //! answered.
 
+mod accept;
 mod access;
 mod alarms;
 mod answer;
@@ -51,12 +52,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
@@ -68,7 +67,7 @@ use crate::journal::{Inbox, SideChange, SideValue};
 use crate::listener;
 use crate::source::Intake;
 use crate::source::devices::{DeviceList, DevicesError, Told};
-use crate::tls::{self, ServerTlsError};
+use crate::tls::ServerTlsError;
 use access::Origin;
 pub use alarms::nobody;
 use alarms::{warn_of, warn_of_nobody};
@@ -76,7 +75,7 @@ use auth::Auth;
 use certificates::Tls;
 use connection::{Connection, End};
 pub use device_configs::check as check_device_configs;
-use doorstep::{Doorstep, Standing};
+use doorstep::Standing;
 use handshake::Rejected;
 use hub::Hub;
 use refused::Why;
@@ -86,8 +85,6 @@ use wire::Fault;
 
 /// Messages from the gateway that wait to be handed to sessions; more wait in their senders.
 const OUTBOUND_MAX: usize = 1_024;
-/// How long the end of all connections may take when the gateway stops.
-const STOP_MAX: Duration = Duration::from_secs(5);
 /// The largest packet that [`count_packets`] takes.
 const FUZZED_BYTES_MAX: usize = 4_096;
 /// How often sessions are looked at for their end, and wills for their time.
@@ -269,7 +266,7 @@ impl FrontDoor {
         let delivery = tokio::spawn(delivery);
         let watcher = Arc::clone(&shared);
         let watching = tokio::spawn(async move { watcher.watch_configurations().await });
-        accept(listeners.subscribe(), &shared, &cancel).await;
+        accept::run(listeners.subscribe(), &shared, &cancel).await;
         watching.abort();
         // No client is connected: the last messages go to disk for sessions that continue.
         done.cancel();
@@ -278,94 +275,6 @@ impl FrontDoor {
             "down".clone_into(&mut view.state);
             view.detail = Some("the gateway is shutting down".to_owned());
         });
-    }
-}
-
-/// Accepts connections until `cancel`, then waits until the existing ones end.
-async fn accept(
-    mut listeners: watch::Receiver<Arc<TcpListener>>,
-    shared: &Arc<Shared>,
-    cancel: &CancellationToken,
-) {
-    let doorstep = Arc::new(Doorstep::default());
-    let mut connections = JoinSet::new();
-    let mut listener = listeners.borrow_and_update().clone();
-    let meet = |stream: TcpStream, address: SocketAddr, connections: &mut JoinSet<()>| {
-        let from = canonical(address.ip());
-        if let Some(standing) = doorstep.arrive(from, clock::instant()) {
-            connections.spawn(serve(stream, address, Arc::clone(shared), standing));
-        }
-    };
-    loop {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => break,
-            Some(ended) = connections.join_next() => {
-                if let Err(error) = ended {
-                    tracing::error!(%error, "a connection's task failed");
-                }
-            }
-            Ok(()) = listeners.changed() => {
-                let old = std::mem::replace(&mut listener, listeners.borrow_and_update().clone());
-                // Those that the kernel has accepted already: closing the listener resets them.
-                while let Some(Ok((stream, address))) = old.accept().now_or_never() {
-                    meet(stream, address, &mut connections);
-                }
-            }
-            accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => meet(stream, address, &mut connections),
-                Err(error) => {
-                    // Out of file descriptors, most likely: there will be some when connections
-                    // end.
-                    if shared.quiet.allows(clock::instant()) {
-                        tracing::error!(%error, "cannot accept a connection");
-                    }
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
-        }
-    }
-    shared.stop.cancel();
-    let ends = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(STOP_MAX, ends).await.is_err() {
-        tracing::warn!(
-            left = connections.len(),
-            "cut connections that did not end in time"
-        );
-        connections.shutdown().await;
-    }
-}
-
-async fn serve(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>, standing: Standing) {
-    // Acknowledgements are small and waited for: Nagle's algorithm would hold them back.
-    drop(stream.set_nodelay(true));
-    let mut origin = Origin {
-        address: canonical(address.ip()),
-        certified: None,
-        certificates: Arc::default(),
-    };
-    let Some(tls) = shared.tls() else {
-        return talk(stream, &origin, shared, standing).await;
-    };
-    let handshake = tokio::time::timeout(handshake::CONNECT_MAX, tls.acceptor.accept(stream));
-    let stream = tokio::select! {
-        () = shared.stop.cancelled() => return,
-        () = standing.evicted.cancelled() => return,
-        stream = handshake => stream,
-    };
-    match stream {
-        Ok(Ok(stream)) => {
-            let certificates = stream.get_ref().1.peer_certificates();
-            if let Some(chain @ [certificate, ..]) = certificates {
-                let owned = chain.iter().map(|it| it.clone().into_owned());
-                origin.certificates = owned.collect();
-                // A certificate without a usable name is nobody's, rather than no certificate.
-                origin.certified = Some(tls::device_name(certificate).unwrap_or_default());
-            }
-            talk(stream, &origin, shared, standing).await;
-        }
-        Ok(Err(error)) => shared.say(&origin, &format!("TLS: {error}")),
-        Err(_) => shared.say(&origin, "no TLS handshake in time"),
     }
 }
 
@@ -476,6 +385,7 @@ async fn deliver(
             _ = tidy.tick() => {
                 shared.auth.list().tell(&mut known, &shared.intake);
                 shared.show_refused();
+                shared.quiet.report(clock::instant());
                 shared.show_drift();
                 let before = std::mem::replace(&mut devices, shared.auth.list().current());
                 if !Arc::ptr_eq(&before, &devices) {

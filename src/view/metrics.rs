@@ -5,6 +5,7 @@
 //! restart it.
 
 mod format;
+mod levels;
 
 use std::fmt;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use self::format::Format;
 use super::gateway::Gateway;
 use super::snapshot::Status;
 use crate::board::Link;
+use crate::clock;
 
 /// The longest time that a connection may last: a scrape is short.
 pub const CONNECTION_LIFETIME: Duration = Duration::from_mins(1);
@@ -118,7 +120,9 @@ impl Collector for Metrics {
         out.journal(&self.0)?;
         out.documents(&self.0)?;
         out.odoo(&self.0)?;
-        out.floor(&self.0)
+        out.floor(&self.0)?;
+        out.levels(&self.0.levels)?;
+        out.health(&self.0, clock::now())
     }
 }
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use crate::board::levels::{LevelsView, Outcomes};
 use crate::board::{
     Board, ClockView, ConfigView, DeviceView, DriftView, FleetView, Growth, Live, OdooView,
     SourceView,
@@ -44,6 +45,12 @@ pub struct Status {
     /// Age of the oldest event that is in no sealed document yet, or in one that waits or is being
     /// sent; 0: there is none.
     pub oldest_waiting_s: f64,
+    /// How many movements were in Odoo how soon after their beep, since the daemon started.
+    #[serde(default)]
+    pub outcomes: Outcomes,
+    /// For the metrics alone.
+    #[serde(skip)]
+    pub levels: Box<LevelsView>,
     pub odoo: OdooView,
     /// The pause of sending that is on. Absent: none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +70,9 @@ pub struct Status {
     /// The clock of the gateway, which all times are from.
     #[serde(default)]
     pub clock: ClockView,
+    /// When keys, certificates and the bundle expire, by name. Those that do not expire are absent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub expires: BTreeMap<String, Timestamp>,
     /// The configuration that runs.
     #[serde(default)]
     pub config: ConfigView,
@@ -220,6 +230,8 @@ impl Status {
             board.uptime_s(),
             clock::now(),
         );
+        status.levels = Box::new(board.levels().view());
+        status.outcomes = Outcomes::of(&status.levels.in_odoo);
         status.documents.newest = journal.newest_document()?;
         Ok(status)
     }
@@ -264,6 +276,8 @@ impl Status {
                 parked: totals.parked.lines,
                 discarded: totals.discarded.lines,
             },
+            outcomes: Outcomes::default(),
+            levels: Box::default(),
             oldest_waiting_s: oldest.map_or(0.0, |at| age_s(at, now)),
             odoo: live.odoo,
             pause: live.pause.filter(|pause| pause.is_on(now)),
@@ -285,6 +299,7 @@ impl Status {
             alarms,
             alarms_since: live.alarms_since,
             clock: live.clock,
+            expires: live.expires,
             config: live.config,
             fleet: live.fleet,
             window: None,

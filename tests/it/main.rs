@@ -57,4 +57,5 @@ mod tidy;
 mod top_session;
 mod trial;
 mod turn;
+mod watchdog;
 mod wrong_setups;

@@ -20,12 +20,12 @@ use crate::floor::{name, transfer};
 /// Longer than anything here takes; a test that needs it has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn lane(address: u8, device: &str) -> Lane {
+pub fn lane(address: u8, device: &str) -> Lane {
     let origin = Origin::Address(IpAddr::from([10, 0, 0, address]));
     Lane::device(origin, &name(device))
 }
 
-fn events(device: &str, first: u64, count: u64) -> Vec<Result<Event, Rejection>> {
+pub fn events(device: &str, first: u64, count: u64) -> Vec<Result<Event, Rejection>> {
     (first..first + count)
         .map(|n| Ok(transfer(device, &n.to_string(), "P", "A", "B", 1)))
         .collect()
@@ -33,7 +33,7 @@ fn events(device: &str, first: u64, count: u64) -> Vec<Result<Event, Rejection>>
 
 /// A disk in memory whose syncs wait and whose writes find no room, as the test wants it.
 #[derive(Debug, Clone, Default)]
-struct Disk {
+pub struct Disk {
     state: Arc<(Mutex<State>, Condvar)>,
 }
 
@@ -45,10 +45,11 @@ struct DiskFile {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    is_held: bool,
-    is_full: bool,
+pub struct State {
+    pub is_held: bool,
+    pub is_full: bool,
     refused: usize,
+    pub writes: usize,
 }
 
 impl Disk {
@@ -59,13 +60,17 @@ impl Disk {
         }
     }
 
-    fn open(&self, config: &config::Journal) -> (Journal, WriterHandle) {
+    pub fn open(&self, config: &config::Journal) -> (Journal, WriterHandle) {
         Journal::open_on(self.file(), self.file(), config).unwrap()
     }
 
-    fn set(&self, change: impl FnOnce(&mut State)) {
+    pub fn set(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state.0.lock().unwrap());
         self.state.1.notify_all();
+    }
+
+    pub fn writes(&self) -> usize {
+        self.state.0.lock().unwrap().writes
     }
 
     fn refused(&self) -> usize {
@@ -98,12 +103,13 @@ impl StorageBackend for DiskFile {
             state.refused += 1;
             return Err(io::ErrorKind::StorageFull.into());
         }
+        state.writes += 1;
         drop(state);
         self.storage.write(offset, data)
     }
 }
 
-async fn until(what: &str, holds: impl Fn() -> bool) {
+pub async fn until(what: &str, holds: impl Fn() -> bool) {
     let waiting = async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(5)).await;

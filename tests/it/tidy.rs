@@ -13,8 +13,9 @@ use std::path::Path;
 use stockrelay::journal::Namespace;
 
 /// A module may import those above it. `ARCHITECTURE.md` says what each is for.
-const ORDER: [&str; 35] = [
+const ORDER: [&str; 36] = [
     "clock",
+    "pulse",
     "listener",
     "tls",
     "reason",

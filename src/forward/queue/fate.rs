@@ -178,7 +178,9 @@ impl Queue {
                 let Reason { code, message, .. } = reason;
                 self.dependencies.blocks(copy, &entry.document);
                 let code = code.as_str();
-                tracing::warn!(number = number.get(), code, message, "document parked");
+                self.levels.parked(code);
+                let key = &entry.document.key;
+                tracing::warn!(number = number.get(), %key, code, message, "document parked");
             }
             Fate::NothingToPost(_)
             | Fate::Found(_)

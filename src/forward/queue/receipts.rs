@@ -5,8 +5,10 @@ use bytes::Bytes;
 use super::{Ended, Queue};
 use crate::channel::Outbound;
 use crate::channel::receipt::Receipt;
+use crate::clock;
 use crate::document::{Document, LineReason, OdooRef, Reason};
-use crate::event::Seq;
+use crate::event::{Recorded, Seq};
+use crate::forward::times;
 use crate::reason::ReasonCode;
 
 impl Queue {
@@ -17,11 +19,14 @@ impl Queue {
         note: Option<&str>,
     ) -> Result<(), Ended> {
         let odoo = odoo.map(|odoo| odoo.name.as_str());
-        tracing::debug!(number = document.number.get(), odoo, note, "posted");
+        tracing::debug!(number = document.number.get(), key = %document.key, odoo, note, "posted");
         let key = document.key.to_string();
-        let receipt = |_, id: &str| {
+        let now = clock::now();
+        let receipt = |of: &Recorded| {
+            let beep = times::done(document, of.seq, &of.event).time;
+            self.levels.posted(beep, now);
             Receipt::Posted {
-                id,
+                id: &of.event.id,
                 document: key.clone(),
                 odoo,
                 note,
@@ -34,16 +39,18 @@ impl Queue {
     pub async fn tell_refused(&self, document: &Document, reason: &Reason) -> Result<(), Ended> {
         let Reason { code, message, .. } = reason;
         let code = code.as_str();
+        self.levels.parked(code);
         tracing::warn!(
             number = document.number.get(),
+            key = %document.key,
             code,
             message,
             "document parked"
         );
-        let receipt = |seq: Seq, id: &str| {
-            let LineReason { code, message, .. } = reason_of(document, reason, seq);
+        let receipt = |of: &Recorded| {
+            let LineReason { code, message, .. } = reason_of(document, reason, of.seq);
             Receipt::Refused {
-                id: Some(id),
+                id: Some(&of.event.id),
                 code: code.as_str(),
                 message: &message,
             }
@@ -57,17 +64,18 @@ impl Queue {
     pub async fn tell(
         &self,
         document: &Document,
-        receipt: impl Fn(Seq, &str) -> Bytes,
+        receipt: impl Fn(&Recorded) -> Bytes,
     ) -> Result<(), Ended> {
         for seq in &document.events {
             let Some(recorded) = self.journal.event(*seq)? else {
                 continue;
             };
+            let payload = receipt(&recorded);
             let event = recorded.event;
             let message = Outbound {
-                device: event.device.clone(),
+                device: event.device,
                 channel: "receipt".into(),
-                payload: receipt(*seq, &event.id),
+                payload,
                 retain: false,
             };
             tokio::select! {

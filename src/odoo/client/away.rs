@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{interval, timeout};
 
-use super::{Client, manner, receive};
+use super::{Client, manner, receive_answer};
 use crate::odoo::answer::{understand_rpc, unknown_database};
 use crate::outcome::Failure;
 
@@ -208,7 +208,9 @@ impl Client {
             .http
             .post(format!("{}/web/database/list", self.base))
             .json(&json!({"jsonrpc": "2.0", "id": 1, "params": {}}));
-        let told = receive(request.send().await, understand_rpc).await.ok()?;
+        let told = receive_answer(request.send().await, understand_rpc)
+            .await
+            .ok()?;
         let names: Vec<String> = serde_json::from_value(told).ok()?;
         (!names.is_empty()).then_some(names)
     }

@@ -128,6 +128,10 @@ async fn finish(delivery: &BrokerDelivery, verdicts: Vec<Verdict>, link: &Link, 
     let stored = count(|accepted| matches!(accepted, Accepted::Stored { .. }));
     let duplicates = count(|accepted| matches!(accepted, Accepted::Duplicate { .. }));
     let rejected = count(|accepted| matches!(accepted, Accepted::Rejected { .. }));
+    let levels = board.levels();
+    for verdict in &verdicts {
+        levels.accepted(&verdict.accepted);
+    }
     board.device(&reading.device, SourceKind::Broker, |view| {
         view.last_event = Some(reading.received);
         view.events += stored;

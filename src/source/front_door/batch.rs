@@ -20,6 +20,7 @@ use super::wire::Qos;
 use crate::channel::identity::ReadingId;
 use crate::channel::receipt::Receipt;
 use crate::channel::{Channel, Reading, Verdict, Word};
+use crate::clock;
 use crate::decode;
 use crate::event::{Name, Rejection, SourceKind, astray_code, describe_astray};
 use crate::fair::Lane;
@@ -223,6 +224,7 @@ impl Batch {
         patient: Option<CancellationToken>,
         shared: Arc<Shared>,
     ) -> Settled {
+        let begun = clock::instant();
         let promised = (self.publishes.iter()).any(|p| p.delivery.qos != Qos::AtMostOnce);
         let patient = patient.as_ref().filter(|_| promised);
         let readings = async {
@@ -254,7 +256,17 @@ impl Batch {
             patiently(patient, store).await
         };
         let (readings, rejections, stored) = tokio::join!(readings, rejections, stored);
-        self.settled(readings, rejections, &stored, device.wants_receipts())
+        let levels = shared.board.levels();
+        let verdicts = readings.iter().flatten().flatten();
+        let accepted = verdicts.map(|verdict| &verdict.accepted);
+        (accepted.chain(rejections.iter().flatten())).for_each(|it| levels.accepted(it));
+        let settled = self.settled(readings, rejections, &stored, device.wants_receipts());
+        let took = begun.elapsed();
+        let acknowledged = settled.publishes.iter().filter(|it| {
+            it.delivery.qos != Qos::AtMostOnce && it.reason == Reason::Success && !settled.stopped
+        });
+        acknowledged.for_each(|_| levels.acknowledged(took));
+        settled
     }
 
     fn settled(

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Failed log-ins of one address within [`FAILURES_WINDOW`] before it is refused unheard.
@@ -135,6 +135,17 @@ impl Quiet {
 
     /// Whether this line may be written.
     pub fn allows(&self, now: Instant) -> bool {
+        let mut state = self.begin_window(now);
+        state.1 = state.1.saturating_add(1);
+        state.1 <= Self::LINES_MAX
+    }
+
+    /// Logs how many lines were left out, as soon as their window is over.
+    pub fn report(&self, now: Instant) {
+        drop(self.begin_window(now));
+    }
+
+    fn begin_window(&self, now: Instant) -> MutexGuard<'_, (Option<Instant>, u32)> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = state
             .0
@@ -146,8 +157,7 @@ impl Quiet {
             }
             *state = (Some(now), 0);
         }
-        state.1 = state.1.saturating_add(1);
-        state.1 <= Self::LINES_MAX
+        state
     }
 }
 
@@ -208,6 +218,11 @@ mod tests {
         let quiet = Quiet::default();
         let allowed = (0..1_000).filter(|_| quiet.allows(start)).count();
         assert_eq!(allowed, 20);
+        // The count of lines that were left out is logged once the time is over, and once.
+        quiet.report(start + Duration::from_secs(9));
+        assert_eq!(quiet.0.lock().unwrap().1, 1_000);
+        quiet.report(start + Duration::from_secs(10));
+        assert_eq!(quiet.0.lock().unwrap().1, 0);
         assert!(quiet.allows(start + Duration::from_secs(10)));
     }
 }

@@ -149,6 +149,7 @@ impl Shared {
 
     /// Notes that a device was refused or cut off: the alarms tell of it.
     pub fn count_refused(&self, why: Why, device: &str, detail: &str) {
+        self.board.levels().refused(why.code());
         self.lock_refused().note(why, device, detail, clock::now());
     }
 

@@ -233,6 +233,10 @@ impl Desk {
                 .filter(|verdict| wanted(&verdict.accepted))
                 .count() as u64
         };
+        let levels = self.board.levels();
+        for verdict in verdicts {
+            levels.accepted(&verdict.accepted);
+        }
         let stored = count(|accepted| matches!(accepted, Accepted::Stored { .. }));
         let duplicates = count(|accepted| matches!(accepted, Accepted::Duplicate { .. }));
         let rejected = count(|accepted| matches!(accepted, Accepted::Rejected { .. }));

@@ -121,10 +121,6 @@ const WITHOUT_JSON: &[(&str, &str)] = &[
         "setup",
         "it asks in the terminal, and shows the output of `check`",
     ),
-    (
-        "check",
-        "its findings are printed one by one, as they are made",
-    ),
     ("man", "it prints manual pages"),
     ("completions", "it prints a script for a shell"),
     ("profile schema", "it prints a JSON Schema"),

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 
 use super::{Client, Done, json_line};
+use crate::board::levels::Outcomes;
 use crate::board::{FleetView, Link};
 use crate::clock;
 use crate::view::answer::answer;
@@ -76,6 +77,7 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
                 .map_or("", |_| ", because the sending is paused")
         )?;
     }
+    write_outcomes(&status.outcomes, out)?;
     let unfinished: Vec<_> = (status.unfinished.iter())
         .map(|(what, devices)| format!("{} a {}", counted(*devices, "device"), plain(what)))
         .collect();
@@ -117,6 +119,34 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
         writeln!(out, "ALARM      {}", plain(sentence))?;
     }
     Ok(())
+}
+
+/// Writes which share of the movements was in Odoo how soon after the beep.
+fn write_outcomes(outcomes: &Outcomes, out: &mut dyn Write) -> io::Result<()> {
+    let Outcomes { in_odoo, .. } = *outcomes;
+    if in_odoo == 0 {
+        return Ok(());
+    }
+    let shares = [
+        (outcomes.within_1_min, "1 min"),
+        (outcomes.within_15_min, "15 min"),
+        (outcomes.within_60_min, "60 min"),
+    ];
+    let shares = shares.map(|(count, within)| format!("{} within {within}", share(count, in_odoo)));
+    let (shares, movements) = (shares.join(", "), counted(in_odoo, "movement"));
+    writeln!(
+        out,
+        "in Odoo    {shares} of the scan ({movements} since the start)"
+    )
+}
+
+/// Describes a share in percent, rounded down: 100 % means each one.
+fn share(count: u64, of: u64) -> String {
+    let tenths = u128::from(count) * 1_000 / u128::from(of.max(1));
+    match tenths % 10 {
+        0 => format!("{} %", tenths / 10),
+        tenth => format!("{}.{tenth} %", tenths / 10),
+    }
 }
 
 /// Writes who has paused the sending, its end, why, and which documents are still being sent.
@@ -335,6 +365,12 @@ mod tests {
         status.events.stored = 4_812;
         status.events.posted = 4_500;
         status.events.waiting = 312;
+        status.outcomes = Outcomes {
+            in_odoo: 4_500,
+            within_1_min: 4_471,
+            within_15_min: 4_499,
+            within_60_min: 4_500,
+        };
         status.odoo.link = Link::Down;
         status.odoo.version = Some("18.0".to_owned());
         status.odoo.api = Some("JSON-RPC".to_owned());
@@ -383,6 +419,7 @@ mod tests {
         documents  0 open, 0 waiting, 0 sending, 0 posted, 0 parked, 0 discarded
         lines      0 posted
         oldest     waiting for 3.2 s
+        in Odoo    99.3 % within 1 min, 99.9 % within 15 min, 100 % within 60 min of the scan (4,500 movements since the start)
         started    1 device a transfer
         odoo       down, the gateway retries, next attempt in 12 s, version 18.0, API JSON-RPC, 0 lines per call
                    connection refused·[0m

@@ -2,9 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
-use stockrelay::board::Link;
+use stockrelay::board::levels::Call;
+use stockrelay::board::{Board, Link};
 use stockrelay::event::SourceKind;
+use stockrelay::journal::Accepted;
+use stockrelay::reason::RejectionCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -16,6 +20,7 @@ async fn metrics_add_up_and_health_is_about_taking_what_is_scanned() {
     served.fill().await;
     served.board.disk_free(Some(4_096));
     served.board.odoo(|odoo| odoo.link = Link::Down);
+    show_levels(&served.board);
     served.board.source(SourceKind::Broker, |source| {
         source.state = "down".to_owned();
     });
@@ -56,6 +61,16 @@ async fn metrics_add_up_and_health_is_about_taking_what_is_scanned() {
         "stockrelay_journal_budget_bytes 1073741824",
         "stockrelay_journal_disk_free_bytes 4096",
         "stockrelay_clock_trusted 1",
+        "stockrelay_puback_duration_seconds_count 1",
+        "stockrelay_movement_duration_seconds_bucket{le=\"60.0\"} 1",
+        "stockrelay_movement_duration_seconds_bucket{le=\"900.0\"} 2",
+        "stockrelay_movement_duration_seconds_bucket{le=\"+Inf\"} 2",
+        "stockrelay_odoo_call_duration_seconds_count{kind=\"validate\"} 1",
+        "stockrelay_documents_parked_total{code=\"barcode-unknown\"} 1",
+        "stockrelay_devices_refused_total{reason=\"log-in\"} 1",
+        "stockrelay_expiry_timestamp_seconds{what=\"odoo_key\"} 1893456000",
+        "stockrelay_odoo_clock_offset_seconds -1.5",
+        "stockrelay_config_serial 43",
     ] {
         assert!(
             metrics.lines().any(|found| found == line),
@@ -90,6 +105,25 @@ async fn metrics_add_up_and_health_is_about_taking_what_is_scanned() {
     );
 }
 
+/// Fills the service levels, the counts by reason, and what ends when.
+pub(super) fn show_levels(board: &Board) {
+    let (levels, now) = (board.levels(), stockrelay::clock::now());
+    levels.acknowledged(Duration::from_millis(2));
+    levels.posted(now, now);
+    levels.posted(now - jiff::SignedDuration::from_secs(120), now);
+    levels.called(Call::Validate, Duration::from_millis(800));
+    levels.parked("barcode-unknown");
+    levels.refused("log-in");
+    let code = RejectionCode::ALL[0];
+    let message = String::new();
+    levels.accepted(&Accepted::Rejected { code, message });
+    let key = "2030-01-01T00:00:00Z".parse().unwrap();
+    board.expires([("odoo_key".to_owned(), key)].into());
+    board.odoo(|odoo| odoo.clock_ahead_ms = Some(-1_500));
+    board.config(|config| config.serial = Some(43));
+    board.note_size(now - jiff::SignedDuration::from_hours(1), 0);
+}
+
 /// Runs Prometheus' own checker on the older format, which is the one that it reads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs promtool (Debian's package prometheus)"]
@@ -102,6 +136,7 @@ async fn promtool_finds_nothing_wrong_with_the_metrics() {
         (odoo.last_success, odoo.copy_refreshed) = (Some(now), Some(now));
         odoo.latency_ms = Some(12);
     });
+    show_levels(&served.board);
     served.board.alarm("anonymous", Some("Look.".to_owned()));
     let answer = http(served.metrics, "/metrics").await;
     let (_, metrics) = answer.split_once("\r\n\r\n").unwrap();

@@ -12,6 +12,7 @@ use stockrelay::clock;
 use stockrelay::event::SourceKind;
 
 use super::Served;
+use super::metrics::show_levels;
 use crate::free_address::free_address;
 
 const SOON: Duration = Duration::from_mins(1);
@@ -33,7 +34,12 @@ fn names(text: &str) -> BTreeSet<String> {
     let name = |(at, _): (usize, &str)| {
         let rest = &text[at..];
         let end = rest.find(|letter| !is_part(letter));
-        rest[..end.unwrap_or(rest.len())].to_owned()
+        let name = &rest[..end.unwrap_or(rest.len())];
+        // The series of a histogram.
+        let series = ["_bucket", "_count", "_sum"].iter();
+        let mut family = series.filter_map(|suffix| name.strip_suffix(suffix));
+        let family = family.find(|it| it.ends_with("_duration_seconds"));
+        family.unwrap_or(name).to_owned()
     };
     names.map(name).collect()
 }
@@ -118,6 +124,7 @@ async fn each_query_of_the_dashboards_has_an_answer_from_a_real_prometheus() {
     served.board.source(SourceKind::Broker, |source| {
         source.state = "up".to_owned();
     });
+    show_levels(&served.board);
     served.board.alarm("anonymous", Some("Look.".to_owned()));
     let dir = tempfile::tempdir().unwrap();
     let target = served.metrics;

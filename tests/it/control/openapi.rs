@@ -238,6 +238,10 @@ async fn the_schemas_describe_each_answer_of_a_gateway() {
     for path in ["/v1/resume", "/v1/config/reload"] {
         comparison.post(&client, path, path, json!({})).await;
     }
+    let reason = json!({"reason": "a trial"});
+    comparison
+        .post(&client, "/v1/take-over", "/v1/take-over", reason)
+        .await;
     process.child.kill().unwrap();
     process.child.wait().unwrap();
 
