@@ -163,8 +163,7 @@ impl Daemon {
             .with_copies(copy.subscribe())
             .with_profiles(profiles.clone())
             .with_effective(effective.subscribe())
-            .with_pauses(pauses)
-            .with_take_over(Arc::clone(&take_over))
+            .with_pauses(pauses, Arc::clone(&take_over))
             .with_shifts(shifts.subscribe())
             .with_sealer(sealer);
         if let Some(reloads) = reloads {

@@ -24,6 +24,7 @@ mod claims;
 mod counts;
 mod faults;
 mod fencing;
+mod interrupted;
 pub mod job;
 pub mod order;
 mod order_step;
@@ -47,11 +48,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use self::fencing::Fencing;
+use self::interrupted::Interrupted;
 use self::order_step::step;
 pub use self::pausing::Pausing;
 use self::queue::{DocumentCounts, Ended, Queue};
 use self::resolve::Ground;
 pub use self::resolve::Rules;
+use self::round::raise_alarm;
 use self::send::{Command, Input, Link, Machine, lanes};
 pub use self::settings::Settings;
 use crate::board::{self, Board};
@@ -59,13 +62,11 @@ use crate::catalog::refresh::{Refresh, Trouble};
 use crate::catalog::{self, Catalog, CatalogError};
 use crate::channel::Outlets;
 use crate::clock;
-use crate::document::DocumentNumber;
 use crate::journal::Journal;
 use crate::odoo::{Client, Meter, Warehouse};
 use crate::odoo_id::CompanyId;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::Failure;
 use crate::pulse::Pulse;
-use crate::reason::ReasonCode;
 
 /// How much longer a call in progress may take after the stop.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -479,35 +480,6 @@ fn connect<'a>(
         Some(client) => client,
         none => none.insert(Client::new(&settings.config)?.with_meter(meter.clone())),
     })
-}
-
-/// Raises the alarm for documents that are parked because Odoo moved more than was scanned.
-/// Housekeeping clears the alarm, and raises it again after a start.
-fn raise_alarm(board: &Board, outcomes: &[(DocumentNumber, Outcome)]) {
-    let is_unscanned = |(_, outcome): &(DocumentNumber, Outcome)| matches!(outcome, Outcome::Refused { reason, .. } if reason.code == ReasonCode::MovedUnscanned);
-    if outcomes.iter().any(is_unscanned) {
-        let alarm = board::MOVED_UNSCANNED.to_owned();
-        board.alarm(ReasonCode::MovedUnscanned.as_str(), Some(alarm));
-    }
-}
-
-/// Why the gateway did not perform a command.
-#[derive(Debug)]
-enum Interrupted {
-    Trouble(Trouble),
-    Ended(Ended),
-}
-
-impl<T: Into<Trouble>> From<T> for Interrupted {
-    fn from(trouble: T) -> Self {
-        Self::Trouble(trouble.into())
-    }
-}
-
-impl From<Ended> for Interrupted {
-    fn from(ended: Ended) -> Self {
-        Self::Ended(ended)
-    }
 }
 
 /// A random fraction from 0 to 1.

@@ -12,11 +12,13 @@ use super::queue::fate::Fate;
 use super::queue::triage::{Triage, triage};
 use super::queue::{DocumentCounts, Queue, asked};
 use super::resolve::{Ground, Intent, Prepared, Rules, resolve};
+use crate::board::{self, Board};
 use crate::catalog::Catalog;
 use crate::document::{DocumentNumber, Reason};
 use crate::journal::Entry;
 use crate::odoo::Client;
 use crate::outcome::Outcome;
+use crate::reason::ReasonCode;
 
 impl Queue {
     /// Takes documents with about `lines_max` lines, at least one document, in the order of their
@@ -158,5 +160,15 @@ impl Queue {
         let mut made = self.change_and(changes, effects).await?;
         made.truncate(fates.len());
         Ok(made)
+    }
+}
+
+/// Raises the alarm for documents that are parked because Odoo moved more than was scanned.
+/// Housekeeping clears the alarm, and raises it again after a start.
+pub(super) fn raise_alarm(board: &Board, outcomes: &[(DocumentNumber, Outcome)]) {
+    let is_unscanned = |(_, outcome): &(DocumentNumber, Outcome)| matches!(outcome, Outcome::Refused { reason, .. } if reason.code == ReasonCode::MovedUnscanned);
+    if outcomes.iter().any(is_unscanned) {
+        let alarm = board::MOVED_UNSCANNED.to_owned();
+        board.alarm(ReasonCode::MovedUnscanned.as_str(), Some(alarm));
     }
 }

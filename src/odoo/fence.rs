@@ -22,9 +22,9 @@ struct Found {
 impl Client {
     /// The record of this site. `None`: Odoo has none.
     pub async fn fence(&mut self, site: &Name) -> Result<Option<(PackageId, Fence)>, Failure> {
-        // `_` in a name is any character here, so the site is compared again.
-        let pattern = format!("stockrelay/{site}/%");
-        let domain = json!([["name", "=like", pattern]]);
+        // `like` also finds it within other names, so the site is compared again.
+        let part = format!("stockrelay/{site}/");
+        let domain = json!([["name", "like", part]]);
         let found: Vec<Found> = self.search(MODEL, &domain, &["name"], 100).await?;
         let of_site = found.into_iter().filter_map(|found| {
             let fence: Fence = found.name.parse().ok()?;

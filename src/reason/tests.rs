@@ -234,7 +234,7 @@ fn a_strict_check_turns_readings_away_for_what_the_table_says() {
 }
 
 /// Sources with a text that is equal to a code and means something else.
-const OTHER_MEANING: [(&str, &str); 16] = [
+const OTHER_MEANING: [(&str, &str); 17] = [
     ("capture/texts.rs", "names of texts for devices"),
     ("flow/display_text.rs", "names of texts for devices"),
     ("catalog/floor.rs", "a key of the catalog's file"),
@@ -247,6 +247,7 @@ const OTHER_MEANING: [(&str, &str); 16] = [
     ("view/control/several.rs", "an example in an error message"),
     ("view/answer.rs", "states of documents"),
     ("view/tui/app/deciding.rs", "states of documents"),
+    ("view/commands/apply.rs", "outcomes of bundles"),
     ("view/tui/about/document.rs", "states of documents"),
     ("view/tui/about/what_runs.rs", "states of bundles"),
     ("view/tui/data.rs", "states of documents"),

@@ -2,10 +2,9 @@
 //!
 //! Requests come in from the commands, the terminal UI and scripts; answers are JSON. They are read
 //! from the journal in short transactions, from the board and from the copy of Odoo's data. Only
-//! `decide`, `edit` and `settle` change anything, through the journal's inbox; `configuration` has
-//! the daemon reload its configuration, `bundles` hands bundles to the agent, `pause` stops the
-//! sending, and `export` streams the whole journal.
-//! `docs/control-api.md` is the reference.
+//! `decide`, `edit`, `settle` and `take_over` change anything, through the journal's inbox;
+//! `configuration` reloads the configuration, `bundles` hands bundles to the agent, `pause` stops
+//! the sending, `export` streams the whole journal. `docs/control-api.md` is the reference.
 
 mod body;
 mod bundles;
@@ -215,17 +214,11 @@ impl Control {
         self
     }
 
-    /// Sets the pauses of sending.
+    /// Sets the pauses of sending, and what wakes the forwarder when it shall take over.
     #[must_use]
-    pub fn with_pauses(mut self, pauses: Pauses) -> Self {
+    pub fn with_pauses(mut self, pauses: Pauses, take_over: Arc<Notify>) -> Self {
         self.gateway.pauses = Some(pauses);
-        self
-    }
-
-    /// Sets what wakes the forwarder when a person orders the gateway to take over.
-    #[must_use]
-    pub fn with_take_over(mut self, ordered: Arc<Notify>) -> Self {
-        self.gateway.take_over = Some(ordered);
+        self.gateway.take_over = Some(take_over);
         self
     }
 
@@ -272,8 +265,7 @@ impl Control {
         self
     }
 
-    /// The address of `/metrics`, with the port that the system chose if the configuration has
-    /// port 0.
+    /// The address of `/metrics`, with the port that the system chose for port 0.
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics.as_ref().and_then(|tcp| tcp.local_addr().ok())

@@ -13,7 +13,7 @@ use std::path::Path;
 use stockrelay::journal::Namespace;
 
 /// A module may import those above it. `ARCHITECTURE.md` says what each is for.
-const ORDER: [&str; 36] = [
+const ORDER: [&str; 37] = [
     "clock",
     "pulse",
     "listener",
@@ -26,6 +26,7 @@ const ORDER: [&str; 36] = [
     "book",
     "device_clock",
     "pause",
+    "fence",
     "correction",
     "fair",
     "config",

@@ -39,7 +39,7 @@ fn word(row: &[u8], at: usize) -> u64 {
     if let Some(bytes) = row[at..].first_chunk() {
         return u64::from_le_bytes(*bytes);
     }
-    // The end of a row. Its last eight bytes include bytes of the word before: they are shifted out.
+    // The end of a row. Its last eight bytes have bytes of the word before: they are shifted out.
     if let Some(bytes) = row.last_chunk() {
         return u64::from_le_bytes(*bytes) >> (8 * (at + 8 - row.len()));
     }

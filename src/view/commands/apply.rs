@@ -52,10 +52,14 @@ pub async fn apply(
         ended = waiting.run(client, out) => return ended,
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
-    writeln!(
-        io::stderr(),
+    let text = format!(
         "The gateway continues with bundle {serial}: `stockrelay status` shows its state, `stockrelay config rollback` ends it once it runs."
-    )?;
+    );
+    if args.json {
+        writeln!(io::stderr(), "{text}")?;
+    } else {
+        writeln!(out, "{text}")?;
+    }
     Ok(EXIT_INTERRUPTED)
 }
 

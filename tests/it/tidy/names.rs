@@ -24,8 +24,8 @@ const SAME_FILES: [(&str, &[&str], &str); 6] = [
     ),
     (
         "journal",
-        &["rejected"],
-        "reading rejected readings, and writing them",
+        &["fence", "rejected"],
+        "a subject, and its stored form; reading rejected readings, and writing them",
     ),
     (
         "source",
@@ -35,7 +35,16 @@ const SAME_FILES: [(&str, &[&str], &str); 6] = [
     (
         "view",
         &[
-            "devices", "edit", "gateway", "parked", "parts", "pause", "settle", "sheet", "support",
+            "devices",
+            "edit",
+            "gateway",
+            "parked",
+            "parts",
+            "pause",
+            "settle",
+            "sheet",
+            "support",
+            "take_over",
         ],
         "a subject of several views",
     ),
