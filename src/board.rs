@@ -201,6 +201,9 @@ pub struct OdooView {
     /// When the next call is made after a failure. `None`: the link is not paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+    /// Another gateway of the site has replaced this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaced: bool,
     /// When the copy of master data was last refreshed.
     pub copy_refreshed: Option<Timestamp>,
     /// When the first of the valid API keys of the gateway's user expires. `None`: no key expires,

@@ -13,11 +13,19 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use self::desired::DESIRED;
 use self::identity::ReadingId;
 pub use crate::event::Channel;
 use crate::event::{EventFlag, Name, SourceKind};
 use crate::journal::Accepted;
 
+/// The ends of the topics on which devices publish: `stockrelay/v1/SITE/DEVICE/` precedes them.
+pub const FROM_DEVICES: [&str; 4] = ["scan", "event", "state", "config/reported"];
+pub const RECEIPT: &str = "receipt";
+pub const DISPLAY: &str = "display";
+pub const TASKS: &str = "tasks";
+/// The ends of the topics on which the gateway publishes.
+pub const TO_DEVICES: [&str; 4] = [RECEIPT, DISPLAY, TASKS, DESIRED];
 /// The limit of events in one payload.
 pub const EVENTS_MAX: usize = 500;
 

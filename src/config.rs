@@ -24,10 +24,11 @@ pub use fleet::{Fleet, FleetBroker, FleetTls};
 pub use lot_pattern::LotPattern;
 pub use overlay::{Overlay, SECRETS, SECRETS_FOLDER, secret_key};
 pub use read::{
-    Ground, Loaded, has_only_fleet, known_keys, known_places, load, load_fleet, load_ground,
-    load_with,
+    Ground, Loaded, defaults, has_only_fleet, key_rules, known_keys, known_places, load,
+    load_fleet, load_ground, load_with,
 };
 pub use shifts::{ShiftRules, Shifts};
+pub use typed_values::KeyRule;
 
 use jiff::tz::TimeZone;
 

@@ -17,10 +17,11 @@ mod trust;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +36,7 @@ use crate::config::{Config, ShiftRules};
 use crate::decode::profiles::Profiles;
 use crate::fleet::reception::Reception;
 use crate::flow;
-use crate::forward::{Forwarder, Pausing};
+use crate::forward::{Fencing, Forwarder, Pausing};
 use crate::journal::{
     self, BeginError, Damage, Fatal, Journal, JournalError, OpenError, WriterHandle,
 };
@@ -156,12 +157,14 @@ impl Daemon {
         let pauses = Pauses::open(journal.clone(), board.clone())?;
         let pausing = Pausing::new(pauses.orders(), pauses.quiet());
         let site = config.site.clone();
+        let take_over = Arc::new(Notify::new());
         let (sealer, seals) = Sealer::new();
         let mut control = Control::bind(&config.control, site, journal.clone(), board.clone())?
             .with_copies(copy.subscribe())
             .with_profiles(profiles.clone())
             .with_effective(effective.subscribe())
             .with_pauses(pauses)
+            .with_take_over(Arc::clone(&take_over))
             .with_shifts(shifts.subscribe())
             .with_sealer(sealer);
         if let Some(reloads) = reloads {
@@ -172,10 +175,8 @@ impl Daemon {
         }
         let capture = start_capture(&config, copy.subscribe(), &journal).await?;
         let (clock_times, heard) = ClockTimes::new();
-        let intake = Intake::with_capture(journal.inbox().clone(), capture.clone())
-            .with_clock_times(clock_times)
-            .with_profiles(profiles.clone())
-            .with_last_lists(LastLists::new(&config.data_dir));
+        let intake = Intake::with_capture(journal.inbox().clone(), capture.clone());
+        let intake = add_lists(intake, &config, &profiles).with_clock_times(clock_times);
         let mut parts = JoinSet::new();
         let starting = Starting {
             config: &config,
@@ -207,10 +208,10 @@ impl Daemon {
             data_dir: config.data_dir.clone(),
             copy,
             pausing,
+            fencing: Fencing::new(config.site.clone(), take_over),
         };
         run(&mut parts, "forward", forwarder.run(cancel.clone()));
-        let link = start_link(&config, &journal, &board, reception, &mut parts, &cancel);
-        let link = link.await?;
+        let link = start_link(&config, &journal, &board, reception, &mut parts, &cancel).await?;
         keep(&starting, clock_check, &mut parts);
         let mut daemon = Self {
             journal,
@@ -337,6 +338,12 @@ fn keep(starting: &Starting<'_>, clock_check: ClockCheck, parts: &mut JoinSet<&'
         "pulse of the journal",
         answer(journal.clone(), stop.clone()),
     );
+}
+
+/// Adds the profiles, and the last good lists of devices and scanners.
+fn add_lists(intake: Intake, config: &Config, profiles: &Profiles) -> Intake {
+    let intake = intake.with_profiles(profiles.clone());
+    intake.with_last_lists(LastLists::new(&config.data_dir))
 }
 
 /// Has the journal's writer answer whenever it is asked for a sign of life.

@@ -5,11 +5,13 @@
 //! driver carries out its commands and passes the answers back.
 //!
 //! - `pausing`: a pause by a person, as this driver sees it.
+//! - `probe`: what the gateway asks Odoo before it sends. `trace`: keys of documents in the log.
 //! - `round`: one round of sending, from the queue to the settled outcomes.
 //! - `queue`: which documents are next, and what each waits for.
 //! - `resolve`: barcodes become Odoo's ids.
 //! - `send`, `order`: decide each call to Odoo. Pure. `order_step`: performs one step about an
 //!   order.
+//! - `fencing`: only the newest gateway of a site posts.
 //! - `undo`: reverses events, withdraws discarded documents. `counts`: recounts after a posting.
 //! - `job`: a document with its work in Odoo. `times`: when each event was done. `claims`: move
 //!   lines that people posted, and the documents that they stand for. `faults`: all faults of a
@@ -22,10 +24,12 @@
 mod claims;
 mod counts;
 mod faults;
+mod fencing;
 pub mod job;
 pub mod order;
 mod order_step;
 mod pausing;
+mod probe;
 mod queue;
 mod resolve;
 mod round;
@@ -44,6 +48,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use self::fencing::Fencing;
 use self::order_step::step;
 pub use self::pausing::Pausing;
 use self::queue::{DocumentCounts, Ended, Queue};
@@ -52,23 +57,19 @@ pub use self::resolve::Rules;
 use self::send::{Command, Input, Link, Machine, lanes};
 pub use self::settings::Settings;
 use crate::board::{self, Board};
+use crate::catalog::Catalog;
 use crate::catalog::refresh::{Refresh, Trouble};
-use crate::catalog::{self, Catalog, CatalogError};
 use crate::channel::Outlets;
 use crate::clock;
 use crate::document::DocumentNumber;
 use crate::journal::Journal;
 use crate::odoo::{Client, Meter, Warehouse};
-use crate::odoo_id::CompanyId;
 use crate::outcome::{Failure, Outcome};
 use crate::pulse::Pulse;
 use crate::reason::ReasonCode;
 
 /// How much longer a call in progress may take after the stop.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// Timeout of a ping. This timeout plus the time between two pings is less than 15 s, the time
-/// within which the gateway uses a restored link.
-const PING_MAX: Duration = Duration::from_secs(8);
 /// The name of the loop that sends to Odoo, for the log.
 const LOOP: &str = "the sending to Odoo";
 /// Alarm: the link is held.
@@ -90,6 +91,8 @@ pub struct Forwarder {
     pub copy: watch::Sender<Option<Catalog>>,
     /// The pauses of sending by a person.
     pub pausing: Pausing,
+    /// Whether another gateway of the site has replaced this one.
+    pub fencing: Fencing,
 }
 
 impl Forwarder {
@@ -98,6 +101,7 @@ impl Forwarder {
         let settings = self.settings.borrow_and_update().clone();
         let mut reloads = self.settings.clone();
         let mut pauses = self.pausing.orders();
+        let ordered = self.fencing.ordered();
         let mut machine = Machine::new(settings.limits());
         let mut totals = self.journal.watch();
         let pulse = Pulse::new(LOOP, settings.silent_max());
@@ -118,6 +122,7 @@ impl Forwarder {
             copy: self.copy,
             pausing: self.pausing,
             meter,
+            fencing: self.fencing,
             started: clock::instant(),
         };
         hands.show(&machine);
@@ -145,6 +150,10 @@ impl Forwarder {
                         () = pulse.asked() => continue,
                         Ok(()) = reloads.changed() => Input::Woken,
                         Ok(()) = pauses.changed() => Input::Woken,
+                        () = ordered.notified() => {
+                            machine.probe_again();
+                            continue;
+                        }
                         changed = totals.wait_for(|totals| DocumentCounts::of(totals) != seen), if machine.is_idle() => match changed {
                             Ok(_) => Input::Woken,
                             Err(_) => break Ended::JournalStopped,
@@ -188,6 +197,7 @@ struct Hands {
     data_dir: PathBuf,
     copy: watch::Sender<Option<Catalog>>,
     pausing: Pausing,
+    fencing: Fencing,
     client: Option<Client>,
     site: Option<Site>,
     refresh: Refresh,
@@ -251,7 +261,7 @@ impl Hands {
 
     async fn call(&mut self, command: &Command<'_>) -> Result<Input, Interrupted> {
         match command {
-            Command::Probe => return Ok(self.probe().await?),
+            Command::Probe => return self.probe().await,
             Command::Ping => return Ok(Input::Ping(self.ping().await)),
             _ => {}
         }
@@ -294,6 +304,9 @@ impl Hands {
                 Input::Refreshed
             }
             Command::Take { lines_max } => {
+                self.fencing
+                    .look_again(client, &self.settings.config.database, &self.queue, now)
+                    .await?;
                 let queue = &mut self.queue;
                 let taken = queue.take(client, ground, *lines_max, now);
                 Input::Taken(taken.await?)
@@ -313,66 +326,6 @@ impl Hands {
                 Input::Woken
             }
         })
-    }
-
-    /// Checks whether Odoo answers at all, by asking for the version, which needs no key.
-    async fn ping(&mut self) -> Result<(), Failure> {
-        let client = connect(&mut self.client, &self.settings, &self.meter)?;
-        client.ping(PING_MAX).await
-    }
-
-    /// Checks the version, the key and the warehouse of this Odoo, and opens the catalog that
-    /// belongs to it.
-    async fn probe(&mut self) -> Result<Input, Trouble> {
-        let client = connect(&mut self.client, &self.settings, &self.meter)?;
-        // First the key: a person can correct it also while Odoo does not answer.
-        client.load_key().await?;
-        let version = client.version_with_pings(PING_MAX).await?;
-        let api = client.api().map(str::to_owned);
-        self.board.odoo(|view| {
-            view.version = Some(version);
-            view.api = api;
-        });
-        let warehouse = client.warehouse(&self.settings.config.warehouse).await?;
-        if !self.has_rights {
-            // Checked at the start, and not only when Odoo refuses the first document.
-            let missing = client.missing_rights().await?;
-            if !missing.is_empty() {
-                let message = format!("the key's user lacks these rights: {}", missing.join(", "));
-                let remedy = "give the key's user the right Inventory / User in Odoo";
-                return Err(Failure::stop(message, remedy).into());
-            }
-            self.has_rights = true;
-        }
-        let zone = match &self.settings.rules.time_zone {
-            Some(zone) => zone.clone(),
-            None => client.zone().await?.unwrap_or_else(clock::zone),
-        };
-        self.board.zone(zone.iana_name());
-        let copy = match self.site.take() {
-            Some(site) if site.warehouse.company == warehouse.company => site.copy,
-            _ => self.claim(warehouse.company)?,
-        };
-        self.site = Some(Site {
-            warehouse,
-            zone,
-            copy,
-        });
-        Ok(Input::Probed)
-    }
-
-    /// The catalog of this company: the open one, or the one on disk.
-    fn claim(&self, company: CompanyId) -> Result<Catalog, CatalogError> {
-        let config = &self.settings.config;
-        let identity = catalog::identity(&config.url, &config.database, company);
-        let open = self.copy.borrow().clone();
-        if let Some(copy) = open {
-            copy.claim(&identity)?;
-            return Ok(copy);
-        }
-        let copy = Catalog::open(&self.data_dir, &identity)?;
-        self.copy.send_replace(Some(copy.clone()));
-        Ok(copy)
     }
 
     fn failure(&mut self, trouble: Trouble) -> Failure {
@@ -429,6 +382,7 @@ impl Hands {
             view.link = link.clone();
             view.detail.clone_from(&detail);
             view.batch_lines = machine.batch_lines();
+            view.replaced = self.fencing.is_replaced();
         });
         if !changed {
             return;
@@ -447,18 +401,6 @@ impl Hands {
         }
         self.board.alarm(ALARM_HELD, held);
     }
-}
-
-/// The client. A new configuration removes it, and the next call makes another.
-fn connect<'a>(
-    client: &'a mut Option<Client>,
-    settings: &Settings,
-    meter: &Meter,
-) -> Result<&'a mut Client, Failure> {
-    Ok(match client {
-        Some(client) => client,
-        none => none.insert(Client::new(&settings.config)?.with_meter(meter.clone())),
-    })
 }
 
 /// Raises the alarm for documents that are parked because Odoo moved more than was scanned.
@@ -490,8 +432,12 @@ impl From<Ended> for Interrupted {
     }
 }
 
-/// A random fraction from 0 to 1, from the random hash keys of the standard library.
+/// A random fraction from 0 to 1.
 fn jitter() -> f64 {
-    let bits = RandomState::new().build_hasher().finish() >> 32;
-    u32::try_from(bits).map_or(0.5, |bits| f64::from(bits) / f64::from(u32::MAX))
+    u32::try_from(random() >> 32).map_or(0.5, |bits| f64::from(bits) / f64::from(u32::MAX))
+}
+
+/// A random number, from the random hash keys of the standard library.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }

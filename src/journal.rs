@@ -13,6 +13,7 @@ mod changes;
 mod damage;
 mod disk;
 mod export;
+mod fence;
 mod held;
 mod ids;
 mod import;
@@ -40,7 +41,7 @@ mod writer;
 pub use inbox::{Accepted, AppendError, Inbox, Outcome, Request, Settled, Settlement, WrongScan};
 pub use index::{IndexBlock, IndexPart, SEGMENT_EVENTS_MAX, SegmentBuilder};
 
-pub use budget::DISK_RESERVE_BYTES;
+pub use budget::{DISK_REMEDY, DISK_RESERVE_BYTES, describe_scarce_disk};
 pub use damage::{Damage, JournalError};
 pub use export::{ExportError, Exported, export_closed};
 pub use import::{ImportError, check_export, import};

@@ -46,6 +46,7 @@ pub mod device_clock;
 pub mod document;
 pub mod event;
 pub mod fair;
+pub mod fence;
 pub mod fleet;
 pub mod flow;
 pub mod forward;

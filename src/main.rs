@@ -8,24 +8,23 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use stockrelay::choice::{self, Otherwise};
+use stockrelay::choice;
 use stockrelay::clock;
 use stockrelay::config::{self, ConfigError};
 #[cfg(feature = "demo")]
 use stockrelay::demo;
-use stockrelay::view::check::{self, Credentials, Finding, Level};
+use stockrelay::view::check::{self, Finding, OfRoot};
 #[cfg(feature = "demo")]
 use stockrelay::view::cli::demo::DemoArgs;
 use stockrelay::view::cli::{
-    CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, FleetArgs, JournalCommand,
-    ProfileCommand, SOCKET_DEFAULT, SetupArgs, SupportArgs, TopArgs,
+    CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, FleetArgs, GatewayCheckArgs,
+    JournalCommand, ProfileCommand, SOCKET_DEFAULT, SetupArgs, SupportArgs, TopArgs,
 };
 use stockrelay::view::client::Client;
 #[cfg(not(feature = "demo"))]
 use stockrelay::view::commands::EXIT_USAGE;
 use stockrelay::view::commands::{
-    self, CommandError, Consent, Console, EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED,
-    EXIT_NO_PERMISSION, Process,
+    self, CommandError, Consent, Console, EXIT_CONFIG, EXIT_DONE, EXIT_FAILED, Process,
 };
 use stockrelay::view::support::Sources;
 use stockrelay::view::tui;
@@ -44,10 +43,11 @@ fn main() -> ExitCode {
     stockrelay::tls::install_provider();
     // Before there are threads: rights are given up by the thread.
     let checker = match &cli.command {
-        Command::Check { user } => {
+        Command::Check(args) => {
             let directory = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-            let credentials = Credentials::find(directory.as_deref());
-            Some((check::become_service(user), credentials))
+            let of_root = OfRoot::find(directory.as_deref());
+            let whose = check::become_service(&args.user);
+            Some((args, (whose, of_root)))
         }
         _ => None,
     };
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         match checker {
-            Some((whose, credentials)) => check(&cli, whose, &credentials).await,
+            Some((args, checker)) => Box::pin(check(&cli, args, checker)).await,
             None => Box::pin(run(&cli)).await,
         }
     });
@@ -102,7 +102,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
         Command::Config {
             command:
                 command @ (ConfigCommand::Apply(_)
-                | ConfigCommand::Rollback
+                | ConfigCommand::Rollback { .. }
                 | ConfigCommand::History { .. }),
         } => bundles(command, &socket(cli)?).await,
         Command::Config { command } => configuration(cli, command).await,
@@ -177,6 +177,7 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
         Command::Parked { command } => commands::parked(&client, command, &mut out).await,
         Command::Pause(args) => commands::pause(&client, args, &mut out).await,
         Command::Resume(args) => commands::resume(&client, args, &mut out).await,
+        Command::TakeOver(args) => commands::take_over(&client, args, &mut out).await,
         _ => Ok(()),
     };
     end(done, out)
@@ -225,45 +226,21 @@ async fn top(socket: &Path, args: &TopArgs) -> Result<u8, u8> {
     }
 }
 
-async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u8, u8> {
-    print(&whose);
-    let is_denied = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
-    if whose.level != Level::Ok && std::fs::File::open(&cli.config).is_err_and(is_denied) {
-        let what = format!("this user may not read {}", cli.config.display());
-        print(&Finding::fail(
-            what,
-            "nothing was checked: run `stockrelay check` as root",
-        ));
-        return Err(EXIT_NO_PERMISSION);
-    }
-    let loaded = match config::load(&cli.config, &environment()) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            match &error {
-                ConfigError::Faults(faults) => {
-                    for fault in faults {
-                        print(&Finding::fail(fault.to_string(), ""));
-                    }
-                }
-                missing @ ConfigError::Missing(_) => print(&Finding::fail(missing.to_string(), "")),
-            }
-            let last = config::last::find(&cli.config, &environment());
-            let of_run = match last {
-                Ok(last) => Otherwise::Last(Box::new(last)),
-                Err(none) => Otherwise::Person(none),
-            };
-            check::otherwise(&of_run).iter().for_each(print);
-            return Err(EXIT_CONFIG);
-        }
+async fn check(cli: &Cli, args: &GatewayCheckArgs, checker: (Finding, OfRoot)) -> Result<u8, u8> {
+    let environment = environment();
+    let process = process(&cli.config, &environment);
+    let socket = find_socket(cli).ok();
+    let mut out = BufWriter::new(io::stdout());
+    let (whose, of_root) = checker;
+    let asked = commands::Asked {
+        whose,
+        of_root: &of_root,
+        socket: socket.as_deref(),
     };
-    let report = check::gateway(&loaded, credentials, &socket(cli)?, say).await;
-    report.findings.iter().for_each(print);
-    Ok(match report.of_run {
-        _ if report.is_damaged => EXIT_DAMAGED,
-        Some(Otherwise::Person(_)) => EXIT_CONFIG,
-        _ if report.has_failed() => EXIT_FAILED,
-        _ => EXIT_DONE,
-    })
+    let done = commands::check(args, &process, asked, &mut out, say).await;
+    let flushed = out.flush().map_err(CommandError::from);
+    drop(out.into_parts());
+    report(done.and_then(|code| flushed.map(|()| code)))
 }
 
 async fn configuration(cli: &Cli, command: &ConfigCommand) -> Result<u8, u8> {
@@ -331,7 +308,8 @@ async fn bundles(command: &ConfigCommand, socket: &Path) -> Result<u8, u8> {
     report(match command {
         ConfigCommand::Apply(args) => commands::apply(&client, args, &mut out).await,
         ConfigCommand::History { json } => commands::history(&client, *json, &mut out).await,
-        _ => commands::roll_back(&client, &mut out).await,
+        ConfigCommand::Rollback { json } => commands::roll_back(&client, *json, &mut out).await,
+        _ => Ok(EXIT_DONE),
     })
 }
 
@@ -373,7 +351,7 @@ async fn support(cli: &Cli, args: &SupportArgs) -> Result<u8, u8> {
         client: &Client::new(&socket),
         socket: &socket,
         loaded: &loaded,
-        credentials: &Credentials::find(directory.as_deref()),
+        of_root: &OfRoot::find(directory.as_deref()),
         now: clock::now(),
     };
     let mut out = BufWriter::new(io::stdout());
@@ -463,6 +441,7 @@ fn say(text: &str) {
     drop(writeln!(io::stderr(), "stockrelay: {text}"));
 }
 
+#[cfg(feature = "demo")]
 fn print(text: &impl std::fmt::Display) {
     drop(writeln!(io::stdout(), "{text}"));
 }

@@ -12,6 +12,7 @@
 //! - `master`, `floor`, `barcodes`: products, locations, lots and packages; stock and open orders;
 //!   the barcode nomenclature. `warehouse`: the warehouse and its operation types.
 //! - `stock`, `lots`, `serial`: what bins hold, dates of lots, where serial numbers are.
+//! - `fence`: the record that tells which gateway of a site may post.
 //! - `key`, `rights`: the API key, and whether its user has the rights that sending needs.
 //! - `state`: states and directions as enums of Odoo's words. Pure.
 //! - `values`: single values in Odoo's form. Pure.
@@ -20,6 +21,7 @@ mod answer;
 mod barcodes;
 mod client;
 mod dialect;
+mod fence;
 mod floor;
 pub mod key;
 mod loaded;
@@ -42,6 +44,7 @@ pub use floor::{ApiKey, ORDERS_MAX, Order, OrderLine, QUANTS_MAX, Which};
 pub use loaded::LOADS_AGAIN;
 pub use lots::{BestBefore, ExpiryRule, LotDates, LotRef, NewLot};
 pub use master::{Kind, Lot, Row, Version};
+pub use rights::Lack;
 use rust_decimal::Decimal;
 pub use state::{Direction, MoveState, PickingState};
 pub use transfer::{Picking, PickingLine, Returned, Transfer, TransferLine};

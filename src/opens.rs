@@ -17,7 +17,8 @@ use crate::source::scanners::list::Scanner;
 use crate::source::{LastLists, broker, devices, front_door, scanners};
 use crate::tls;
 
-/// The key of the entry of central IT's broker.
+// Keys of entries: the lists of devices (the front door also uses the broker's), IT's broker.
+const LIST_KEYS: [&str; 2] = ["mqtt.listen.devices", "mqtt.broker.devices"];
 pub const FLEET_BROKER: &str = "fleet.broker";
 
 /// The effect of an entry's fault on the daemon.
@@ -156,7 +157,9 @@ fn open_listen(
 ) {
     let Some(listen) = &config.listen else { return };
     if let Some(file) = &listen.devices {
-        list.push(device_list("mqtt.listen.devices", file, config));
+        let of_broker = config.broker.as_ref().and_then(|it| it.devices.as_ref());
+        let key = LIST_KEYS[usize::from(of_broker == Some(file))];
+        list.push(device_list(key, file, config));
     }
     if let (Some(cert), Some(key)) = (&listen.tls_cert, &listen.tls_key) {
         let read = tls::server_config(cert, key, listen.client_ca.as_deref(), false).map(drop);
@@ -183,7 +186,7 @@ fn open_broker(config: &Config, list: &mut Vec<Opened>) {
     list.push(entry("mqtt.broker", &broker.url, read));
     let is_listed = (config.listen.as_ref()).is_some_and(|listen| listen.devices == broker.devices);
     if let (Some(file), false) = (&broker.devices, is_listed) {
-        list.push(device_list("mqtt.broker.devices", file, config));
+        list.push(device_list(LIST_KEYS[1], file, config));
     }
 }
 
@@ -341,7 +344,7 @@ fn data_dir(config: &Config, running: Option<i32>) -> Result<(), Fault> {
                 if file.try_lock_shared().is_err() {
                     let pid = fs::read_to_string(&path).unwrap_or_default();
                     return Err(Fault::passing(format!(
-                        "journal in {} is in use by process {}: stop that process first, or give this one another data_dir",
+                        "journal in {} is in use by process {}; stop that process first, or give this one another data_dir",
                         dir.display(),
                         pid.trim()
                     )));

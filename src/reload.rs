@@ -14,6 +14,8 @@ use crate::opens::Opened;
 
 /// Requests that wait while a reload is in progress, at most.
 const REQUESTS_MAX: usize = 16;
+/// The keys that change only at a restart: a reload with another value is refused.
+pub const FIXED_KEYS: [&str; 2] = ["site", "data_dir"];
 /// The keys that change only when no document is being sent.
 pub const TARGET_KEYS: [&str; 3] = ["odoo.url", "odoo.database", "odoo.warehouse"];
 /// The keys that belong to the open journal, and to the rollout of a bundle: they change at the

@@ -24,13 +24,15 @@ pub fn install_provider() {
 /// Why the listener cannot speak TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerTlsError {
-    #[error("{key}: cannot read {}: {reason}; it must be a PEM file", file.display())]
+    #[error("{key}: cannot read {}: {reason}; write a PEM file there that the daemon's user can read", file.display())]
     File {
         key: &'static str,
         file: PathBuf,
         reason: String,
     },
-    #[error("mqtt.listen.tls_cert and tls_key do not belong together: {0}")]
+    #[error(
+        "mqtt.listen.tls_cert and tls_key do not belong together: {0}; name the key of the certificate in tls_key"
+    )]
     Pair(String),
     #[error("mqtt.listen.client_ca: {0}")]
     Authorities(String),
@@ -117,7 +119,7 @@ fn certificates(
 
 /// Why no TLS client could be built: a fault of the configuration, told with its file.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read {}: {reason}; it must be a PEM file of certificate authorities", file.display())]
+#[error("cannot read {}: {reason}; write a PEM file of certificate authorities there that the daemon's user can read", file.display())]
 pub struct ClientTlsError {
     file: PathBuf,
     reason: String,
@@ -161,12 +163,15 @@ pub fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig, ClientTlsE
 #[must_use]
 pub fn read_expiry(file: &Path) -> Option<Timestamp> {
     let chain = CertificateDer::pem_file_iter(file).ok()?;
-    let expiries = chain.filter_map(|certificate| {
-        let certificate = certificate.ok()?;
-        let (_, certificate) = x509_parser::parse_x509_certificate(&certificate).ok()?;
-        Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
-    });
+    let expiries = chain.filter_map(|certificate| expiry(&certificate.ok()?));
     expiries.min()
+}
+
+/// When a certificate expires. `None`: it cannot be parsed.
+#[must_use]
+pub fn expiry(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
 }
 
 /// The device that a verified client certificate names: its CN, or else its first DNS name.

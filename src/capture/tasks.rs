@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Capture;
 use crate::board::Board;
 use crate::catalog::{Catalog, CatalogError, Planned, PlannedLine};
-use crate::channel::{Outbound, Outlets};
+use crate::channel::{Outbound, Outlets, TASKS};
 use crate::event::{Name, SourceKind};
 use crate::odoo::{Direction, Kind, PickingState};
 use crate::odoo_id::{LocationId, ProductId};
@@ -155,7 +155,7 @@ async fn send(
         }
         let message = Outbound {
             device: device.clone(),
-            channel: "tasks".into(),
+            channel: TASKS.into(),
             payload,
             retain: true,
         };

@@ -19,18 +19,23 @@ pub struct Fault {
     pub origin: Option<String>,
 }
 
+impl Fault {
+    /// Where the fault is and what was found, without what is accepted.
+    #[must_use]
+    pub fn what(&self) -> String {
+        let found = match self.found.as_str() {
+            MISSING => "missing".to_owned(),
+            found => format!("found {found}"),
+        };
+        let key = Some(self.key.clone()).filter(|key| !key.is_empty());
+        let parts = [self.origin.clone(), key, Some(found)];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(origin) = &self.origin {
-            write!(f, "{origin}: ")?;
-        }
-        if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
-        }
-        match self.found.as_str() {
-            MISSING => write!(f, "missing; accepted is {}", self.accepted),
-            found => write!(f, "found {found}; accepted is {}", self.accepted),
-        }
+        write!(f, "{}; accepted is {}", self.what(), self.accepted)
     }
 }
 

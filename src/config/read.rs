@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 
 use super::fault::ConfigError;
 use super::overlay::{Link, Overlay};
-use super::{Config, Fleet, fleet, typed_values, written};
+use super::typed_values::KeyRule;
+use super::{Config, Fleet, effective, fleet, typed_values, written};
 use crate::event::Name;
 
 /// A configuration, its warnings and its files.
@@ -165,6 +166,41 @@ pub(super) fn interpret(
 #[must_use]
 pub fn known_keys() -> Vec<&'static str> {
     read_nothing().known
+}
+
+/// Returns what each key accepts, in the order of the reference.
+#[must_use]
+pub fn key_rules() -> Vec<KeyRule> {
+    read_nothing().rules
+}
+
+/// Returns the default of each key. Null: the key has none.
+#[must_use]
+pub fn defaults() -> effective::Values {
+    let needed = [
+        ("site", "x"),
+        ("mqtt.listen.devices", "x"),
+        ("mqtt.broker.url", "mqtts://x"),
+        ("odoo.url", "https://x"),
+        ("odoo.database", "x"),
+    ];
+    let mut written = BTreeMap::new();
+    for (key, value) in needed {
+        let value = toml::Value::String(value.to_owned());
+        let origin = written::Origin::File(PathBuf::new(), None);
+        written.insert(key.to_owned(), written::Written { value, origin });
+    }
+    let mut reader = typed_values::Reader::new(PathBuf::new(), written);
+    let config = super::known_keys::read(&mut reader, &mut Vec::new());
+    let mut values = config.as_ref().map(effective::values).unwrap_or_default();
+    for key in needed
+        .map(|(key, _)| key)
+        .into_iter()
+        .chain(["mqtt.broker.devices"])
+    {
+        values.insert(key, serde_json::Value::Null);
+    }
+    values
 }
 
 /// Returns the keys that name a file, a directory, a port or a host.

@@ -15,10 +15,23 @@ use super::written::{Map, Origin, Written};
 /// The longest path, name or URL that is accepted, in bytes: Linux's own limit on paths.
 const TEXT_BYTES_MAX: usize = 4_095;
 
+/// What a key accepts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRule {
+    pub key: &'static str,
+    /// In words, as in a fault.
+    pub accepted: String,
+    /// The least and the greatest number, in the unit of the key. `None`: the key is no whole
+    /// number.
+    pub range: Option<RangeInclusive<u64>>,
+}
+
 pub(super) struct Reader {
     directory: PathBuf,
     written: Map,
     pub known: Vec<&'static str>,
+    /// What each known key accepts, as in faults; and its limits, if it is a number or a size.
+    pub rules: Vec<KeyRule>,
     /// The keys that name a file, a directory, a port or a host.
     pub places: Vec<&'static str>,
     pub faults: Vec<Fault>,
@@ -30,6 +43,7 @@ impl Reader {
             directory,
             written,
             known: Vec::new(),
+            rules: Vec::new(),
             places: Vec::new(),
             faults: Vec::new(),
         }
@@ -73,6 +87,11 @@ impl Reader {
         read: impl FnOnce(&Written) -> Option<T>,
     ) -> Option<T> {
         self.known.push(key);
+        self.rules.push(KeyRule {
+            key,
+            accepted: accepted.to_owned(),
+            range: None,
+        });
         let written = self.written.get(key)?;
         let value = read(written);
         if value.is_none() {
@@ -180,14 +199,17 @@ impl Reader {
     ) -> T {
         let accepted = format!("a whole number from {} to {}", range.start(), range.end());
         let accepted = self.hint_at_quotes(key, &accepted, false);
-        self.take(key, &accepted, |written| {
+        let value = self.take(key, &accepted, |written| {
             let number = match &written.origin {
                 Origin::Variable(_) => written.value.as_str()?.parse().ok()?,
                 _ => written.value.as_integer()?,
             };
             range.contains(&number).then(|| number.try_into().ok())?
-        })
-        .unwrap_or(default)
+        });
+        // No key accepts a negative number.
+        let least = u64::try_from(*range.start()).unwrap_or(0);
+        self.limit(key, least..=u64::try_from(*range.end()).unwrap_or(0));
+        value.unwrap_or(default)
     }
 
     /// Reads a fraction such as 0.2 as hundredths.
@@ -225,14 +247,22 @@ impl Reader {
             range.start(),
             range.end()
         );
-        self.take(key, &accepted, |written| {
+        let value = self.take(key, &accepted, |written| {
             let bytes = match &written.value {
                 Value::String(text) => parse_size(text)?,
                 value => u64::try_from(value.as_integer()?).ok()?,
             };
             range.contains(&bytes).then(|| bytes.try_into().ok())?
-        })
-        .unwrap_or(default)
+        });
+        self.limit(key, range);
+        value.unwrap_or(default)
+    }
+
+    /// Notes the limits of the key that was read last.
+    fn limit(&mut self, key: &str, range: RangeInclusive<u64>) {
+        if let Some(rule) = self.rules.last_mut().filter(|rule| rule.key == key) {
+            rule.range = Some(range);
+        }
     }
 
     /// Records a fault for each key that was written and never read. Its value is not shown: it may

@@ -26,7 +26,7 @@ use crate::forward::{Rules, Settings};
 use crate::journal::Namespace;
 use crate::opens;
 use crate::reload::{
-    RESTART_KEYS, ReloadError, Reloaded, TARGET_KEYS, describe_unopened, refuse_change,
+    FIXED_KEYS, RESTART_KEYS, ReloadError, Reloaded, TARGET_KEYS, describe_unopened, refuse_change,
 };
 use crate::source::Intake;
 use crate::source::broker::{self, Broker};
@@ -407,14 +407,15 @@ impl Daemon {
 /// The changes that only a restart may make.
 fn refuse_changes(old: &Config, new: &Loaded) -> Vec<String> {
     let mut faults = Vec::new();
+    let [site_key, dir_key] = FIXED_KEYS;
     let (site, found) = (old.site.as_str(), new.config.site.as_str());
     if site != found {
-        faults.push(refuse_change(new, "site", site, found));
+        faults.push(refuse_change(new, site_key, site, found));
     }
     if old.data_dir != new.config.data_dir {
         let (data_dir, found) = (old.data_dir.display(), new.config.data_dir.display());
         let (data_dir, found) = (data_dir.to_string(), found.to_string());
-        faults.push(refuse_change(new, "data_dir", &data_dir, &found));
+        faults.push(refuse_change(new, dir_key, &data_dir, &found));
     }
     faults
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::view::check::CLOCK_REMEDY;
+
 /// A clock that moves so much against the monotonic one was set, rightly or wrongly: until the next
 /// start.
 const JUMP_MAX: SignedDuration = SignedDuration::from_hours(24);
@@ -42,7 +44,7 @@ impl Trust {
         if now.as_second() < CLOCK_MIN_S {
             self.began = None;
             return Some(format!(
-                "The clock of this gateway shows {now}, which is wrong: set it, or configure a time server. Nothing is pruned until then."
+                "The clock of this gateway shows {now}, which is wrong; {CLOCK_REMEDY}. Nothing is pruned until then."
             ));
         }
         let (wall, since) = *self.began.get_or_insert((now, monotonic));

@@ -163,10 +163,7 @@ impl Budget {
 
     fn describe(&self) -> String {
         if self.disk_full {
-            format!(
-                "the disk of the journal has less than {} MiB free: the gateway acknowledges nothing until there is room. Remove files or enlarge the disk",
-                DISK_RESERVE_BYTES >> 20
-            )
+            format!("{}; {DISK_REMEDY}", describe_scarce_disk())
         } else {
             format!(
                 "the journal has reached its budget of {} bytes (journal.budget): the gateway acknowledges nothing until it can prune posted events. Restore the link to Odoo, or raise journal.budget",
@@ -174,6 +171,18 @@ impl Budget {
             )
         }
     }
+}
+
+/// What to do about a full disk.
+pub const DISK_REMEDY: &str = "remove files or enlarge the disk";
+
+/// Describes a disk on which the gateway acknowledges nothing.
+#[must_use]
+pub fn describe_scarce_disk() -> String {
+    format!(
+        "the disk of the journal has less than {} MiB free: the gateway acknowledges nothing until there is room",
+        DISK_RESERVE_BYTES >> 20
+    )
 }
 
 fn scarce_bytes(limit_bytes: u64, reserve_percent: u8) -> u64 {

@@ -173,7 +173,7 @@ impl Disk {
                     if !self.0.is_waiting.swap(true, Ordering::Relaxed) {
                         self.0.pulse.exempt(true);
                         tracing::error!(
-                            "the disk of the journal is full: the gateway acknowledges nothing until there is room. Remove files or enlarge the disk"
+                            "the disk of the journal is full: the gateway acknowledges nothing until there is room; remove files or enlarge the disk"
                         );
                     }
                     std::thread::sleep(RETRY_EVERY);

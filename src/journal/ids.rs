@@ -342,9 +342,12 @@ fn digests_of(entries: &[u8]) -> impl Iterator<Item = Digest> {
 }
 
 fn find_in(entries: &[u8], digest: &Digest) -> Option<Seq> {
-    entries
-        .chunks_exact(ENTRY_BYTES)
-        .find(|entry| &entry[..16] == digest)
-        .and_then(|entry| entry[16..].try_into().ok())
-        .map(|seq| Seq::new(u64::from_le_bytes(seq)))
+    // As a number: comparing slices calls a function for each entry.
+    let wanted = u128::from_le_bytes(*digest);
+    let (entries, _) = entries.as_chunks::<ENTRY_BYTES>();
+    entries.iter().find_map(|entry| {
+        let (digest, seq) = entry.split_first_chunk()?;
+        (u128::from_le_bytes(*digest) == wanted).then_some(())?;
+        Some(Seq::new(u64::from_le_bytes(*seq.first_chunk()?)))
+    })
 }

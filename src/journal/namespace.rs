@@ -47,10 +47,12 @@ pub enum Namespace {
     LastBackup,
     /// By increasing number: the pauses of sending, the newest of which may be on.
     Pauses,
+    /// One value: the gateway's number in Odoo.
+    Fence,
 }
 
 impl Namespace {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Sessions,
         Self::Missed,
         Self::Received,
@@ -69,6 +71,7 @@ impl Namespace {
         Self::Restored,
         Self::LastBackup,
         Self::Pauses,
+        Self::Fence,
     ];
 
     /// The namespaces of the front door.
@@ -101,6 +104,7 @@ impl Namespace {
             Self::Restored => "journal/restored",
             Self::LastBackup => "journal/backup",
             Self::Pauses => "pause/",
+            Self::Fence => "gateway/number",
         }
     }
 
@@ -165,7 +169,7 @@ mod tests {
     use super::*;
 
     /// Keys as every version has written them.
-    const WRITTEN: [(&str, Namespace, &str); 18] = [
+    const WRITTEN: [(&str, Namespace, &str); 19] = [
         ("session/pda-1/a%2Fb", Namespace::Sessions, "pda-1/a%2Fb"),
         (
             "missed/pda-1/x/00000007",
@@ -200,6 +204,7 @@ mod tests {
         ("journal/restored", Namespace::Restored, ""),
         ("journal/backup", Namespace::LastBackup, ""),
         ("pause/00000001", Namespace::Pauses, "00000001"),
+        ("gateway/number", Namespace::Fence, ""),
     ];
 
     #[test]

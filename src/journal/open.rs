@@ -16,7 +16,7 @@ use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, Storage
 use thiserror::Error;
 use tokio::sync::watch;
 
-use super::budget::Budget;
+use super::budget::{Budget, DISK_REMEDY, describe_scarce_disk};
 use super::changes::Noted;
 use super::damage::{Alarm, Damage, OpenFile};
 use super::disk::{Disk, Insisting};
@@ -41,12 +41,12 @@ pub(super) const FILE_MODE: u32 = 0o600;
 
 #[derive(Debug, Error)]
 pub enum OpenError {
-    #[error("cannot use the data directory {path} ({source}): create the directory and give the user that runs stockrelay the right to write there, or change data_dir", path = .path.display())]
+    #[error("{}", describe_directory(path, source))]
     Directory {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("journal in {path} is in use by process {pid}: stop that process first, or give this one another data_dir", path = .path.display())]
+    #[error("journal in {path} is in use by process {pid}; stop that process first, or give this one another data_dir", path = .path.display())]
     InUse { path: PathBuf, pid: String },
     #[error("`stockrelay check` is reading the journal in {path}: start again when the check has ended", path = .path.display())]
     InCheck { path: PathBuf },
@@ -57,6 +57,16 @@ pub enum OpenError {
     Unusable { path: PathBuf, source: Box<Fatal> },
     #[error("{}", Damage::new(path, source.to_string()))]
     Damaged { path: PathBuf, source: Box<Fatal> },
+}
+
+fn describe_directory(path: &Path, error: &std::io::Error) -> String {
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        return format!("{}; {DISK_REMEDY}", describe_scarce_disk());
+    }
+    format!(
+        "cannot use the data directory {} ({error}); create the directory and give the user that runs stockrelay the right to write there, or change data_dir",
+        path.display()
+    )
 }
 
 /// What to do about a journal with a format that this version does not know.

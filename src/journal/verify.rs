@@ -44,6 +44,8 @@ pub enum Verified {
 /// How much a verification reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
+    /// The header, the format and what the file needs to be opened.
+    Opens,
     /// Each page, against its checksum.
     Pages,
     /// Also each record, and whether the tables agree with one another and with the sums.
@@ -67,23 +69,25 @@ pub fn verify_with(
     let path = data_dir.join(FILE);
     let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
     let read = |database: &Database| match depth {
-        Depth::Pages => Ok(Vec::new()),
+        Depth::Opens | Depth::Pages => Ok(Vec::new()),
         Depth::Books => super::books::check(&database.begin_read()?, books),
     };
-    Ok(match read_closed(data_dir, true, pages, read)? {
-        Closed::Missing => Verified::Missing,
-        Closed::InUse => Verified::InUse,
-        Closed::Read(Ok(faults)) if faults.is_empty() => Verified::Sound { bytes },
-        Closed::Read(Ok(faults)) => Verified::Damaged(Damage::new(
-            &path,
-            format!("its books do not agree: {}", faults.join("; ")),
-        )),
-        Closed::Read(Err(Fatal::Format(found))) => Verified::UnknownFormat(found),
-        Closed::Read(Err(fatal)) if fatal.is_damage() => {
-            Verified::Damaged(Damage::new(&path, fatal.to_string()))
-        }
-        Closed::Read(Err(fatal)) => return Err(io::Error::other(fatal.to_string())),
-    })
+    Ok(
+        match read_closed(data_dir, depth != Depth::Opens, pages, read)? {
+            Closed::Missing => Verified::Missing,
+            Closed::InUse => Verified::InUse,
+            Closed::Read(Ok(faults)) if faults.is_empty() => Verified::Sound { bytes },
+            Closed::Read(Ok(faults)) => Verified::Damaged(Damage::new(
+                &path,
+                format!("its books do not agree: {}", faults.join("; ")),
+            )),
+            Closed::Read(Err(Fatal::Format(found))) => Verified::UnknownFormat(found),
+            Closed::Read(Err(fatal)) if fatal.is_damage() => {
+                Verified::Damaged(Damage::new(&path, fatal.to_string()))
+            }
+            Closed::Read(Err(fatal)) => return Err(io::Error::other(fatal.to_string())),
+        },
+    )
 }
 
 /// What was found in a journal that no daemon has open.

@@ -78,6 +78,18 @@ fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
     // The server answers, but wants fewer requests. An answered probe does not change this.
     let fewer = (answer.status == 429).then_some(Duration::ZERO);
     match (answer.status, error) {
+        (413, None) => Failure::person(format!(
+            "the proxy in front of Odoo at {} rejects a request of this size (HTTP 413); raise its limit to 16 MiB (nginx: client_max_body_size 16m)",
+            answer.origin
+        )),
+        (504, _) => Failure::Wait {
+            message: format!(
+                "the proxy in front of Odoo at {} stopped waiting for Odoo (HTTP 504); check that Odoo runs, and raise the limit of the proxy above odoo.timeout_s (nginx: proxy_read_timeout)",
+                answer.origin
+            ),
+            after: retry_after(answer),
+            slow: true,
+        },
         (408 | 425 | 429 | 502.., _) => Failure::Wait {
             message: format!(
                 "Odoo at {} is busy or not running: HTTP {}{}",
@@ -90,9 +102,8 @@ fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
                 }
             ),
             after: retry_after(answer).or(fewer),
-            // A proxy answers with these statuses after its timeout, or when Odoo crashed in the
-            // call.
-            slow: (502..=504).contains(&answer.status),
+            // A proxy answers with these statuses when Odoo crashed in the call.
+            slow: (502..=503).contains(&answer.status),
         },
         (300..400, _) => Failure::wait(format!(
             "{} answers HTTP {} and sends the gateway to {:?}: a captive portal, or odoo.url is not Odoo's own address; correct odoo.url",
@@ -107,7 +118,7 @@ fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
         }
         (_, Some(error)) => of_document(&error),
         (400, None) if is_https_port(answer.body) => Failure::wait(format!(
-            "the server at {} speaks https on this port: set odoo.url to https://...",
+            "the server at {} speaks https on this port; set odoo.url to https://...",
             answer.origin
         )),
         // The caller bisects the batch. So the gateway finds and parks a document that is too large
@@ -195,9 +206,25 @@ fn rpc_failure(error: &OdooError) -> CallError {
 
 fn key_refused(how: &str) -> Failure {
     Failure::stop(
-        format!("Odoo does not accept the API key ({how})"),
-        "create a new key and write it into odoo.api_key_file, or into /etc/credstore/odoo-api-key and restart the service, or have central IT send it in a bundle; keys last three months at most",
+        format!("{KEY_REFUSED} ({how})"),
+        "create a new key in Odoo (Preferences, Account Security; a key lasts three months at most) and write it into odoo.api_key_file, or into /etc/credstore/odoo-api-key and restart the service, or have central IT send it in a bundle",
     )
+}
+
+/// How the message about a rejected key begins. The caller names server, database and file.
+const KEY_REFUSED: &str = "Odoo does not accept the API key";
+
+/// Adds server, database and file to the failure of a rejected key.
+pub(super) fn name_key(failure: Failure, origin: &str, database: &str, file: &str) -> Failure {
+    match failure {
+        Failure::Stop { message, remedy } if message.starts_with(KEY_REFUSED) => {
+            let named = format!(
+                "Odoo at {origin} does not accept the API key from {file} for the database {database:?}"
+            );
+            Failure::stop(message.replacen(KEY_REFUSED, &named, 1), remedy)
+        }
+        failure => failure,
+    }
 }
 
 fn lacking(message: &str) -> Failure {

@@ -389,7 +389,18 @@ impl Client {
         if refusal == answer::unknown_database() {
             refusal = self.unknown_database().await.unwrap_or(refusal);
         }
-        Err(refusal.into())
+        Err(self.name_key(refusal).into())
+    }
+
+    /// Adds server, database and file to the failure of a rejected key.
+    fn name_key(&self, failure: Failure) -> Failure {
+        let database = self.database.to_str().unwrap_or_default();
+        let file = self.key_file.as_ref();
+        let file = file.map_or_else(
+            || "the credential odoo-api-key".to_owned(),
+            |file| file.display().to_string(),
+        );
+        answer::name_key(failure, &self.base, database, &file)
     }
 
     /// Calls a service of `/jsonrpc` that concerns no records.

@@ -6,6 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -75,6 +78,25 @@ pub struct ApiKey {
     /// In UTC, as Odoo writes it. `None`: the key never expires.
     #[serde(default, deserialize_with = "text_or_false")]
     pub expiration_date: Option<String>,
+}
+
+impl ApiKey {
+    /// When the key expires. `None`: never, or Odoo writes the time in another form.
+    #[must_use]
+    pub fn expires(&self) -> Option<Timestamp> {
+        let text = self.expiration_date.as_deref()?;
+        let at = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
+        Some(at.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    }
+
+    /// The valid key of a user that expires first, and when. Odoo does not tell which key the
+    /// gateway uses.
+    #[must_use]
+    pub fn first_expiry(keys: &[Self], now: Timestamp) -> Option<(Timestamp, &Self)> {
+        let expiries = keys.iter().filter_map(|key| Some((key.expires()?, key)));
+        let later = expiries.filter(|(at, _)| *at > now);
+        later.min_by_key(|(at, _)| *at)
+    }
 }
 
 /// Which records of a kind to read.

@@ -54,7 +54,7 @@ pub enum DevicesError {
         device: String,
         lines: (usize, usize),
     },
-    #[error("{}: {reason}; wanted is [devices.NAME] with password = \"$argon2id$...\" and, if need be, enabled = false", file.display())]
+    #[error("{}: {reason}; correct the entry: it has the form [devices.NAME] with password = \"$argon2id$...\" and, if need be, enabled = false", file.display())]
     Invalid { file: PathBuf, reason: String },
 }
 

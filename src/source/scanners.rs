@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Intake;
 use crate::board::Board;
-use crate::channel::Outbound;
+use crate::channel::{DISPLAY, Outbound};
 use crate::decode::profile::Connection;
 use crate::decode::profiles::DeviceRule;
 use crate::event::{Name, SourceKind};
@@ -236,7 +236,7 @@ impl Desks {
     /// Passes displays to scanners; receipts and tasks have no meaning for a scanner. A scanner
     /// whose queue is full gets no answer, because a late answer is wrong.
     fn tell(&self, message: &Outbound) {
-        if message.channel == "display"
+        if message.channel == DISPLAY
             && let Some(good) = is_good(&message.payload)
             && let Some(running) = self.running.get(&message.device)
         {

@@ -1,5 +1,6 @@
 //! The command line arguments. `commands`, `check` and `main` carry them out.
 
+mod check_args;
 mod config_args;
 mod decisions;
 #[cfg(feature = "demo")]
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub use check_args::GatewayCheckArgs;
 pub use config_args::{ApplyArgs, CheckArgs, ConfigCommand, EncryptArgs, KeygenArgs, SignArgs};
 pub use decisions::{EditWord, ParkedCommand, RejectedCommand};
 pub use devices_args::{AddArgs, DevicesCommand};
@@ -32,7 +34,7 @@ pub use fleet_args::{
 pub use journal_args::{BackupArgs, JournalCommand};
 pub use list_args::{DocumentsArgs, EventsArgs, PageArgs};
 pub use package_args::{CompletionsArgs, ManArgs, SupportArgs};
-pub use pause_args::{PauseArgs, UnpauseArgs};
+pub use pause_args::{PauseArgs, TakeOverArgs, UnpauseArgs};
 pub use setup_args::SetupArgs;
 pub use top_args::TopArgs;
 
@@ -56,7 +58,7 @@ Examples:{DEMO_EXAMPLE}
   stockrelay status                      show the state of the gateway on one screen
   stockrelay trace pda-07/8c1f           follow one event from the device to Odoo
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration (or a scanner profile) cannot be used, 65 the journal is damaged, 69 the daemon is not running or central IT's broker cannot be reached, 77 `check` needs root, 130 the user interrupted a search or `config apply`."
+Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration (or a scanner profile) cannot be used, 65 the journal is damaged, 69 the daemon is not running or central IT's broker cannot be reached, 130 the user interrupted a search or `config apply`."
     )
 }
 
@@ -206,15 +208,8 @@ Examples:
         json: bool,
     },
     /// Find faults in configuration, disk, clock, API key and Odoo, and how to fix them
-    #[command(after_help = "\
-`check` opens everything that the daemon opens. Started by root, it does so as the daemon's user.
-
-Exit code 0 without a FAIL, 1 with one, 64 if the configuration has a fault or `run` would end with 64, 65 if the journal is damaged or of an unknown format, 77 if this user may not read the configuration.")]
-    Check {
-        /// The user that the service runs as
-        #[arg(long, value_name = "NAME", default_value = "stockrelay")]
-        user: String,
-    },
+    #[command(after_help = check_args::HELP)]
+    Check(GatewayCheckArgs),
     /// Decide about parked documents: retry, edit or discard them
     #[command(after_help = "\
 `parked show ID` shows why a document is parked, what Odoo has, and the choices.
@@ -279,6 +274,13 @@ Examples:
   stockrelay resume
   stockrelay resume --reason \"the upgrade is done\"")]
     Resume(UnpauseArgs),
+    /// Make this gateway the one that posts for its site, after another one has replaced it
+    #[command(after_help = "\
+Only one gateway of a site posts to Odoo: the one that was new last. An older one that comes back holds its documents, because devices may have sent the same events to the new one. Stop the other gateway first. This one then compares what waits with Odoo: it sends what Odoo cannot have, and parks what stays unsure as `maybe-posted`, for a person to decide.
+
+Example:
+  stockrelay take-over --reason \"the spare box goes back to the shelf\"")]
+    TakeOver(TakeOverArgs),
     /// Add, list and disable the devices of devices.toml, and change their passwords
     #[command(after_help = "\
 The commands change the file that mqtt.listen.devices names, or without it mqtt.broker.devices. They keep its comments, its order, its mode and its owner. A running daemon reads the file by itself within a second or two.
@@ -365,6 +367,9 @@ Examples:
         /// Files, or names that `profile list` shows
         #[arg(required = true)]
         files: Vec<String>,
+        /// Print one JSON object per line
+        #[arg(long)]
+        json: bool,
     },
     /// Show how a profile reads a code, step by step
     #[command(after_help = "\
@@ -396,7 +401,11 @@ Examples:
     #[command(after_help = "\
 Example:
   stockrelay profile list")]
-    List,
+    List {
+        /// Print one JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the JSON Schema of profile files
     #[command(defer(without_config))]
     #[command(after_help = "\

@@ -7,6 +7,7 @@ mod config;
 mod devices;
 mod find;
 mod fleet;
+mod gateway_check;
 mod journal_files;
 mod lists;
 mod meter;
@@ -20,6 +21,7 @@ mod reload;
 mod setup;
 mod status;
 mod support;
+mod take_over;
 mod trace;
 mod write;
 
@@ -35,6 +37,7 @@ pub use config::{Process, config};
 pub use devices::{Console, PasswordInput, devices};
 pub use find::find;
 pub use fleet::fleet;
+pub use gateway_check::{Asked, check};
 pub use journal_files::{import, verify};
 pub use lists::{documents, events};
 pub use package::{completions, man};
@@ -48,6 +51,7 @@ pub use reload::reload;
 pub use setup::setup;
 pub use status::status;
 pub use support::{Consent, support_bundle};
+pub use take_over::take_over;
 pub use trace::trace;
 
 /// Done.
@@ -62,8 +66,6 @@ pub const EXIT_DAMAGED: u8 = 65;
 /// The daemon is not running, or central IT's broker cannot be reached (sysexits.h,
 /// `EX_UNAVAILABLE`).
 pub const EXIT_NO_DAEMON: u8 = 69;
-/// `check` was run by a user who may not read the configuration (sysexits.h, `EX_NOPERM`).
-pub const EXIT_NO_PERMISSION: u8 = 77;
 /// The user interrupted the command: a search, or `config apply`, which continues on the gateway.
 pub const EXIT_INTERRUPTED: u8 = 130;
 

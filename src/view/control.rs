@@ -29,6 +29,7 @@ mod settle;
 mod several;
 mod since;
 mod stream;
+mod take_over;
 mod times;
 mod undiscard;
 
@@ -44,7 +45,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -221,6 +222,13 @@ impl Control {
         self
     }
 
+    /// Sets what wakes the forwarder when a person orders the gateway to take over.
+    #[must_use]
+    pub fn with_take_over(mut self, ordered: Arc<Notify>) -> Self {
+        self.gateway.take_over = Some(ordered);
+        self
+    }
+
     /// Sets the shifts and the time zone of the configuration.
     #[must_use]
     pub fn with_shifts(mut self, shifts: watch::Receiver<ShiftRules>) -> Self {
@@ -353,6 +361,7 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         .route("/v1/stream", get(stream::stream))
         .route("/v1/pause", get(pause::show).post(pause::begin))
         .route("/v1/resume", post(pause::end))
+        .route("/v1/take-over", post(take_over::take_over))
         .route(
             MEANING,
             post(meaning::meaning).layer(DefaultBodyLimit::max(MEANING_BYTES_MAX)),

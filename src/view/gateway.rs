@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::pauses::Pauses;
 use super::records::{EventView, Place};
@@ -90,6 +90,8 @@ pub struct Gateway {
     pub(super) reception: Option<Reception>,
     /// The pauses of sending. `None` only in tests.
     pub(super) pauses: Option<Pauses>,
+    /// Wakes the forwarder. `None` only in tests.
+    pub(super) take_over: Option<Arc<Notify>>,
     /// The effective configuration. `None` only in tests.
     pub(super) effective: Option<watch::Receiver<EffectiveView>>,
     /// The shifts and the time zone. `None` only in tests.
@@ -119,6 +121,7 @@ impl Gateway {
             reloads: None,
             reception: None,
             pauses: None,
+            take_over: None,
             effective: None,
             shifts: None,
             sealer: None,

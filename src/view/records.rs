@@ -23,7 +23,7 @@ use crate::view::words::Words;
 pub use answers::{
     BundleAnswer, ConfigHistory, ConfigHistoryEntry, DiscardedMany, Dismissed, DocumentDetail,
     DocumentPage, EventPage, PauseView, Refusal, RejectedPage, Resent, Resumed, Retried,
-    SearchView, Trace, Undecided,
+    SearchView, TakenOver, Trace, Undecided,
 };
 pub use floor::{
     CodeNameView, LogLine, LogPage, Names, OrderLineView, OrderPage, OrderView, WorkView,

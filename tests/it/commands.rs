@@ -1,6 +1,7 @@
 //! The commands as people run them: what they print, and their exit codes.
 
 mod find;
+mod json;
 mod profiles;
 mod rejected;
 mod search;

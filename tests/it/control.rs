@@ -6,6 +6,7 @@ mod floor;
 mod lists;
 mod metrics;
 mod observability;
+mod openapi;
 mod rejected;
 mod requests;
 mod scans;

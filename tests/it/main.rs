@@ -1,6 +1,7 @@
 //! One integration binary, a module a subject.
 
 mod apply;
+mod asyncapi;
 mod backup;
 mod broker;
 mod bundle;
@@ -44,6 +45,7 @@ mod readme;
 mod real_odoo;
 mod reload;
 mod scenarios;
+mod schema;
 mod security;
 mod serial;
 mod setting;
@@ -56,3 +58,4 @@ mod top_session;
 mod trial;
 mod turn;
 mod watchdog;
+mod wrong_setups;

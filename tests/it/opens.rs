@@ -15,6 +15,7 @@ use stockrelay::view::client::Client;
 use tokio_serial::{SerialPort as _, SerialStream};
 
 use crate::free_address::free_address;
+use crate::wrong_setups::{assert_texts, normalise};
 use crate::{commands, process};
 
 mod breakages;
@@ -153,6 +154,20 @@ impl Place {
         self.output(&["check", "--user", user]).await
     }
 
+    /// The exit code and the answer of `check --json`.
+    async fn check_json(&self) -> (i32, Value) {
+        let user = if self.user.is_some() {
+            "nobody"
+        } else {
+            "root"
+        };
+        let arguments = ["check", "--json", "--user", user];
+        let (code, stdout, stderr) = commands::run(self.command(&arguments)).await;
+        let answer = serde_json::from_str(&stdout);
+        let answer = answer.unwrap_or_else(|error| panic!("{error}: {stdout}{stderr}"));
+        (code, answer)
+    }
+
     /// The status of a daemon as soon as it fits.
     async fn run_until(&self, fits: impl Fn(&Value) -> bool) {
         let mut command = self.command(&["run"]);
@@ -192,11 +207,12 @@ fn complaints(status: &Value) -> Vec<String> {
     said
 }
 
-/// What a line of `check` says, without its level and remedy.
-fn what(line: &str) -> &str {
-    let line = line.get(6..).unwrap_or_default();
-    let line = line.strip_prefix("Odoo: ").unwrap_or(line);
-    line.split(" — ").next().unwrap_or_default()
+/// What a finding of `check` says, and the same with its remedy, as the daemon reports it.
+fn texts(finding: &Value) -> (String, String) {
+    let text = |part: &str| finding[part].as_str().unwrap_or_default();
+    let what = text("what");
+    let what = what.strip_prefix("Odoo: ").unwrap_or(what);
+    (what.to_owned(), format!("{what}; {}", text("remedy")))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -228,6 +244,7 @@ fn each_key_that_names_a_file_a_directory_a_port_or_a_host_is_broken_here() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_and_run_find_the_same_fault_in_each_thing_that_the_daemon_opens() {
+    let mut shown = String::new();
     for breakage in breakages::all() {
         let Breakage { key, word, run, .. } = breakage;
         let mut place = Place::new().await;
@@ -235,25 +252,35 @@ async fn check_and_run_find_the_same_fault_in_each_thing_that_the_daemon_opens()
             place.give_to_nobody();
         }
         let _held = (breakage.break_it)(&place);
-        let (code, said) = place.check().await;
-        let (level, expected) = match run {
-            Run::Ends64 => ("FAIL", 64),
-            Run::Ends1 | Run::Holds | Run::Fails => ("FAIL", 1),
-            Run::Warns => ("warn", 0),
+        let is_read = config::load(&place.path("config.toml"), &[]).is_ok();
+        let (code, said) = place.check_json().await;
+        let (level, expected, of_run) = match run {
+            Run::Ends64 if is_read => ("failed", 1, 64),
+            Run::Ends64 => ("failed", 64, 64),
+            Run::Ends1 | Run::Holds | Run::Fails => ("failed", 1, 1),
+            Run::Warns => ("warning", 0, 0),
         };
         assert_eq!(code, expected, "{key} {word}: {said}");
-        let is_told = |line: &&str| line.starts_with(level) && line.contains(word);
-        let line = said.lines().find(is_told);
-        let line = line.unwrap_or_else(|| panic!("{key} {word}: {said}"));
+        let findings = said["findings"].as_array().unwrap();
+        let found = findings
+            .iter()
+            .find(|finding| finding["level"] == level && texts(finding).1.contains(word));
+        let found = found.unwrap_or_else(|| panic!("{key} {word}: {said}"));
+        for part in ["about", "why", "remedy"] {
+            assert_ne!(found[part], "", "{key} {word}: {found}");
+        }
+        shown += &describe(place.dir.path(), key, found);
+        let (what, message) = texts(found);
         match run {
             Run::Ends64 | Run::Ends1 => {
                 let (code, ran) = place.output(&["run"]).await;
-                assert_eq!(code, expected, "{key} {word}: {ran}");
-                let ran = ran.replace('\n', "·");
-                assert!(ran.contains(what(line)), "{key}: {line} in {ran}");
+                assert_eq!(code, of_run, "{key} {word}: {ran}");
+                assert!(ran.contains(&what), "{key}: {what} in {ran}");
             }
             Run::Holds => {
-                let faults = said.lines().filter(|line| line.starts_with("FAIL"));
+                let faults = findings
+                    .iter()
+                    .filter(|finding| finding["level"] == "failed");
                 assert_eq!(faults.count(), 1, "{key} {word}: {said}");
                 place
                     .run_until(|status| !status["alarms"]["odoo-held"].is_null())
@@ -262,12 +289,31 @@ async fn check_and_run_find_the_same_fault_in_each_thing_that_the_daemon_opens()
             Run::Warns | Run::Fails => {
                 let says_so = |status: &Value| {
                     let said = complaints(status);
-                    said.iter().any(|said| said == what(line))
+                    said.contains(&what) || said.contains(&message)
                 };
                 place.run_until(says_so).await;
             }
         }
     }
+    assert_texts("broken_files", &shown);
+}
+
+/// The key that is broken, and what a person reads about it.
+fn describe(dir: &Path, key: &str, finding: &Value) -> String {
+    let text = |part: &str| {
+        finding[part]
+            .as_str()
+            .unwrap_or_default()
+            .replace('\n', "·")
+    };
+    let text = format!(
+        "[{key}]\n{}: {}\n  why: {}\n  do:  {}\n\n",
+        text("level"),
+        text("what"),
+        text("why"),
+        text("remedy")
+    );
+    normalise(dir, &text)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,10 +5,12 @@ mod devices;
 mod package;
 mod pause;
 mod support;
+mod take_over;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -27,16 +29,19 @@ struct Installed {
     dir: tempfile::TempDir,
     address: SocketAddr,
     metrics: SocketAddr,
-    odoo: StandIn,
+    odoo: Arc<StandIn>,
     process: Option<Child>,
 }
 
 impl Installed {
     /// The files of a gateway whose front door knows the devices of devices.toml alone.
     async fn prepare() -> Self {
-        let odoo = StandIn::start(Seed::default(), Duration::ZERO)
-            .await
-            .unwrap();
+        let odoo = StandIn::start(Seed::default(), Duration::ZERO);
+        Self::prepare_at(Arc::new(odoo.await.unwrap()))
+    }
+
+    /// The same, of an Odoo that other gateways use, too.
+    fn prepare_at(odoo: Arc<StandIn>) -> Self {
         let (address, metrics) = (free_address(), free_address());
         let dir = tempfile::tempdir().unwrap();
         let config = format!(

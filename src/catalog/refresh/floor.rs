@@ -9,7 +9,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -128,7 +127,7 @@ impl Floor {
             let done = match odoo.api_keys().await {
                 Ok(keys) => {
                     let now = clock::now();
-                    let first = first_expiry(&keys, now);
+                    let first = ApiKey::first_expiry(&keys, now);
                     board.odoo(|view| view.key_expires = first.map(|(at, _)| at));
                     board.alarm(ALARM_KEY, first.and_then(|first| warn_of(first, now)));
                     Ok(())
@@ -312,20 +311,6 @@ impl Floor {
     }
 }
 
-/// The valid key of the gateway's user that expires first. Odoo does not tell which key the gateway
-/// uses.
-fn first_expiry(keys: &[ApiKey], now: Timestamp) -> Option<(Timestamp, &ApiKey)> {
-    let expires = |key: &ApiKey| {
-        let text = key.expiration_date.as_deref()?;
-        let at = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
-        let at = at.to_zoned(TimeZone::UTC).ok()?.timestamp();
-        (at > now).then_some(at)
-    };
-    keys.iter()
-        .filter_map(|key| Some((expires(key)?, key)))
-        .min_by_key(|(at, _)| *at)
-}
-
 /// The alarm text if the key expires soon.
 fn warn_of((at, key): (Timestamp, &ApiKey), now: Timestamp) -> Option<String> {
     let soon = at.duration_since(now) <= EXPIRY_WARNING;
@@ -472,18 +457,19 @@ mod tests {
         let later = key("script", Some("2026-12-07 08:01:00"));
         let over = key("old", Some("2026-11-22 08:00:00"));
         let never = key("eternal", None);
-        let expiry = |keys: &[ApiKey]| first_expiry(keys, now).and_then(|key| warn_of(key, now));
+        let expiry =
+            |keys: &[ApiKey]| ApiKey::first_expiry(keys, now).and_then(|key| warn_of(key, now));
         let sentence = expiry(&[later.clone(), over.clone(), never.clone(), soon]).unwrap();
         assert!(
             sentence.contains("\"gateway\"") && sentence.contains("2026-12-07"),
             "{sentence}"
         );
         assert_eq!(expiry(&[later.clone(), over.clone(), never.clone()]), None);
-        let (at, key) = first_expiry(&[never.clone(), over.clone(), later.clone()], now)
+        let (at, key) = ApiKey::first_expiry(&[never.clone(), over.clone(), later.clone()], now)
             .map(|(at, key)| (at, key.name.clone()))
             .unwrap();
         assert_eq!(at.to_string(), "2026-12-07T08:01:00Z");
         assert_eq!(key.as_deref(), Some("script"));
-        assert_eq!(first_expiry(&[never, over], now), None);
+        assert_eq!(ApiKey::first_expiry(&[never, over], now), None);
     }
 }

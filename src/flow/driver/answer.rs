@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::channel::{Outbound, Outlets};
+use crate::channel::{DISPLAY, Outbound, Outlets};
 use crate::clock;
 use crate::decode::profiles::Profiles;
 use crate::event::Event;
@@ -35,7 +35,7 @@ impl Answers {
         }
         let mut messages = self.profiles.build_feedback(scan, (ok, text));
         if messages.is_empty() {
-            messages.push(("display".into(), display((ok, text))));
+            messages.push((DISPLAY.into(), display((ok, text))));
         }
         for (channel, payload) in messages {
             let message = Outbound {

@@ -139,10 +139,10 @@ fn correction_keys(key: DocumentKey) -> Vec<DocumentKey> {
 }
 
 fn describe(mark: &Restored, document: &Document) -> Reason {
-    let before = if mark.seq.get() == 0 && mark.document.get() == 0 {
-        "this journal replaces a lost one"
-    } else {
-        "this journal was restored from a backup"
+    let before = match (mark.seq.get(), mark.document.get()) {
+        (0, 0) => "this journal replaces a lost one",
+        (_, 0) => "another gateway of the site may have received the same events",
+        _ => "this journal was restored from a backup",
     };
     let what = if mark.has_document(document) {
         "Odoo may have a correction of this document, or its result under no key"

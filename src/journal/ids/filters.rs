@@ -36,14 +36,15 @@ pub(super) fn probes<const BITS: usize>(digest: &Digest) -> [usize; FILTER_PROBE
 
 /// Up to eight bytes of a row, from this one on.
 fn word(row: &[u8], at: usize) -> u64 {
-    let bytes = &row[at..];
-    bytes.first_chunk().map_or_else(
-        || {
-            let bytes = bytes.iter().rev();
-            bytes.fold(0, |word, byte| word << 8 | u64::from(*byte))
-        },
-        |bytes| u64::from_le_bytes(*bytes),
-    )
+    if let Some(bytes) = row[at..].first_chunk() {
+        return u64::from_le_bytes(*bytes);
+    }
+    // The end of a row. Its last eight bytes include bytes of the word before: they are shifted out.
+    if let Some(bytes) = row.last_chunk() {
+        return u64::from_le_bytes(*bytes) >> (8 * (at + 8 - row.len()));
+    }
+    let bytes = row[at..].iter().rev();
+    bytes.fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 /// The Bloom filters of segments as a table of bits: row *n* has bit *n* of each filter, and each

@@ -59,12 +59,12 @@ fn explain(stage: Stage, origin: &str, host: &str, causes: &str) -> String {
     }
     if causes.contains("InvalidContentType") {
         return format!(
-            "the server at {origin} does not speak https: set odoo.url to http://..., or to the port on which Odoo speaks https"
+            "the server at {origin} does not speak https; set odoo.url to http://..., or to the port on which Odoo speaks https"
         );
     }
     if causes.contains("invalid HTTP version") {
         return format!(
-            "the server at {origin} does not speak http: if it speaks https, set odoo.url to https://... ({causes})"
+            "the server at {origin} does not speak http ({causes}); if it speaks https, set odoo.url to https://..."
         );
     }
     let what = match stage {

@@ -42,7 +42,11 @@ impl Client {
         };
         let uid = answer.as_i64().map(UserId::new).ok_or_else(|| {
             Failure::stop(
-                format!("Odoo does not accept the API key for the user {user:?}"),
+                format!(
+                    "Odoo at {} does not accept the API key for the user {user:?} of the database {:?}",
+                    self.base,
+                    self.database.to_str().unwrap_or_default()
+                ),
                 "correct odoo.user, or write a new key of that user into odoo.api_key_file, or into /etc/credstore/odoo-api-key and restart the service",
             )
         })?;

@@ -81,20 +81,20 @@ pub enum BrokerError {
     Devices(#[from] DevicesError),
     #[error("{key} is not mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")]
     Url { key: &'static str },
-    #[error("{key}: cannot read {}: {error}", .path.display())]
+    #[error("{key}: cannot read {path}: {error}; write the password into the file, and let only the daemon's user read it: chown stockrelay {path} && chmod 600 {path}", path = .path.display())]
     Password {
         key: &'static str,
         path: PathBuf,
         error: io::Error,
     },
-    #[error("{key}: {} is empty or longer than {PASSWORD_BYTES_MAX} bytes: it holds the password, alone", .path.display())]
+    #[error("{key}: {} is empty or longer than {PASSWORD_BYTES_MAX} bytes; write only the password into the file", .path.display())]
     PasswordSize { key: &'static str, path: PathBuf },
     #[error("{key}: {error}")]
     Ca {
         key: &'static str,
         error: tls::ClientTlsError,
     },
-    #[error("{key}: {}: {why}; name a PEM file", .path.display())]
+    #[error("{key}: {}: {why}; write the certificate, and the key that belongs to it, into two PEM files that the daemon's user can read", .path.display())]
     Certificate {
         key: &'static str,
         path: PathBuf,

@@ -2,10 +2,8 @@
 
 use rumqttc::{QoS, SubscribeFilter};
 
-use crate::channel::Channel;
+use crate::channel::{Channel, FROM_DEVICES};
 use crate::event::Name;
-
-const CHANNELS: [&str; 4] = ["scan", "event", "state", "config/reported"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Topic {
@@ -59,7 +57,7 @@ fn build_name(device: &str) -> Option<Name> {
 }
 
 /// Topics, below the site, where scans and events arrive by mistake. The gateway subscribes to them
-/// in addition to [`CHANNELS`]. No topic matches both lists, so no message arrives twice.
+/// in addition to [`FROM_DEVICES`]. No topic matches both lists, so no message arrives twice.
 const ASTRAY: [&str; 12] = [
     "scan",
     "event",
@@ -76,11 +74,11 @@ const ASTRAY: [&str; 12] = [
 ];
 
 /// How many of the [`filters`] the gateway cannot do without: the first ones.
-pub(super) const NEEDED: usize = CHANNELS.len();
+pub(super) const NEEDED: usize = FROM_DEVICES.len();
 
 /// The gateway's subscriptions: the topics of every device of its site.
 pub(super) fn filters(site: &Name) -> Vec<SubscribeFilter> {
-    let own = CHANNELS.iter().map(|channel| format!("+/{channel}"));
+    let own = FROM_DEVICES.iter().map(|channel| format!("+/{channel}"));
     own.chain(ASTRAY.iter().map(|filter| (*filter).to_owned()))
         .map(|filter| {
             let filter = format!("stockrelay/v1/{site}/{filter}");

@@ -13,7 +13,7 @@ use super::link::Link;
 use crate::board::shorten_state;
 use crate::board::{Board, DEVICES_MAX};
 use crate::channel::receipt::Receipt;
-use crate::channel::{Outbound, Reading, Verdict};
+use crate::channel::{DISPLAY, Outbound, RECEIPT, Reading, Verdict};
 use crate::clock;
 use crate::event::{Name, Rejection, SourceKind};
 use crate::journal::{Accepted, AppendError};
@@ -141,11 +141,11 @@ async fn finish(delivery: &BrokerDelivery, verdicts: Vec<Verdict>, link: &Link, 
     for verdict in verdicts {
         link.push(Outbound {
             device: reading.device.clone(),
-            channel: "receipt".into(),
+            channel: RECEIPT.into(),
             payload: Receipt::of(&verdict),
             retain: false,
         });
-        let display = verdict.display.map(|payload| ("display".into(), payload));
+        let display = verdict.display.map(|payload| (DISPLAY.into(), payload));
         for (channel, payload) in verdict.words.into_iter().chain(display) {
             link.push(Outbound {
                 device: reading.device.clone(),

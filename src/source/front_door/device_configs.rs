@@ -12,7 +12,7 @@ pub(super) fn read(file: &Path) -> Result<Option<Bytes>, String> {
     let fault = |why: String| {
         let file = file.display();
         format!(
-            "mqtt.listen.device_config_dir: {file} cannot be used: {why}; a device that has a configuration keeps it until the file is JSON that the gateway's user can read"
+            "mqtt.listen.device_config_dir: {file} cannot be used: {why}, so each device keeps its present configuration; write JSON into the file, and let the gateway's user read it"
         )
     };
     let bytes = match std::fs::metadata(file) {
@@ -34,7 +34,7 @@ pub(super) fn read(file: &Path) -> Result<Option<Bytes>, String> {
 pub fn check(dir: &Path) -> Result<(), String> {
     let fault = |error: io::Error| {
         format!(
-            "mqtt.listen.device_config_dir: {} cannot be read: {error}; a device that has a configuration keeps it until there is a directory that the gateway's user can read",
+            "mqtt.listen.device_config_dir: {} cannot be read: {error}, so each device keeps its present configuration; create the directory, and let the gateway's user read it",
             dir.display()
         )
     };

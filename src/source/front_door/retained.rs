@@ -9,15 +9,13 @@ use bytes::Bytes;
 use super::message::{Content, Expiry};
 use super::stored::{self, RestoredProperties};
 use super::wire::Qos;
+use crate::channel::TASKS;
 use crate::event::Name;
 use crate::journal::{Namespace, SideChange};
 
 /// Retained messages, and their bytes, over all devices.
 const RETAINED_MAX: usize = 40_000;
 const RETAINED_BYTES_MAX: usize = 16 << 20;
-
-/// The channel of a device's open orders.
-const TASKS: &str = "tasks";
 
 #[derive(Debug, Default)]
 pub struct Retained {

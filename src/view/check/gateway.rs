@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use super::network;
 use super::odoo::ANSWER_S_MAX;
-use super::{Credentials, Finding, Level};
+use super::opened::{self, CONFIG};
+use super::{Deep, Finding, OfRoot, Run};
 use crate::choice::{self, Otherwise};
 use crate::clock;
-use crate::config::{Loaded, last};
+use crate::config::{Config, Loaded, last};
 use crate::opens;
 
 /// The findings of `check`.
@@ -19,19 +21,20 @@ pub struct Report {
 }
 
 impl Report {
+    /// What `stockrelay run` does.
     #[must_use]
-    pub fn has_failed(&self) -> bool {
-        let mut findings = self.findings.iter();
-        findings.any(|finding| finding.level == Level::Fail)
+    pub fn run(&self) -> Run {
+        Run::of(self.of_run.as_ref(), self.is_damaged)
     }
 }
 
-/// Runs all checks; `socket` is the daemon's. `say` prints a line before each check that may take
-/// long.
+/// Runs all checks; `socket` is the daemon's. With `deep` it reads the whole journal. `say` prints
+/// a line before each check that may take long.
 pub async fn gateway(
     loaded: &Loaded,
-    credentials: &Credentials,
+    of_root: &OfRoot,
     socket: &Path,
+    deep: Option<&Deep>,
     say: impl Fn(&str),
 ) -> Report {
     let config = &loaded.config;
@@ -39,10 +42,10 @@ pub async fn gateway(
     let files: Vec<_> = (loaded.files.iter())
         .map(|file| file.display().to_string())
         .collect();
-    let mut findings = vec![Finding::ok(format!("configuration {}", files.join(", ")))];
-    let warnings = loaded.warnings.iter();
-    findings.extend(warnings.map(|warning| Finding::warn(warning, "")));
-    findings.extend(last::site_change(loaded).map(|what| Finding::warn(what, "")));
+    let read = format!("configuration {}", files.join(", "));
+    let mut findings = vec![Finding::ok(CONFIG, read)];
+    findings.extend(loaded.warnings.iter().map(|text| opened::warning(text)));
+    findings.extend(last::site_change(loaded).map(|text| site_change(&text)));
     let opened = opens::open_all(config, running);
     let faults = opens::preventing(&opened);
     let is_read = |key: &str| {
@@ -50,13 +53,14 @@ pub async fn gateway(
         entries.all(|opened| opened.fault.is_none())
     };
     let (reads_broker, reads_fleet) = (is_read("mqtt.broker"), is_read(opens::FLEET_BROKER));
-    findings.extend(super::machine(config, opened, credentials, clock::now()));
+    findings.extend(super::machine(config, opened, of_root, clock::now()));
     findings.extend(super::groups(socket));
     let user = rustix::process::geteuid().as_raw();
     let main = loaded.files.first();
-    findings.extend(main.and_then(|main| super::trust(main, &config.fleet, user)));
+    findings.extend(main.and_then(|main| super::api_key::trust(main, &config.fleet, user)));
     let of_run = (!faults.is_empty()).then(|| choice::otherwise(loaded, &faults, running));
     findings.extend(of_run.iter().flat_map(super::otherwise));
+    findings.extend(servers(config).await);
     if let (Some(broker), true) = (&config.broker, reads_broker) {
         say(&format!("checking the MQTT broker at {}", broker.url));
         findings.push(super::broker(broker, &config.site).await);
@@ -65,11 +69,14 @@ pub async fn gateway(
         say(&format!("checking central IT's broker at {}", broker.url));
         findings.push(super::centre(broker, &config.site).await);
     }
-    let journal = super::journal(&config.data_dir);
+    let journal = tokio::task::block_in_place(|| super::journal(&config.data_dir, deep));
     let is_damaged = matches!(journal, Some((_, true)));
     findings.extend(journal.map(|(finding, _)| finding));
     let odoo = &config.odoo;
-    let key = credentials.key().filter(|_| odoo.api_key_file.is_none());
+    let key = of_root
+        .credentials
+        .key()
+        .filter(|_| odoo.api_key_file.is_none());
     if odoo.api_key_file.is_some() || key.is_some() {
         say(&format!(
             "checking Odoo at {}: each answer may take {} s",
@@ -79,14 +86,18 @@ pub async fn gateway(
         findings.extend(super::odoo_with_key(odoo, key, &config.orders).await);
     } else {
         findings.push(Finding::warn(
+            "odoo",
             "Odoo is not checked: only the service can read the API key",
-            "run `stockrelay status` while the service runs: it shows whether the link to Odoo is up",
+            "`check` cannot find a fault of the key, of the rights or of the link to Odoo",
+            "run `stockrelay check` as root, or `stockrelay status` while the service runs: it shows whether the link to Odoo is up",
         ));
     }
     for finding in super::daemon(socket).await {
         // Skip what a finding above reports already.
-        let (what, mut others) = (&finding.what, findings.iter().map(|other| &other.what));
-        let is_new = others.all(|other| !what.ends_with(other) && !other.ends_with(what));
+        let message = finding.message();
+        let is_new = !findings
+            .iter()
+            .any(|other| message.contains(&other.what) || other.message().ends_with(&finding.what));
         findings.extend(is_new.then_some(finding));
     }
     Report {
@@ -94,4 +105,32 @@ pub async fn gateway(
         of_run,
         is_damaged,
     }
+}
+
+/// Names and certificates of the servers that the gateway calls.
+async fn servers(config: &Config) -> Vec<Finding> {
+    let broker = config.broker.as_ref();
+    let centre = config.fleet.broker.as_ref();
+    let servers = [
+        Some((
+            "odoo.url",
+            config.odoo.url.as_str(),
+            config.odoo.ca.as_deref(),
+        )),
+        broker.map(|it| ("mqtt.broker.url", it.url.as_str(), it.ca.as_deref())),
+        centre.map(|it| ("fleet.broker", it.url.as_str(), it.ca.as_deref())),
+    ];
+    let now = clock::now();
+    let mut findings = Vec::new();
+    for (key, url, ca) in servers.into_iter().flatten() {
+        findings.extend(network::dns(key, url).await);
+        findings.extend(network::server_certificates(key, url, ca, now).await);
+    }
+    findings
+}
+
+fn site_change(text: &str) -> Finding {
+    let (what, remedy) = text.split_once(". ").unwrap_or((text, ""));
+    let (what, why) = what.split_once(": ").unwrap_or((what, ""));
+    Finding::warn("site", what, why, remedy)
 }

@@ -8,6 +8,10 @@ use nix::unistd::{Gid, Group};
 use super::Finding;
 use crate::view::rights::{DECIDE_GROUP, VIEW_GROUP};
 
+/// The name of these findings.
+const GROUPS: &str = "groups";
+const NO_VIEW: &str = "only root and the daemon's user can use `stockrelay top` and `status`";
+const NO_DECIDE: &str = "only root and the daemon's user can retry, edit and discard documents";
 const INSTALL: &str = "run `systemd-sysusers stockrelay.conf && systemd-tmpfiles --create stockrelay.conf`, and restart stockrelay";
 
 /// Checks that people can watch the gateway, and that only chosen people can decide. `socket` is
@@ -32,35 +36,38 @@ pub fn groups(socket: &Path) -> Vec<Finding> {
 fn judge(view: Option<&[String]>, decide: Option<&[String]>) -> Vec<Finding> {
     let of_view = match view {
         None => Finding::warn(
-            format!(
-                "the group {VIEW_GROUP} does not exist: only root and the daemon's user can use `stockrelay top` and `status`"
-            ),
+            GROUPS,
+            format!("the group {VIEW_GROUP} does not exist"),
+            NO_VIEW,
             INSTALL,
         ),
         Some([]) => Finding::warn(
-            format!(
-                "the group {VIEW_GROUP} has no member: only root and the daemon's user can use `stockrelay top` and `status`"
-            ),
+            GROUPS,
+            format!("the group {VIEW_GROUP} has no member"),
+            NO_VIEW,
             format!("run `usermod -aG {VIEW_GROUP} NAME` for each person who watches the gateway"),
         ),
-        Some(members) => Finding::ok(describe(VIEW_GROUP, "watch the gateway", members)),
+        Some(members) => Finding::ok(GROUPS, describe(VIEW_GROUP, "watch the gateway", members)),
     };
     let of_decide = match decide {
         None => Finding::warn(
-            format!(
-                "the group {DECIDE_GROUP} does not exist: only root and the daemon's user can retry, edit and discard documents"
-            ),
+            GROUPS,
+            format!("the group {DECIDE_GROUP} does not exist"),
+            NO_DECIDE,
             INSTALL,
         ),
         Some([]) => Finding::warn(
-            format!(
-                "the group {DECIDE_GROUP} has no member: only root and the daemon's user can retry, edit and discard documents"
-            ),
+            GROUPS,
+            format!("the group {DECIDE_GROUP} has no member"),
+            NO_DECIDE,
             format!(
                 "run `usermod -aG {VIEW_GROUP},{DECIDE_GROUP} NAME` for each person who decides"
             ),
         ),
-        Some(members) => Finding::ok(describe(DECIDE_GROUP, "decide about documents", members)),
+        Some(members) => Finding::ok(
+            GROUPS,
+            describe(DECIDE_GROUP, "decide about documents", members),
+        ),
     };
     let shut_out = decide.unwrap_or_default().iter().filter(|name| {
         let may_open = |view: &[String]| view.contains(name);
@@ -68,9 +75,9 @@ fn judge(view: Option<&[String]>, decide: Option<&[String]>) -> Vec<Finding> {
     });
     let shut_out = shut_out.map(|name| {
         Finding::warn(
-            format!(
-                "user {name} is in the group {DECIDE_GROUP} and not in {VIEW_GROUP}, and cannot open the control socket"
-            ),
+            GROUPS,
+            format!("user {name} is in the group {DECIDE_GROUP} and not in {VIEW_GROUP}"),
+            format!("{name} cannot open the control socket, and decides nothing"),
             format!("run `usermod -aG {VIEW_GROUP} {name}`"),
         )
     });
@@ -86,10 +93,12 @@ fn other_group(socket: &Path, gid: u32) -> Finding {
     let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
     let group = group.map_or_else(|| gid.to_string(), |group| group.name);
     Finding::warn(
+        GROUPS,
         format!(
-            "the control socket {} belongs to the group {group}: members of {VIEW_GROUP} cannot open it",
+            "the control socket {} belongs to the group {group}",
             socket.display()
         ),
+        format!("members of {VIEW_GROUP} cannot open it"),
         "run `systemd-tmpfiles --create` with systemd/stockrelay.tmpfiles installed, then restart stockrelay",
     )
 }
@@ -115,9 +124,9 @@ mod tests {
         let findings = judge_members(None, None);
         let found = warnings(&findings);
         assert_eq!(found.len(), 2);
-        assert!(found[0].what.contains("only root"), "{}", found[0]);
+        assert!(found[0].why.contains("only root"), "{}", found[0]);
         assert!(
-            found[1].what.ends_with("retry, edit and discard documents"),
+            found[1].why.ends_with("retry, edit and discard documents"),
             "{}",
             found[1]
         );

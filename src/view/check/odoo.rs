@@ -3,15 +3,21 @@
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::Finding;
+use super::certificates::judge_days;
+use super::{Finding, Level};
 use crate::clock;
 use crate::config::{self, Under};
 use crate::odoo::order::Backorders;
-use crate::odoo::{Client, Direction, Kind, OperationType, Warehouse, key};
+use crate::odoo::{ApiKey, Client, Direction, Kind, OperationType, Warehouse, key};
 use crate::outcome::Failure;
 use crate::tls;
 use crate::view::table::counted;
 
+/// The name of the finding about a failed call.
+const ODOO: &str = "odoo";
+const CLOCKS: &str = "clock.odoo";
+const RIGHTS: &str = "odoo.rights";
+const GIVE_ROLE: &str = "in Odoo, give the user of the API key the role Inventory / User";
 /// The difference of the two clocks that the network explains; a larger one shows in the times of
 /// movements.
 const SKEW_S_MAX: i64 = 30;
@@ -60,35 +66,42 @@ async fn ask(
     findings: &mut Vec<Finding>,
 ) -> Result<(), Failure> {
     let version = client.version().await?;
-    findings.push(Finding::ok(format!(
-        "Odoo {version} answers at {}; the gateway uses its API {}",
-        config.url,
-        client.api().unwrap_or_default()
-    )));
+    findings.push(Finding::ok(
+        "odoo.url",
+        format!(
+            "Odoo {version} answers at {}; the gateway uses its API {}",
+            config.url,
+            client.api().unwrap_or_default()
+        ),
+    ));
     let file = config.api_key_file.as_deref();
     if file.is_some_and(|file| key::read(Some(file)).is_err()) {
         // The list of `opens` has this fault.
         return Ok(());
     }
     let warehouse = client.warehouse(&config.warehouse).await?;
-    findings.push(Finding::ok(format!(
-        "Odoo accepts the key for database {:?} and has the warehouse {:?}",
-        config.database, config.warehouse
-    )));
+    findings.push(Finding::ok(
+        "odoo.warehouse",
+        format!(
+            "Odoo accepts the key for database {:?} and has the warehouse {:?}",
+            config.database, config.warehouse
+        ),
+    ));
     // Right after an answer, so that its age does not count as a difference.
     findings.push(skew(clock::now(), client.server_time()));
-    findings.push(rights(&client.missing_rights().await?));
+    findings.extend(rights(&mut client).await?);
     if client.lacks_email().await? {
         findings.push(Finding::warn(
-            format!(
-                "the user of the API key has no e-mail address, so Odoo {version} refuses each validation that creates a backorder"
-            ),
+            RIGHTS,
+            "the user of the API key has no e-mail address",
+            format!("Odoo {version} refuses each validation that creates a backorder"),
             "set the user's e-mail address in Odoo",
         ));
     }
     findings.extend(barcodes(&mut client, &warehouse).await?);
     let types = client.operation_types(&warehouse).await?;
     findings.extend(types.iter().filter_map(|of| backorders(of, orders)));
+    findings.extend(apps_and_expiry(&mut client, clock::now()).await);
     Ok(())
 }
 
@@ -112,25 +125,41 @@ fn backorders(of: &OperationType, orders: &config::Orders) -> Option<Finding> {
     };
     (!is_followed).then(|| {
         Finding::warn(
+            key,
             format!(
-                "{key} is \"{value}\", but Odoo does not follow it: its operation type {:?} has Create Backorder {setting:?}",
+                "{key} is \"{value}\", but Odoo's operation type {:?} has Create Backorder {setting:?}",
                 of.name
             ),
+            "Odoo follows its operation type, not the configuration of the gateway",
             format!("set {key} = \"as-odoo\", or change Create Backorder in Odoo's operation type"),
         )
     })
 }
 
+/// The finding about a call that failed. The daemon reports the same message.
 fn failed(failure: &Failure) -> Finding {
+    const HELD: &str = "the gateway stores scans, but sends nothing to Odoo";
+    let name = |message: &str| {
+        let prefix = if message.contains("Odoo") {
+            ""
+        } else {
+            "Odoo: "
+        };
+        format!("{prefix}{message}")
+    };
     match failure {
-        Failure::Stop { message, remedy } => Finding::fail(format!("Odoo: {message}"), remedy),
-        // The message has the remedy, because the status shows nothing else.
-        Failure::Wait { message, .. } => Finding::fail(
-            format!("Odoo: {message}"),
-            "`stockrelay run` starts, and events wait until Odoo answers",
+        Failure::Stop { message, remedy } => Finding::fail(ODOO, name(message), HELD, remedy),
+        Failure::Wait { message, .. } => Finding::of_message(
+            Level::Fail,
+            ODOO,
+            &name(message),
+            "the gateway stores scans, and sends them when Odoo answers",
+            "check that Odoo runs, and correct odoo.url",
         ),
         Failure::Person { message, .. } => Finding::fail(
-            format!("Odoo: {message}"),
+            ODOO,
+            name(message),
+            HELD,
             "in Odoo, give the user of the API key the role Inventory / User in this company",
         ),
     }
@@ -142,11 +171,13 @@ fn skew(now: Timestamp, server: Timestamp) -> Finding {
         let side = if seconds > 0 { "ahead of" } else { "behind" };
         let much = human(seconds.unsigned_abs());
         Finding::warn(
+            CLOCKS,
             format!("the clock of this gateway is {much} {side} Odoo's"),
-            "turn on NTP for both: movements have the time of the gateway's clock",
+            "movements have the time of the gateway's clock",
+            "turn on NTP for both: `timedatectl set-ntp true`",
         )
     } else {
-        Finding::ok("the clocks of this gateway and of Odoo agree")
+        Finding::ok(CLOCKS, "the clocks of this gateway and of Odoo agree")
     }
 }
 
@@ -168,17 +199,63 @@ fn human(seconds: u64) -> String {
     parts.join(" ")
 }
 
-fn rights(missing: &[String]) -> Finding {
-    if missing.is_empty() {
-        return Finding::ok("the user of the API key has the rights that posting needs");
-    }
-    Finding::fail(
-        format!(
+/// Asks for each right that the gateway needs. Odoo answers and changes nothing.
+async fn rights(client: &mut Client) -> Result<Vec<Finding>, Failure> {
+    let missing = client.missing_rights().await?;
+    if !missing.is_empty() {
+        let what = format!(
             "the user of the API key lacks the rights: {}",
             missing.join(", ")
-        ),
-        "in Odoo, give the user the role Inventory / User",
-    )
+        );
+        let why = "Odoo refuses the calls of the gateway, which then sends nothing";
+        return Ok(vec![Finding::fail(RIGHTS, what, why, GIVE_ROLE)]);
+    }
+    let has = format!(
+        "the user of the API key has the rights that posting needs: {}",
+        Client::needed_rights().join(", ")
+    );
+    let mut findings = vec![Finding::ok(RIGHTS, has)];
+    // An Odoo that does not answer these questions still posts.
+    let lacking = client.sometimes_lacking().await.unwrap_or_default();
+    findings.extend(lacking.into_iter().map(|lack| {
+        Finding::warn(
+            RIGHTS,
+            format!("the user of the API key lacks the right: {}", lack.right),
+            format!("{} needs it: such documents are parked", lack.work),
+            GIVE_ROLE,
+        )
+    }));
+    Ok(findings)
+}
+
+/// The optional apps of this Odoo, and the end of the API key. What Odoo does not answer is left
+/// out: posting does not need it.
+async fn apps_and_expiry(client: &mut Client, now: Timestamp) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Ok(apps) = client.apps().await {
+        let apps: Vec<_> = ["Inventory"].into_iter().chain(apps).collect();
+        let what = format!(
+            "Odoo has the apps that the gateway uses: {}",
+            apps.join(", ")
+        );
+        findings.push(Finding::ok("odoo.apps", what));
+    }
+    let keys = client.api_keys().await.unwrap_or_default();
+    findings.extend(expiry(&keys, now));
+    findings
+}
+
+fn expiry(keys: &[ApiKey], now: Timestamp) -> Option<Finding> {
+    let (expires, key) = ApiKey::first_expiry(keys, now)?;
+    let name = key.name.as_deref().unwrap_or_default();
+    Some(judge_days(
+        "odoo.api_key",
+        &format!("the API key {name:?} of the gateway's user in Odoo"),
+        expires,
+        now,
+        "without a valid key the gateway stores scans, but sends nothing to Odoo",
+        "create a new key in Odoo (Preferences, Account Security) and write it into odoo.api_key_file, or into /etc/credstore/odoo-api-key and restart the service; then delete the old key",
+    ))
 }
 
 async fn barcodes(client: &mut Client, warehouse: &Warehouse) -> Result<Vec<Finding>, Failure> {
@@ -188,11 +265,13 @@ async fn barcodes(client: &mut Client, warehouse: &Warehouse) -> Result<Vec<Find
         let what = format!("Odoo has {count} {things} in this company");
         findings.push(if count == 0 {
             Finding::warn(
+                "odoo.stock",
                 what,
-                format!("create {things} with barcodes in Odoo; until then the gateway parks what is scanned"),
+                "the gateway parks every movement",
+                format!("create {things} with barcodes in Odoo"),
             )
         } else {
-            Finding::ok(what)
+            Finding::ok("odoo.stock", what)
         });
     }
     Ok(findings)
@@ -201,7 +280,6 @@ async fn barcodes(client: &mut Client, warehouse: &Warehouse) -> Result<Vec<Find
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::check::Level;
 
     #[test]
     fn a_rule_that_an_operation_type_overrides_is_reported() {
@@ -231,6 +309,25 @@ mod tests {
                 "{under:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_key_that_expires_soon_is_named_with_its_days() {
+        let now: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
+        let key = |name: &str, date: Option<&str>| ApiKey {
+            name: Some(name.to_owned()),
+            expiration_date: date.map(str::to_owned),
+        };
+        assert_eq!(expiry(&[key("never", None)], now), None);
+        let over = key("over", Some("2026-11-01 00:00:00"));
+        let soon = key("gateway", Some("2026-12-05 13:00:00"));
+        let found = expiry(&[over, soon], now).unwrap();
+        assert_eq!(found.level, Level::Warn);
+        let said =
+            "\"gateway\" of the gateway's user in Odoo is valid until 2026-12-05: 5 days left";
+        assert!(found.what.ends_with(said), "{found}");
+        let far = expiry(&[key("far", Some("2027-12-05 13:00:00"))], now).unwrap();
+        assert_eq!(far.level, Level::Ok);
     }
 
     #[test]

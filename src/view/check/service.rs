@@ -6,6 +6,11 @@ use rustix::process::{Gid, Uid};
 use secrecy::SecretString;
 
 use super::Finding;
+use super::api_key::API_KEY;
+
+/// The name of the finding about the user.
+const USER: &str = "user";
+const OTHER_RIGHTS: &str = "the service may have other rights on files and ports than this user";
 
 /// The systemd credential with the key, used if the configuration names no file.
 const CREDENTIAL: &str = "odoo-api-key";
@@ -68,14 +73,19 @@ impl Credentials {
     pub(super) fn finding(&self) -> Finding {
         match (&self.found, self.is_hidden) {
             (Some(path), _) => {
-                Finding::ok(format!("Odoo API key is the credential {}", path.display()))
+                let what = format!("Odoo API key is the credential {}", path.display());
+                Finding::ok(API_KEY, what)
             }
             (None, true) => Finding::warn(
+                API_KEY,
                 "only root can see whether the systemd credential odoo-api-key exists",
+                "`check` cannot find a fault of the key",
                 "run `stockrelay check` as root",
             ),
             (None, false) => Finding::fail(
+                API_KEY,
                 "there is no Odoo API key: odoo.api_key_file is not set, and the systemd credential odoo-api-key does not exist",
+                "the gateway stores scans, but sends nothing to Odoo",
                 "set odoo.api_key_file, or write the key into /etc/credstore/odoo-api-key and restart the service",
             ),
         }
@@ -98,16 +108,20 @@ pub fn become_service(user: &str) -> Finding {
     let text = |path| std::fs::read_to_string(path).unwrap_or_default();
     let Some((uid, gid)) = find_user(&text("/etc/passwd"), user) else {
         return Finding::warn(
+            USER,
             format!("this machine has no user {user}: the findings are for the current user"),
+            OTHER_RIGHTS,
             "run systemd-sysusers with stockrelay.sysusers, or name the service's user with --user",
         );
     };
     if me.as_raw() == uid {
-        return Finding::ok(format!("the findings are for user {user}"));
+        return Finding::ok(USER, format!("the findings are for user {user}"));
     }
     if !me.is_root() {
         return Finding::warn(
+            USER,
             format!("the findings are for the current user, not for the service's user {user}"),
+            OTHER_RIGHTS,
             "run `stockrelay check` as root",
         );
     }
@@ -117,11 +131,14 @@ pub fn become_service(user: &str) -> Finding {
         .and_then(|()| rustix::thread::set_thread_res_gid(gid, gid, gid))
         .and_then(|()| rustix::thread::set_thread_res_uid(uid, uid, uid));
     match became {
-        Ok(()) => Finding::ok(format!(
-            "the findings are for user {user}, as which the service runs"
-        )),
+        Ok(()) => Finding::ok(
+            USER,
+            format!("the findings are for user {user}, as which the service runs"),
+        ),
         Err(error) => Finding::warn(
+            USER,
             format!("cannot become user {user} ({error}): the findings are for root"),
+            OTHER_RIGHTS,
             format!(
                 "run `check` as that user: setpriv --reuid {user} --regid {user} --init-groups stockrelay check"
             ),

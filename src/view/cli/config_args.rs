@@ -28,6 +28,23 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Print the reference: every key with its default, range, unit, example and meaning
+    #[command(defer(without_config))]
+    #[command(after_help = "\
+Without NAME the command prints the page docs/configuration.md. It reads no file and asks no daemon: `config show` prints the values in force.
+
+Examples:
+  stockrelay config reference | less
+  stockrelay config reference odoo.timeout_s
+  stockrelay config reference mqtt.listen
+  stockrelay config reference --json | jq -r 'select(.change != \"reload\") | .key'")]
+    Reference {
+        /// A key, or a section with all its keys
+        name: Option<String>,
+        /// Print one JSON object per line, one for each key
+        #[arg(long)]
+        json: bool,
+    },
     /// Print every fault and warning of the configuration, or of a bundle at a site
     #[command(defer(without_socket))]
     #[command(after_help = "\
@@ -75,7 +92,11 @@ A bundle that is being watched is rolled back. Otherwise the gateway returns fro
 
 Example:
   stockrelay config rollback")]
-    Rollback,
+    Rollback {
+        /// Print the JSON answer of the control API: the configuration that runs then
+        #[arg(long)]
+        json: bool,
+    },
     /// List how the bundles of this gateway ended: when, who, the outcome and its reason
     #[command(after_help = "\
 Examples:
@@ -93,7 +114,11 @@ The daemon makes the gateway's key at its first start. The command reads it in d
 
 Example:
   stockrelay config recipient")]
-    Recipient,
+    Recipient {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Encrypt a secret to one gateway, as NAME.age for a bundle
     #[command(defer(without_config))]
     #[command(after_help = "\
@@ -130,6 +155,9 @@ Examples:
         /// The bundle to write; an existing file is replaced
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Add a signature to a bundle
     #[command(defer(without_config))]
@@ -153,6 +181,9 @@ Example:
         /// The trusted keys
         #[arg(long, value_name = "FILE")]
         trust: PathBuf,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Show what a bundle has; its signatures are not verified
     #[command(defer(without_config))]
@@ -162,6 +193,9 @@ Example:
     Inspect {
         /// The bundle
         file: PathBuf,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Show the differences of two bundles, or what a bundle would change on this gateway
     #[command(after_help = "\
@@ -179,6 +213,9 @@ Examples:
         /// The bundle after it
         #[arg(value_name = "B")]
         second: Option<PathBuf>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -192,6 +229,9 @@ pub struct ApplyArgs {
     /// Try a bundle again that was rolled back here
     #[arg(long)]
     pub again: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -211,6 +251,9 @@ pub struct EncryptArgs {
     /// The file to write: NAME.age; an existing file is replaced
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -226,6 +269,9 @@ pub struct CheckArgs {
     /// Check the bundle for all sites and groups that it names, without a gateway's own files
     #[arg(long, requires = "file", conflicts_with_all = ["site", "group"])]
     pub all: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -239,6 +285,9 @@ pub struct KeygenArgs {
     /// Do not encrypt the secret key
     #[arg(long)]
     pub no_password: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -251,4 +300,7 @@ pub struct SignArgs {
     /// Read the password of the key from the first line of this file
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }

@@ -54,6 +54,9 @@ Examples:
         /// Why; stored with the document
         #[arg(long)]
         reason: Option<String>,
+        /// Print the JSON answer of the control API
+        #[arg(long)]
+        json: bool,
     },
     /// Edit one document: a corrected document replaces it, and the old one stays in the history
     #[command(after_help = "\
@@ -77,6 +80,9 @@ Examples:
         /// Another order for the whole document; empty removes the order
         #[arg(long)]
         order: Option<String>,
+        /// Print the JSON answer of the control API
+        #[arg(long)]
+        json: bool,
     },
     /// Discard documents: they will never be posted
     #[command(after_help = "\
@@ -93,6 +99,9 @@ Examples:
         /// Why; stored with the document
         #[arg(long)]
         reason: String,
+        /// Print the JSON answer of the control API
+        #[arg(long)]
+        json: bool,
     },
     /// Undo the discard of one document: a new document with the same lines is sent
     #[command(after_help = "\
@@ -107,6 +116,9 @@ Example:
         /// Why; stored with both documents
         #[arg(long)]
         reason: String,
+        /// Print the JSON answer of the control API
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -159,6 +171,9 @@ Examples:
         /// Why; the gateway stores it
         #[arg(long)]
         reason: Option<String>,
+        /// Print the JSON answer of the control API
+        #[arg(long)]
+        json: bool,
     },
     /// Dismiss one rejected reading, or all up to a number: they create no event
     #[command(
@@ -187,6 +202,9 @@ Examples:
         /// Why; the gateway stores it
         #[arg(long)]
         reason: String,
+        /// Print the JSON answer of the control API
+        #[arg(long)]
+        json: bool,
     },
 }
 

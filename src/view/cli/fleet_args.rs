@@ -140,6 +140,9 @@ pub struct PushArgs {
     /// Publish the address of the bundle instead of the bundle
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -177,6 +180,9 @@ pub struct StopArgs {
     /// The count of the stop, instead of the time in seconds since 1970
     #[arg(long, value_name = "N")]
     pub count: Option<u64>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -200,6 +206,9 @@ pub struct ResumeArgs {
     /// Add the signatures to this message
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `watch`, `stop` and `resume` share.

@@ -1,4 +1,4 @@
-//! The arguments of `stockrelay pause` and `stockrelay resume`.
+//! The arguments of `stockrelay pause`, `stockrelay resume` and `stockrelay take-over`.
 
 use clap::Args;
 
@@ -24,6 +24,16 @@ pub struct UnpauseArgs {
     /// Why; the audit shows it
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// Print the JSON answer of the control API
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct TakeOverArgs {
+    /// Why; the log shows it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
     /// Print the JSON answer of the control API
     #[arg(long)]
     pub json: bool,

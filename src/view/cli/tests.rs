@@ -108,3 +108,60 @@ fn help_shows_an_option_only_where_it_is_used_and_says_what_each_argument_is() {
     let cli = Cli::try_parse_from(words).unwrap();
     assert_eq!(cli.config, PathBuf::from("x.toml"));
 }
+
+/// The commands that answer no question, each with the reason.
+const WITHOUT_JSON: &[(&str, &str)] = &[
+    ("run", "it is the daemon"),
+    ("top", "it is a screen for a person"),
+    (
+        "demo",
+        "it is a screen for a person; with --headless its exit code is the result",
+    ),
+    (
+        "setup",
+        "it asks in the terminal, and shows the output of `check`",
+    ),
+    (
+        "check",
+        "its findings are printed one by one, as they are made",
+    ),
+    ("man", "it prints manual pages"),
+    ("completions", "it prints a script for a shell"),
+    ("profile schema", "it prints a JSON Schema"),
+    ("profile sheet", "it prints a picture"),
+    (
+        "fleet watch",
+        "it shows a rollout until the end; `fleet status --json` has each gateway",
+    ),
+];
+
+#[test]
+fn each_command_that_answers_can_do_so_in_json() {
+    fn visit(command: &clap::Command, path: &str, leaves: &mut BTreeMap<String, bool>) {
+        let mut subcommands = command.get_subcommands().peekable();
+        if subcommands.peek().is_none() {
+            let has_json = (command.get_arguments()).any(|it| it.get_long() == Some("json"));
+            leaves.insert(path.to_owned(), has_json);
+        }
+        for command in subcommands.filter(|command| command.get_name() != "help") {
+            let path = format!("{path} {}", command.get_name());
+            visit(command, path.trim_start(), leaves);
+        }
+    }
+    let mut all = Cli::command();
+    all.build();
+    let mut leaves = BTreeMap::new();
+    visit(&all, "", &mut leaves);
+    assert!(leaves.len() > 40, "{leaves:?}");
+    for (path, has_json) in &leaves {
+        let reason = WITHOUT_JSON.iter().find(|(name, _)| name == path);
+        assert_ne!(
+            *has_json,
+            reason.is_some(),
+            "stockrelay {path}: give it --json, or take it from the list {reason:?}"
+        );
+    }
+    for (name, _) in WITHOUT_JSON {
+        assert!(leaves.contains_key(*name), "there is no command {name}");
+    }
+}

@@ -1,7 +1,7 @@
 //! `stockrelay config apply`, `rollback` and `history`: hand a bundle to the daemon, watch it, and
 //! return to the configuration before.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use super::config::{read_file, refused};
@@ -38,7 +38,7 @@ pub async fn apply(
         "/v1/config/bundle"
     };
     let answer: BundleAnswer = client.post_bytes(path, bytes).await?;
-    if let Some(detail) = &answer.detail {
+    if let Some(detail) = answer.detail.as_ref().filter(|_| !args.json) {
         writeln!(out, "{}", plain(detail))?;
     }
     let waiting = Waiting {
@@ -46,13 +46,14 @@ pub async fn apply(
         // The outcome of an earlier try is none of this one.
         old: answer.is_new.then_some(before.last).flatten(),
         until_staged: args.no_wait,
+        json: args.json,
     };
     tokio::select! {
         ended = waiting.run(client, out) => return ended,
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
     writeln!(
-        out,
+        io::stderr(),
         "The gateway continues with bundle {serial}: `stockrelay status` shows its state, `stockrelay config rollback` ends it once it runs."
     )?;
     Ok(EXIT_INTERRUPTED)
@@ -62,6 +63,8 @@ struct Waiting {
     serial: u64,
     old: Option<LastView>,
     until_staged: bool,
+    /// Only the end is printed, as JSON.
+    json: bool,
 }
 
 /// What the configuration says about the bundle.
@@ -90,24 +93,22 @@ impl Waiting {
             match self.look(config) {
                 Seen::Ended(last) => return self.end(&last, out),
                 Seen::Superseded(newer) => {
-                    let serial = self.serial;
-                    writeln!(
-                        out,
-                        "bundle {serial} is not applied: bundle {newer} came after it"
-                    )?;
+                    self.end_superseded(newer, out)?;
                     return Ok(EXIT_FAILED);
                 }
                 Seen::Pending(pending) => {
-                    let (state, reason) = (pending.state, pending.reason);
-                    let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
-                    let line = format!("bundle {} is {state}{reason}", self.serial);
-                    if shown.as_ref() != Some(&line) {
+                    let line = self.describe(&pending);
+                    if shown.as_ref() != Some(&line) && !self.json {
                         writeln!(out, "{}", plain(&line))?;
                         out.flush()?;
                     }
                     shown = Some(line);
-                    let is_early = ["fetched", "verified", "checked"].contains(&state.as_str());
+                    let state = pending.state.as_str();
+                    let is_early = ["fetched", "verified", "checked"].contains(&state);
                     if self.until_staged && !is_early {
+                        if self.json {
+                            json_line(out, &pending)?;
+                        }
                         return Ok(EXIT_DONE);
                     }
                 }
@@ -128,10 +129,33 @@ impl Waiting {
         }
     }
 
+    fn describe(&self, pending: &PendingView) -> String {
+        let reason = pending.reason.as_ref();
+        let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+        format!("bundle {} is {}{reason}", self.serial, pending.state)
+    }
+
+    fn end_superseded(&self, newer: u64, out: &mut dyn Write) -> Result<(), CommandError> {
+        let serial = self.serial;
+        let reason = format!("bundle {newer} came after it");
+        if self.json {
+            let outcome = "superseded";
+            let end = serde_json::json!({ "serial": serial, "outcome": outcome, "reason": reason });
+            json_line(out, &end)?;
+        } else {
+            writeln!(out, "bundle {serial} is not applied: {reason}")?;
+        }
+        Ok(())
+    }
+
     fn end(&self, last: &LastView, out: &mut dyn Write) -> Result<u8, CommandError> {
-        let reason = last.reason.clone().unwrap_or_default();
-        let line = format!("bundle {} is {}: {reason}", self.serial, last.outcome);
-        writeln!(out, "{}", plain(&line))?;
+        if self.json {
+            json_line(out, last)?;
+        } else {
+            let reason = last.reason.clone().unwrap_or_default();
+            let line = format!("bundle {} is {}: {reason}", self.serial, last.outcome);
+            writeln!(out, "{}", plain(&line))?;
+        }
         Ok(match last.outcome.as_str() {
             "confirmed" => EXIT_DONE,
             _ => EXIT_FAILED,
@@ -140,7 +164,11 @@ impl Waiting {
 }
 
 /// Returns to the configuration that was confirmed before.
-pub async fn roll_back(client: &Client, out: &mut dyn Write) -> Result<u8, CommandError> {
+pub async fn roll_back(
+    client: &Client,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
     let before: ConfigView = client.get("/v1/config").await?;
     let body = serde_json::json!({});
     let _: BundleAnswer = client.post("/v1/config/rollback", &body).await?;
@@ -148,6 +176,10 @@ pub async fn roll_back(client: &Client, out: &mut dyn Write) -> Result<u8, Comma
     while asked.elapsed() < ROLLBACK_MAX {
         let now: ConfigView = client.get("/v1/config").await?;
         if (now.serial, &now.hash) != (before.serial, &before.hash) {
+            if json {
+                json_line(out, &now)?;
+                return Ok(EXIT_DONE);
+            }
             let name = match now.serial {
                 Some(serial) => format!("bundle {serial}"),
                 None => "its local files, without a bundle".to_owned(),
@@ -156,6 +188,10 @@ pub async fn roll_back(client: &Client, out: &mut dyn Write) -> Result<u8, Comma
             return Ok(EXIT_DONE);
         }
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+    if json {
+        json_line(out, &client.get::<ConfigView>("/v1/config").await?)?;
+        return Ok(EXIT_DONE);
     }
     writeln!(
         out,

@@ -4,6 +4,7 @@
 mod changes;
 mod difference;
 mod inspect;
+mod reference;
 mod running;
 mod secret;
 mod signer;
@@ -16,8 +17,9 @@ use std::path::Path;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde_json::json;
 
-use super::{CommandError, EXIT_DONE};
+use super::{CommandError, EXIT_DONE, json_line};
 use crate::config::{self, ConfigError};
 use crate::fleet::archive::BYTES_MAX;
 use crate::fleet::build;
@@ -50,47 +52,74 @@ pub async fn config(
             let client = client.filter(|_| !files);
             running::show(client, process, *json, out).await
         }
-        ConfigCommand::Recipient => secret::recipient(process, out),
+        ConfigCommand::Reference { name, json } => reference::print(name.as_deref(), *json, out),
+        ConfigCommand::Recipient { json } => secret::recipient(process, *json, out),
         ConfigCommand::Encrypt(args) => secret::encrypt(args, out),
         ConfigCommand::Check(args) => site::check(args, process, out),
         ConfigCommand::Keygen(args) => signer::keygen(args, out),
-        ConfigCommand::Bundle { directory, output } => {
-            check_outside(directory, output)?;
-            let bytes = build::build(directory).map_err(failed)?;
-            let bytes = Bytes::from(bytes);
-            let bundle = Bundle::read(&bytes).map_err(refused)?;
-            for name in build::left_out(directory) {
-                writeln!(
-                    io::stderr(),
-                    "stockrelay: warning: {name} is not below files/ and is left out: move it there, or remove it"
-                )?;
-            }
-            inspect::check_sites(&bundle)?;
-            write_file(output, &bytes)?;
-            let serial = bundle.manifest.serial;
-            let files = counted(bundle.files.len() as u64, "file");
-            let shown = output.display();
-            writeln!(
-                out,
-                "{shown} has serial {serial} and {files}; sign it with `stockrelay config sign {shown} --key KEY`"
-            )?;
-            inspect::warn_if_expired(&bundle, process.now)?;
-            inspect::warn_of_late_rings(&bundle, process.now)?;
-            Ok(EXIT_DONE)
-        }
+        ConfigCommand::Bundle {
+            directory,
+            output,
+            json,
+        } => make_bundle((directory, output), *json, process.now, out),
         ConfigCommand::Sign(args) => signer::sign(args, process.now, out),
-        ConfigCommand::Verify { file, trust } => inspect::verify(file, trust, process.now, out),
-        ConfigCommand::Inspect { file } => inspect::inspect(file, out),
+        ConfigCommand::Verify { file, trust, json } => {
+            inspect::verify((file, trust), process.now, *json, out)
+        }
+        ConfigCommand::Inspect { file, json } => inspect::inspect(file, *json, out),
         // `main` asks the daemon.
         ConfigCommand::Reload { .. }
         | ConfigCommand::Apply(_)
-        | ConfigCommand::Rollback
+        | ConfigCommand::Rollback { .. }
         | ConfigCommand::History { .. } => Ok(EXIT_DONE),
-        ConfigCommand::Diff { first, second } => match second {
-            Some(second) => difference::diff(first, second, out),
-            None => changes::diff(first, client, process, out).await,
+        ConfigCommand::Diff {
+            first,
+            second,
+            json,
+        } => match second {
+            Some(second) => difference::diff(first, second, *json, out),
+            None => changes::diff(first, client, process, *json, out).await,
         },
     }
+}
+
+/// Makes a bundle from a directory.
+fn make_bundle(
+    (directory, output): (&Path, &Path),
+    json: bool,
+    now: Timestamp,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    check_outside(directory, output)?;
+    let bytes = build::build(directory).map_err(failed)?;
+    let bytes = Bytes::from(bytes);
+    let bundle = Bundle::read(&bytes).map_err(refused)?;
+    for name in build::left_out(directory) {
+        writeln!(
+            io::stderr(),
+            "stockrelay: warning: {name} is not below files/ and is left out: move it there, or remove it"
+        )?;
+    }
+    inspect::check_sites(&bundle)?;
+    write_file(output, &bytes)?;
+    let serial = bundle.manifest.serial;
+    let count = bundle.files.len() as u64;
+    let shown = output.display();
+    if json {
+        json_line(
+            out,
+            &json!({ "file": output, "serial": serial, "files": count }),
+        )?;
+    } else {
+        let files = counted(count, "file");
+        writeln!(
+            out,
+            "{shown} has serial {serial} and {files}; sign it with `stockrelay config sign {shown} --key KEY`"
+        )?;
+    }
+    inspect::warn_if_expired(&bundle, now)?;
+    inspect::warn_of_late_rings(&bundle, now)?;
+    Ok(EXIT_DONE)
 }
 
 fn load(process: &Process) -> Result<config::Loaded, CommandError> {

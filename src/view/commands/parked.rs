@@ -5,7 +5,7 @@ use std::io::Write;
 use serde_json::{Map, Value, json};
 
 use super::lists::{fetch_documents, write_documents};
-use super::write::write_detail;
+use super::write::{write_decided, write_detail};
 use super::{Client, CommandError, Done, check_code, json_line};
 use crate::reason::ReasonCode;
 use crate::view::cli::{EditWord, ParkedCommand};
@@ -42,35 +42,41 @@ pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Writ
             code,
             with,
             reason,
+            json,
         } => {
             let body = json!({ "reason": reason, "with": with });
-            retry(client, (ids, code.as_deref()), body, out).await?;
+            retry(client, (ids, code.as_deref()), body, *json, out).await?;
         }
         ParkedCommand::Edit {
             id,
             reason,
             lines,
             order,
+            json,
         } => {
             let body = build_correction(reason, lines, order.as_deref())?;
             let detail = decide(client, id, "edit", &body).await?;
-            writeln!(
-                out,
-                "document {} replaces document {} and waits to be sent",
-                detail.document.number,
-                detail.replaces.unwrap_or_default()
-            )?;
+            write_decided(&detail, *json, out, |detail| {
+                format!(
+                    "document {} replaces document {} and waits to be sent",
+                    detail.document.number,
+                    detail.replaces.unwrap_or_default()
+                )
+            })?;
         }
-        ParkedCommand::Discard { ids, reason } => discard(client, ids, reason, out).await?,
-        ParkedCommand::Undiscard { id, reason } => {
+        ParkedCommand::Discard { ids, reason, json } => {
+            discard(client, ids, reason, *json, out).await?;
+        }
+        ParkedCommand::Undiscard { id, reason, json } => {
             let path = format!("/v1/documents/{}/undiscard", encode_for_path(id));
             let detail: DocumentDetail = client.post(&path, &json!({ "reason": reason })).await?;
-            writeln!(
-                out,
-                "document {} replaces the discarded document {} and waits to be sent",
-                detail.document.number,
-                detail.replaces.unwrap_or_default()
-            )?;
+            write_decided(&detail, *json, out, |detail| {
+                format!(
+                    "document {} replaces the discarded document {} and waits to be sent",
+                    detail.document.number,
+                    detail.replaces.unwrap_or_default()
+                )
+            })?;
         }
     }
     Ok(())
@@ -81,49 +87,60 @@ async fn retry(
     client: &Client,
     (ids, code): (&[String], Option<&str>),
     mut body: Value,
+    json: bool,
     out: &mut dyn Write,
 ) -> Done {
+    let sent_again =
+        |done: &Retried| format!("{} will be sent again", counted(done.retried, "document"));
     match (ids, code) {
         ([], None) => Err(CommandError::Usage(
             "parked retry: name documents (`stockrelay parked retry 17`) or a reason code (`stockrelay parked retry --code CODE`)".to_owned(),
         )),
         ([], Some(code)) => {
             body["code"] = code.into();
-            let retried = retry_all(client, body).await?;
-            check_code::<ReasonCode>(Some(code), retried, PARKED, "parked")?;
-            writeln!(out, "{} will be sent again", counted(retried, "document"))?;
+            let done = retry_all(client, body).await?;
+            check_code::<ReasonCode>(Some(code), done.retried, PARKED, "parked")?;
+            write_decided(&done, json, out, sent_again)?;
             Ok(())
         }
         ([id], _) => {
             let detail = decide(client, id, "retry", &body).await?;
-            let number = detail.document.number;
-            writeln!(out, "document {number} waits to be sent again")?;
+            write_decided(&detail, json, out, |detail| {
+                format!("document {} waits to be sent again", detail.document.number)
+            })?;
             Ok(())
         }
         (ids, _) => {
             body["ids"] = ids.into();
             let done: Retried = client.post("/v1/parked/retry", &body).await?;
-            writeln!(out, "{} will be sent again", counted(done.retried, "document"))?;
+            write_decided(&done, json, out, sent_again)?;
             report(&done.undecided)
         }
     }
 }
 
-async fn discard(client: &Client, ids: &[String], reason: &str, out: &mut dyn Write) -> Done {
+async fn discard(
+    client: &Client,
+    ids: &[String],
+    reason: &str,
+    json: bool,
+    out: &mut dyn Write,
+) -> Done {
     if let [id] = ids {
         let detail = decide(client, id, "discard", &json!({ "reason": reason })).await?;
-        let number = detail.document.number;
-        writeln!(
-            out,
-            "document {number} is discarded and will never be posted"
-        )?;
+        write_decided(&detail, json, out, |detail| {
+            let number = detail.document.number;
+            format!("document {number} is discarded and will never be posted")
+        })?;
         return Ok(());
     }
     let body = json!({ "ids": ids, "reason": reason });
     let done: DiscardedMany = client.post("/v1/parked/discard", &body).await?;
-    let documents = counted(done.discarded, "document");
-    let be = if done.discarded == 1 { "is" } else { "are" };
-    writeln!(out, "{documents} {be} discarded and will never be posted")?;
+    write_decided(&done, json, out, |done| {
+        let documents = counted(done.discarded, "document");
+        let be = if done.discarded == 1 { "is" } else { "are" };
+        format!("{documents} {be} discarded and will never be posted")
+    })?;
     report(&done.undecided)
 }
 
@@ -153,13 +170,13 @@ async fn decide(
 pub(in crate::view) async fn retry_all(
     client: &Client,
     mut body: Value,
-) -> Result<u64, ClientError> {
+) -> Result<Retried, ClientError> {
     let mut retried = 0;
     loop {
         let done: Retried = client.post("/v1/parked/retry", &body).await?;
         retried += done.retried;
         if !done.more {
-            return Ok(retried);
+            return Ok(Retried { retried, ..done });
         }
         body["after"] = done.next.get().into();
     }

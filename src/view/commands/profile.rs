@@ -36,7 +36,7 @@ pub async fn profile(
 ) -> Result<u8, CommandError> {
     let year = now.to_zoned(TimeZone::UTC).year();
     match command {
-        ProfileCommand::Check { files } => check(files, out),
+        ProfileCommand::Check { files, json } => check(files, *json, out),
         ProfileCommand::Test {
             file,
             code,
@@ -56,7 +56,7 @@ pub async fn profile(
             }
             Err(faults) => write_faults(&faults, out),
         },
-        ProfileCommand::List => list(out),
+        ProfileCommand::List { json } => list(*json, out),
         ProfileCommand::Schema => {
             write!(out, "{SCHEMA}")?;
             Ok(EXIT_DONE)
@@ -105,7 +105,7 @@ fn write_faults(faults: &[String], out: &mut dyn Write) -> Result<u8, CommandErr
     Ok(EXIT_CONFIG)
 }
 
-fn check(files: &[String], out: &mut dyn Write) -> Result<u8, CommandError> {
+fn check(files: &[String], json: bool, out: &mut dyn Write) -> Result<u8, CommandError> {
     let mut code = EXIT_DONE;
     for file in files {
         let faults = match load(file) {
@@ -116,7 +116,12 @@ fn check(files: &[String], out: &mut dyn Write) -> Result<u8, CommandError> {
                 .collect(),
             Err(faults) => faults,
         };
-        if faults.is_empty() {
+        if json {
+            json_line(out, &json!({ "file": file, "faults": faults }))?;
+            if !faults.is_empty() {
+                code = EXIT_CONFIG;
+            }
+        } else if faults.is_empty() {
             writeln!(out, "{file} is in order")?;
         } else {
             code = write_faults(&faults, out)?;
@@ -125,10 +130,15 @@ fn check(files: &[String], out: &mut dyn Write) -> Result<u8, CommandError> {
     Ok(code)
 }
 
-fn list(out: &mut dyn Write) -> Result<u8, CommandError> {
+fn list(json: bool, out: &mut dyn Write) -> Result<u8, CommandError> {
     for (name, text) in SHIPPED {
         let family = Profile::parse(text).map(|profile| profile.about.family);
-        writeln!(out, "{name:<22} {}", family.unwrap_or_default())?;
+        let family = family.unwrap_or_default();
+        if json {
+            json_line(out, &json!({ "name": name, "family": family }))?;
+        } else {
+            writeln!(out, "{name:<22} {family}")?;
+        }
     }
     Ok(EXIT_DONE)
 }

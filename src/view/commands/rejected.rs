@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::write::write_rejected;
+use super::write::{write_decided, write_rejected};
 use super::{Client, CommandError, Done, PAGE, borrow, check_code, json_line, path};
 use crate::event::RejectedNumber;
 use crate::reason::RejectionCode;
@@ -32,6 +32,7 @@ pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn 
             payload_file,
             channel,
             reason,
+            json,
         } => {
             let payload = match payload_file {
                 Some(file) => Some(read_payload(file)?),
@@ -42,41 +43,58 @@ pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn 
             let path = format!("/v1/rejected/{number}/resend");
             let resent = client.post(&path, &body).await;
             let resent: Resent = resent.map_err(|error| refuse_resend(error, is_as_stored))?;
-            writeln!(out, "{}", describe_resent(&resent))?;
+            write_decided(&resent, *json, out, describe_resent)?;
         }
         RejectedCommand::Dismiss {
             number: Some(number),
             reason,
+            json,
             ..
         } => {
             let path = format!("/v1/rejected/{number}/dismiss");
-            let _: RejectedView = client.post(&path, &json!({ "reason": reason })).await?;
-            writeln!(out, "rejected reading {number} is dismissed")?;
+            let reading: RejectedView = client.post(&path, &json!({ "reason": reason })).await?;
+            write_decided(&reading, *json, out, |_| {
+                format!("rejected reading {number} is dismissed")
+            })?;
         }
         RejectedCommand::Dismiss {
             scans: true,
             reason,
+            json,
             ..
         } => {
             let body = json!({ "scans": true, "reason": reason });
             let dismissed = dismiss_many(client, &body).await?;
-            writeln!(out, "{} dismissed", counted(dismissed, "scan"))?;
+            let done = all_dismissed(dismissed);
+            write_decided(&done, *json, out, |_| {
+                format!("{} dismissed", counted(dismissed, "scan"))
+            })?;
         }
         RejectedCommand::Dismiss {
             upto,
             code,
             device,
             reason,
+            json,
             ..
         } => {
             let body = json!({ "upto": upto, "code": code, "device": device, "reason": reason });
             let dismissed = dismiss_many(client, &body).await?;
             let readings = "open rejected reading";
             check_code::<RejectionCode>(code.as_deref(), dismissed, readings, "rejected")?;
-            writeln!(out, "{} dismissed", counted(dismissed, "rejected reading"))?;
+            let done = all_dismissed(dismissed);
+            write_decided(&done, *json, out, |_| {
+                format!("{} dismissed", counted(dismissed, "rejected reading"))
+            })?;
         }
     }
     Ok(())
+}
+
+/// The answer to all requests together.
+fn all_dismissed(dismissed: u64) -> Dismissed {
+    let more = false;
+    Dismissed { dismissed, more }
 }
 
 /// A stored payload that is rejected again is no fault of the arguments.

@@ -2,9 +2,27 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
+use super::json_line;
 use crate::event::Seq;
 use crate::view::records::{DocumentDetail, DocumentView, LineView, RejectedView, StepView};
 use crate::view::table::{Table, counted, plain};
+
+/// Writes an answer of the daemon: as JSON, or in words.
+pub(super) fn write_decided<T: Serialize>(
+    answer: &T,
+    json: bool,
+    out: &mut dyn Write,
+    describe: impl FnOnce(&T) -> String,
+) -> io::Result<()> {
+    if json {
+        json_line(out, answer)?;
+    } else {
+        writeln!(out, "{}", describe(answer))?;
+    }
+    Ok(())
+}
 
 /// Writes a rejected reading and its choices.
 pub(super) fn write_rejected(rejected: &RejectedView, out: &mut dyn Write) -> io::Result<()> {

@@ -241,6 +241,13 @@ pub struct PauseView {
     pub history: Vec<Pause>,
 }
 
+/// The answer to the order to take over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenOver {
+    /// The documents that wait here to be sent.
+    pub waiting: u64,
+}
+
 /// The end of a pause by a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resumed {

@@ -15,7 +15,7 @@ use super::redact::Redactor;
 use crate::config::{ConfigError, Loaded};
 use crate::source::devices;
 use crate::source::devices::edit::Listed;
-use crate::view::check::{self, Credentials};
+use crate::view::check::{self, OfRoot};
 use crate::view::client::{Client, ClientError};
 use crate::view::gateway::EffectiveView;
 use crate::view::metrics;
@@ -44,7 +44,7 @@ pub struct Sources<'a> {
     pub client: &'a Client,
     pub socket: &'a Path,
     pub loaded: &'a Result<Loaded, ConfigError>,
-    pub credentials: &'a Credentials,
+    pub of_root: &'a OfRoot,
     pub now: Timestamp,
 }
 
@@ -160,7 +160,7 @@ async fn findings(sources: &Sources<'_>) -> Result<Value, String> {
         Err(error) => return Err(error.to_string()),
     };
     let quiet = |_: &str| ();
-    let report = check::gateway(loaded, sources.credentials, sources.socket, quiet).await;
+    let report = check::gateway(loaded, sources.of_root, sources.socket, None, quiet).await;
     serde_json::to_value(&report.findings).map_err(|error| error.to_string())
 }
 

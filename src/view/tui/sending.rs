@@ -65,7 +65,8 @@ async fn send(client: &Client, request: Request, words: Words) -> Result<Decided
             return Ok((text, vec![Subject::Document(number)]));
         }
         Request::RetryAll { code, with } => {
-            let retried = retry_all(client, json!({ "code": code, "with": with })).await?;
+            let done = retry_all(client, json!({ "code": code, "with": with })).await?;
+            let retried = done.retried;
             words.count(
                 retried,
                 "{n} document will be sent again",

@@ -10,7 +10,7 @@ use stockrelay::odoo_id::{LocationId, PickingId, ProductId};
 use super::Served;
 use crate::floor::transfer;
 
-fn row(id: i64, name: &str, barcode: &str) -> Row {
+pub(super) fn row(id: i64, name: &str, barcode: &str) -> Row {
     Row {
         id,
         active: true,
@@ -20,7 +20,7 @@ fn row(id: i64, name: &str, barcode: &str) -> Row {
     }
 }
 
-fn order(id: i64, name: &str, scheduled: &str) -> Order {
+pub(super) fn order(id: i64, name: &str, scheduled: &str) -> Order {
     Order {
         id: PickingId::new(id),
         name: name.to_owned(),

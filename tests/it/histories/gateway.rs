@@ -19,7 +19,7 @@ use stockrelay::document::{DocumentNumber, State};
 use stockrelay::event::{
     Action, Event, Goods, Measures, Move, Movement, Name, Recorded, Seq, SourceKind,
 };
-use stockrelay::forward::{Forwarder, Pausing, Rules, Settings};
+use stockrelay::forward::{Fencing, Forwarder, Pausing, Rules, Settings};
 use stockrelay::journal::{Accepted, Entry, Journal, WriterHandle, device_clock_change};
 use stockrelay::reason::ReasonCode;
 use tokio::sync::watch;
@@ -139,6 +139,7 @@ impl Gateway {
             data_dir: dir.path().to_owned(),
             copy: watch::Sender::new(None),
             pausing: Pausing::never(),
+            fencing: Fencing::never(),
         };
         let site = Name::new("ams1").unwrap();
         Self {

@@ -20,6 +20,8 @@ fn asked(model: &str, method: &str, email: &Value) -> Value {
         ("stock.location", "search_read") => json!([{"id": 4}]),
         (_, "check_access_rights" | "has_access") => json!(true),
         (_, "search_count") => json!(3),
+        (_, "fields_get") => json!({}),
+        ("res.users.apikeys", "search_read") => json!([]),
         other => panic!("{other:?}"),
     }
 }

@@ -8,7 +8,7 @@ use stockrelay::board::Board;
 use stockrelay::catalog::{Catalog, Found, OrderFound, Planned};
 use stockrelay::channel::Outlets;
 use stockrelay::config;
-use stockrelay::forward::{Forwarder, Pausing, Settings};
+use stockrelay::forward::{Fencing, Forwarder, Pausing, Settings};
 use stockrelay::journal::Journal;
 use stockrelay::odoo::PickingState;
 use stockrelay::odoo_id::{LocationId, LotId, PackageId, ProductId, UnitId};
@@ -71,6 +71,7 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
         data_dir: dir.path().to_owned(),
         copy: copies,
         pausing: Pausing::never(),
+        fencing: Fencing::never(),
     };
     let forwarder = tokio::spawn(forwarder.run(cancel.clone()));
     let copy = receiver

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::channel::{DISPLAY, RECEIPT};
 use crate::event::Name;
 use crate::source::front_door::message::Content;
 use crate::source::front_door::session::{Offer, Session};
@@ -31,8 +32,8 @@ impl FrontDoorDevice {
     pub(super) fn new(site: &Name, name: Name) -> Self {
         let topics = Topics::new(site, &name);
         Self {
-            receipts: AnswersOf::new(&topics, "receipt"),
-            displays: AnswersOf::new(&topics, "display"),
+            receipts: AnswersOf::new(&topics, RECEIPT),
+            displays: AnswersOf::new(&topics, DISPLAY),
             topics,
             name,
             sessions: Mutex::default(),
@@ -47,7 +48,7 @@ impl FrontDoorDevice {
         now: Instant,
     ) -> Offer {
         Offer {
-            topic: if channel == "receipt" {
+            topic: if channel == RECEIPT {
                 Arc::clone(&self.receipts.topic)
             } else {
                 self.topics.topic(channel).into()

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::difference::{change, shorten};
 use super::running::{self, Running};
@@ -21,7 +21,7 @@ use crate::fleet::site_check::{self, Checked};
 use crate::fleet::{self, Bundle, BundleError, SiteSet, Trust, disk, key_change, local};
 use crate::reload::{RESTART_KEYS, TARGET_KEYS};
 use crate::view::client::Client;
-use crate::view::commands::{CommandError, EXIT_CONFIG, EXIT_DONE};
+use crate::view::commands::{CommandError, EXIT_CONFIG, EXIT_DONE, json_line};
 use crate::view::control::{EffectiveKey, EffectiveView};
 use crate::view::table::plain;
 
@@ -33,6 +33,7 @@ pub async fn diff(
     file: &Path,
     client: Option<&Client>,
     process: &Process<'_>,
+    json: bool,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
     let bundle = read_bundle(file)?;
@@ -46,19 +47,29 @@ pub async fn diff(
     let running = running::find(client, process).await?;
     let directory = tempfile::tempdir().map_err(failed)?;
     let new = New::check(&bundle, &ground, &running, process, directory.path())?;
-    writeln!(
-        out,
-        "from {} to {} (serial {}), at site {site}",
-        running.name(),
-        file.display(),
-        bundle.manifest.serial,
-    )?;
     let old = read_old(&ground)?;
     let mut lines = compare_files(old.as_ref(), &new.set, &running);
     if let Some(view) = &new.effective {
         lines.extend(new.compare_keys(&running.effective, view, &ground));
     }
     lines.extend(describe_keys(&bundle, &ground, process.config));
+    let is_usable = new.checked.faults.is_empty();
+    let code = if is_usable { EXIT_DONE } else { EXIT_CONFIG };
+    let serial = bundle.manifest.serial;
+    if json {
+        let (from, faults) = (running.serial, &new.checked.faults);
+        let found = json!({
+            "site": site.as_str(), "from": from, "to": serial, "differences": lines, "faults": faults,
+        });
+        json_line(out, &found)?;
+        return Ok(code);
+    }
+    writeln!(
+        out,
+        "from {} to {} (serial {serial}), at site {site}",
+        running.name(),
+        file.display(),
+    )?;
     if lines.is_empty() && new.checked.faults.is_empty() {
         lines.push("no difference".to_owned());
     }
@@ -66,8 +77,7 @@ pub async fn diff(
     for line in lines.into_iter().chain(faults) {
         writeln!(out, "{}", plain(&line))?;
     }
-    let is_usable = new.checked.faults.is_empty();
-    Ok(if is_usable { EXIT_DONE } else { EXIT_CONFIG })
+    Ok(code)
 }
 
 /// The bundle as this gateway would use it.

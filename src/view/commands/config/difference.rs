@@ -5,20 +5,25 @@ use std::io::Write;
 use std::path::Path;
 
 use bytes::Bytes;
+use serde_json::json;
 use toml::{Table, Value};
 
 use super::inspect::describe;
 use super::read_bundle;
 use crate::fleet::Bundle;
-use crate::view::commands::{CommandError, EXIT_DONE};
+use crate::view::commands::{CommandError, EXIT_DONE, json_line};
 use crate::view::table::plain;
 
 /// The longest value that is shown, in characters.
 const VALUE_CHARS_MAX: usize = 100;
 
 /// Prints the differences of two bundles.
-pub fn diff(old: &Path, new: &Path, out: &mut dyn Write) -> Result<u8, CommandError> {
+pub fn diff(old: &Path, new: &Path, json: bool, out: &mut dyn Write) -> Result<u8, CommandError> {
     let lines = compare(&read_bundle(old)?, &read_bundle(new)?);
+    if json {
+        json_line(out, &json!({ "differences": lines }))?;
+        return Ok(EXIT_DONE);
+    }
     if lines.is_empty() {
         writeln!(out, "no difference")?;
     }

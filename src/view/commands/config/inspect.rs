@@ -3,18 +3,24 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use bytes::Bytes;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{failed, read_bundle, read_file, refused};
 use crate::event::Name;
-use crate::fleet::manifest::{Chosen, Due, Manifest};
-use crate::fleet::{self, Bundle, BundleError, Cause, Trust, every_site, key_change};
-use crate::view::commands::{CommandError, EXIT_DONE};
+use crate::fleet::manifest::{Chosen, Due, Manifest, Ring};
+use crate::fleet::{self, Bundle, BundleError, Cause, KeyId, Trust, every_site, key_change};
+use crate::view::commands::{CommandError, EXIT_DONE, json_line};
 use crate::view::table::{Table, counted, plain};
 
 /// Shows what a bundle has. Its signatures are not verified.
-pub fn inspect(file: &Path, mut out: &mut dyn Write) -> Result<u8, CommandError> {
+pub fn inspect(file: &Path, json: bool, mut out: &mut dyn Write) -> Result<u8, CommandError> {
     let bundle = read_bundle(file)?;
+    if json {
+        json_line(out, &list(&bundle))?;
+        return Ok(EXIT_DONE);
+    }
     let manifest = &bundle.manifest;
     writeln!(out, "serial {}: {}", manifest.serial, plain(&manifest.name))?;
     writeln!(out, "created     {}", manifest.created)?;
@@ -61,6 +67,34 @@ pub fn inspect(file: &Path, mut out: &mut dyn Write) -> Result<u8, CommandError>
     Ok(EXIT_DONE)
 }
 
+/// What a bundle has, for programs.
+fn list(bundle: &Bundle) -> Value {
+    let manifest = &bundle.manifest;
+    let ring = |(index, ring): (usize, &Ring)| {
+        let due = match manifest.due(index) {
+            Due::AtOnce => None,
+            Due::At(time) => Some(time),
+        };
+        json!({ "sites": describe(&ring.sites), "due": due })
+    };
+    let rings: Vec<_> = manifest.rings.iter().enumerate().map(ring).collect();
+    let ids = bundle.signatures.iter().map(|file| file.id.to_string());
+    let file = |(path, bytes): (&String, &Bytes)| json!({ "path": path, "bytes": bytes.len() });
+    json!({
+        "serial": manifest.serial,
+        "name": manifest.name,
+        "created": manifest.created,
+        "not_before": manifest.not_before,
+        "expires": manifest.expires,
+        "requires": manifest.requires.as_ref().map(ToString::to_string),
+        "targets": describe(&manifest.targets),
+        "rings": rings,
+        "signed_by": ids.collect::<Vec<_>>(),
+        "trust": key_change::of(bundle).map(|new| key_change::describe(&new, None)),
+        "files": bundle.files.iter().map(file).collect::<Vec<_>>(),
+    })
+}
+
 /// Describes a choice of sites.
 pub(super) fn describe(chosen: &Chosen) -> String {
     let list = |noun: &str, names: &[Name]| {
@@ -79,9 +113,9 @@ pub(super) fn describe(chosen: &Chosen) -> String {
 
 /// Verifies a bundle as a gateway does, with a trust.toml.
 pub fn verify(
-    file: &Path,
-    trust: &Path,
+    (file, trust): (&Path, &Path),
     now: Timestamp,
+    json: bool,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
     let trust = Trust::read(trust).map_err(failed)?;
@@ -92,6 +126,19 @@ pub fn verify(
         return Err(refused(BundleError::Expired { expires }));
     }
     check_sites(&verified.bundle)?;
+    if json {
+        let signer = |id: &KeyId| json!({ "id": id.to_string(), "name": trust.name(*id) });
+        let new = verified.new_trust.as_ref();
+        let found = json!({
+            "serial": manifest.serial,
+            "name": manifest.name,
+            "files": manifest.files.len(),
+            "signers": verified.signers.iter().map(signer).collect::<Vec<_>>(),
+            "trust": new.map(|new| key_change::describe(new, Some(&trust))),
+        });
+        json_line(out, &found)?;
+        return Ok(EXIT_DONE);
+    }
     let signers: Vec<_> = (verified.signers.iter())
         .map(|id| format!("{} ({id})", plain(trust.name(*id).unwrap_or_default())))
         .collect();

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal as _, Read, Write};
 use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretSlice};
+use serde_json::json;
 
 use super::{Process, failed, signer, write_file};
 use crate::config::{self, SECRETS, secret_key};
@@ -15,16 +16,21 @@ use crate::fleet::disk::FOLDER;
 use crate::fleet::identity::{self, GatewayKey};
 use crate::fleet::layout::SECRET_BYTES_MAX;
 use crate::view::cli::EncryptArgs;
-use crate::view::commands::{CommandError, EXIT_DONE};
+use crate::view::commands::{CommandError, EXIT_DONE, json_line};
 
 /// Prints the recipient of the gateway that the configuration file describes.
-pub fn recipient(process: &Process, out: &mut dyn Write) -> Result<u8, CommandError> {
+pub fn recipient(process: &Process, json: bool, out: &mut dyn Write) -> Result<u8, CommandError> {
     let ground = config::load_ground(process.config, process.environment);
     let ground = ground.map_err(|error| CommandError::Config(error.to_string()))?;
     let file = ground.data_dir.join(FOLDER).join(identity::FILE);
     let key = GatewayKey::read(&file);
     let key = key.map_err(|why| failed(format!("{}: {why}", file.display())))?;
-    writeln!(out, "{}", key.recipient())?;
+    let recipient = key.recipient().to_string();
+    if json {
+        json_line(out, &json!({ "recipient": recipient }))?;
+    } else {
+        writeln!(out, "{recipient}")?;
+    }
     Ok(EXIT_DONE)
 }
 
@@ -36,6 +42,11 @@ pub fn encrypt(args: &EncryptArgs, out: &mut dyn Write) -> Result<u8, CommandErr
     let encrypted = identity::encrypt(&to, secret.expose_secret()).map_err(failed)?;
     write_file(&args.output, &encrypted)?;
     let shown = args.output.display();
+    if args.json {
+        let done = json!({ "file": args.output, "key": key, "recipient": to });
+        json_line(out, &done)?;
+        return Ok(EXIT_DONE);
+    }
     writeln!(
         out,
         "{shown} replaces the file of {key} at the gateway of {to}; put it into files/sites/SITE/secrets of a bundle"

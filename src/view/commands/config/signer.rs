@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 
 use super::{failed, inspect, read_file, refused, write_file};
 use crate::fleet::Bundle;
 use crate::fleet::signing::{self, KeyError, SignError, Signer};
 use crate::view::cli::{KeygenArgs, SignArgs};
-use crate::view::commands::{CommandError, EXIT_DONE};
+use crate::view::commands::{CommandError, EXIT_DONE, json_line};
 
 /// The largest key file, in bytes.
 const KEY_BYTES_MAX: u64 = 4_096;
@@ -46,17 +47,22 @@ pub fn keygen(args: &KeygenArgs, out: &mut dyn Write) -> Result<u8, CommandError
     let key = signing::make_key(password.as_ref()).map_err(failed)?;
     write_new(&secret, 0o600, key.secret_file.expose_secret())?;
     write_new(&public, 0o644, &key.public_file)?;
+    let name = args.output.file_name().unwrap_or_default();
+    let name = name.to_string_lossy();
+    if args.json {
+        let (id, of_key) = (key.id.to_string(), key.public.clone());
+        let made = json!({
+            "secret_file": secret, "public_file": public, "id": id, "public": of_key, "name": name,
+        });
+        json_line(out, &made)?;
+        return Ok(EXIT_DONE);
+    }
     writeln!(
         out,
         "{} is secret: keep it where you sign, with a copy in a safe place.\n{} is public. The lines for trust.toml:\n",
         secret.display(),
         public.display()
     )?;
-    let name = args
-        .output
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy();
     writeln!(
         out,
         "[[key]]\nid = \"{}\"\npublic = \"{}\"\nname = {:?}",
@@ -85,7 +91,15 @@ pub fn sign(args: &SignArgs, now: Timestamp, out: &mut dyn Write) -> Result<u8, 
     let with_signature = signing::sign_bundle(&bytes, &signer).map_err(describe)?;
     write_file(&args.file, &with_signature)?;
     let shown = args.file.display();
-    writeln!(out, "{shown} has the signature of key {}", signer.id)?;
+    if args.json {
+        let (serial, id) = (bundle.manifest.serial, signer.id.to_string());
+        json_line(
+            out,
+            &json!({ "file": args.file, "serial": serial, "signed_by": id }),
+        )?;
+    } else {
+        writeln!(out, "{shown} has the signature of key {}", signer.id)?;
+    }
     inspect::warn_if_expired(&bundle, now)?;
     inspect::warn_of_late_rings(&bundle, now)?;
     Ok(EXIT_DONE)

@@ -3,8 +3,10 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 use super::inspect::warn_if_expired;
-use super::{Process, failed, load, read_bundle};
+use super::{Process, failed, read_bundle};
 use crate::config;
 use crate::decode::profiles;
 use crate::event::Name;
@@ -12,8 +14,9 @@ use crate::fleet::every_site;
 use crate::fleet::layout::{self, Whose};
 use crate::fleet::site_check::{self, Checked, Credential};
 use crate::fleet::{Bundle, BundleError, SiteSet};
+use crate::reload::ReloadError;
 use crate::view::cli::{CONFIG_DEFAULT, CheckArgs};
-use crate::view::commands::{CommandError, EXIT_CONFIG, EXIT_DONE};
+use crate::view::commands::{CommandError, EXIT_CONFIG, EXIT_DONE, json_line};
 use crate::view::table::plain;
 
 /// The configuration of a gateway whose own files are not on this machine.
@@ -27,10 +30,10 @@ database = \"set-on-the-gateway\"
 
 pub fn check(args: &CheckArgs, process: &Process, out: &mut dyn Write) -> Result<u8, CommandError> {
     let Some(file) = &args.file else {
-        return check_local(args.site.as_ref(), process, out);
+        return check_local(args, process, out);
     };
     if args.all {
-        return check_all(file, process, out);
+        return check_all(file, args.json, process, out);
     }
     let own = own_config(process.config).map_err(failed)?;
     let (site, group) = choose_site(args, own.as_deref(), process)?;
@@ -42,17 +45,19 @@ pub fn check(args: &CheckArgs, process: &Process, out: &mut dyn Write) -> Result
         let (site, group) = (site.clone(), group.cloned());
         return Err(super::refused(BundleError::OtherSite { site, group }));
     }
-    writeln!(
-        out,
-        "{}: serial {} at site {site}{}, with {}",
-        file.display(),
-        manifest.serial,
-        group.map_or(String::new(), |group| format!(", group {group}")),
-        own.as_ref().map_or_else(
-            || "no configuration of a gateway (--config FILE names one)".to_owned(),
-            |own| own.display().to_string()
-        ),
-    )?;
+    if !args.json {
+        writeln!(
+            out,
+            "{}: serial {} at site {site}{}, with {}",
+            file.display(),
+            manifest.serial,
+            group.map_or(String::new(), |group| format!(", group {group}")),
+            own.as_ref().map_or_else(
+                || "no configuration of a gateway (--config FILE names one)".to_owned(),
+                |own| own.display().to_string()
+            ),
+        )?;
+    }
     let checked = check_bundle(
         &bundle,
         (site, group),
@@ -67,17 +72,30 @@ pub fn check(args: &CheckArgs, process: &Process, out: &mut dyn Write) -> Result
         }
     }
     warn_if_expired(&bundle, process.now)?;
+    if args.json {
+        let credentials: Vec<_> = checked.credentials.iter().map(name).collect();
+        let found = (&checked.faults[..], &checked.warnings[..]);
+        return list(found, ("credentials", json!(credentials)), out);
+    }
     report(&checked, own.is_some(), out)
 }
 
 /// Checks a bundle for all its sites, without a gateway's own files.
-fn check_all(file: &Path, process: &Process, out: &mut dyn Write) -> Result<u8, CommandError> {
+fn check_all(
+    file: &Path,
+    json: bool,
+    process: &Process,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
     let bundle = read_bundle(file)?;
     let found = every_site::check(&bundle).map_err(failed)?;
     let (serial, shown) = (bundle.manifest.serial, file.display());
-    writeln!(out, "{shown}: serial {serial} at all its sites and groups")?;
     warn_if_expired(&bundle, process.now)?;
     let faults = found.all_faults();
+    if json {
+        return list((&faults, &found.warnings), ("serial", json!(serial)), out);
+    }
+    writeln!(out, "{shown}: serial {serial} at all its sites and groups")?;
     let warnings = found.warnings.iter().map(|text| ("warning", text));
     for (kind, text) in warnings.chain(faults.iter().map(|text| ("fault", text))) {
         writeln!(out, "{kind}: {}", plain(text))?;
@@ -165,6 +183,20 @@ fn check_bundle(
     site_check::check(&set, &unpacked, &main, &environment)
 }
 
+/// Prints faults and warnings for programs, with one more value.
+fn list(
+    (faults, warnings): (&[String], &[String]),
+    (name, value): (&str, Value),
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    let is_usable = faults.is_empty();
+    json_line(
+        out,
+        &json!({ "faults": faults, "warnings": warnings, name: value }),
+    )?;
+    Ok(if is_usable { EXIT_DONE } else { EXIT_CONFIG })
+}
+
 /// Prints faults, warnings and credentials. `on_gateway`: the files of credentials may be here.
 fn report(checked: &Checked, on_gateway: bool, out: &mut dyn Write) -> Result<u8, CommandError> {
     for warning in &checked.warnings {
@@ -201,16 +233,25 @@ fn name(credential: &Credential) -> String {
 
 /// Checks the gateway's own files.
 fn check_local(
-    site: Option<&Name>,
+    args: &CheckArgs,
     process: &Process,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
     let mut environment = process.environment.to_vec();
-    environment.extend(site.map(|site| ("STOCKRELAY_SITE".to_owned(), site.to_string())));
-    let loaded = load(&Process {
-        environment: &environment,
-        ..*process
-    })?;
+    environment.extend(
+        args.site
+            .as_ref()
+            .map(|site| ("STOCKRELAY_SITE".to_owned(), site.to_string())),
+    );
+    let loaded = config::load(process.config, &environment);
+    if args.json {
+        let (faults, warnings, files) = match loaded {
+            Ok(loaded) => (Vec::new(), loaded.warnings, loaded.files),
+            Err(error) => (ReloadError::from(error).faults, Vec::new(), Vec::new()),
+        };
+        return list((&faults, &warnings), ("files", json!(files)), out);
+    }
+    let loaded = loaded.map_err(|error| CommandError::Config(error.to_string()))?;
     for warning in &loaded.warnings {
         writeln!(out, "warning: {warning}")?;
     }

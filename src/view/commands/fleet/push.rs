@@ -4,6 +4,7 @@ use std::io::Write;
 
 use bytes::Bytes;
 use reqwest::Url;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::centre::Published;
@@ -15,7 +16,7 @@ use crate::fleet::topics::{BundleAddress, bundle_topic};
 use crate::fleet::{self, Bundle, BundleError, Trust};
 use crate::view::cli::PushArgs;
 use crate::view::commands::config::{Process, failed, read_file, refused};
-use crate::view::commands::{CommandError, EXIT_DONE};
+use crate::view::commands::{CommandError, EXIT_DONE, json_line};
 use crate::view::table::plain;
 
 /// Publishes a bundle.
@@ -54,6 +55,13 @@ pub async fn push(
     warn_if_stopped(manifest.serial, published.stop.as_ref(), trust.as_ref());
     desk.publish(&topic, &payload).await.map_err(describe)?;
     desk.close().await;
+    if args.json {
+        let (serial, bytes) = (manifest.serial, payload.len());
+        let done =
+            json!({ "serial": serial, "name": manifest.name, "topic": topic, "bytes": bytes });
+        json_line(out, &done)?;
+        return Ok(EXIT_DONE);
+    }
     let what = match &args.url {
         Some(_) => "the address of bundle",
         None => "bundle",

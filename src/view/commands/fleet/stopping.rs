@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::centre::{Ear, Published};
 use super::{Central, describe, find_trust, warn};
@@ -24,7 +25,7 @@ use crate::fleet::trust::Doubt;
 use crate::fleet::{BundleError, KeyId, Trust};
 use crate::view::cli::{ResumeArgs, StopArgs, StopOptions};
 use crate::view::commands::config::{Process, failed, open_key, read_file, refused, write_file};
-use crate::view::commands::{CommandError, EXIT_DONE};
+use crate::view::commands::{CommandError, EXIT_DONE, json_line};
 use crate::view::table::plain;
 
 /// Names that a list shows.
@@ -216,11 +217,13 @@ pub async fn stop(
     let signer = StopSigner::open(std::slice::from_ref(&args.sign), &args.stop, process)?;
     let stop = publish_stop(central, &signer, args.serial, &args.reason, args.count).await?;
     let serial = args.serial;
-    writeln!(out, "{}", describe_stop_of(serial, &stop))?;
-    writeln!(
-        out,
-        "The broker has the stop. Not known yet: which gateways have received it. One that has shows `stopped the rollout` in `stockrelay fleet show SITE`, if bundle {serial} waits there."
-    )?;
+    if !args.json {
+        writeln!(out, "{}", describe_stop_of(serial, &stop))?;
+        writeln!(
+            out,
+            "The broker has the stop. Not known yet: which gateways have received it. One that has shows `stopped the rollout` in `stockrelay fleet show SITE`, if bundle {serial} waits there."
+        )?;
+    }
     let mut desk = central.connect().await?;
     let mut ear = Ear::default();
     ear.listen(&mut desk).await?;
@@ -231,8 +234,22 @@ pub async fn stop(
             "no gateway has reported a bundle with serial {serial} or above: if the number is wrong, resume with it, because the stop holds every bundle up to {serial}"
         ));
     }
-    writeln!(out, "{}", describe_reach(&ear.sites, serial))?;
+    let reach = describe_reach(&ear.sites, serial);
+    if args.json {
+        json_line(out, &list(&stop, Some(&reach)))?;
+    } else {
+        writeln!(out, "{reach}")?;
+    }
     Ok(EXIT_DONE)
+}
+
+/// A stop or resumption for programs. `note`: what a person should know about it.
+fn list(stop: &Stop, note: Option<&str>) -> Value {
+    let (serial, is_stop, count) = (stop.serial, stop.stop, stop.count);
+    let (reason, by) = (&stop.reason, &stop.by);
+    json!({
+        "serial": serial, "stop": is_stop, "count": count, "reason": reason, "by": by, "note": note
+    })
 }
 
 /// The highest serial that a gateway has reported.
@@ -336,10 +353,15 @@ pub async fn resume(
         desk.close().await;
         write_file(file, &message)?;
         let (shown, serial) = (file.display(), args.serial);
-        writeln!(
-            out,
-            "{shown} is not published: add a signature with `stockrelay fleet resume {serial} --from {shown} --sign KEY`"
-        )?;
+        if args.json {
+            let started = Stop::read(&message).map_err(refused)?;
+            json_line(out, &list(&started, Some("the message is not published")))?;
+        } else {
+            writeln!(
+                out,
+                "{shown} is not published: add a signature with `stockrelay fleet resume {serial} --from {shown} --sign KEY`"
+            )?;
+        }
         return Ok(EXIT_DONE);
     }
     signer.check(&message)?;
@@ -347,7 +369,11 @@ pub async fn resume(
     published.map_err(describe)?;
     desk.close().await;
     let stop = Stop::read(&message).map_err(refused)?;
-    writeln!(out, "{}", describe_stop(&stop))?;
+    if args.json {
+        json_line(out, &list(&stop, None))?;
+    } else {
+        writeln!(out, "{}", describe_stop(&stop))?;
+    }
     Ok(EXIT_DONE)
 }
 

@@ -137,7 +137,7 @@ fn escapes_are_the_bytes_they_stand_for_and_other_backslashes_stay() {
 #[test]
 fn shipped_profiles_are_in_order_and_a_wrong_file_is_told_with_its_key() {
     let files: Vec<_> = SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let (code, text) = run(&ProfileCommand::Check { files }, "");
+    let (code, text) = run(&ProfileCommand::Check { files, json: false }, "");
     assert_eq!(
         (code, text.lines().count()),
         (EXIT_DONE, SHIPPED.len()),
@@ -147,7 +147,7 @@ fn shipped_profiles_are_in_order_and_a_wrong_file_is_told_with_its_key() {
     let file = dir.path().join("wrong.toml");
     std::fs::write(&file, "[profile]\nname = \"A B\"\n").unwrap();
     let files = vec![file.display().to_string()];
-    let (code, text) = run(&ProfileCommand::Check { files }, "");
+    let (code, text) = run(&ProfileCommand::Check { files, json: false }, "");
     assert_eq!(code, EXIT_CONFIG);
     assert!(text.contains("profile.name: found the text A B"), "{text}");
     assert!(text.contains("connection: missing"), "{text}");

@@ -9,7 +9,7 @@ use stockrelay::channel::{Outbound, Outlet, Outlets};
 use stockrelay::config;
 use stockrelay::document::{Document, DocumentKey, DocumentNumber, Line, Progress, Purpose, State};
 use stockrelay::event::{Event, Goods, Recorded, Seq};
-use stockrelay::forward::{Forwarder, Pausing, Rules, Settings};
+use stockrelay::forward::{Fencing, Forwarder, Pausing, Rules, Settings};
 use stockrelay::journal::{Accepted, Change, Journal, WriterHandle};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -75,6 +75,7 @@ impl Gateway {
             data_dir: self.dir.path().to_owned(),
             copy: watch::Sender::new(None),
             pausing: Pausing::never(),
+            fencing: Fencing::never(),
         };
         self.forwarder = Some(tokio::spawn(forwarder.run(self.cancel.clone())));
     }
