@@ -5,7 +5,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Client;
-use super::loaded::MODULE;
 use crate::event::Name;
 use crate::fence::Fence;
 use crate::odoo_id::PackageId;
@@ -41,11 +40,10 @@ impl Client {
     ) -> Result<(), Failure> {
         let name = fence.to_string();
         let Some(id) = known else {
-            // Two gateways that create it at the same time use the same external id.
-            let digest = blake3::hash(format!("{}/{}", fence.site, fence.number).as_bytes());
-            let external = format!("{MODULE}.fence_{}", &digest.to_hex()[..32]);
-            let row = [("id", external), ("name", name)];
-            let _: PackageId = self.load_one(MODEL, row).await?;
+            // Two gateways may create one at the same time: the greater number counts, and of two
+            // equal ones the later record.
+            let body = json!({"vals_list": [{"name": name}], "context": self.context()});
+            let _: Value = self.call(MODEL, "create", &body).await?;
             return Ok(());
         };
         let body = json!({"ids": [id], "vals": {"name": name}, "context": self.context()});

@@ -88,7 +88,9 @@ async fn a_pause_stops_the_sending_and_not_the_collecting_also_after_a_kill() {
 async fn a_pause_with_an_end_ends_by_itself() {
     let gateway = Installed::start().await;
     gateway
-        .until("the link is up", |status| status["odoo"]["link"] == "up")
+        .until("the link is up and quiet", |status| {
+            status["odoo"]["link"] == "up" && !status["odoo"]["copy_refreshed"].is_null()
+        })
         .await;
     let answer = gateway.done(&["pause", "--until", "3s", "--json"]).await;
     let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
