@@ -174,10 +174,8 @@ impl Daemon {
         }
         let capture = start_capture(&config, copy.subscribe(), &journal).await?;
         let (clock_times, heard) = ClockTimes::new();
-        let intake = Intake::with_capture(journal.inbox().clone(), capture.clone())
-            .with_clock_times(clock_times)
-            .with_profiles(profiles.clone())
-            .with_last_lists(LastLists::new(&config.data_dir));
+        let intake = Intake::with_capture(journal.inbox().clone(), capture.clone());
+        let intake = add_lists(intake, &config, &profiles).with_clock_times(clock_times);
         let mut parts = JoinSet::new();
         let starting = Starting {
             config: &config,
@@ -212,8 +210,7 @@ impl Daemon {
             fencing: Fencing::new(config.site.clone(), take_over),
         };
         run(&mut parts, "forward", forwarder.run(cancel.clone()));
-        let link = start_link(&config, &journal, &board, reception, &mut parts, &cancel);
-        let link = link.await?;
+        let link = start_link(&config, &journal, &board, reception, &mut parts, &cancel).await?;
         keep(&starting, clock_check, &mut parts);
         let mut daemon = Self {
             journal,
@@ -340,6 +337,12 @@ fn keep(starting: &Starting<'_>, clock_check: ClockCheck, parts: &mut JoinSet<&'
         "pulse of the journal",
         answer(journal.clone(), stop.clone()),
     );
+}
+
+/// Adds the profiles, and the last good lists of devices and scanners.
+fn add_lists(intake: Intake, config: &Config, profiles: &Profiles) -> Intake {
+    let intake = intake.with_profiles(profiles.clone());
+    intake.with_last_lists(LastLists::new(&config.data_dir))
 }
 
 /// Has the journal's writer answer whenever it is asked for a sign of life.
