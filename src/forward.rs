@@ -305,9 +305,12 @@ impl Hands {
                 Input::Refreshed
             }
             Command::Take { lines_max } => {
-                self.fencing
-                    .look_again(client, &self.settings.config.database, &self.queue, now)
-                    .await?;
+                if self.fencing.is_due(now) {
+                    let database = &self.settings.config.database;
+                    self.fencing
+                        .look(client, database, &self.queue, now)
+                        .await?;
+                }
                 let queue = &mut self.queue;
                 let taken = queue.take(client, ground, *lines_max, now);
                 Input::Taken(taken.await?)

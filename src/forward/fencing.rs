@@ -58,19 +58,10 @@ impl Fencing {
         self.standing == Standing::Replaced
     }
 
-    /// Looks, unless it did in the last minute.
-    pub(super) async fn look_again(
-        &mut self,
-        odoo: &mut Client,
-        database: &str,
-        queue: &Queue,
-        now: Duration,
-    ) -> Result<(), Interrupted> {
-        let is_fresh = |looked| now.saturating_sub(looked) < LOOK_EVERY;
-        if self.looked.is_some_and(is_fresh) {
-            return Ok(());
-        }
-        self.look(odoo, database, queue, now).await
+    /// Whether it has not looked in the last minute.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        self.looked
+            .is_none_or(|looked| now.saturating_sub(looked) >= LOOK_EVERY)
     }
 
     /// Looks at the record, and writes the gateway's number to it where that is due. Fails if
@@ -140,6 +131,8 @@ impl Fencing {
             gateway: own.gateway,
             host: host.trim().to_owned(),
         };
+        // If the answer is lost, Odoo may have this number or the one before: both are its own.
+        self.standing = Standing::Begun;
         odoo.write_fence(known, &fence).await?;
         self.standing = Standing::Has(number);
         if let Some(other) = seen.filter(|seen| seen.gateway != own.gateway) {

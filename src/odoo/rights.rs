@@ -20,7 +20,7 @@ const NEEDED: [(&str, &str); 6] = [
 ];
 
 /// Rights that only some work needs, with that work. An ordinary *Inventory / User* has them, too.
-const SOMETIMES: [(&str, &str, &str); 14] = [
+const SOMETIMES: [(&str, &str, &str); 15] = [
     ("stock.move", "read", "reading what an order demands"),
     ("stock.move", "write", "setting the true time of a movement"),
     (
@@ -38,7 +38,16 @@ const SOMETIMES: [(&str, &str, &str); 14] = [
         "create",
         "receiving new lots and serial numbers",
     ),
-    ("stock.package", "create", "packing into new packages"),
+    (
+        "stock.package",
+        "create",
+        "packing into new packages, and the record of the gateway",
+    ),
+    (
+        "stock.package",
+        "write",
+        "noticing a second gateway of the site",
+    ),
     ("stock.package", "read", "scanning packages"),
     ("stock.quant", "read", "counting, and moving whole packages"),
     (

@@ -276,7 +276,7 @@ Examples:
     Resume(UnpauseArgs),
     /// Make this gateway the one that posts for its site, after another one has replaced it
     #[command(after_help = "\
-Only one gateway of a site posts to Odoo: the one that was new last. An older one that comes back holds its documents, because devices may have sent the same events to the new one. Stop the other gateway first. This one then compares what waits with Odoo: it sends what Odoo cannot have, and parks what stays unsure as `maybe-posted`, for a person to decide.
+Only one gateway of a site posts to Odoo: the one that started last. A gateway that another one has replaced keeps its documents, because devices may have sent the same events to the other one. Stop the other gateway first. This one then compares what waits with Odoo: it sends what Odoo cannot have, and parks what stays unsure as `maybe-posted`, for a person to decide.
 
 Example:
   stockrelay take-over --reason \"the spare box goes back to the shelf\"")]

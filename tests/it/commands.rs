@@ -21,6 +21,39 @@ pub fn stockrelay() -> Command {
     command
 }
 
+/// A user without root's rights.
+const NOBODY: u32 = 65_534;
+
+/// The same, run by this user. `None`: by the user of this test.
+pub fn stockrelay_as(user: Option<u32>) -> Command {
+    let Some(user) = user else {
+        return stockrelay();
+    };
+    let mut command = Command::new("setpriv");
+    let user = user.to_string();
+    command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--"]);
+    command.arg(stockrelay().get_program());
+    command.env_remove("STOCKRELAY_CONFIG").stdin(Stdio::null());
+    command
+}
+
+/// Gives the files to a user without root's rights, and returns that user. Without root's rights
+/// they stay with the user of this test.
+pub fn give_to_nobody(paths: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Option<u32> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let mut chown = Command::new("chown");
+    chown.arg("-R").arg(NOBODY.to_string()).args(paths);
+    assert!(chown.status().unwrap().success());
+    Some(NOBODY)
+}
+
+/// The name of the user to whom the files were given.
+pub fn login_name(user: Option<u32>) -> &'static str {
+    if user.is_some() { "nobody" } else { "root" }
+}
+
 fn on(socket: &Path, arguments: &[&str]) -> Command {
     let mut command = stockrelay();
     command.arg("--socket").arg(socket).args(arguments);

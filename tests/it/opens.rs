@@ -24,8 +24,6 @@ mod centre_files;
 use breakages::{Breakage, Run};
 
 const SOON: Duration = Duration::from_secs(20);
-/// A user without rights of its own, `nobody`.
-const NOBODY: u32 = 65_534;
 
 const PROFILE: &str = "[profile]\nname = \"own\"\nfamily = \"f\"\nabout = \"a\"\nbuilt_from = [\"x\"]\n\
     [connection]\nkind = \"serial\"\nbaud = 115200\n";
@@ -108,33 +106,16 @@ impl Place {
     /// Gives all files to a user without root's rights, who the commands run as from now on.
     /// Without them, this test's own user does.
     fn give_to_nobody(&mut self) {
-        if rustix::process::geteuid().is_root() {
-            let port = self.path("port").canonicalize();
-            let paths = port.iter().map(PathBuf::as_path).chain([self.dir.path()]);
-            let mut chown = Command::new("chown");
-            chown.arg("-R").arg(NOBODY.to_string()).args(paths);
-            assert!(chown.status().unwrap().success());
-            self.user = Some(NOBODY);
-        }
+        let port = self.path("port").canonicalize();
+        let paths = port.iter().map(PathBuf::as_path).chain([self.dir.path()]);
+        self.user = commands::give_to_nobody(paths);
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let program = env!("CARGO_BIN_EXE_stockrelay");
-        let mut command = match self.user {
-            None => Command::new(program),
-            Some(user) => {
-                let mut command = Command::new("setpriv");
-                let user = user.to_string();
-                command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]);
-                command.arg("--").arg(program);
-                command
-            }
-        };
+        let mut command = commands::stockrelay_as(self.user);
         command
             .args(["--config", "config.toml"])
             .args(arguments)
-            .env_remove("STOCKRELAY_CONFIG")
-            .stdin(Stdio::null())
             .current_dir(self.dir.path());
         command
     }
@@ -146,21 +127,13 @@ impl Place {
 
     /// What `check` says for the user that runs the commands.
     async fn check(&self) -> (i32, String) {
-        let user = if self.user.is_some() {
-            "nobody"
-        } else {
-            "root"
-        };
+        let user = commands::login_name(self.user);
         self.output(&["check", "--user", user]).await
     }
 
     /// The exit code and the answer of `check --json`.
     async fn check_json(&self) -> (i32, Value) {
-        let user = if self.user.is_some() {
-            "nobody"
-        } else {
-            "root"
-        };
+        let user = commands::login_name(self.user);
         let arguments = ["check", "--json", "--user", user];
         let (code, stdout, stderr) = commands::run(self.command(&arguments)).await;
         let answer = serde_json::from_str(&stdout);

@@ -22,7 +22,6 @@ mod shim;
 
 const SOON: Duration = Duration::from_secs(30);
 /// A user without rights of its own, `nobody`.
-const NOBODY: u32 = 65_534;
 /// What depends on the machine that runs the tests, not on the set-up.
 const OF_THE_MACHINE: [&str; 5] = ["user", "groups", "clock.source", "disk", "daemon"];
 
@@ -91,42 +90,21 @@ impl Site {
     /// Gives all files to a user without root's rights, who the commands run as from now on.
     /// Without them, this test's own user does.
     pub fn give_to_nobody(&mut self) {
-        if rustix::process::geteuid().is_root() {
-            let mut chown = Command::new("chown");
-            chown.args(["-R", &NOBODY.to_string()]).arg(self.dir.path());
-            assert!(chown.status().unwrap().success());
-            self.user = Some(NOBODY);
-        }
+        self.user = commands::give_to_nobody([self.dir.path()]);
     }
 
     pub fn command(&self, config: &str, arguments: &[&str]) -> Command {
-        let program = env!("CARGO_BIN_EXE_stockrelay");
-        let mut command = match self.user {
-            None => Command::new(program),
-            Some(user) => {
-                let mut command = Command::new("setpriv");
-                let user = user.to_string();
-                command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]);
-                command.arg("--").arg(program);
-                command
-            }
-        };
+        let mut command = commands::stockrelay_as(self.user);
         command
             .args(["--config", config])
             .args(arguments)
-            .env_remove("STOCKRELAY_CONFIG")
             .envs(self.environment.iter().cloned())
-            .stdin(Stdio::null())
             .current_dir(self.dir.path());
         command
     }
 
     async fn check(&self, config: &str) -> Checked {
-        let user = if self.user.is_some() {
-            "nobody"
-        } else {
-            "root"
-        };
+        let user = commands::login_name(self.user);
         let run = |json: &'static [&'static str]| {
             let arguments = [&["check", "--user", user][..], json].concat();
             commands::run(self.command(config, &arguments))
