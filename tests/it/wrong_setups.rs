@@ -21,7 +21,6 @@ mod cases;
 mod shim;
 
 const SOON: Duration = Duration::from_secs(30);
-/// A user without rights of its own, `nobody`.
 /// What depends on the machine that runs the tests, not on the set-up.
 const OF_THE_MACHINE: [&str; 5] = ["user", "groups", "clock.source", "disk", "daemon"];
 
